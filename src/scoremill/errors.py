@@ -1,0 +1,102 @@
+"""Every error that scoremill raises on purpose.
+
+    ScoremillError            1  a defect of ours, or a fault nobody foresaw
+    ├── UsageError            2  what was asked cannot be done as asked
+    │   └── TrustError        2  a pickle from a place that nobody vouched for
+    ├── FitError              3  the model, the input, or the two together do not fit
+    │   ├── InputError        3  an input object cannot be read as what it is said to be
+    │   │   └── InputChanged  3  an input object is not the one that was planned
+    │   ├── SkewError         3  versions here differ from those the model was trained with
+    │   └── ModelError        3  the model fails on rows that it should be able to score
+    ├── BudgetError           4  more rows were rejected than the job allows
+    ├── StorageError          5  a store refused, or could not be reached
+    ├── ClusterError          6  the Dask cluster could not be had, or was lost
+    │   └── LeaseError        6  another driver writes to this output
+    └── VerificationError     7  the output is not what its manifest says
+
+The number is the exit code of the command line. 130 means interrupted.
+"""
+
+from __future__ import annotations
+
+
+class ScoremillError(Exception):
+    """What went wrong, in one sentence, and in `mend` what the user can do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, mend: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.mend}" if self.mend else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors travel from workers: both arguments must survive pickling.
+        return type(self), (self.message, self.mend)
+
+
+class UsageError(ScoremillError):
+    """What was asked cannot be done as asked."""
+
+    exit_code = 2
+
+
+class TrustError(UsageError):
+    """A pickle from a place that nobody vouched for."""
+
+
+class FitError(ScoremillError):
+    """The model, the input, or the two together do not fit."""
+
+    exit_code = 3
+
+
+class InputError(FitError):
+    """An input object cannot be read as what it is said to be."""
+
+
+class InputChanged(InputError):
+    """An input object is not the one that was planned."""
+
+
+class SkewError(FitError):
+    """Versions here differ from those that the model was trained with."""
+
+
+class ModelError(FitError):
+    """The model fails on rows that it should be able to score."""
+
+
+class BudgetError(ScoremillError):
+    """More rows were rejected than the job allows."""
+
+    exit_code = 4
+
+
+class StorageError(ScoremillError):
+    """A store refused, or could not be reached."""
+
+    exit_code = 5
+
+
+class ClusterError(ScoremillError):
+    """The Dask cluster could not be had, or was lost."""
+
+    exit_code = 6
+
+
+class LeaseError(ClusterError):
+    """Another driver writes to this output."""
+
+
+class VerificationError(ScoremillError):
+    """The output is not what its manifest says."""
+
+    exit_code = 7
+
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C or SIGTERM, as shells give it."""

@@ -1,0 +1,39 @@
+"""Names that others rely on: of output objects, of ids, of Kubernetes objects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+LEDGER = "_scoremill"
+"""Folder of plan, receipts, manifest and report in an output."""
+ERRORS = "_errors"
+"""Folder of rejected rows in an output."""
+SUCCESS = "_SUCCESS"
+"""Marker object of a complete run, as Hadoop and Spark write it."""
+
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+def is_kubernetes_name(name: str) -> bool:
+    """Whether Kubernetes takes `name` for an object (an RFC 1123 subdomain of at most 253)."""
+    return len(name) <= 253 and _SUBDOMAIN.fullmatch(name) is not None
+
+
+def digest(value: Any) -> str:
+    """A hash in hexadecimal (SHA-256) of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def part_name(number: int, partition_id: str, suffix: str, piece: int | None = None) -> str:
+    """`part-00042-<id>.parquet`; sorted names are the order of the input.
+
+    Numbers above 99,999 get a letter that sorts after digits first, so order holds without end.
+    """
+    digits = f"{number:05d}"
+    prefix = "" if len(digits) == 5 else chr(ord("a") + len(digits) - 6)
+    split = "" if piece is None else f"-{piece:05d}"
+    return f"part-{prefix}{digits}-{partition_id}{split}.{suffix}"

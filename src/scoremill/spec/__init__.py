@@ -1,0 +1,35 @@
+"""WHAT is asked, defined once: file format, custom resource, JSON schema and reference page come from here."""
+
+from .cluster import Cluster, Deadlines, Retry, Workers
+from .columns import Column
+from .input import NULL_VALUES, Csv, Input
+from .job import API_VERSION, JobSpec, Metadata, ScoringJob
+from .load import load_job, merge, parse_job
+from .model import BATCH_ROWS, Method, Model
+from .output import Errors, Format, Output
+from .storage import Storage
+
+__all__ = [
+    "API_VERSION",
+    "BATCH_ROWS",
+    "NULL_VALUES",
+    "Cluster",
+    "Column",
+    "Csv",
+    "Deadlines",
+    "Errors",
+    "Format",
+    "Input",
+    "JobSpec",
+    "Metadata",
+    "Method",
+    "Model",
+    "Output",
+    "Retry",
+    "ScoringJob",
+    "Storage",
+    "Workers",
+    "load_job",
+    "merge",
+    "parse_job",
+]

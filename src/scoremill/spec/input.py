@@ -1,0 +1,96 @@
+"""What is scored: objects, their format, and how they are cut."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from scoremill.units import MIB
+
+from .base import Size, Spec
+from .storage import Storage
+
+NULL_VALUES = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
+"""The spellings that pandas.read_csv takes for a missing value."""
+
+
+class Csv(Spec):
+    """The dialect of CSV inputs, and how their text becomes values."""
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """One character between fields."""
+    quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
+    """The character around fields that hold delimiters, newlines or itself, doubled."""
+    encoding: str = "utf-8"
+    """Any encoding that Python knows and in which a newline is one byte (not UTF-16, UTF-32)."""
+    header: bool = True
+    """Whether the first row of each file names its columns."""
+    columns: tuple[str, ...] | None = None
+    """Names of the columns of files without a header."""
+    null_values: tuple[str, ...] = NULL_VALUES
+    """Spellings of a missing value."""
+    true_values: tuple[str, ...] = ("True", "TRUE", "true")
+    """Spellings of true in boolean columns."""
+    false_values: tuple[str, ...] = ("False", "FALSE", "false")
+    """Spellings of false in boolean columns."""
+    decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
+    """The decimal mark of numbers."""
+    thousands: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """A mark between groups of digits, which is struck out."""
+    date_formats: dict[str, str] = {}
+    """strptime formats of date columns, by column; ISO 8601 where none is given."""
+    dtypes: dict[str, str] = {}
+    """Types of columns, by name, such as `float64`, `int64`, `string`, `category`, `bool`, `datetime64[ns]`."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _keeps_newlines_whole(cls, encoding: str) -> str:
+        try:
+            plain = "\n\r,;\t|\"".encode(encoding) == b"\n\r,;\t|\""
+        except LookupError:
+            raise ValueError(f"{encoding!r} is not an encoding that Python knows") from None
+        if not plain:
+            raise ValueError(f"in {encoding!r} a newline is not one byte, so files cannot be cut; convert them to UTF-8")
+        return encoding
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _is_one_byte(cls, mark: str) -> str:
+        if not mark.isascii() or mark in "\r\n":
+            raise ValueError(f"{mark!r} is not an ASCII character other than a newline")
+        return mark
+
+    @model_validator(mode="after")
+    def _headerless_is_named(self) -> Self:
+        if not self.header and not self.columns:
+            raise ValueError("files without a header need `columns`, the names in their order")
+        if self.header and self.columns:
+            raise ValueError("`columns` names the columns of files without a header; add `header: false`, or drop it")
+        if self.columns and len(set(self.columns)) < len(self.columns):
+            raise ValueError("`columns` names a column twice")
+        if self.delimiter == self.quote:
+            raise ValueError("`delimiter` and `quote` are the same character")
+        return self
+
+
+class Input(Spec):
+    """The objects to score, in the order listed; each glob's objects sorted by name."""
+
+    uris: Annotated[tuple[str, ...], Field(min_length=1, max_length=10_000)]
+    """Paths, URIs or globs."""
+    format: Literal["auto", "csv", "parquet"] = "auto"
+    """`auto` goes by the extension: .parquet and .pq are Parquet, all else is CSV."""
+    csv: Csv = Csv()
+    """Dialect and types of CSV inputs."""
+    partition_bytes: Annotated[Size, Field(ge=1024)] = 64 * MIB
+    """Bytes of a CSV that one task scores."""
+    hive: bool = False
+    """Whether folders such as `year=2009/` are columns."""
+    id_by: Literal["version", "content"] = "version"
+    """What tells an object from its successor: ETag or size and time, or a hash of its bytes."""
+    storage: Storage | None = None
+    """How the inputs' store is reached; the job's `storage` where it is not given."""

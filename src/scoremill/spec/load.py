@@ -1,0 +1,101 @@
+"""From YAML, JSON or flags to a job, with errors that name file, line, field and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from scoremill.errors import UsageError
+
+from .job import ScoringJob
+
+Fields = dict[str, Any]
+
+
+def load_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> ScoringJob:
+    """The job in the YAML or JSON file at `path`, with `overrides` (nested like the file) laid over it.
+
+    Raises UsageError naming the file, line and field of everything that is wrong.
+    """
+    text = _read(Path(path))
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not YAML or JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{path}: expected a mapping with apiVersion, kind, metadata and spec")
+    if _is_several(text):
+        raise UsageError(f"{path}: holds several documents", "Give one job a file.")
+    return parse_job(merge(document, overrides or {}), source=str(path), node=node)
+
+
+def parse_job(fields: Mapping[str, Any], source: str = "flags", node: yaml.Node | None = None) -> ScoringJob:
+    """The job that `fields` describe; UsageError listing every wrong field, with its line where `node` tells it."""
+    try:
+        return ScoringJob.model_validate(fields)
+    except ValidationError as error:
+        problems = [_describe(source, node, problem) for problem in error.errors(include_url=False)]
+        raise UsageError("\n".join(problems), "`scoremill schema` prints all fields.") from None
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Fields:
+    """`base` with the values of `over` laid over it, mapping by mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the job file {path}: {error}") from None
+
+
+def _is_several(text: str) -> bool:
+    return sum(1 for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None) > 1
+
+
+def _describe(source: str, node: yaml.Node | None, problem: Any) -> str:
+    place = [str(step) for step in problem["loc"]]
+    line = _line(node, place) if node is not None else None
+    where = f"{source}:{line}" if line else source
+    given = "" if problem["type"] == "missing" or isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
+    return f"{where}: {'.'.join(place) or 'job'}: {_expected(problem)}{given}"
+
+
+def _expected(problem: Any) -> str:
+    match problem["type"]:
+        case "missing":
+            return "this field is required"
+        case "extra_forbidden":
+            return "there is no such field"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case _:
+            message: str = problem["msg"]
+            return message[0].lower() + message[1:]
+
+
+def _line(node: yaml.Node, place: list[str]) -> int:
+    """The line of the deepest part of `place` that the file holds."""
+    line = node.start_mark.line
+    for step in place:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == step), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line, found[1]
+        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+            node = node.value[int(step)]
+            line = node.start_mark.line
+        else:
+            break
+    return line + 1

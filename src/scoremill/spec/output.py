@@ -1,0 +1,49 @@
+"""What is written, where, and what happens to rows that cannot be scored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import Spec
+from .storage import Storage
+
+Format = Literal["parquet", "csv", "jsonl"]
+"""Formats of the parts of an output."""
+
+
+class Output(Spec):
+    """The predictions, one for each row of input that could be scored."""
+
+    uri: Annotated[str, Field(min_length=1, max_length=2048)]
+    """Folder or prefix that the run writes to."""
+    format: Format = "parquet"
+    """Format of the parts."""
+    mode: Literal["Resume", "ErrorIfExists", "Overwrite"] = "Resume"
+    """What to do where an earlier run wrote: go on with it, refuse, or begin anew."""
+    keep: tuple[str, ...] = ()
+    """Input columns to carry along; `*` is all of them."""
+    row_id: bool = False
+    """Whether to write where each row came from: its object, its byte offset or row number."""
+    columns: dict[str, str] = {}
+    """Selects and renames result columns: a class or column, and its name in the output."""
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Of a binary classifier's `predict`: the probability from which a row is of the second class."""
+    dtype: Literal["float32", "float64"] | None = None
+    """The type of real-valued results; as the model gives them where it is not given."""
+    storage: Storage | None = None
+    """How the output's store is reached; the job's `storage` where it is not given."""
+
+
+class Errors(Spec):
+    """The budget for rows that cannot be scored, and what is kept of them."""
+
+    on_row_error: Literal["Quarantine", "Fail"] = "Quarantine"
+    """Set a bad row aside and go on, or end the run at the first."""
+    max_rows: Annotated[int, Field(ge=0)] | None = None
+    """Rejected rows from which the run ends."""
+    max_fraction: Annotated[float, Field(ge=0, le=1)] | None = 0.01
+    """Fraction of all rows, rejected, from which the run ends."""
+    raw: Literal["Keep", "Hash", "Omit"] = "Keep"
+    """What the errors objects hold of a rejected row's text."""

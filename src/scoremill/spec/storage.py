@@ -1,0 +1,45 @@
+"""How a store is reached. Never a secret: those come from the environment, a profile or a file."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import field_validator
+
+from .base import Spec
+
+_SECRET = re.compile(r"secret|token|passw|credential|private|^key$|access.?key|sas|account.?key|api.?key", re.IGNORECASE)
+
+Option = str | int | float | bool
+
+
+class Storage(Spec):
+    """Settings of one store; what is not given comes from the environment, as the cloud's own tools read it."""
+
+    endpoint: str | None = None
+    """URL of the service where it is not the cloud's own, such as http://minio:9000."""
+    anonymous: bool = False
+    """Read public data without credentials."""
+    profile: str | None = None
+    """Name of a profile in the AWS configuration files."""
+    requester_pays: bool = False
+    """Pay for reading from a requester-pays bucket."""
+    kms_key: str | None = None
+    """Name of the key that the store encrypts new objects with."""
+    ca_bundle: str | None = None
+    """File of certificate authorities to trust for the endpoint."""
+    options_file: str | None = None
+    """JSON or YAML file of further fsspec options; secrets belong there, readable by its owner only."""
+    options: dict[str, Option] = {}
+    """Further fsspec options without secrets, such as `region`."""
+
+    @field_validator("options")
+    @classmethod
+    def _has_no_secret(cls, options: dict[str, Option]) -> dict[str, Option]:
+        for name in options:
+            if _SECRET.search(name):
+                raise ValueError(
+                    f"{name!r} looks like a credential; a job never holds one. "
+                    "Use the environment, `profile`, or `optionsFile`"
+                )
+        return options

@@ -1,0 +1,48 @@
+"""Sizes and durations as people write them."""
+
+from __future__ import annotations
+
+import re
+
+_BYTES = {
+    "": 1, "B": 1,
+    "K": 10**3, "KB": 10**3, "KI": 2**10, "KIB": 2**10,
+    "M": 10**6, "MB": 10**6, "MI": 2**20, "MIB": 2**20,
+    "G": 10**9, "GB": 10**9, "GI": 2**30, "GIB": 2**30,
+    "T": 10**12, "TB": 10**12, "TI": 2**40, "TIB": 2**40,
+}  # fmt: skip
+
+KIB, MIB, GIB = 2**10, 2**20, 2**30
+
+
+def parse_bytes(text: str | int) -> int:
+    """The number of bytes in `64MiB`, `1.5Gi`, `500MB` or `1024`; ValueError otherwise."""
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", str(text))
+    if match is None or match[2].upper() not in _BYTES:
+        raise ValueError(f"{text!r} is not a size such as 64MiB, 1.5Gi or 1024")
+    return int(float(match[1]) * _BYTES[match[2].upper()])
+
+
+def format_bytes(count: float) -> str:
+    """`count` bytes for people, with binary units: `64 MiB`, `1.5 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024:
+            break
+        count /= 1024
+    else:
+        unit = "TiB"
+    return f"{count:.0f} {unit}" if count == int(count) else f"{count:.1f} {unit}"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration for people: `0.4 s`, `42 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
