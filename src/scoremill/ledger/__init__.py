@@ -1,0 +1,24 @@
+"""What HAS happened: receipts, the lease under which they are written, the manifest, and its proof."""
+
+from .journal import JOB, MANIFEST, Ledger, is_part
+from .lease import Lease
+from .manifest import Manifest, Origin, Totals, read_manifest, write_manifest
+from .receipt import Part, Receipt
+from .verify import Verified, verify
+
+__all__ = [
+    "JOB",
+    "MANIFEST",
+    "Ledger",
+    "Lease",
+    "Manifest",
+    "Origin",
+    "Part",
+    "Receipt",
+    "Totals",
+    "Verified",
+    "is_part",
+    "read_manifest",
+    "verify",
+    "write_manifest",
+]

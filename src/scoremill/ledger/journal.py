@@ -1,0 +1,130 @@
+"""The ledger in the output: what was planned, what has happened, and nothing else that a run needs to go on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from scoremill.errors import UsageError
+from scoremill.naming import ERRORS, LEDGER, SUCCESS
+from scoremill.storage import ObjectInfo, Store
+
+from .lease import Lease
+from .receipt import Receipt
+
+FORMAT = 1
+"""Version of the ledger's format; older ones are read, newer ones refused."""
+FLUSH_SECONDS = 5.0
+FLUSH_RECEIPTS = 1000
+JOB = f"{LEDGER}/job.json"
+MANIFEST = f"{LEDGER}/manifest.json"
+
+
+class Ledger:
+    """Reads at any time; writes only under a lease."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._lease: Lease | None = None
+        self._held: list[Receipt] = []
+        self._flushed = time.monotonic()
+        self._segment = 0
+
+    def hold(self, lease: Lease) -> None:
+        """From now on this ledger writes, each segment under the lease's number."""
+        self._lease = lease
+
+    # -- what was asked --------------------------------------------------------------------------------------------
+    def job(self) -> dict[str, Any] | None:
+        """What the output was begun with, or None where nothing was; UsageError for a newer format."""
+        if self.store.info(JOB) is None:
+            return None
+        fields: dict[str, Any] = json.loads(self.store.read(JOB))
+        if fields["formatVersion"] > FORMAT:
+            raise UsageError(
+                f"{self.store.uri} was written by a newer scoremill (ledger format {fields['formatVersion']})",
+                f"Update scoremill; this one knows formats up to {FORMAT}.",
+            )
+        return fields
+
+    def begin(self, fields: dict[str, Any]) -> None:
+        """Records what the output is begun with."""
+        self._check()
+        self.store.write(JOB, json.dumps({"formatVersion": FORMAT, **fields}, indent=1).encode())
+
+    def plan_segments(self) -> list[bytes]:
+        return [self.store.read(info.name) for info in self.store.list(f"{LEDGER}/plan")]
+
+    def add_plan_segment(self, segment: bytes) -> None:
+        """Appends to the plan; each continuation with new input has a segment of its own."""
+        self._check()
+        number = len(self.store.list(f"{LEDGER}/plan"))
+        if not self.store.create(f"{LEDGER}/plan/{number:06d}.parquet", segment):
+            raise UsageError(f"two drivers extend the plan of {self.store.uri}", "Run the command again.")
+
+    # -- what has happened -----------------------------------------------------------------------------------------
+    def receipts(self) -> Iterator[Receipt]:
+        """Every receipt, in the order in which they were written."""
+        for info in self.store.list(f"{LEDGER}/receipts"):
+            for line in self.store.read(info.name).splitlines():
+                yield Receipt.from_json(json.loads(line))
+
+    def append(self, receipt: Receipt) -> None:
+        """Holds a receipt and flushes when there are many or the last flush is long ago."""
+        self._held.append(receipt)
+        if len(self._held) >= FLUSH_RECEIPTS or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes the held receipts as one create-only segment."""
+        self._flushed = time.monotonic()
+        if not self._held:
+            return
+        number = self._check().number
+        segment = "".join(f"{receipt.to_json()}\n" for receipt in self._held).encode()
+        name = f"{LEDGER}/receipts/{number:06d}-{self._segment:08d}.jsonl"
+        if not self.store.create(name, segment):
+            raise UsageError(f"{self.store.uri}/{name} exists already", "Run the command again.")
+        self._held, self._segment = [], self._segment + 1
+
+    # -- what is published -----------------------------------------------------------------------------------------
+    def published(self) -> dict[str, ObjectInfo]:
+        """Objects below the output that readers or verify would count: parts, errors, strangers; not our ledger."""
+        return {
+            info.name: info
+            for info in self.store.list()
+            if not info.name.startswith(f"{LEDGER}/") and info.name != SUCCESS and not info.name.startswith("_retries/")
+        }
+
+    def reopen(self) -> None:
+        """Takes back the claim that the output is complete."""
+        self._check()
+        self.store.delete([SUCCESS])
+        self.store.delete([MANIFEST])
+        self.store.delete(info.name for info in self.store.list(f"{LEDGER}/manifest"))
+
+    def discard(self, receipts: Iterable[Receipt]) -> None:
+        """Deletes the objects that these receipts name."""
+        self._check()
+        self.store.delete(part.name for receipt in receipts for part in receipt.objects)
+
+    def erase(self) -> None:
+        """Deletes what the ledger names, and then the ledger, but never anything else."""
+        self.reopen()
+        self.discard(self.receipts())
+        for folder in ("receipts", "plan", "report"):
+            self.store.delete(info.name for info in self.store.list(f"{LEDGER}/{folder}"))
+        self.store.delete([JOB])
+
+    def _check(self) -> Lease:
+        if self._lease is None:
+            raise RuntimeError("a ledger writes only under a lease")
+        self._lease.check()
+        return self._lease
+
+
+def is_part(name: str) -> bool:
+    """Whether an object's name is that of a part or of an errors object."""
+    return name.rsplit("/", 1)[-1].startswith("part-") or name.startswith(f"{ERRORS}/")

@@ -1,0 +1,166 @@
+"""One driver an output: numbered create-only objects, each with a beat, judged by the store's clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scoremill.errors import LeaseError, ScoremillError
+from scoremill.naming import LEDGER
+from scoremill.storage import Store
+
+BEAT_SECONDS = 10.0
+"""Time between two beats."""
+MISSED_BEATS = 3
+"""Beats that a holder may miss before another driver takes over."""
+_FOLDER = f"{LEDGER}/lease"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a lease."""
+
+    host: str
+    boot: str
+    """Identifies the host's run, so that a process number is not taken for another's after a reboot."""
+    pid: int
+    started: float
+    """Start of the process, in clock ticks since boot: process numbers come round again."""
+    since: str
+    id: str
+
+    @classmethod
+    def here(cls) -> Holder:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(socket.gethostname(), _boot(), os.getpid(), _started(os.getpid()) or 0.0, now, uuid.uuid4().hex)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether this host knows that the process has ended; False of other hosts' processes."""
+        if (self.host, self.boot) != (socket.gethostname(), _boot()) or not self.started:
+            return False
+        return _started(self.pid) != self.started
+
+
+class Lease:
+    """A held lease. Use `Lease.acquire`, then `check()` before every write, and `release()` at the end."""
+
+    def __init__(self, store: Store, number: int, holder: Holder, beat_seconds: float) -> None:
+        self.number = number
+        self._store = store
+        self._holder = holder
+        self._beat_seconds = beat_seconds
+        self._ended = threading.Event()
+        self._lost: str | None = None
+        self._beaten = time.monotonic()
+        self._beat()
+        self._thread = threading.Thread(target=self._keep_beating, name="scoremill-lease", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def acquire(
+        cls,
+        store: Store,
+        *,
+        wait: bool = False,
+        beat_seconds: float = BEAT_SECONDS,
+        waiting: Callable[[str], None] = lambda _: None,
+    ) -> Lease:
+        """The lease of the output at `store`; LeaseError naming the holder while another driver has it."""
+        holder = Holder.here()
+        told = ""
+        while True:
+            number, rival = _latest(store)
+            alive = rival is not None and _is_alive(store, number, rival, beat_seconds)
+            if not alive and store.create(f"{_FOLDER}/{number + 1:06d}.json", json.dumps(asdict(holder)).encode()):
+                return cls(store, number + 1, holder, beat_seconds)
+            if alive and rival is not None:
+                text = f"{store.uri} is being written by process {rival.pid} on {rival.host} since {rival.since}"
+                if not wait:
+                    raise LeaseError(text, "Wait for it, or use --wait; a driver that died loses its lease after "
+                                     f"{MISSED_BEATS * beat_seconds:.0f} s.")  # fmt: skip
+                if text != told:
+                    waiting(text)
+                    told = text
+                time.sleep(min(beat_seconds, 1.0))
+
+    def check(self) -> None:
+        """Returns while the lease is held; LeaseError once it was lost."""
+        if self._lost:
+            raise LeaseError(self._lost, "The other driver goes on with this run; see `scoremill report`.")
+
+    def release(self) -> None:
+        """Stops the beat and lets the next driver in at once."""
+        self._ended.set()
+        self._thread.join(timeout=60)
+        if not self._lost:
+            self._store.write(f"{_FOLDER}/{self.number:06d}.done", b"")
+
+    def _keep_beating(self) -> None:
+        while not self._ended.wait(self._beat_seconds):
+            try:
+                self._beat()
+            except ScoremillError as error:
+                if time.monotonic() - self._beaten > MISSED_BEATS * self._beat_seconds:
+                    self._lost = f"the lease of {self._store.uri} could not be renewed: {error.message}"
+                    return
+            if self._lost:
+                return
+
+    def _beat(self) -> None:
+        self._store.write(f"{_FOLDER}/{self.number:06d}.beat", self._holder.id.encode())
+        self._beaten = time.monotonic()
+        if self._store.info(f"{_FOLDER}/{self.number + 1:06d}.json") is not None:
+            self._lost = f"another driver took over {self._store.uri}"
+
+
+def _latest(store: Store) -> tuple[int, Holder | None]:
+    """The highest number given, and its holder unless it was released."""
+    names = {info.name.rsplit("/", 1)[-1] for info in store.list(_FOLDER)}
+    numbers = [int(name.removesuffix(".json")) for name in names if name.endswith(".json")]
+    if not numbers:
+        return 0, None
+    latest = max(numbers)
+    if f"{latest:06d}.done" in names:
+        return latest, None
+    return latest, Holder(**json.loads(store.read(f"{_FOLDER}/{latest:06d}.json")))
+
+
+def _is_alive(store: Store, number: int, holder: Holder, beat_seconds: float) -> bool:
+    if holder.is_dead:
+        return False
+    beat = store.info(f"{_FOLDER}/{number:06d}.beat") or store.info(f"{_FOLDER}/{number:06d}.json")
+    return beat is not None and _store_time(store) - beat.modified <= MISSED_BEATS * beat_seconds
+
+
+def _store_time(store: Store) -> float:
+    """Now by the store's own clock: when it says that an object just written was modified."""
+    name = f"{_FOLDER}/clock-{uuid.uuid4().hex}"
+    store.write(name, b"")
+    info = store.info(name)
+    store.delete([name])
+    return info.modified if info is not None else time.time()
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> float | None:
+    """When process `pid` started, in ticks since boot; None if there is none, or the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else float(fields[19])

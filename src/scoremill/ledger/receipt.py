@@ -1,0 +1,66 @@
+"""What is known once a partition is done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One object of the output."""
+
+    name: str
+    """Its name below the output's root."""
+    rows: int
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A partition's result: rows in = rows scored + rows rejected."""
+
+    number: int
+    id: str
+    rows: int
+    """Rows read."""
+    scored: int
+    rejected: int
+    parts: tuple[Part, ...]
+    errors: tuple[Part, ...] = ()
+    lines: tuple[int, ...] = ()
+    """Of each piece, the physical lines that begin in it."""
+    quotes: int = 0
+    """Quote characters in the range; their parities prove the starts of later partitions."""
+    irregular: tuple[int, ...] = ()
+    """Numbers of the pieces that hold a quote inside an unquoted field."""
+    unseen: dict[str, int] = field(default_factory=dict)
+    """Values outside the categories that the model was trained with, by column."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Rejected rows by column and kind of reason."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Spent in `read`, `predict` and `write`."""
+    peak_memory: int = 0
+    """Bytes; the worker process' peak resident set so far."""
+    worker: str = ""
+    ended: float = 0.0
+    """Seconds since the epoch, by the worker's clock."""
+
+    @property
+    def objects(self) -> tuple[Part, ...]:
+        return self.parts + self.errors
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Receipt:
+        fields = dict(fields)
+        for name in ("parts", "errors"):
+            fields[name] = tuple(Part(**part) for part in fields[name])
+        for name in ("lines", "irregular"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)

@@ -1,0 +1,77 @@
+"""Proof, from the objects themselves, that an output is what its manifest says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from scoremill.errors import StorageError, VerificationError
+from scoremill.naming import SUCCESS
+from scoremill.storage import Store, count_rows
+
+from .journal import Ledger
+from .manifest import Entry, Totals, read_manifest
+
+THREADS = 8
+"""Objects read at a time: reading waits for the store more than for the processor."""
+_BLOCK = 8 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was proven."""
+
+    totals: Totals
+    method: str
+    bundle: str
+
+
+def verify(store: Store, progress: Callable[[int, int], None] = lambda done, total: None) -> Verified:
+    """Reads every object of the output again; VerificationError lists all that are missing, altered or surplus."""
+    manifest = read_manifest(store)
+    if manifest is None or store.info(SUCCESS) is None:
+        raise VerificationError(f"{store.uri} is not complete: it has no {'manifest' if manifest is None else SUCCESS}",
+                                "Run the same `scoremill score` again; it goes on where it ended.")  # fmt: skip
+    entries = list(manifest.entries())
+    found = set(Ledger(store).published())
+    problems = [f"surplus: {name}" for name in sorted(found - {entry.part.name for entry in entries})]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done, problem in enumerate(pool.map(lambda entry: _problem(store, entry, found), entries), start=1):
+            progress(done, len(entries))
+            if problem:
+                problems.append(problem)
+    problems += _sums(manifest.totals, entries)
+    if problems:
+        shown = problems[:20] + ([f"and {len(problems) - 20} more"] if len(problems) > 20 else [])
+        raise VerificationError(f"{store.uri} is not what its manifest says:\n  " + "\n  ".join(shown),
+                                "Score it again with --mode Overwrite, or restore the objects.")  # fmt: skip
+    return Verified(manifest.totals, manifest.fields["method"], manifest.fields["bundle"])
+
+
+def _problem(store: Store, entry: Entry, found: set[str]) -> str | None:
+    part = entry.part
+    if part.name not in found:
+        return f"missing: {part.name}"
+    try:
+        sha256 = hashlib.sha256()
+        with store.open(part.name) as file:
+            while block := file.read(_BLOCK):
+                sha256.update(block)
+            if sha256.hexdigest() != part.sha256:
+                return f"altered: {part.name}"
+            file.seek(0)
+            rows = count_rows(file, part.name)
+    except (StorageError, OSError, ValueError) as error:
+        return f"unreadable: {part.name}: {error}"
+    return None if rows == part.rows else f"row count: {part.name} holds {rows} rows, the manifest says {part.rows}"
+
+
+def _sums(totals: Totals, entries: list[Entry]) -> list[str]:
+    scored = sum(entry.part.rows for entry in entries if entry.kind == "part")
+    rejected = sum(entry.part.rows for entry in entries if entry.kind == "errors")
+    if (scored, rejected, scored + rejected) == (totals.scored, totals.rejected, totals.rows):
+        return []
+    return [f"sums: {scored} scored and {rejected} rejected rows in the objects, "
+            f"{totals.scored} and {totals.rejected} of {totals.rows} in the manifest"]  # fmt: skip

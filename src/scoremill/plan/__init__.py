@@ -1,0 +1,23 @@
+"""PURE, given a listing: the partitions a job is cut into, each with a stable id and number."""
+
+from .build import build_plan, finish_plan
+from .partition import Group, Partition, Piece, Source, make_partition, piece_at
+from .plan import Plan, Problem, read_groups, write_groups
+from .settings import Needs, Settings
+
+__all__ = [
+    "Group",
+    "Needs",
+    "Partition",
+    "Piece",
+    "Plan",
+    "Problem",
+    "Settings",
+    "Source",
+    "build_plan",
+    "finish_plan",
+    "make_partition",
+    "piece_at",
+    "read_groups",
+    "write_groups",
+]

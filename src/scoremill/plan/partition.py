@@ -1,0 +1,153 @@
+"""What a job is cut into: sources, pieces of them, and partitions with stable ids and numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+PACK_BELOW = 16
+"""Files smaller than 1/16 of a partition are packed, several to a partition."""
+PACK_TO = 4
+"""Packing stops at 1/4 of a partition, so that many small files still spread over workers."""
+PACK_FILES = 1000
+"""The most files in one partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input object, as it was listed."""
+
+    root: str
+    """URI of its bucket or folder."""
+    name: str
+    """Its key below `root`; with `identity` it names the object wherever it is mounted."""
+    size: int
+    """Bytes."""
+    version: str
+    """What the store says of it (ETag, or size and time); compared again after reading."""
+    identity: str
+    """What ids are made of: the version, or a hash of the bytes."""
+    format: Literal["csv", "parquet"]
+    """How it is read."""
+    row_groups: int = 0
+    """Of a Parquet object."""
+
+    @property
+    def uri(self) -> str:
+        return f"{self.root.rstrip('/')}/{self.name}"
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.name.lower().endswith((".gz", ".bz2", ".zst", ".xz"))
+
+    def hive(self) -> dict[str, str]:
+        """Columns in its path: `year=2009/a.csv` gives `{"year": "2009"}`."""
+        steps = f"{self.root}/{self.name}".split("/")[:-1]
+        return {key: value for key, found, value in (step.partition("=") for step in steps) if found and key}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A byte range of a CSV, or a range of row groups of a Parquet object."""
+
+    source: Source
+    start: int
+    end: int
+    inside_quotes: bool = False
+    """The hypothesis about `start`: does it lie inside a quoted field?"""
+    whole: bool = False
+    """The file's quotes are irregular: it is read from its first byte to its last by a state machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The unit of work, of retry and of receipt."""
+
+    number: int
+    """Its place in the order of the input."""
+    id: str
+    """Hash of all that shapes its rows and bytes."""
+    pieces: tuple[Piece, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(piece.end - piece.start for piece in self.pieces if piece.source.format == "csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Partitions that are proven together: one file cut into `count`, or several small ones in one."""
+
+    first: int
+    """Number of its first partition."""
+    count: int
+    sources: tuple[Source, ...]
+
+
+def partition_id(settings: str, pieces: tuple[Piece, ...]) -> str:
+    """16 hexadecimal digits: a hash of `settings` (itself a hash) and of the pieces' objects and ranges."""
+    hashed = hashlib.sha256(settings.encode())
+    for p in pieces:
+        hashed.update(f"\0{p.source.name}\0{p.source.identity}\0{p.start}\0{p.end}\0{p.inside_quotes:d}{p.whole:d}".encode())
+    return hashed.hexdigest()[:16]
+
+
+def make_partition(settings: str, number: int, *pieces: Piece) -> Partition:
+    """The partition of these pieces, with its id."""
+    return Partition(number, partition_id(settings, pieces), pieces)
+
+
+def group_sources(sources: list[Source], partition_bytes: int, first: int = 0) -> list[Group]:
+    """`sources` in their order as groups, numbered from `first`; a function of the sources alone."""
+    groups: list[Group] = []
+    for packed in _pack(sources, partition_bytes):
+        count = _parts(packed[0], partition_bytes) if len(packed) == 1 else 1
+        groups.append(Group(first, count, tuple(packed)))
+        first += count
+    return groups
+
+
+def partitions_of(group: Group, settings: str, partition_bytes: int) -> Iterator[Partition]:
+    """The partitions of `group`, cut optimistically."""
+    if len(group.sources) > 1:
+        yield make_partition(settings, group.first, *(Piece(source, 0, source.size) for source in group.sources))
+        return
+    for index in range(group.count):
+        yield make_partition(settings, group.first + index, piece_at(group, index, partition_bytes))
+
+
+def piece_at(group: Group, index: int, partition_bytes: int, inside_quotes: bool = False) -> Piece:
+    """Piece `index` of the one source of `group`."""
+    source = group.sources[0]
+    if source.format == "parquet":
+        return Piece(source, index, min(index + 1, source.row_groups))
+    if group.count == 1:
+        return Piece(source, 0, source.size, inside_quotes)
+    start = index * partition_bytes
+    return Piece(source, start, min(start + partition_bytes, source.size), inside_quotes)
+
+
+def _parts(source: Source, partition_bytes: int) -> int:
+    if source.format == "parquet":
+        return max(1, source.row_groups)
+    return 1 if source.is_compressed else max(1, -(-source.size // partition_bytes))
+
+
+def _pack(sources: list[Source], partition_bytes: int) -> Iterator[list[Source]]:
+    """Runs of neighbouring small CSV files; everything else alone."""
+    run: list[Source] = []
+    held = 0
+    for source in sources:
+        small = source.format == "csv" and source.size * PACK_BELOW < partition_bytes and not source.is_compressed
+        if run and (not small or held + source.size > partition_bytes // PACK_TO or len(run) == PACK_FILES):
+            yield run
+            run, held = [], 0
+        if small:
+            run.append(source)
+            held += source.size
+        else:
+            yield [source]
+    if run:
+        yield run

@@ -1,0 +1,141 @@
+"""The plan: groups of partitions, frozen, generated one by one, and saved as a table of sources."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scoremill.errors import UsageError
+
+from .partition import Group, Partition, Source, group_sources, partitions_of
+from .settings import Settings
+
+_SCHEMA = pa.schema([
+    ("first", pa.int64()), ("count", pa.int64()), ("root", pa.string()), ("name", pa.string()),
+    ("size", pa.int64()), ("version", pa.string()), ("identity", pa.string()), ("format", pa.string()),
+    ("row_groups", pa.int64()),
+])  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a user should know before the first worker starts."""
+
+    severity: str
+    """`error` or `warning`."""
+    where: str
+    """The object or field that it is about."""
+    message: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.where}: {self.message}" + (f"\n  {self.mend}" if self.mend else "")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which partitions there are, in which order, and what is done to each."""
+
+    settings: Settings
+    groups: tuple[Group, ...]
+    problems: tuple[Problem, ...] = ()
+    row_bytes: float = 0.0
+    """Mean bytes of a row of CSV in the samples; 0 where none was read."""
+    parquet_rows: int = 0
+    """Rows in the footers of Parquet objects."""
+    headers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column names of the sampled objects, by URI."""
+
+    def partitions(self) -> Iterator[Partition]:
+        for group in self.groups:
+            yield from partitions_of(group, self.settings_hash, self.settings.partition_bytes)
+
+    @cached_property
+    def settings_hash(self) -> str:
+        return self.settings.hash
+
+    def __len__(self) -> int:
+        return self.groups[-1].first + self.groups[-1].count if self.groups else 0
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def sources(self) -> list[Source]:
+        return [source for group in self.groups for source in group.sources]
+
+    @cached_property
+    def bytes(self) -> int:
+        """Bytes of input, compressed ones as they lie."""
+        return sum(source.size for source in self.sources)
+
+    @cached_property
+    def estimated_rows(self) -> int:
+        csv = sum(source.size for source in self.sources if source.format == "csv")
+        return self.parquet_rows + (round(csv / self.row_bytes) if self.row_bytes else 0)
+
+    @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+    def following(self, earlier: Plan) -> Plan:
+        """This plan as a continuation of `earlier`: its groups first and unchanged, new sources after them.
+
+        Raises UsageError naming what changed, vanished, or was replaced.
+        """
+        _refuse_other_settings(earlier.settings, self.settings)
+        listed = {source.uri: source for source in self.sources}
+        for source in earlier.sources:
+            _refuse_other_source(source, listed.pop(source.uri, None))
+        added = group_sources(list(listed.values()), self.settings.partition_bytes, first=len(earlier))
+        return replace(self, settings=earlier.settings, groups=(*earlier.groups, *added))
+
+
+_ANEW = "Use --mode Overwrite to begin anew, or another output."
+
+
+def _refuse_other_settings(earlier: Settings, now: Settings) -> None:
+    before, after = earlier.as_json(), now.as_json()
+    # Types of kept columns are fixed by the first plan: later files widen nothing.
+    before["keep"], after["keep"] = ([column["name"] for column in fields["keep"]] for fields in (before, after))
+    changed = [f"{name}: {before[name]!r}, now {after[name]!r}" for name in before if before[name] != after.get(name)]
+    if changed:
+        raise UsageError("the output was begun with other settings: " + "; ".join(changed), _ANEW)
+
+
+def _refuse_other_source(earlier: Source, now: Source | None) -> None:
+    if now is None:
+        raise UsageError(f"the output was begun with an input that is no longer there: {earlier.uri}", _ANEW)
+    if now.identity != earlier.identity:
+        raise UsageError(f"an input was replaced since the output was begun: {earlier.uri}", _ANEW)
+
+
+def write_groups(groups: tuple[Group, ...]) -> bytes:
+    """The groups as a Parquet table of their sources."""
+    rows = [
+        {"first": g.first, "count": g.count} | {name: getattr(s, name) for name in Source.__slots__}
+        for g in groups
+        for s in g.sources
+    ]
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def read_groups(segments: list[bytes]) -> tuple[Group, ...]:
+    """The groups that `write_groups` wrote, in several segments or one."""
+    groups: list[Group] = []
+    for segment in segments:
+        for row in pq.read_table(io.BytesIO(segment)).to_pylist():
+            first, count = row.pop("first"), row.pop("count")
+            source = Source(**row)
+            if groups and groups[-1].first == first:
+                groups[-1] = replace(groups[-1], sources=(*groups[-1].sources, source))
+            else:
+                groups.append(Group(first, count, (source,)))
+    return tuple(groups)

@@ -1,0 +1,87 @@
+"""Everything that shapes the bytes of a part, as one value whose hash is in every partition's id."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scoremill import naming
+from scoremill.spec import Column, Csv, Format, JobSpec
+
+PART_FORMAT = 1
+"""Version of how parts are written; a change of it changes every id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the plan has to know of a bundle."""
+
+    digest: str
+    method: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run does to each row; frozen when the output is first written."""
+
+    bundle: str
+    method: str
+    batch_rows: int
+    partition_bytes: int
+    csv: Csv
+    hive: bool
+    id_by: str
+    format: Format
+    keep: tuple[Column, ...]
+    """Kept columns with the types that they have in every part."""
+    row_id: bool
+    columns: tuple[tuple[str, str], ...]
+    threshold: float | None
+    dtype: str | None
+    raw: str
+
+    @classmethod
+    def of(cls, job: JobSpec, needs: Needs, keep: tuple[Column, ...]) -> Settings:
+        return cls(
+            bundle=needs.digest,
+            method=needs.method,
+            batch_rows=job.model.batch_rows,
+            partition_bytes=job.input.partition_bytes,
+            csv=job.input.csv,
+            hive=job.input.hive,
+            id_by=job.input.id_by,
+            format=job.output.format,
+            keep=keep,
+            row_id=job.output.row_id,
+            columns=tuple(job.output.columns.items()),
+            threshold=job.output.threshold,
+            dtype=job.output.dtype,
+            raw=job.errors.raw,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields["csv"] = self.csv.model_dump(mode="json", by_alias=True)
+        fields["keep"] = [asdict(column) for column in self.keep]
+        return {"partFormat": PART_FORMAT, **fields}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Settings:
+        known = {name: fields[name] for name in cls.__slots__}
+        known["csv"] = Csv.model_validate(known["csv"])
+        known["keep"] = tuple(_column(column) for column in known["keep"])
+        known["columns"] = tuple((old, new) for old, new in known["columns"])
+        return cls(**known)
+
+    @property
+    def hash(self) -> str:
+        """Part of every partition's id; the cut is in an id by its range."""
+        fields = self.as_json()
+        del fields["partition_bytes"]
+        return naming.digest(fields)
+
+
+def _column(fields: dict[str, Any]) -> Column:
+    categories = fields["categories"]
+    return Column(**{**fields, "categories": None if categories is None else tuple(categories)})
