@@ -1,0 +1,58 @@
+# Everything here works from a fresh clone: the first target that needs the environment makes it.
+PYTHON   ?= python3
+VENV     ?= .venv
+PROCESSES ?= auto
+ARGS     ?=
+
+BIN   := $(abspath $(VENV))/bin
+READY := $(VENV)/.ready
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check verify generate bench format changelog clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## score a million taxi rows in an S3 bucket of its own, and prove the result
+	$(BIN)/python examples/01-taxi-tips/demo.py $(ARGS)
+
+test: $(READY) ## all tests (ARGS='-k cuts' for some of them)
+	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
+
+check: $(READY) ## style, types, layers, and that generated files are those in the tree
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/generate.py --check
+
+verify: generate ## regenerate what is generated; fails where that changes the tree
+	git diff --exit-code -- docs
+
+generate: $(READY) ## write the generated files: CLI reference, job reference, JSON schema
+	$(BIN)/python docs/generate.py
+
+bench: $(READY) ## speed and memory beside a bare loop and dask.dataframe (ARGS='--rows 1000000' for less)
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+format: $(READY) ## put the code in its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+changelog: $(READY) ## what the next release notes will say
+	$(BIN)/towncrier build --draft
+
+clean: ## remove what was built, the environment included
+	rm -rf $(VENV) dist build demo .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+# uv installs in a fifth of pip's time; where it is not to be had, pip does.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "scoremill needs Python 3.11 or later: make PYTHON=python3.12 …" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	    { rm -rf $(VENV); echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true
+	@if test -x $(BIN)/uv; then VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --editable '.[dev]'; \
+	    else $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'; fi
+	@touch $@
