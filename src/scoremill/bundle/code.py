@@ -1,0 +1,103 @@
+"""The modules that a model needs: gathered when it is packed, imported where it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from zipfile import ZipFile, is_zipfile
+
+from scoremill.errors import UsageError
+
+from .schema import CODE, Bundle
+
+
+def gather(sources: Sequence[str | Path]) -> dict[str, bytes]:
+    """Content by path below `code/` of modules, packages, zip files or wheels, given by path or importable name."""
+    files: dict[str, bytes] = {}
+    for source in sources:
+        files |= dict(_files(_located(source)))
+    if builtin := sorted({_top(name) for name in files} & sys.stdlib_module_names):
+        raise UsageError(f"code named {', '.join(builtin)} would hide Python's own module", "Rename it.")
+    return files
+
+
+def roots(sources: Sequence[str | Path]) -> list[str]:
+    """What `sys.path` needs for `sources` to be imported where they lie."""
+    places = [_located(source) for source in sources]
+    return [str(place if place.is_file() and place.suffix != ".py" else place.parent) for place in places]
+
+
+def enter(bundle: Bundle, folder: Path) -> None:
+    """Make the code of `bundle`, which lies in `folder`, what its names import from here on.
+
+    Modules of the same name and content stay; those of other content are replaced, with a warning: what was loaded
+    with them keeps them, but a later import inside it finds the new ones.
+    """
+    for top in sorted({_top(name.removeprefix(f"{CODE}/")) for name in bundle.code}):
+        loaded = {name for name in sys.modules if name == top or name.startswith(f"{top}.")}
+        if all(_is_ours(name, bundle) for name in loaded):
+            continue
+        warnings.warn(f"{bundle.uri} brings its own {top!r}, unlike the one loaded here, and replaces it", stacklevel=2)
+        for name in loaded:
+            del sys.modules[name]
+    place = str(folder / CODE)
+    if place in sys.path:
+        sys.path.remove(place)
+    sys.path.insert(0, place)
+    importlib.invalidate_caches()
+
+
+def _is_ours(module: str, bundle: Bundle) -> bool:
+    origin = getattr(sys.modules[module], "__file__", None)
+    stem = f"{CODE}/{module.replace('.', '/')}"
+    wanted = bundle.files.get(f"{stem}.py") or bundle.files.get(f"{stem}/__init__.py")
+    if origin is None or wanted is None:
+        return origin is None and wanted is None
+    return Path(origin).is_file() and hashlib.sha256(Path(origin).read_bytes()).hexdigest() == wanted
+
+
+def _located(source: str | Path) -> Path:
+    path = Path(source).resolve()
+    if path.exists():
+        return path
+    try:
+        spec = find_spec(str(source))
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        raise UsageError(f"there is no file, package or importable module {str(source)!r} to carry as code")
+    origin = Path(spec.origin)
+    return origin.parent if spec.submodule_search_locations else origin
+
+
+def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            name = file.relative_to(path.parent)
+            if file.is_file() and _is_carried(PurePosixPath(name)):
+                yield name.as_posix(), file.read_bytes()
+    elif path.suffix == ".py":
+        yield path.name, path.read_bytes()
+    elif is_zipfile(path):
+        with ZipFile(path) as archive:
+            for entry in sorted(archive.namelist()):
+                if not entry.endswith("/") and _is_carried(PurePosixPath(entry)):
+                    yield entry, archive.read(entry)
+    else:
+        raise UsageError(f"{path.name} is neither a Python file, a package's folder nor a zip file")
+
+
+def _is_carried(name: PurePosixPath) -> bool:
+    if name.is_absolute() or ".." in name.parts:
+        raise UsageError(f"{name} lies outside its archive")
+    hidden = any(part.startswith(".") or part == "__pycache__" or part.endswith(".dist-info") for part in name.parts)
+    return not hidden and name.suffix not in (".pyc", ".so", ".pyd")
+
+
+def _top(name: str) -> str:
+    return PurePosixPath(PurePosixPath(name).parts[0]).stem

@@ -1,0 +1,121 @@
+"""What a fitted estimator reads, told from its structure and never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+from scoremill.errors import FitError, UsageError
+
+
+@dataclass(frozen=True)
+class Feed:
+    """How an estimator is fed."""
+
+    names: tuple[str, ...]
+    """Columns in the order it wants them."""
+    named: bool
+    """Whether as a data frame, else as an array."""
+    series: bool = False
+    """Whether as one series of texts."""
+
+
+def feed_of(estimator: Any, sample: pd.DataFrame | None, columns: Sequence[str] | None) -> Feed:
+    """How `estimator` is fed; `columns` override its own names.
+
+    Raises FitError for columns that the sample lacks, UsageError where nothing tells them.
+    """
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if _reads_texts(estimator):
+        feed = Feed(tuple(columns or _text_column(sample)), named=False, series=True)
+    elif columns is not None:
+        feed = Feed(tuple(columns), named=fitted is not None or not _counts(estimator))
+    elif fitted is not None:
+        feed = Feed(tuple(str(name) for name in fitted), named=True)
+    else:
+        feed = _unnamed(estimator, sample)
+    if sample is not None and (missing := [name for name in feed.names if name not in sample.columns]):
+        raise FitError(f"the model reads {_quoted(missing)}, which the sample does not have",
+                       "Give a sample with the columns that the model was trained on.")  # fmt: skip
+    return feed
+
+
+def used_names(estimator: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Of `names` those that a ColumnTransformer at the entrance of `estimator` hands on; all where there is none."""
+    entrance = _entrance(estimator)
+    if not isinstance(entrance, ColumnTransformer) or len(entrance.feature_names_in_) != len(names):
+        return names
+    used = {
+        int(position)
+        for name, transformer, _ in entrance.transformers_
+        if not (isinstance(transformer, str) and transformer == "drop")
+        for position in entrance._transformer_to_input_indices[name]
+    }
+    return tuple(name for position, name in enumerate(names) if position in used)
+
+
+def final_estimator(estimator: Any) -> Any:
+    """What is left of `estimator` without searches and pipelines around it: the last step."""
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator
+
+
+def _entrance(estimator: Any) -> Any:
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+            if not steps:
+                return estimator
+            estimator = steps[0]
+        else:
+            return estimator
+
+
+def _reads_texts(estimator: Any) -> bool:
+    try:
+        tags = get_tags(_entrance(estimator)).input_tags
+    except (AttributeError, TypeError):
+        return False
+    return bool(tags.string and not tags.two_d_array)
+
+
+def _counts(estimator: Any) -> bool:
+    return getattr(estimator, "n_features_in_", None) is not None
+
+
+def _text_column(sample: pd.DataFrame | None) -> list[str]:
+    if sample is not None and len(sample.columns) == 1:
+        return [str(sample.columns[0])]
+    raise UsageError("nothing tells which column of texts the model reads",
+                     "Name it (columns=[…]), or give a sample with that column alone.")  # fmt: skip
+
+
+def _unnamed(estimator: Any, sample: pd.DataFrame | None) -> Feed:
+    """A model fitted without names has a count at most; the sample's columns are its own if they are as many."""
+    count = getattr(estimator, "n_features_in_", None)
+    if sample is None and count is not None:
+        return Feed(tuple(f"x{position}" for position in range(count)), named=False)
+    if sample is None:
+        raise UsageError("nothing tells which columns the model reads",
+                         "Give a sample (--sample FILE) with the columns that it was trained on, and no others.")  # fmt: skip
+    if count is not None and count != len(sample.columns):
+        raise FitError(f"the model was trained on {count} columns without names, the sample has {len(sample.columns)}",
+                       "Give a sample with the model's columns alone, or name them (columns=[…]).")  # fmt: skip
+    return Feed(tuple(str(name) for name in sample.columns), named=count is None)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,37 @@
+"""How an estimator becomes one file and is read again: one module a flavour, more by entry points."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from scoremill.errors import UsageError
+
+GROUP = "scoremill.flavours"
+"""Entry points of third parties' flavours: a name and a module or object such as Flavour."""
+_OURS = ("joblib", "skops")
+
+
+class Flavour(Protocol):
+    """What a flavour is; a module with these three names will do."""
+
+    ARTIFACT: str
+    """Name of the file."""
+
+    def dump(self, estimator: Any, path: Path) -> dict[str, Any]:
+        """Write `estimator` to `path`, the same bytes for the same model; what `load` needs to know, as JSON."""
+
+    def load(self, path: Path, facts: dict[str, Any]) -> Any:
+        """The estimator in `path`, in memory shared between processes where the format can."""
+
+
+def flavour(name: str) -> Flavour:
+    """The flavour called `name`; UsageError where there is none."""
+    if name in _OURS:
+        return cast(Flavour, importlib.import_module(f"{__name__}.{name}"))
+    for entry in entry_points(group=GROUP, name=name):
+        return cast(Flavour, entry.load())
+    others = ", ".join(sorted({*_OURS, *entry_points(group=GROUP).names}))
+    raise UsageError(f"there is no bundle format {name!r} here", f"Known are {others}; install the package that brings it.")

@@ -1,0 +1,134 @@
+"""A bundle's estimator, once a process, its bytes verified before anything is unpickled."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from scoremill.errors import ModelError, TrustError, UsageError, VerificationError
+from scoremill.spec import Storage
+from scoremill.storage.filesystem import Store, is_local
+
+from . import code
+from .flavours import flavour
+from .read import inspect, sha256
+from .schema import Bundle
+
+_CHUNK = 2**24
+_KEPT = 4
+"""Estimators that a process holds; the one loaded first goes first."""
+
+_loaded: dict[str, Any] = {}
+_lock = threading.Lock()
+
+
+def load_estimator(uri: str, digest: str, storage: Storage) -> Any:
+    """The estimator of the bundle at `uri`, which has `digest`; the same object for each call in this process.
+
+    Raises TrustError for another digest, VerificationError naming the file that is missing or altered, UsageError for
+    a module that is not here, ModelError for what else keeps it from being loaded.
+    """
+    with _lock:
+        if digest not in _loaded:
+            while len(_loaded) >= _KEPT:
+                del _loaded[next(iter(_loaded))]
+            _loaded[digest] = _load(uri, digest, storage)
+        return _loaded[digest]
+
+
+def _load(uri: str, digest: str, storage: Storage) -> Any:
+    bundle = inspect(uri, storage)
+    if bundle.digest != digest:
+        raise TrustError(f"{uri} has digest {bundle.digest}, not {digest} as planned", "Plan the job anew.")
+    kind = flavour(bundle.format)
+    artifact = _verified(bundle, storage, kind.ARTIFACT)
+    if bundle.code:
+        for name in bundle.code:
+            place = _fetched(bundle, storage, name)
+        code.enter(bundle, _folder(bundle))
+    try:
+        with warnings.catch_warnings():
+            # The skew of versions was judged when the bundle was opened, with words of our own.
+            warnings.filterwarnings("ignore", message="Trying to unpickle estimator")
+            return kind.load(artifact, bundle.facts)
+    except Exception as error:
+        raise explained(error, uri) from error
+
+
+def explained(error: Exception, what: str) -> Exception:
+    """The error to raise where loading `what` raised `error`: it names the module that is missing, or the reason."""
+    if isinstance(error, ModuleNotFoundError):
+        return UsageError(f"{what} needs the module {error.name!r}, which is not here",
+                          f"Pack it with --code FILE|PACKAGE for {error.name}, or install the package that has it.")  # fmt: skip
+    if isinstance(error, AttributeError) and "__main__" in str(error):
+        return UsageError(f"{what} needs something that a script or notebook defined: {error}",
+                          "Call scoremill.pack(estimator, …) in that script, or move the definition to a module "
+                          "and pack with --code.")  # fmt: skip
+    return ModelError(f"{what} cannot be loaded: {type(error).__name__}: {error}")
+
+
+def local_path(uri: str) -> Path:
+    """The path of a local `uri`, with or without `file://`."""
+    return Path(urlsplit(uri).path if uri.startswith("file://") else uri)
+
+
+def _verified(bundle: Bundle, storage: Storage, name: str) -> Path:
+    """A path of the bundle's file `name`, whose bytes are those packed: in place where it is local, else fetched."""
+    if not is_local(bundle.uri):
+        return _fetched(bundle, storage, name)
+    path = local_path(bundle.uri) / name
+    if not _is_intact(path, bundle.files[name]):
+        state = "was altered" if path.exists() else "is missing"
+        raise VerificationError(f"{bundle.uri}: {name} {state}", "Pack the model again, or fetch the bundle anew.")
+    return path
+
+
+def _fetched(bundle: Bundle, storage: Storage, name: str) -> Path:
+    """The bundle's file `name` in the cache; processes that fetch at once put the same bytes there, each whole."""
+    path = _folder(bundle) / name
+    if _is_intact(path, bundle.files[name]):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".fetch-", delete=False) as target:
+        try:
+            with Store(bundle.uri, storage).open(name) as source:
+                while chunk := source.read(_CHUNK):
+                    target.write(chunk)
+            target.close()
+            if not _is_intact(Path(target.name), bundle.files[name]):
+                raise VerificationError(f"{bundle.uri}: {name} was altered", "Pack the model again.")
+            os.replace(target.name, path)
+        finally:
+            Path(target.name).unlink(missing_ok=True)
+    return path
+
+
+def _is_intact(path: Path, wanted: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return sha256(file) == wanted
+    except OSError:
+        return False
+
+
+def _folder(bundle: Bundle) -> Path:
+    return cache_folder() / bundle.digest.removeprefix("sha256:")
+
+
+@cache
+def cache_folder() -> Path:
+    """Where fetched bundles are kept, a folder a digest; one of this process's own where no home can be written."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(home) / "scoremill" / "bundles"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="scoremill-bundles-"))

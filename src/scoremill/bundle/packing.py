@@ -1,0 +1,288 @@
+"""From a fitted estimator to a bundle that a clean process has scored with."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from scoremill.errors import ModelError, UsageError
+from scoremill.spec import Column, Storage
+from scoremill.storage.filesystem import Store
+
+from . import code as carried
+from .results import METHODS, Results, call, fed, named, result_names, scored
+from .columns import Feed, feed_of, used_names
+from .flavours import flavour
+from .load import explained
+from .prove import ROWS, TOLERANCE, Claim, Proof, difference, prove
+from .read import sha256, versions_here
+from .sample import columns_of, dtype_name, read_sample, synthetic_frames
+from .schema import CODE, MANIFEST, TRAINED, Bundle, sealed, to_document
+
+_CHUNK = 2**24
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A bundle in a local folder, and what is to be proven of it."""
+
+    bundle: Bundle
+    folder: Path
+    claim: Claim
+
+
+def pack(
+    estimator: Any,
+    output: str | Path,
+    *,
+    sample: pd.DataFrame | str | Path | None = None,
+    method: str | None = None,
+    code: Sequence[str | Path] = (),
+    meta: Mapping[str, Any] | None = None,
+    format: str = "joblib",
+    columns: Sequence[str] | None = None,
+    allow_batch_dependent: bool = False,
+    trained_on: str | None = None,
+    command: str | None = None,
+    storage: Storage = Storage(),
+) -> Bundle:
+    """The bundle written to `output`: proven, digest and all; the same digest for the same model, packed again.
+
+    `estimator` is fitted, or the path of a .joblib, .pkl or .skops file with one. `sample` is a data frame or the
+    path of a CSV or Parquet file with a few rows of what it was trained on; `code` modules and packages it needs.
+
+    Raises FitError for columns that the sample lacks, UsageError for modules that only this process has,
+    ModelError for a model that fails, or gives other results once packed, again, or in other batches.
+    """
+    if isinstance(estimator, str | Path):
+        estimator = read_model(Path(estimator), code)
+    frame = None if sample is None else read_sample(sample, storage)
+    trained = {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "data": trained_on or (str(sample) if isinstance(sample, str | Path) else None),
+        "meta": dict(meta or {}),
+    }
+    with tempfile.TemporaryDirectory(prefix="scoremill-pack-") as place:
+        staged = stage(estimator, Path(place), sample=frame, method=method, code=code, format=format, columns=columns)
+        (found,) = prove([staged.claim])
+        if isinstance(found, Exception):
+            raise found
+        bundle = judged(staged.bundle, found, allow_batch_dependent=allow_batch_dependent)
+        bundle = sealed(replace(bundle, uri=str(output), trained=trained))
+        _publish(bundle, staged.folder, Store(str(output), storage))
+    return bundle
+
+
+def read_model(path: Path, code: Sequence[str | Path] = ()) -> Any:
+    """The estimator in the file at `path`, which the user named and so trusts."""
+    if not path.is_file():
+        raise UsageError(f"there is no model file {path}", "Name a .joblib, .pkl or .skops file.")
+    sys.path[:0] = carried.roots(code)
+    try:
+        if path.suffix == ".skops":
+            import skops.io
+
+            return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+        import joblib
+
+        return joblib.load(path)
+    except Exception as error:
+        raise explained(error, str(path)) from error
+
+
+def stage(
+    estimator: Any,
+    folder: Path,
+    *,
+    sample: pd.DataFrame | None = None,
+    method: str | None = None,
+    code: Sequence[str | Path] = (),
+    format: str = "joblib",
+    columns: Sequence[str] | None = None,
+) -> Staged:
+    """The bundle of `estimator` in the local `folder`, not proven yet, and the claim that `prove` is to examine."""
+    kind = flavour(format)
+    if sample is not None:
+        sample = sample.set_axis([str(name) for name in sample.columns], axis=1)
+    offered = [name for name in METHODS if hasattr(estimator, name)]
+    chosen = _method(estimator, method, offered)
+    with threadpool_limits(limits=1):
+        bundle, frame, expected = _measured(estimator, feed_of(estimator, sample, columns), sample, chosen, offered)
+    files = _written(kind, estimator, folder, carried.gather(code))
+    hashes = {name: _hash(folder / name) for name in files}
+    facts = files[kind.ARTIFACT]
+    others = [name for name in (sample.columns if sample is not None else ()) if name not in frame.columns]
+    bundle = sealed(replace(
+        bundle, uri=str(folder), format=format, versions=versions_here(), files=hashes, facts=facts,
+        code=tuple(name for name in files if name != kind.ARTIFACT),
+        sizes={name: (folder / name).stat().st_size for name in files},
+        others=columns_of(sample[others]) if sample is not None else (),
+    ))  # fmt: skip
+    _write(folder, bundle)
+    return Staged(bundle, folder, Claim(str(folder), frame, expected))
+
+
+def judged(bundle: Bundle, found: Mapping[str, Proof], *, allow_batch_dependent: bool = False) -> Bundle:
+    """`bundle` with the methods that may be relied on; ModelError where its own method may not.
+
+    A method other than its own that fails is left out; whoever wants it packs with that method and sees why.
+    """
+    results = {}
+    for method, proof in found.items():
+        problem = _problem(bundle, method, proof, allow_batch_dependent=allow_batch_dependent)
+        if problem is None:
+            results[method] = bundle.results[method]
+        elif method == bundle.method:
+            raise problem
+    return sealed(replace(bundle, results=results, batch_dependent=found[bundle.method].apart > TOLERANCE))
+
+
+def _problem(bundle: Bundle, method: str, proof: Proof, *, allow_batch_dependent: bool) -> ModelError | None:
+    call_ = f"{bundle.model_class}.{method}"
+    if proof.again > 0:
+        return ModelError(f"{call_} is not deterministic: two calls on the same rows differ by {proof.again:.1e}",
+                          "Give the estimator a fixed random_state, or pack another method.")  # fmt: skip
+    if proof.loaded > 0:
+        return ModelError(f"{call_} differs by {proof.loaded:.1e} once the model is loaded in a clean process",
+                          "Something that it reads is not part of the model: a global, a file, a setting.")  # fmt: skip
+    if proof.apart > TOLERANCE and not allow_batch_dependent:
+        return ModelError(f"{call_} of a row depends on the rows scored with it: other batches differ by {proof.apart:.1e}",
+                          "Allow it (--allow-batch-dependent) if results may depend on how the input is cut.")  # fmt: skip
+    return None
+
+
+def _method(estimator: Any, asked: str | None, offered: Sequence[str]) -> str:
+    kind = type(estimator).__name__
+    if not offered:
+        raise UsageError(f"a {kind} has none of the methods {', '.join(METHODS)}", "Pack a fitted estimator.")
+    if asked is None:
+        return next(name for name in ("predict", "transform", *METHODS) if name in offered)
+    if asked not in offered:
+        raise UsageError(f"a {kind} has no method {asked!r}", f"It has {', '.join(offered)}.")
+    return asked
+
+
+def _measured(
+    estimator: Any, feed: Feed, sample: pd.DataFrame | None, method: str, offered: Sequence[str]
+) -> tuple[Bundle, pd.DataFrame, dict[str, Results]]:
+    """What the model reads and gives, tried on the sample, or on made-up rows where there is none."""
+    if sample is not None:
+        frames = [sample[list(feed.names)].head(ROWS).reset_index(drop=True)]
+        if frames[0].empty:
+            raise UsageError("the sample has no rows", "Give one with a few rows of what the model was trained on.")
+    else:
+        frames = list(synthetic_frames(feed.names))
+    draft = Bundle(uri="", digest="", model_class=_class_name(estimator), format="", columns=columns_of(frames[0]),
+                   named=feed.named, method=method, results={}, classes=_classes(estimator), series=feed.series)  # fmt: skip
+    for frame in frames:
+        try:
+            expected, results = _tried(estimator, draft, frame, method, offered)
+        except ModelError as error:
+            failure = error
+            continue
+        bundle = replace(draft, results=results)
+        return _narrowed(estimator, bundle, frame, expected)
+    if sample is None:
+        raise UsageError(f"without a sample it cannot be told what the model reads ({failure.message})",
+                         "Give a sample (--sample FILE): a few rows of what it was trained on.")  # fmt: skip
+    raise failure
+
+
+def _tried(
+    estimator: Any, bundle: Bundle, frame: pd.DataFrame, own: str, offered: Sequence[str]
+) -> tuple[dict[str, Results], dict[str, tuple[Column, ...]]]:
+    """Results and result columns of each method that works; ModelError if the bundle's own does not."""
+    expected, results = {}, {}
+    for method in offered:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                values = scored(estimator, method, fed(bundle, frame))
+            names = result_names(estimator, method, len(values))
+            expected[method] = named(names, values, len(frame), method)
+        except Exception as error:
+            if method == own:
+                last = str(error).strip().partition("\n")[0]
+                raise ModelError(f"{method} fails on the sample: {type(error).__name__}: {last}",
+                                 "Is the model fitted, and the sample like what it was fitted on?") from error  # fmt: skip
+            continue
+        results[method] = tuple(Column(n, dtype_name(v.dtype)) for n, v in expected[method].items())
+    return expected, results
+
+
+def _narrowed(
+    estimator: Any, bundle: Bundle, frame: pd.DataFrame, expected: dict[str, Results]
+) -> tuple[Bundle, pd.DataFrame, dict[str, Results]]:
+    """`bundle` with the columns alone that the model uses, if it then gives the same bits; else as it was."""
+    used = used_names(estimator, tuple(column.name for column in bundle.columns)) if bundle.named else ()
+    if used and len(used) < len(bundle.columns):
+        fewer = replace(bundle, columns=tuple(column for column in bundle.columns if column.name in used))
+        part = frame[list(used)]
+        try:
+            if all(difference(values, call(estimator, fewer, name, part)) == 0 for name, values in expected.items()):
+                return fewer, part, expected
+        except Exception:  # a step behind the entrance asks for a column after all
+            return bundle, frame, expected
+    return bundle, frame, expected
+
+
+def _written(kind: Any, estimator: Any, folder: Path, code: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Each file's name below `folder`, the artifact's with what its flavour needs to know."""
+    try:
+        files = {kind.ARTIFACT: kind.dump(estimator, folder / kind.ARTIFACT)}
+    except Exception as error:
+        raise ModelError(f"the model cannot be written: {type(error).__name__}: {error}",
+                         "Open files, connections, locks and generators cannot be part of a model.") from error  # fmt: skip
+    for name, content in code.items():
+        path = folder / CODE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        files[f"{CODE}/{name}"] = {}
+    return files
+
+
+def _publish(bundle: Bundle, folder: Path, store: Store) -> None:
+    """Write the bundle to `store`, bundle.json last: without it there is no bundle."""
+    _write(folder, bundle)
+    store.delete([MANIFEST])
+    for name in (*bundle.files, TRAINED, MANIFEST):
+        with (folder / name).open("rb") as source, store.publish(name) as target:
+            while chunk := source.read(_CHUNK):
+                target.write(chunk)
+
+
+def _write(folder: Path, bundle: Bundle) -> None:
+    others = [column for column in to_document(replace(bundle, columns=bundle.others))["columns"]]
+    documents = {MANIFEST: to_document(bundle), TRAINED: {**bundle.trained, "others": others}}
+    for name, document in documents.items():
+        (folder / name).write_text(json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return sha256(file)
+
+
+def _class_name(estimator: Any) -> str:
+    return f"{type(estimator).__module__}.{type(estimator).__qualname__}"
+
+
+def _classes(estimator: Any) -> tuple[Any, ...] | None:
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return None
+    if isinstance(classes, list):
+        return tuple(tuple(np.asarray(labels).tolist()) for labels in classes)
+    return tuple(np.asarray(classes).tolist())

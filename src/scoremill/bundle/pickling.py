@@ -1,0 +1,61 @@
+"""A pickle that joblib maps into memory, in which what a script or notebook defines travels by value."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+from joblib.numpy_pickle import NumpyPickler
+
+PROTOCOL = 5
+"""Fixed, so that a newer Python's default does not change digests."""
+
+
+def dump(estimator: Any, path: Path) -> tuple[str, ...]:
+    """Write `estimator` to `path`, uncompressed; the names of what travels by value."""
+    with path.open("wb") as file:
+        pickler = _Pickler(file, protocol=PROTOCOL)
+        pickler.dump(estimator)
+    return tuple(sorted(pickler.by_value))
+
+
+class _Pickler(NumpyPickler):  # type: ignore[misc]
+    """joblib's pickler, with cloudpickle for what no other process can import."""
+
+    def __init__(self, file: Any, protocol: int) -> None:
+        super().__init__(file, protocol=protocol)
+        self.by_value: set[str] = set()
+
+    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
+        # joblib hands arrays of objects to a plain pickler, which knows neither us nor memory maps.
+        if type(obj) is np.ndarray and obj.dtype.hasobject:
+            pickle._Pickler.save(self, obj)  # type: ignore[attr-defined]
+        else:
+            super().save(obj)
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type | types.FunctionType) and not is_importable(obj):
+            self.by_value.add(f"{obj.__module__}.{obj.__qualname__}")
+            return pickle.loads, (cloudpickle.dumps(obj, protocol=PROTOCOL),)
+        if type(obj) in (set, frozenset) and all(type(item) is str for item in obj):
+            # Sets of texts have another order in each process; a digest must not.
+            return type(obj), (sorted(obj),)
+        return NotImplemented
+
+
+def is_importable(obj: Any) -> bool:
+    """Whether another process can import the class or function `obj` by its name."""
+    module = getattr(obj, "__module__", None)
+    if module == "__main__":
+        return False
+    if isinstance(obj, type) and "<locals>" not in obj.__qualname__:
+        return True
+    found: Any = sys.modules.get(module or "")
+    for name in obj.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is obj

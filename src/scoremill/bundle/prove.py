@@ -1,0 +1,154 @@
+"""The proof of a bundle: a clean process loads it and scores the sample whole, again, cut and permuted."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import scoremill
+from scoremill.errors import ModelError, ScoremillError, UsageError
+from scoremill.spec import Storage
+
+from .results import Results, call
+from .load import load_estimator
+from .read import inspect
+from .threads import ONE_THREAD, limit_threads
+
+ROWS = 10_000
+"""Rows of the sample that a proof scores."""
+TOLERANCE = 1e-9
+"""Relative difference from which a result depends on the rows scored with it."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A bundle in a local folder, rows, and what the model gave for them before it was packed."""
+
+    folder: str
+    frame: pd.DataFrame
+    expected: dict[str, Results]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the clean process found of one method."""
+
+    loaded: float
+    """Difference between the model before and after it was packed."""
+    again: float
+    """Difference between two calls on the same rows."""
+    apart: float
+    """Difference between calls on other batches of the same rows."""
+
+
+def prove(claims: Sequence[Claim]) -> list[dict[str, Proof] | ScoremillError]:
+    """For each claim what was found, by method, or why it cannot be loaded or scored in a clean process."""
+    with tempfile.TemporaryDirectory(prefix="scoremill-proof-") as place:
+        request, answer = Path(place, "request"), Path(place, "answer")
+        request.write_bytes(pickle.dumps(list(claims)))
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _ENTRANCE, _root(), str(request), str(answer)],
+            cwd=place, env=_environment(place), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+        )  # fmt: skip
+        if not answer.exists():
+            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise ModelError(f"the process that proves the bundle ended with code {done.returncode}: {last}")
+        return [_read(found) for found in json.loads(answer.read_text())]
+
+
+def difference(one: Results, other: Results) -> float:
+    """The largest relative difference between two results; infinite between texts, shapes or names that differ."""
+    if list(one) != list(other):
+        return float("inf")
+    return max((_distance(one[name], other[name]) for name in one), default=0.0)
+
+
+def main(root: str, request: str, answer: str) -> None:
+    """In the clean process: read the claims from `request`, write what was found to `answer`."""
+    limit_threads()
+    claims = pickle.loads(Path(request).read_bytes())
+    Path(answer).write_text(json.dumps([_examined(claim) for claim in claims]))
+
+
+# Ours comes last on the path: a folder of packages must not come before the standard library.
+_ENTRANCE = "import sys; sys.path.append(sys.argv[1]); from scoremill.bundle.prove import main; main(*sys.argv[1:])"
+
+
+def _root() -> str:
+    return str(Path(scoremill.__file__).parents[1])
+
+
+def _environment(place: str) -> dict[str, str]:
+    """This process's, without what would let the other find more than the bundle."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    packages = [path for path in paths if Path(path).name in ("site-packages", "dist-packages")]
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSTARTUP")}
+    return {**kept, **ONE_THREAD, "XDG_CACHE_HOME": place, "PYTHONPATH": os.pathsep.join(packages)}
+
+
+def _read(found: dict[str, Any]) -> dict[str, Proof] | ScoremillError:
+    if "error" in found:
+        kind = UsageError if found["usage"] else ModelError
+        return kind(found["error"], found["mend"])
+    return {method: Proof(**values) for method, values in found.items()}
+
+
+def _examined(claim: Claim) -> dict[str, Any]:
+    try:
+        bundle = inspect(claim.folder, Storage())
+        estimator = load_estimator(bundle.uri, bundle.digest, Storage())
+        found = {}
+        for method, expected in claim.expected.items():
+            def score(frame: pd.DataFrame, method: str = method) -> Results:
+                return call(estimator, bundle, method, frame)
+
+            whole = score(claim.frame)
+            found[method] = {
+                "loaded": difference(expected, whole),
+                "again": difference(whole, score(claim.frame)),
+                "apart": _apart(score, claim.frame, whole),
+            }
+        return found
+    except ScoremillError as error:
+        return {"error": error.message, "mend": error.mend, "usage": isinstance(error, UsageError)}
+    except Exception as error:
+        return {"error": f"the model fails on the sample in a clean process: {type(error).__name__}: {error}",
+                "mend": None, "usage": False}  # fmt: skip
+
+
+def _apart(score: Any, frame: pd.DataFrame, whole: Results) -> float:
+    rows = len(frame)
+    cuts = sorted({0, min(1, rows), rows // 3, rows // 2 + 1 if rows > 1 else rows, rows})
+    pieces = [score(frame.iloc[start:end]) for start, end in zip(cuts, cuts[1:], strict=False)]
+    joined = {name: np.concatenate([piece[name] for piece in pieces]) for name in whole}
+    order = np.random.default_rng(0).permutation(rows)
+    permuted = score(frame.iloc[order])
+    return max(difference(whole, joined), difference({name: value[order] for name, value in whole.items()}, permuted))
+
+
+def _distance(one: Any, other: Any) -> float:
+    one, other = np.asarray(one), np.asarray(other)
+    if one.shape != other.shape or (one.dtype.kind == "f") != (other.dtype.kind == "f"):
+        return float("inf")
+    if one.dtype.kind != "f":
+        return 0.0 if np.array_equal(one, other) else float("inf")
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    if same.all():
+        return 0.0
+    a, b = one[~same].astype("float64"), other[~same].astype("float64")
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(a - b) / np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
+    # Single precision carries seven digits: what double precision means by 1e-9 is a few units in the last place there.
+    scale = TOLERANCE / max(TOLERANCE, 64 * float(np.finfo(one.dtype).eps))
+    return float("inf") if np.isnan(apart).any() else float(apart.max()) * scale

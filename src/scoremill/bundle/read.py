@@ -1,0 +1,119 @@
+"""What a bundle says of itself, read without unpickling anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, BinaryIO
+
+from scoremill.errors import FitError, SkewError, StorageError, UsageError, VerificationError
+from scoremill.spec import Model, Storage
+from scoremill.storage.filesystem import Store
+
+from .schema import MANIFEST, TRAINED, Bundle, digest_of, from_document
+from .trust import check_trust
+
+_CHUNK = 2**24
+_WATCHED = ("scikit-learn", "numpy", "pandas", "pyarrow")
+
+
+def open_bundle(model: Model, storage: Storage, *, named_by_user: bool = True) -> Bundle:
+    """The bundle of `model`, trusted and fit to be loaded here; `warnings` names versions that differ.
+
+    Raises TrustError, SkewError where scikit-learn's minor version differs and that was not allowed, FitError for a
+    method that the model does not have, UsageError where there is no bundle, VerificationError for an altered one.
+    """
+    bundle = inspect(model.uri, storage)
+    check_trust(model, bundle.digest, named_by_user=named_by_user)
+    if model.method is not None and model.method not in bundle.results:
+        raise FitError(f"{model.uri} has no method {model.method!r}", f"It offers {', '.join(bundle.results)}.")
+    return replace(bundle, warnings=_skews(bundle, allowed=model.allow_version_skew))
+
+
+def inspect(uri: str, storage: Storage) -> Bundle:
+    """All that the bundle at `uri` says of itself; its bundle.json has the digest that it names."""
+    store = Store(uri, storage)
+    bundle = from_document(_document(store, MANIFEST), _document(store, TRAINED, missing={}), uri)
+    if (found := digest_of(bundle)) != bundle.digest:
+        raise VerificationError(f"{uri}/{MANIFEST} was altered: it says {bundle.digest}, its content has {found}",
+                                "Pack the model again, or fetch the bundle anew.")  # fmt: skip
+    return bundle
+
+
+def verify_bundle(uri: str, storage: Storage) -> Bundle:
+    """The bundle at `uri`, each of whose files is as it was packed; VerificationError naming those that are not."""
+    bundle = inspect(uri, storage)
+    store = Store(uri, storage)
+    there = {info.name for info in store.list()}
+    missing = sorted(bundle.files.keys() - there)
+    altered = sorted(name for name in bundle.files.keys() & there if sha256_of(store, name) != bundle.files[name])
+    if missing or altered:
+        problems = [f"{name} is missing" for name in missing] + [f"{name} was altered" for name in altered]
+        raise VerificationError(f"{uri}: {'; '.join(problems)}", "Pack the model again, or fetch the bundle anew.")
+    return bundle
+
+
+def sha256_of(store: Store, name: str) -> str:
+    """The hash of an object's bytes, in hexadecimal."""
+    with store.open(name) as file:
+        return sha256(file)
+
+
+def sha256(file: BinaryIO) -> str:
+    """The hash of what is left in `file`, in hexadecimal."""
+    state = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        state.update(chunk)
+    return state.hexdigest()
+
+
+def versions_here() -> dict[str, str]:
+    """Versions of Python and of the libraries whose differences matter to models."""
+    found = {"python": platform.python_version()}
+    for name in (*_WATCHED, "joblib", "cloudpickle", "skops"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _document(store: Store, name: str, missing: Any = None) -> Any:
+    try:
+        text = store.read(name)
+    except StorageError:
+        if store.info(name) is not None:
+            raise
+        if missing is not None:
+            return missing
+        raise UsageError(f"{store.uri} is not a bundle: it has no {name}",
+                         "`scoremill model pack MODEL --output BUNDLE` makes one.") from None  # fmt: skip
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise VerificationError(f"{store.uri}/{name} is not JSON: it was altered or cut short", "Pack the model again.")
+    return document
+
+
+def _skews(bundle: Bundle, *, allowed: bool) -> tuple[str, ...]:
+    here = versions_here()
+    skews = {name: (there, here.get(name, "none")) for name, there in bundle.versions.items()
+             if name in ("python", *_WATCHED) and _minor(there) != _minor(here.get(name, ""))}  # fmt: skip
+    if "scikit-learn" in skews and not allowed:
+        there, found = skews["scikit-learn"]
+        raise SkewError(f"{bundle.uri} was packed with scikit-learn {there}, here is {found}",
+                        f"Install scikit-learn {there}, pack the model again, or allow it (--allow-version-skew).")  # fmt: skip
+    if "python" in skews and bundle.by_value and not allowed:
+        there, found = skews["python"]
+        raise SkewError(f"{bundle.uri} carries code of Python {there} ({', '.join(bundle.by_value)}), here is {found}",
+                        "Put that code in a module and pack again with --code, or use the same Python.")  # fmt: skip
+    return tuple(f"packed with {name} {there}, here is {found}" for name, (there, found) in skews.items())
+
+
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]

@@ -1,0 +1,118 @@
+"""Rows in, result columns out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, get_args
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from scoremill.errors import FitError, ModelError
+from scoremill.spec import Method
+
+from .schema import Bundle
+
+METHODS: tuple[str, ...] = get_args(Method)
+"""All that a bundle may offer, in the order of preference."""
+
+Results = dict[str, np.ndarray[Any, Any]]
+"""Result columns by name, one value a row each."""
+
+
+def call(estimator: Any, bundle: Bundle, method: str, frame: pd.DataFrame) -> Results:
+    """The result columns of `method` for the rows of `frame`, in their order.
+
+    Raises FitError for a method that the bundle does not offer, ModelError if the rows out are not the rows in;
+    what the model itself raises passes through.
+    """
+    columns = bundle.results.get(method)
+    if columns is None:
+        raise FitError(f"{bundle.uri} has no method {method!r}", f"It offers {', '.join(bundle.results)}.")
+    values = scored(estimator, method, fed(bundle, frame))
+    return named([column.name for column in columns], values, len(frame), method)
+
+
+def fed(bundle: Bundle, frame: pd.DataFrame) -> Any:
+    """What the model of `bundle` is handed for the rows of `frame`."""
+    names = [column.name for column in bundle.columns]
+    if bundle.series:
+        return frame[names[0]]
+    if list(frame.columns) != names:
+        frame = frame[names]
+    return frame if bundle.named else frame.to_numpy()
+
+
+def scored(estimator: Any, method: str, rows: Any) -> list[Any]:
+    """One array of values for each result column, from one call of `method`, on one thread."""
+    # Forests add up their trees in the order in which threads finish: n_jobs would change the last bits.
+    with joblib.parallel_config(backend="sequential"):
+        result = getattr(estimator, method)(rows)
+    if isinstance(result, list | tuple):
+        return [column for output in result for column in _split(output)]
+    return _split(result)
+
+
+def named(names: Sequence[str], values: Sequence[Any], rows: int, method: str) -> Results:
+    """`values` under their names; ModelError where their number or length is not what it must be."""
+    if len(names) != len(values):
+        raise ModelError(f"{method} gave {len(values)} columns, not {len(names)} as when the model was packed")
+    for value in values:
+        if len(value) != rows:
+            raise ModelError(f"{method} gave {len(value)} results for {rows} rows",
+                             "A model must give one result for each row.")  # fmt: skip
+    return dict(zip(names, values, strict=True))
+
+
+def result_names(estimator: Any, method: str, count: int) -> list[str]:
+    """Names of the `count` result columns of `method`: `prediction`, `proba_<class>`, `decision`, feature names out …"""
+    match method:
+        case "predict":
+            return ["prediction"] if count == 1 else _numbered("prediction_", count)
+        case "predict_proba" | "predict_log_proba":
+            return _by_class(estimator, method.removeprefix("predict_").replace("_", "") + "_", count)
+        case "decision_function":
+            return ["decision"] if count == 1 else _by_class(estimator, "decision_", count)
+        case "score_samples":
+            return ["score"] if count == 1 else _numbered("score_", count)
+        case _:
+            return _features_out(estimator, count)
+
+
+def _split(result: Any) -> list[Any]:
+    """The columns of one output, dense."""
+    if hasattr(result, "columns"):
+        return [result[name].to_numpy() for name in result.columns]
+    dense = np.asarray(result.toarray() if hasattr(result, "toarray") else result)
+    return [dense] if dense.ndim <= 1 else list(dense.reshape(len(dense), -1).T)
+
+
+def _by_class(estimator: Any, prefix: str, count: int) -> list[str]:
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return _numbered(prefix, count)
+    if isinstance(classes, list):
+        names = [f"{output}_{label}" for output, labels in enumerate(classes) for label in labels]
+    else:
+        names = [str(label) for label in classes]
+    if len(names) != count and not isinstance(classes, list):
+        names = [f"{first}_vs_{second}" for first, second in combinations(names, 2)]
+    return [prefix + name for name in names] if _fits(names, count) else _numbered(prefix, count)
+
+
+def _features_out(estimator: Any, count: int) -> list[str]:
+    try:
+        names = [str(name) for name in estimator.get_feature_names_out()]
+    except Exception:  # any custom step may lack it or fail in it
+        names = []
+    return names if _fits(names, count) else _numbered("x", count)
+
+
+def _fits(names: Sequence[str], count: int) -> bool:
+    return len(names) == count == len(set(names))
+
+
+def _numbered(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}{number}" for number in range(count)]

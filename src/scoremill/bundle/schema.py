@@ -1,0 +1,117 @@
+"""A bundle as a value, and as the `bundle.json` that says what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from scoremill import naming
+from scoremill.errors import FitError
+from scoremill.spec import Column
+
+FORMAT_VERSION = 1
+"""Of bundle.json; a reader refuses newer ones."""
+MANIFEST = "bundle.json"
+"""What the bundle is: everything that its digest covers."""
+TRAINED = "trained.json"
+"""When, by which command and on what the model was trained; outside the digest."""
+CODE = "code"
+"""Folder of the modules that the model needs."""
+
+_BESIDE = ("uri", "digest", "trained", "others", "warnings")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model as it is shipped; nothing in it was unpickled to learn this."""
+
+    uri: str
+    digest: str
+    """`sha256:` and the hash of all fields but those about where, when and by whom."""
+    model_class: str
+    """The estimator's class with its module."""
+    format: str
+    """Name of the flavour: `joblib`, `skops` or that of a third party."""
+    columns: tuple[Column, ...]
+    """What the model reads, in the order it wants them."""
+    named: bool
+    """Whether it is fed a data frame with names, else a two-dimensional array."""
+    method: str
+    """What is called where nobody says otherwise."""
+    results: dict[str, tuple[Column, ...]]
+    """Result columns of each method that the model has, measured when it was packed."""
+    classes: tuple[Any, ...] | None = None
+    """A classifier's classes; for several outputs a tuple for each."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of Python and the libraries, when the model was packed."""
+    code: tuple[str, ...] = ()
+    """Files below `code/`."""
+    trained: dict[str, Any] = field(default_factory=dict)
+    """When, by which command, on what data; free metadata under `meta`."""
+    batch_dependent: bool = False
+    """Whether a row's result depends on the rows scored with it."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of each file."""
+    files: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each file, in hexadecimal."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the flavour needs to know to load the artifact."""
+    series: bool = False
+    """Whether the model reads one column as a series of texts, as text vectorizers do."""
+    others: tuple[Column, ...] = ()
+    """Columns of the sample that the model does not read."""
+    warnings: tuple[str, ...] = ()
+    """What differs here from where the model was packed, and may matter."""
+
+    @property
+    def by_value(self) -> tuple[str, ...]:
+        """Functions and classes of a script or notebook that travel inside the artifact."""
+        return tuple(self.facts.get("by_value", ()))
+
+
+def to_document(bundle: Bundle) -> dict[str, Any]:
+    """The content of bundle.json; the same for the same model, whenever and wherever it is packed."""
+    covered = {name: value for name, value in asdict(bundle).items() if name not in _BESIDE}
+    return {"formatVersion": FORMAT_VERSION, "digest": bundle.digest, **covered}
+
+
+def digest_of(bundle: Bundle) -> str:
+    """The digest that `bundle` must have: a hash of artifact, schema, methods, code and versions."""
+    document = to_document(bundle)
+    del document["digest"]
+    return "sha256:" + naming.digest(document)
+
+
+def sealed(bundle: Bundle) -> Bundle:
+    """`bundle` with its digest."""
+    return replace(bundle, digest=digest_of(bundle))
+
+
+def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: str) -> Bundle:
+    """The bundle that bundle.json and trained.json describe; FitError for a version or form not known here."""
+    version = document.get("formatVersion")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise FitError(f"{uri}/{MANIFEST} has format version {version!r}; known here are those up to {FORMAT_VERSION}",
+                       "Install a newer scoremill, or pack the model again with this one.")  # fmt: skip
+    known = {f.name for f in fields(Bundle)} - set(_BESIDE)
+    values = {name: document[name] for name in known if name in document}
+    try:
+        values |= {
+            "columns": _columns(document["columns"]),
+            "results": {method: _columns(columns) for method, columns in document["results"].items()},
+            "classes": _tuples(document["classes"]),
+            "code": tuple(document["code"]),
+        }
+        return Bundle(uri=uri, digest=document["digest"], others=_columns(trained.get("others", ())),
+                      trained={k: v for k, v in trained.items() if k != "others"}, **values)  # fmt: skip
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FitError(f"{uri}/{MANIFEST} is not a bundle's: {error!r}", "Pack the model again.") from None
+
+
+def _columns(documents: Any) -> tuple[Column, ...]:
+    return tuple(Column(**{**column, "categories": _tuples(column.get("categories"))}) for column in documents)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value

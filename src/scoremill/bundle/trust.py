@@ -1,0 +1,48 @@
+"""A model is code: it runs only if its digest is the one asked for, or its origin is allowed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from scoremill.errors import TrustError
+from scoremill.spec import Model
+from scoremill.storage.filesystem import is_local
+
+TRUSTED_PREFIXES = "SCOREMILL_TRUSTED_PREFIXES"
+"""Environment variable: URIs, separated by spaces or commas, below which bundles are trusted."""
+
+
+def check_trust(model: Model, found: str, *, named_by_user: bool) -> None:
+    """Return if the bundle of `model`, whose digest is `found`, may be unpickled; else raise TrustError."""
+    if model.digest is not None:
+        if model.digest != found:
+            raise TrustError(f"{model.uri} has digest {found}, not {model.digest} as asked for",
+                             "Ask for the digest that `scoremill model inspect` shows, if you trust that bundle.")  # fmt: skip
+        return
+    if is_local(model.uri) and named_by_user:
+        return
+    prefixes = (*model.trusted_prefixes, *os.environ.get(TRUSTED_PREFIXES, "").replace(",", " ").split())
+    if not is_below(model.uri, prefixes):
+        raise TrustError(f"{model.uri} is code from elsewhere, and nobody vouched for it",
+                         f"If you trust it, give its digest, {found}, or a prefix of its URI in "
+                         f"model.trustedPrefixes or {TRUSTED_PREFIXES}.")  # fmt: skip
+
+
+def is_below(uri: str, prefixes: Iterable[str]) -> bool:
+    """Whether `uri` is one of `prefixes` or lies below one, segment by segment; never with `.`, `..` or `//` in it."""
+    place = _segments(uri)
+    return place is not None and any(
+        (root := _segments(prefix)) is not None and place[: len(root)] == root for prefix in prefixes
+    )
+
+
+def _segments(uri: str) -> list[str] | None:
+    """Protocol, bucket and folders; None where a segment could lead elsewhere, or there is no bucket."""
+    protocol, separator, path = uri.rstrip("/").rpartition("://")
+    segments = path.split("/")
+    if protocol in ("", "file"):
+        protocol, segments = "file", segments[1:] if path.startswith("/") else []
+    if not segments or any(segment in ("", ".", "..") or "\\" in segment or "%" in segment for segment in segments):
+        return None
+    return [protocol.lower(), *segments]
