@@ -1,0 +1,153 @@
+"""Write the pages that are made from code: the command line, the job, and its JSON schema.
+
+python docs/generate.py            write them
+python docs/generate.py --check    say which of those in the tree are old (exit 1), write nothing
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scoremill import errors
+from scoremill.cli import app
+from scoremill.spec import ScoringJob
+from scoremill.units import format_bytes
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+NOTICE = "<!-- Made by docs/generate.py. Change the code, then `make generate`. -->"
+
+Schema = dict[str, Any]
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file and what it should hold."""
+    schema = ScoringJob.model_json_schema(by_alias=True)
+    return {
+        REFERENCE / "cli.md": cli_page(),
+        REFERENCE / "exit-codes.md": exit_codes_page(),
+        REFERENCE / "job.md": job_page(schema),
+        REFERENCE / "job.schema.json": json.dumps(schema, indent=2) + "\n",
+    }
+
+
+def commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
+    """`command` and everything below it, each with its full name, in the order that `--help` lists them."""
+    yield context.command_path, command, context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            if not child.hidden:
+                yield from commands(child, click.Context(child, info_name=name, parent=context, terminal_width=100))
+
+
+def cli_page() -> str:
+    """The help of every command, as the command line prints it."""
+    root = click.Context(app, info_name="scoremill", terminal_width=100)
+    lines = ["# Command line", "", NOTICE, ""]
+    for path, command, context in commands(app, root):
+        lines += [f"## {path}", "", "```text", command.get_help(context), "```", ""]
+    return "\n".join(lines)
+
+
+def exit_codes_page() -> str:
+    """The tree of errors, each with its exit code."""
+    return "\n".join(
+        ["# Exit codes", "", NOTICE, "", "0 is success.", "", "```text", str(errors.__doc__).strip(), "```", ""]
+    )
+
+
+def job_page(schema: Schema) -> str:
+    """Tables of all fields of a job; each kind of object once, with the places where a file holds it."""
+    lines = ["# The job", "", NOTICE, "", schema["description"], "", *fields_table(schema)]
+    places: dict[str, list[str]] = {}
+    for name, place in objects(schema, schema, ""):
+        places.setdefault(name, []).append(f"`{place}`")
+    for name, where in places.items():
+        definition = schema["$defs"][name]
+        lines += [f"## {name}", "", f"{', '.join(where)}: {definition['description']}", "", *fields_table(definition)]
+    return "\n".join(lines)
+
+
+def objects(schema: Schema, definition: Schema, path: str) -> Iterator[tuple[str, str]]:
+    """Name and place in the file of every object below `definition`."""
+    for field, content in definition["properties"].items():
+        for choice in [content, *content.get("anyOf", [])]:
+            if "$ref" in choice:
+                place = f"{path}.{field}".lstrip(".")
+                yield name_of(choice), place
+                yield from objects(schema, schema["$defs"][name_of(choice)], place)
+
+
+def name_of(reference: Schema) -> str:
+    """The name of the definition that is referred to."""
+    return str(reference["$ref"]).rsplit("/", 1)[1]
+
+
+def fields_table(definition: Schema) -> list[str]:
+    """A row for each field: name, type, default, meaning."""
+    rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
+    required = definition.get("required", [])
+    for name, field in definition["properties"].items():
+        default = "required" if name in required else default_of(field)
+        rows.append(f"| `{name}` | {type_of(field)} | {default} | {field.get('description', '')} |")
+    return [*rows, ""]
+
+
+def default_of(field: Schema) -> str:
+    """The default as YAML would write it; nothing where there is none or where it is an object of its own."""
+    value = field.get("default")
+    if value is None or isinstance(value, dict):
+        return ""
+    if "x-kubernetes-int-or-string" in field:
+        return code(format_bytes(value).replace(" ", ""))
+    if isinstance(value, list):
+        return "see the schema" if len(value) > 4 else code(json.dumps(value))
+    return code(value if isinstance(value, str) else json.dumps(value))
+
+
+def code(text: str) -> str:
+    """`text` as code inside a table's cell."""
+    escaped = text.replace("|", "\\|")
+    return f"`` {escaped} ``" if "`" in text else f"`{escaped}`"
+
+
+def type_of(field: Schema) -> str:
+    """What a field takes, in words."""
+    if "x-kubernetes-int-or-string" in field:
+        return "size"
+    if "anyOf" in field:
+        return " or ".join(type_of(choice) for choice in field["anyOf"] if choice.get("type") != "null")
+    if "$ref" in field:
+        return f"[{name_of(field)}](#{name_of(field).lower()})"
+    if "enum" in field or "const" in field:
+        return ", ".join(code(str(value)) for value in field.get("enum", [field.get("const")]))
+    match field.get("type"):
+        case "array":
+            return f"list of {type_of(field['items'])}s"
+        case "object" if isinstance(field.get("additionalProperties"), dict):
+            return f"map to {type_of(field['additionalProperties'])}s"
+        case kind:
+            return str(kind)
+
+
+def main() -> None:
+    """Write, or with `--check` compare."""
+    old = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
+    if "--check" in sys.argv:
+        for path in old:
+            print(f"{path.relative_to(REFERENCE.parent.parent)} is old: make generate", file=sys.stderr)
+        sys.exit(bool(old))
+    REFERENCE.mkdir(exist_ok=True)
+    for path in old:
+        path.write_text(pages()[path])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import os
+
+# One thread each for BLAS and OpenMP, set before NumPy is loaded: as in a worker, and two cores are shared by all tests.
+os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+# A developer's own credentials and endpoints never reach a test.
+for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "SCOREMILL_"))]:
+    del os.environ[name]
+# Nor does an instance's metadata service answer where there is none.
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
