@@ -1,0 +1,128 @@
+"""fsspec file systems, one a process for each protocol and settings, called under the rules of retry and credentials."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import fsspec
+from fsspec.asyn import get_loop, sync
+
+from scoremill.errors import UsageError
+from scoremill.spec import Storage
+
+from .credentials import Options, fingerprint, fsspec_options
+from .retry import persist
+from .uri import protocol_of
+
+T = TypeVar("T")
+
+_INSTANCES: dict[tuple[int, str, str, str], Any] = {}
+_LOCK = threading.RLock()
+os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.RLock()))
+
+_PACKAGES = {
+    "s3": "s3fs", "gs": "gcsfs", "abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "adl": "adlfs", "hdfs": "pyarrow",
+    "http": "aiohttp", "https": "aiohttp", "sftp": "paramiko", "ssh": "paramiko", "smb": "smbprotocol", "oci": "ocifs",
+    "hf": "huggingface_hub", "webhdfs": "requests", "dbfs": "requests", "oss": "ossfs", "webdav": "webdav4[fsspec]",
+}  # fmt: skip
+
+
+class Connection:
+    """Calls of one file system; equal ones share it. Cheap to make: nothing is loaded before the first call."""
+
+    def __init__(self, uri: str, settings: Storage) -> None:
+        self.protocol = protocol_of(uri)
+        self._uri = uri
+        self._settings = settings
+
+    @property
+    def settings(self) -> Storage:
+        return self._settings
+
+    @property
+    def fs(self) -> Any:
+        """The file system as it is now; another one after credentials were renewed."""
+        key = self._key()
+        with _LOCK:
+            if key not in _INSTANCES:
+                _INSTANCES[key] = _connect(self.protocol, self._uri, self._settings)
+            return _INSTANCES[key]
+
+    def call(self, action: Callable[[Any], T]) -> T:
+        """What `action` returns, given the file system; tried again as retry.py says."""
+        used: list[Any] = [None]
+
+        def attempt() -> T:
+            used[0] = self.fs
+            return action(used[0])
+
+        return persist(attempt, lambda: self._forget(used[0]))
+
+    def _forget(self, stale: Any) -> None:
+        # Another thread may have renewed it already.
+        with _LOCK:
+            if _INSTANCES.get(self._key()) is stale:
+                del _INSTANCES[self._key()]
+
+    def _key(self) -> tuple[int, str, str, str]:
+        host = "" if self.protocol in {"s3", "gs", "memory"} else self._uri
+        return os.getpid(), self.protocol, host, fingerprint(self._settings)
+
+
+def require_protocol(protocol: str) -> None:
+    """Nothing, if there is a file system for `protocol`; else UsageError with the package to install."""
+    try:
+        fsspec.get_filesystem_class(protocol)
+    except ImportError:
+        package = _PACKAGES.get(protocol, f"the fsspec package for {protocol}")
+        raise UsageError(f"{protocol}:// needs a package that is not installed", f"pip install {package}") from None
+    except ValueError:
+        raise UsageError(
+            f"no file system is known for {protocol}://",
+            "Local paths, s3:// and gs:// are built in; for others install their fsspec package, such as `pip install adlfs` for abfs://.",
+        ) from None
+
+
+def _connect(protocol: str, uri: str, settings: Storage) -> Any:
+    require_protocol(protocol)
+    options = fsspec_options(protocol, settings)
+    try:
+        match protocol:
+            case "s3":
+                return _connect_s3(options)
+            case "gs":
+                return _connect_gs(options, settings)
+            case _:
+                return fsspec.core.url_to_fs(uri, **options)[0]
+    except TypeError:
+        names = ", ".join(sorted({*settings.options, *(["optionsFile"] if settings.options_file else [])}))
+        raise UsageError(f"the file system for {protocol}:// does not take these storage options: {names}") from None
+
+
+def _connect_s3(options: Options) -> Any:
+    fs = fsspec.filesystem("s3", **options)
+    fs.retries = 1
+    return fs
+
+
+def _connect_gs(options: Options, settings: Storage) -> Any:
+    """Plain JSON over HTTPS: gcsfs' default class asks for a bucket's type over gRPC, which emulators and firewalls drop."""
+    from gcsfs.core import GCSFileSystem
+
+    if not os.environ.get("GCSFS_DEBUG"):
+        # It logs tracebacks of errors that it also raises.
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
+    if settings.ca_bundle:
+        options = {**options, "session_kwargs": {"connector": sync(get_loop(), _trusting, settings.ca_bundle)}}
+    return GCSFileSystem(**options)
+
+
+async def _trusting(ca_bundle: str) -> Any:
+    import aiohttp
+
+    return aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_bundle))

@@ -1,0 +1,11 @@
+"""What the other layers use of the stores; fsspec stays behind it."""
+
+from __future__ import annotations
+
+from .commit import Publication
+from .find import find
+from .objects import Found, ObjectInfo
+from .store import Store
+from .uri import is_local
+
+__all__ = ["Found", "ObjectInfo", "Publication", "Store", "find", "is_local"]

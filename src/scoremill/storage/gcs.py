@@ -1,0 +1,181 @@
+"""Google Cloud Storage's JSON interface, through gcsfs."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, BinaryIO
+
+from fsspec.asyn import sync
+
+from .backend import changed, described, open_ranges
+from .commit import PartedUpload
+from .connection import Connection
+from .faults import code_of
+from .objects import ObjectInfo
+
+_MARK = "scoremill-write"
+"""Metadata that tells our own write, whose answer was lost, from somebody else's."""
+_BINARY = "application/octet-stream"
+_DELETIONS = 16
+"""Deletions under way at a time."""
+
+
+class GcsBackend:
+    """A prefix in a bucket. Unfinished uploads are invisible, cost nothing, and end by themselves after a week."""
+
+    has_conditional_create = True
+
+    def __init__(self, connection: Connection, uri: str) -> None:
+        self._connection = connection
+        self._bucket, _, prefix = uri.partition("://")[2].strip("/").partition("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+
+    def info(self, name: str) -> ObjectInfo | None:
+        detail = self._detail(name)
+        return None if detail is None else described(name, detail)
+
+    def listed(self, prefix: str) -> list[ObjectInfo]:
+        skip = len(self._prefix)
+        found = (described(one["name"][skip:], one) for one in self._pages(prefix))
+        return sorted((one for one in found if one.name and not one.name.endswith("/")), key=lambda one: one.name)
+
+    def read(self, name: str, start: int, end: int | None, version: str | None) -> bytes:
+        if end is not None and end <= start:
+            return b""
+        headers = {"Range": f"bytes={start}-{'' if end is None else end - 1}"} if start or end is not None else {}
+        try:
+            return self._connection.call(lambda fs: self._get(fs, name, headers, version))
+        except FileNotFoundError:
+            if version is not None and self.info(name) is not None:
+                raise changed(name) from None
+            raise
+        except Exception as error:
+            if code_of(error) == "416":
+                return b""
+            raise
+
+    def open(self, name: str, version: str | None) -> BinaryIO:
+        return open_ranges(self, name, version)
+
+    def write(self, name: str, data: bytes) -> None:
+        self._connection.call(lambda fs: self._put(fs, name, data))
+
+    def create(self, name: str, data: bytes) -> bool:
+        mark = secrets.token_hex(8)
+        try:
+            self._connection.call(lambda fs: self._put(fs, name, data, mode="create", metadatain={_MARK: mark}))
+        except FileExistsError:
+            detail = self._detail(name)
+            return detail is not None and detail.get("metadata", {}).get(_MARK) == mark
+        return True
+
+    def delete(self, names: Sequence[str]) -> None:
+        for first in range(0, len(names), _DELETIONS):
+            self._connection.call(partial(self._delete, names[first : first + _DELETIONS]))
+
+    def upload(self, name: str) -> GcsUpload:
+        return GcsUpload(self, self._connection, name)
+
+    def sweep(self) -> list[str]:
+        return []
+
+    def begin(self, fs: Any, name: str) -> str:
+        """The address of a new resumable upload; whoever knows it may write, so it is a secret."""
+        from gcsfs.core import initiate_upload
+
+        location: str = sync(fs.loop, initiate_upload, fs, self._bucket, self._key(name), _BINARY, **self._encryption())
+        return location
+
+    def _put(self, fs: Any, name: str, data: bytes, **options: Any) -> None:
+        from gcsfs.core import simple_upload
+
+        sync(fs.loop, simple_upload, fs, self._bucket, self._key(name), data, **options, **self._encryption())
+
+    def _get(self, fs: Any, name: str, headers: dict[str, str], version: str | None) -> bytes:
+        address = fs.url(f"{self._bucket}/{self._key(name)}", generation=version)
+        data: bytes = fs.call("GET", address, headers=headers)[1]
+        return data
+
+    def _detail(self, name: str) -> Any:
+        try:
+            return self._connection.call(
+                lambda fs: fs.call("GET", "b/{}/o/{}", self._bucket, self._key(name), json_out=True)
+            )
+        except FileNotFoundError:
+            return None
+
+    def _delete(self, names: Sequence[str], fs: Any) -> None:
+        async def delete(name: str) -> None:
+            with suppress(FileNotFoundError):
+                await fs._call("DELETE", "b/{}/o/{}", self._bucket, self._key(name))
+
+        async def delete_all() -> None:
+            await asyncio.gather(*map(delete, names))
+
+        sync(fs.loop, delete_all)
+
+    def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
+        token = None
+        while True:
+            page = self._connection.call(partial(self._page, prefix, token))
+            yield from page.get("items", [])
+            token = page.get("nextPageToken")
+            if not token:
+                return
+
+    def _page(self, prefix: str, token: str | None, fs: Any) -> Any:
+        return fs.call("GET", "b/{}/o", self._bucket, json_out=True, prefix=self._key(prefix), pageToken=token)
+
+    def _encryption(self) -> dict[str, str]:
+        key = self._connection.settings.kms_key
+        return {"kms_key_name": key} if key else {}
+
+    def _key(self, name: str) -> str:
+        return self._prefix + name
+
+
+class GcsUpload(PartedUpload):
+    """A resumable upload: bytes that the store has already are ignored when they are sent again."""
+
+    def __init__(self, backend: GcsBackend, connection: Connection, name: str) -> None:
+        super().__init__()
+        self._backend = backend
+        self._connection = connection
+        self._name = name
+        self._location = ""
+        self._sent = 0
+
+    def _put(self, data: bytes) -> None:
+        self._backend.write(self._name, data)
+
+    def _begin(self) -> None:
+        self._location = self._connection.call(lambda fs: self._backend.begin(fs, self._name))
+
+    def _send(self, data: bytes) -> None:
+        self._transfer(data, total="*")
+
+    def _finish(self, last: bytes) -> None:
+        self._transfer(last, total=str(self._sent + len(last)))
+
+    def _cancel(self) -> None:
+        self._connection.call(lambda fs: fs.call("DELETE", self._location))
+
+    def _transfer(self, data: bytes, total: str) -> None:
+        """Sends `data`, and again what of it the store did not keep."""
+        end = self._sent + len(data)
+        while True:
+            place = f"{self._sent}-{end - 1}" if end > self._sent else "*"
+            rest = data[len(data) - (end - self._sent) :]
+            headers = {"Content-Range": f"bytes {place}/{total}", "Content-Type": _BINARY}
+            kept = self._connection.call(partial(self._transfer_once, headers, rest))
+            self._sent = int(kept.rpartition("-")[2]) + 1 if kept else end
+            if self._sent >= end:
+                return
+
+    def _transfer_once(self, headers: dict[str, str], data: bytes, fs: Any) -> str | None:
+        kept: str | None = fs.call("PUT", self._location, headers=headers, data=data)[0].get("Range")
+        return kept

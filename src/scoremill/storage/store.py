@@ -1,0 +1,132 @@
+"""One root on one file system: the only way that the rest of scoremill reads and writes bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+from scoremill.spec import Storage
+
+from .backend import Backend
+from .commit import Publication
+from .connection import Connection, require_protocol
+from .faults import explained
+from .objects import ObjectInfo
+from .uri import join, local_path, normalise, protocol_of
+
+DEFAULTS = Storage()
+"""Settings that leave everything to the environment."""
+Names = list[str]
+
+
+class Store:
+    """A folder or prefix. Cheap to make; pickles as its URI and settings, never with credentials.
+
+    Names are below the root, with `/` between folders. Every operation may raise StorageError, which says what to
+    check; transient faults have then been retried, and expired credentials been read anew.
+    """
+
+    def __init__(self, uri: str, settings: Storage = DEFAULTS) -> None:
+        self.uri = normalise(uri)
+        self.settings = settings
+        self._backend = _backend(self.uri, settings)
+
+    @property
+    def has_conditional_create(self) -> bool:
+        """Whether `create` lets one of several writers win for certain; other S3 servers than Amazon's are tried out."""
+        with explained(self.uri):
+            return self._backend.has_conditional_create
+
+    def info(self, name: str) -> ObjectInfo | None:
+        """The object `name` as it is now; None if it is not there."""
+        with explained(self._of(name)):
+            return self._backend.info(name)
+
+    def list(self, prefix: str = "") -> list[ObjectInfo]:
+        """All objects whose names begin with `prefix`, sorted by name, as they are now."""
+        with explained(self._of(prefix)):
+            return self._backend.listed(prefix)
+
+    def read(self, name: str, start: int = 0, end: int | None = None, version: str | None = None) -> bytes:
+        """Bytes `start` to `end` of an object, fewer where it ends; InputChanged if it is not `version` any more."""
+        with explained(self._of(name)):
+            return self._backend.read(name, start, end, version)
+
+    def open(self, name: str, version: str | None = None) -> BinaryIO:
+        """A file for random access to one version of an object: `version`, or the one that is there now."""
+        with explained(self._of(name)):
+            return self._backend.open(name, version)
+
+    def write(self, name: str, data: bytes) -> None:
+        """The object `name` holds `data`, whole, in place of what it was."""
+        with explained(self._of(name)):
+            self._backend.write(name, data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Whether the object was not there and now holds `data`; of several callers one wins."""
+        with explained(self._of(name)):
+            return self._backend.create(name, data)
+
+    def delete(self, names: Iterable[str]) -> None:
+        """None of `names` is there any more."""
+        with explained(self.uri):
+            self._backend.delete(list(names))
+
+    @contextmanager
+    def publish(self, name: str) -> Iterator[Publication]:
+        """Streams an object, which appears whole at the end of the block, and not at all if the block raises."""
+        uri = self._of(name)
+        with explained(uri):
+            upload = self._backend.upload(name)
+        publication = Publication(upload, uri)
+        try:
+            yield publication
+            publication.close()
+            with explained(uri):
+                upload.commit()
+        except BaseException:
+            # What cannot be taken back now is found by `sweep`.
+            with suppress(Exception):
+                upload.abort()
+            raise
+
+    def sweep(self) -> Names:
+        """Names of unfinished uploads and temporary files below the root, which are now gone.
+
+        Only while nobody else writes there: it cannot tell theirs from what a killed process left.
+        """
+        with explained(self.uri):
+            return self._backend.sweep()
+
+    def __repr__(self) -> str:
+        return f"Store({self.uri!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A relative path must mean the same in a worker that runs elsewhere.
+        uri = local_path(self.uri) if protocol_of(self.uri) == "file" else self.uri
+        return type(self), (uri, self.settings)
+
+    def _of(self, name: str) -> str:
+        return join(self.uri, name)
+
+
+def _backend(uri: str, settings: Storage) -> Backend:
+    protocol = protocol_of(uri)
+    if protocol == "file":
+        from .local import LocalBackend
+
+        return LocalBackend(local_path(uri))
+    require_protocol(protocol)
+    connection = Connection(uri, settings)
+    if protocol == "s3":
+        from .s3 import S3Backend
+
+        return S3Backend(connection, uri)
+    if protocol == "gs":
+        from .gcs import GcsBackend
+
+        return GcsBackend(connection, uri)
+    from .generic import GenericBackend, MemoryBackend
+
+    return MemoryBackend(connection, uri) if protocol == "memory" else GenericBackend(connection, uri)

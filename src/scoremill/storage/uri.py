@@ -1,0 +1,52 @@
+"""URIs as users write them: `s3://bucket/key`, `gs://bucket/key`, `file:///folder`, or a plain path."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from scoremill.errors import UsageError
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SAME = {"": "file", "local": "file", "s3a": "s3", "gcs": "gs"}
+
+
+def protocol_of(uri: str) -> str:
+    """`file`, `s3`, `gs`, `memory` or another protocol of fsspec's, in lower case."""
+    match = _SCHEME.match(uri)
+    name = match[1].lower() if match else ""
+    return _SAME.get(name, name)
+
+
+def is_local(uri: str) -> bool:
+    """Whether `uri` is a path on this machine."""
+    return protocol_of(uri) == "file"
+
+
+def normalise(uri: str) -> str:
+    """`uri` without trailing slashes; UsageError for one that is empty, chained, or holds a password."""
+    if not uri.strip():
+        raise UsageError("a storage location is empty", "Give a path or a URI such as s3://bucket/prefix.")
+    if "::" in uri.partition("://")[0]:
+        raise UsageError(
+            f"chained locations are not read: {uri}", "Give the location itself, such as s3://bucket/prefix."
+        )
+    match = _SCHEME.match(uri)
+    if match and re.match(r"[^/@]*:[^/@]*@", uri[match.end() :]):
+        raise UsageError(
+            f"a {match[1]}:// location holds a password, which would be logged",
+            "Put it in storage.optionsFile, or in the environment.",
+        )
+    start = match.end() if match else 0
+    return uri[:start] + (uri[start:].rstrip("/") or ("/" if uri[start : start + 1] == "/" else ""))
+
+
+def local_path(uri: str) -> str:
+    """The absolute path of a local `uri`."""
+    return os.path.abspath(Path(_SCHEME.sub("", uri, count=1)).expanduser())  # noqa: PTH100 - links stay
+
+
+def join(root: str, name: str) -> str:
+    """The URI of the object `name` below `root`, for people."""
+    return f"{root.rstrip('/')}/{name}" if name else root
