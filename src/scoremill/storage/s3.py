@@ -127,9 +127,7 @@ class S3Backend:
 
     def _get(self, fs: Any, name: str, asked: dict[str, Any]) -> bytes:
         answer = fs.call_s3("get_object", Bucket=self._bucket, Key=self._key(name), **asked)
-        with answer["Body"] as body:
-            data: bytes = sync(fs.loop, body.read)
-        return data
+        return sync(fs.loop, _all_of, answer["Body"])  # type: ignore[no-any-return]
 
     def _delete(self, keys: list[dict[str, str]], fs: Any) -> None:
         answer = fs.call_s3("delete_objects", Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
@@ -163,6 +161,12 @@ class S3Backend:
 
     def _key(self, name: str) -> str:
         return self._place[1] + name
+
+
+async def _all_of(body: Any) -> bytes:
+    async with body:
+        data: bytes = await body.read()
+    return data
 
 
 class S3Upload(PartedUpload):
