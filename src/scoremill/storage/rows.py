@@ -1,0 +1,121 @@
+"""Rows as all readers give them: a table, where each row came from, and those that could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
+"""One int64 for each row: row numbers, byte offsets or positions."""
+
+
+class Source(Protocol):
+    """The bytes of one input object, decompressed."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def size(self) -> int | None:
+        """Its bytes; None where only reading tells."""
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes from `start` to before `end`; fewer only where the object ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row that could not be read or converted."""
+
+    row: int
+    """Number of the row in its range, from 0; rejected rows count too."""
+    offset: int
+    """Byte of the (decompressed) object at which it starts; -1 in Parquet."""
+    column: str | None
+    """The column that is at fault; None where it is the row."""
+    reason: str
+    """Such as `expected 18 fields, found 17` or `'abc' is not a float64`."""
+    raw: bytes
+    """The row as it stands in the object, without its newline."""
+    line: int = -1
+    """Physical line in its range, from 0; -1 in Parquet. Sums over earlier ranges make it the line of the file."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """Consecutive rows of an input, in order; what tells their place is computed when it is called."""
+
+    table: pa.Table
+    """CSV: the asked columns as text, null spellings already null. Parquet: typed."""
+    numbers: Positions
+    """Row-in-range number of each row of the table; rejected rows are missing."""
+    rejects: list[Reject]
+    """Rows in between that could not be read."""
+    offsets: Callable[[], Positions]
+    """Byte offset of each row of the table."""
+    raw: Callable[[int], bytes]
+    """The text of row i of the table."""
+    line: Callable[[int], int]
+    """The physical line in the range at which row i of the table starts."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def reject(self, i: int, column: str | None, reason: str) -> Reject:
+        """Row i of the table as a reject."""
+        return Reject(int(self.numbers[i]), int(self.offsets()[i]), column, reason, self.raw(i), self.line(i))
+
+    def take(self, positions: Positions) -> Rows:
+        """The rows at `positions` of the table, without rejects."""
+        return Rows(
+            self.table.take(pa.array(positions)),
+            self.numbers[positions],
+            [],
+            lambda: self.offsets()[positions],
+            lambda i: self.raw(int(positions[i])),
+            lambda i: self.line(int(positions[i])),
+        )
+
+    def slice(self, start: int, stop: int) -> Rows:
+        """Rows `start` to before `stop` of the table, without copying and without rejects."""
+        return Rows(
+            self.table.slice(start, stop - start),
+            self.numbers[start:stop],
+            [],
+            lambda: self.offsets()[start:stop],
+            lambda i: self.raw(start + i),
+            lambda i: self.line(start + i),
+        )
+
+
+def concat(parts: Sequence[Rows]) -> Rows:
+    """`parts` as one, in their order; their tables stay chunks of one table."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+
+    def find(i: int) -> tuple[Rows, int]:
+        k = int(np.searchsorted(starts, i, side="right")) - 1
+        return parts[k], i - int(starts[k])
+
+    def raw(i: int) -> bytes:
+        part, k = find(i)
+        return part.raw(k)
+
+    def line(i: int) -> int:
+        part, k = find(i)
+        return part.line(k)
+
+    return Rows(
+        pa.concat_tables([part.table for part in parts]),
+        np.concatenate([part.numbers for part in parts]),
+        [reject for part in parts for reject in part.rejects],
+        lambda: np.concatenate([part.offsets() for part in parts]),
+        raw,
+        line,
+    )
