@@ -6,10 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .results import call
     from .load import load_estimator
     from .packing import pack
     from .read import inspect, open_bundle, verify_bundle
+    from .results import call
     from .schema import Bundle
     from .threads import limit_threads
 

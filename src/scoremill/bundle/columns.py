@@ -49,7 +49,7 @@ def feed_of(estimator: Any, sample: pd.DataFrame | None, columns: Sequence[str] 
 def used_names(estimator: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Of `names` those that a ColumnTransformer at the entrance of `estimator` hands on; all where there is none."""
     entrance = _entrance(estimator)
-    if not isinstance(entrance, ColumnTransformer) or len(entrance.feature_names_in_) != len(names):
+    if not isinstance(entrance, ColumnTransformer) or tuple(getattr(entrance, "feature_names_in_", ())) != names:
         return names
     used = {
         int(position)

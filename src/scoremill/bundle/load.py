@@ -9,11 +9,11 @@ import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from scoremill.errors import ModelError, TrustError, UsageError, VerificationError
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store, is_local
+from scoremill.storage.uri import local_path
 
 from . import code
 from .flavours import flavour
@@ -50,7 +50,7 @@ def _load(uri: str, digest: str, storage: Storage) -> Any:
     artifact = _verified(bundle, storage, kind.ARTIFACT)
     if bundle.code:
         for name in bundle.code:
-            place = _fetched(bundle, storage, name)
+            _fetched(bundle, storage, name)
         code.enter(bundle, _folder(bundle))
     try:
         with warnings.catch_warnings():
@@ -73,16 +73,11 @@ def explained(error: Exception, what: str) -> Exception:
     return ModelError(f"{what} cannot be loaded: {type(error).__name__}: {error}")
 
 
-def local_path(uri: str) -> Path:
-    """The path of a local `uri`, with or without `file://`."""
-    return Path(urlsplit(uri).path if uri.startswith("file://") else uri)
-
-
 def _verified(bundle: Bundle, storage: Storage, name: str) -> Path:
     """A path of the bundle's file `name`, whose bytes are those packed: in place where it is local, else fetched."""
     if not is_local(bundle.uri):
         return _fetched(bundle, storage, name)
-    path = local_path(bundle.uri) / name
+    path = Path(local_path(bundle.uri)) / name
     if not _is_intact(path, bundle.files[name]):
         state = "was altered" if path.exists() else "is missing"
         raise VerificationError(f"{bundle.uri}: {name} {state}", "Pack the model again, or fetch the bundle anew.")
@@ -103,7 +98,7 @@ def _fetched(bundle: Bundle, storage: Storage, name: str) -> Path:
             target.close()
             if not _is_intact(Path(target.name), bundle.files[name]):
                 raise VerificationError(f"{bundle.uri}: {name} was altered", "Pack the model again.")
-            os.replace(target.name, path)
+            Path(target.name).replace(path)
         finally:
             Path(target.name).unlink(missing_ok=True)
     return path

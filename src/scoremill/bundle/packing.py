@@ -5,31 +5,29 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from scoremill.errors import ModelError, UsageError
-from scoremill.spec import Column, Storage
+from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
 
 from . import code as carried
-from .results import METHODS, Results, call, fed, named, result_names, scored
-from .columns import Feed, feed_of, used_names
-from .flavours import flavour
+from .flavours import Flavour, flavour
 from .load import explained
-from .prove import ROWS, TOLERANCE, Claim, Proof, difference, prove
+from .measure import measure
+from .prove import Claim, Proof, prove
 from .read import sha256, versions_here
-from .sample import columns_of, dtype_name, read_sample, synthetic_frames
+from .results import TOLERANCE
+from .sample import columns_of, read_sample
 from .schema import CODE, MANIFEST, TRAINED, Bundle, sealed, to_document
 
+_DEFAULTS = Storage()
 _CHUNK = 2**24
 
 
@@ -38,7 +36,6 @@ class Staged:
     """A bundle in a local folder, and what is to be proven of it."""
 
     bundle: Bundle
-    folder: Path
     claim: Claim
 
 
@@ -50,12 +47,12 @@ def pack(
     method: str | None = None,
     code: Sequence[str | Path] = (),
     meta: Mapping[str, Any] | None = None,
-    format: str = "joblib",
+    format: str = "joblib",  # noqa: A002 - the word that users know
     columns: Sequence[str] | None = None,
     allow_batch_dependent: bool = False,
     trained_on: str | None = None,
     command: str | None = None,
-    storage: Storage = Storage(),
+    storage: Storage = _DEFAULTS,
 ) -> Bundle:
     """The bundle written to `output`: proven, digest and all; the same digest for the same model, packed again.
 
@@ -81,7 +78,7 @@ def pack(
             raise found
         bundle = judged(staged.bundle, found, allow_batch_dependent=allow_batch_dependent)
         bundle = sealed(replace(bundle, uri=str(output), trained=trained))
-        _publish(bundle, staged.folder, Store(str(output), storage))
+        _publish(bundle, Path(place), Store(str(output), storage))
     return bundle
 
 
@@ -109,29 +106,24 @@ def stage(
     sample: pd.DataFrame | None = None,
     method: str | None = None,
     code: Sequence[str | Path] = (),
-    format: str = "joblib",
+    format: str = "joblib",  # noqa: A002 - the word that users know
     columns: Sequence[str] | None = None,
 ) -> Staged:
     """The bundle of `estimator` in the local `folder`, not proven yet, and the claim that `prove` is to examine."""
     kind = flavour(format)
     if sample is not None:
         sample = sample.set_axis([str(name) for name in sample.columns], axis=1)
-    offered = [name for name in METHODS if hasattr(estimator, name)]
-    chosen = _method(estimator, method, offered)
-    with threadpool_limits(limits=1):
-        bundle, frame, expected = _measured(estimator, feed_of(estimator, sample, columns), sample, chosen, offered)
+    measured = measure(estimator, sample, method, columns)
     files = _written(kind, estimator, folder, carried.gather(code))
     hashes = {name: _hash(folder / name) for name in files}
-    facts = files[kind.ARTIFACT]
-    others = [name for name in (sample.columns if sample is not None else ()) if name not in frame.columns]
     bundle = sealed(replace(
-        bundle, uri=str(folder), format=format, versions=versions_here(), files=hashes, facts=facts,
-        code=tuple(name for name in files if name != kind.ARTIFACT),
+        measured.bundle, uri=str(folder), format=format, versions=versions_here(), files=hashes,
+        facts=files[kind.ARTIFACT], code=tuple(name for name in files if name != kind.ARTIFACT),
         sizes={name: (folder / name).stat().st_size for name in files},
-        others=columns_of(sample[others]) if sample is not None else (),
+        others=() if sample is None else columns_of(sample.drop(columns=list(measured.frame.columns))),
     ))  # fmt: skip
     _write(folder, bundle)
-    return Staged(bundle, folder, Claim(str(folder), frame, expected))
+    return Staged(bundle, Claim(str(folder), measured.frame, measured.expected))
 
 
 def judged(bundle: Bundle, found: Mapping[str, Proof], *, allow_batch_dependent: bool = False) -> Bundle:
@@ -163,82 +155,7 @@ def _problem(bundle: Bundle, method: str, proof: Proof, *, allow_batch_dependent
     return None
 
 
-def _method(estimator: Any, asked: str | None, offered: Sequence[str]) -> str:
-    kind = type(estimator).__name__
-    if not offered:
-        raise UsageError(f"a {kind} has none of the methods {', '.join(METHODS)}", "Pack a fitted estimator.")
-    if asked is None:
-        return next(name for name in ("predict", "transform", *METHODS) if name in offered)
-    if asked not in offered:
-        raise UsageError(f"a {kind} has no method {asked!r}", f"It has {', '.join(offered)}.")
-    return asked
-
-
-def _measured(
-    estimator: Any, feed: Feed, sample: pd.DataFrame | None, method: str, offered: Sequence[str]
-) -> tuple[Bundle, pd.DataFrame, dict[str, Results]]:
-    """What the model reads and gives, tried on the sample, or on made-up rows where there is none."""
-    if sample is not None:
-        frames = [sample[list(feed.names)].head(ROWS).reset_index(drop=True)]
-        if frames[0].empty:
-            raise UsageError("the sample has no rows", "Give one with a few rows of what the model was trained on.")
-    else:
-        frames = list(synthetic_frames(feed.names))
-    draft = Bundle(uri="", digest="", model_class=_class_name(estimator), format="", columns=columns_of(frames[0]),
-                   named=feed.named, method=method, results={}, classes=_classes(estimator), series=feed.series)  # fmt: skip
-    for frame in frames:
-        try:
-            expected, results = _tried(estimator, draft, frame, method, offered)
-        except ModelError as error:
-            failure = error
-            continue
-        bundle = replace(draft, results=results)
-        return _narrowed(estimator, bundle, frame, expected)
-    if sample is None:
-        raise UsageError(f"without a sample it cannot be told what the model reads ({failure.message})",
-                         "Give a sample (--sample FILE): a few rows of what it was trained on.")  # fmt: skip
-    raise failure
-
-
-def _tried(
-    estimator: Any, bundle: Bundle, frame: pd.DataFrame, own: str, offered: Sequence[str]
-) -> tuple[dict[str, Results], dict[str, tuple[Column, ...]]]:
-    """Results and result columns of each method that works; ModelError if the bundle's own does not."""
-    expected, results = {}, {}
-    for method in offered:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                values = scored(estimator, method, fed(bundle, frame))
-            names = result_names(estimator, method, len(values))
-            expected[method] = named(names, values, len(frame), method)
-        except Exception as error:
-            if method == own:
-                last = str(error).strip().partition("\n")[0]
-                raise ModelError(f"{method} fails on the sample: {type(error).__name__}: {last}",
-                                 "Is the model fitted, and the sample like what it was fitted on?") from error  # fmt: skip
-            continue
-        results[method] = tuple(Column(n, dtype_name(v.dtype)) for n, v in expected[method].items())
-    return expected, results
-
-
-def _narrowed(
-    estimator: Any, bundle: Bundle, frame: pd.DataFrame, expected: dict[str, Results]
-) -> tuple[Bundle, pd.DataFrame, dict[str, Results]]:
-    """`bundle` with the columns alone that the model uses, if it then gives the same bits; else as it was."""
-    used = used_names(estimator, tuple(column.name for column in bundle.columns)) if bundle.named else ()
-    if used and len(used) < len(bundle.columns):
-        fewer = replace(bundle, columns=tuple(column for column in bundle.columns if column.name in used))
-        part = frame[list(used)]
-        try:
-            if all(difference(values, call(estimator, fewer, name, part)) == 0 for name, values in expected.items()):
-                return fewer, part, expected
-        except Exception:  # a step behind the entrance asks for a column after all
-            return bundle, frame, expected
-    return bundle, frame, expected
-
-
-def _written(kind: Any, estimator: Any, folder: Path, code: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+def _written(kind: Flavour, estimator: Any, folder: Path, code: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     """Each file's name below `folder`, the artifact's with what its flavour needs to know."""
     try:
         files = {kind.ARTIFACT: kind.dump(estimator, folder / kind.ARTIFACT)}
@@ -264,7 +181,7 @@ def _publish(bundle: Bundle, folder: Path, store: Store) -> None:
 
 
 def _write(folder: Path, bundle: Bundle) -> None:
-    others = [column for column in to_document(replace(bundle, columns=bundle.others))["columns"]]
+    others = [asdict(column) for column in bundle.others]
     documents = {MANIFEST: to_document(bundle), TRAINED: {**bundle.trained, "others": others}}
     for name, document in documents.items():
         (folder / name).write_text(json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
@@ -273,16 +190,3 @@ def _write(folder: Path, bundle: Bundle) -> None:
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return sha256(file)
-
-
-def _class_name(estimator: Any) -> str:
-    return f"{type(estimator).__module__}.{type(estimator).__qualname__}"
-
-
-def _classes(estimator: Any) -> tuple[Any, ...] | None:
-    classes = getattr(estimator, "classes_", None)
-    if classes is None:
-        return None
-    if isinstance(classes, list):
-        return tuple(tuple(np.asarray(labels).tolist()) for labels in classes)
-    return tuple(np.asarray(classes).tolist())

@@ -15,6 +15,8 @@ from joblib.numpy_pickle import NumpyPickler
 PROTOCOL = 5
 """Fixed, so that a newer Python's default does not change digests."""
 
+_TREES = ("sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree")
+
 
 def dump(estimator: Any, path: Path) -> tuple[str, ...]:
     """Write `estimator` to `path`, uncompressed; the names of what travels by value."""
@@ -30,8 +32,14 @@ class _Pickler(NumpyPickler):  # type: ignore[misc]
     def __init__(self, file: Any, protocol: int) -> None:
         super().__init__(file, protocol=protocol)
         self.by_value: set[str] = set()
+        self._equals: dict[Any, Any] = {}
 
-    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
+    def save(self, obj: Any) -> None:
+        if type(obj) is str or isinstance(obj, np.dtype):
+            # Which equal texts are one object depends on who made the model; its digest must not.
+            obj = self._equals.setdefault(obj, obj)
+        if type(obj) is np.memmap:
+            obj = obj.view(np.ndarray)
         # joblib hands arrays of objects to a plain pickler, which knows neither us nor memory maps.
         if type(obj) is np.ndarray and obj.dtype.hasobject:
             pickle._Pickler.save(self, obj)  # type: ignore[attr-defined]
@@ -45,7 +53,17 @@ class _Pickler(NumpyPickler):  # type: ignore[misc]
         if type(obj) in (set, frozenset) and all(type(item) is str for item in obj):
             # Sets of texts have another order in each process; a digest must not.
             return type(obj), (sorted(obj),)
+        if type(obj).__module__ in _TREES:
+            return _without_statistics(obj)
         return NotImplemented
+
+
+def _without_statistics(tree: Any) -> Any:
+    """What pickles a k-d or ball tree, its counts of past queries put back to zero."""
+    make, arguments, state = tree.__reduce__()
+    if state[7:10] != tree.get_tree_stats():
+        return make, arguments, state
+    return make, arguments, (*state[:7], 0, 0, 0, 0, *state[11:])
 
 
 def is_importable(obj: Any) -> bool:

@@ -8,8 +8,10 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,12 @@ import scoremill
 from scoremill.errors import ModelError, ScoremillError, UsageError
 from scoremill.spec import Storage
 
-from .results import Results, call
 from .load import load_estimator
 from .read import inspect
+from .results import Results, call, difference
 from .threads import ONE_THREAD, limit_threads
 
-ROWS = 10_000
-"""Rows of the sample that a proof scores."""
-TOLERANCE = 1e-9
-"""Relative difference from which a result depends on the rows scored with it."""
+Score = Callable[[pd.DataFrame], Results]
 
 
 @dataclass(frozen=True)
@@ -67,14 +66,7 @@ def prove(claims: Sequence[Claim]) -> list[dict[str, Proof] | ScoremillError]:
         return [_read(found) for found in json.loads(answer.read_text())]
 
 
-def difference(one: Results, other: Results) -> float:
-    """The largest relative difference between two results; infinite between texts, shapes or names that differ."""
-    if list(one) != list(other):
-        return float("inf")
-    return max((_distance(one[name], other[name]) for name in one), default=0.0)
-
-
-def main(root: str, request: str, answer: str) -> None:
+def main(request: str, answer: str) -> None:
     """In the clean process: read the claims from `request`, write what was found to `answer`."""
     limit_threads()
     claims = pickle.loads(Path(request).read_bytes())
@@ -82,7 +74,7 @@ def main(root: str, request: str, answer: str) -> None:
 
 
 # Ours comes last on the path: a folder of packages must not come before the standard library.
-_ENTRANCE = "import sys; sys.path.append(sys.argv[1]); from scoremill.bundle.prove import main; main(*sys.argv[1:])"
+_ENTRANCE = "import sys; sys.path.append(sys.argv[1]); from scoremill.bundle.prove import main; main(*sys.argv[2:])"
 
 
 def _root() -> str:
@@ -108,47 +100,31 @@ def _examined(claim: Claim) -> dict[str, Any]:
     try:
         bundle = inspect(claim.folder, Storage())
         estimator = load_estimator(bundle.uri, bundle.digest, Storage())
-        found = {}
-        for method, expected in claim.expected.items():
-            def score(frame: pd.DataFrame, method: str = method) -> Results:
-                return call(estimator, bundle, method, frame)
-
-            whole = score(claim.frame)
-            found[method] = {
-                "loaded": difference(expected, whole),
-                "again": difference(whole, score(claim.frame)),
-                "apart": _apart(score, claim.frame, whole),
-            }
-        return found
+        return {
+            method: _proven(partial(call, estimator, bundle, method), claim.frame, expected)
+            for method, expected in claim.expected.items()
+        }
     except ScoremillError as error:
         return {"error": error.message, "mend": error.mend, "usage": isinstance(error, UsageError)}
     except Exception as error:
-        return {"error": f"the model fails on the sample in a clean process: {type(error).__name__}: {error}",
-                "mend": None, "usage": False}  # fmt: skip
+        said = f"the model fails on the sample in a clean process: {type(error).__name__}: {error}"
+        return {"error": said, "mend": None, "usage": False}
 
 
-def _apart(score: Any, frame: pd.DataFrame, whole: Results) -> float:
+def _proven(score: Score, frame: pd.DataFrame, expected: Results) -> dict[str, float]:
+    whole = score(frame)
+    return {
+        "loaded": difference(expected, whole),
+        "again": difference(whole, score(frame)),
+        "apart": _apart(score, frame, whole),
+    }
+
+
+def _apart(score: Score, frame: pd.DataFrame, whole: Results) -> float:
     rows = len(frame)
     cuts = sorted({0, min(1, rows), rows // 3, rows // 2 + 1 if rows > 1 else rows, rows})
-    pieces = [score(frame.iloc[start:end]) for start, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [score(frame.iloc[start:end]) for start, end in pairwise(cuts)]
     joined = {name: np.concatenate([piece[name] for piece in pieces]) for name in whole}
     order = np.random.default_rng(0).permutation(rows)
     permuted = score(frame.iloc[order])
     return max(difference(whole, joined), difference({name: value[order] for name, value in whole.items()}, permuted))
-
-
-def _distance(one: Any, other: Any) -> float:
-    one, other = np.asarray(one), np.asarray(other)
-    if one.shape != other.shape or (one.dtype.kind == "f") != (other.dtype.kind == "f"):
-        return float("inf")
-    if one.dtype.kind != "f":
-        return 0.0 if np.array_equal(one, other) else float("inf")
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
-    if same.all():
-        return 0.0
-    a, b = one[~same].astype("float64"), other[~same].astype("float64")
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(a - b) / np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
-    # Single precision carries seven digits: what double precision means by 1e-9 is a few units in the last place there.
-    scale = TOLERANCE / max(TOLERANCE, 64 * float(np.finfo(one.dtype).eps))
-    return float("inf") if np.isnan(apart).any() else float(apart.max()) * scale

@@ -13,10 +13,14 @@ import pandas as pd
 from scoremill.errors import FitError, ModelError
 from scoremill.spec import Method
 
+from .columns import final_estimator
 from .schema import Bundle
 
 METHODS: tuple[str, ...] = get_args(Method)
 """All that a bundle may offer, in the order of preference."""
+
+TOLERANCE = 1e-9
+"""Relative difference from which a result depends on the rows scored with it."""
 
 Results = dict[str, np.ndarray[Any, Any]]
 """Result columns by name, one value a row each."""
@@ -50,9 +54,8 @@ def scored(estimator: Any, method: str, rows: Any) -> list[Any]:
     # Forests add up their trees in the order in which threads finish: n_jobs would change the last bits.
     with joblib.parallel_config(backend="sequential"):
         result = getattr(estimator, method)(rows)
-    if isinstance(result, list | tuple):
-        return [column for output in result for column in _split(output)]
-    return _split(result)
+    outputs = result if isinstance(result, list | tuple) else [result]
+    return [column for output in outputs for column in _split(output, len(rows))]
 
 
 def named(names: Sequence[str], values: Sequence[Any], rows: int, method: str) -> Results:
@@ -67,29 +70,40 @@ def named(names: Sequence[str], values: Sequence[Any], rows: int, method: str) -
 
 
 def result_names(estimator: Any, method: str, count: int) -> list[str]:
-    """Names of the `count` result columns of `method`: `prediction`, `proba_<class>`, `decision`, feature names out …"""
+    """Names of the result columns of `method`: `prediction`, `proba_<class>`, `decision`, feature names out …"""
     match method:
         case "predict":
             return ["prediction"] if count == 1 else _numbered("prediction_", count)
         case "predict_proba" | "predict_log_proba":
             return _by_class(estimator, method.removeprefix("predict_").replace("_", "") + "_", count)
         case "decision_function":
-            return ["decision"] if count == 1 else _by_class(estimator, "decision_", count)
+            return (
+                ["decision"] if count == 1 else _by_class(estimator, "decision_", count, pairs=_is_pairwise(estimator))
+            )
         case "score_samples":
             return ["score"] if count == 1 else _numbered("score_", count)
         case _:
             return _features_out(estimator, count)
 
 
-def _split(result: Any) -> list[Any]:
+def difference(one: Results, other: Results) -> float:
+    """The largest relative difference between two results; infinite between texts, shapes or names that differ."""
+    if list(one) != list(other):
+        return float("inf")
+    return max((_distance(one[name], other[name]) for name in one), default=0.0)
+
+
+def _split(result: Any, rows: int) -> list[Any]:
     """The columns of one output, dense."""
     if hasattr(result, "columns"):
         return [result[name].to_numpy() for name in result.columns]
     dense = np.asarray(result.toarray() if hasattr(result, "toarray") else result)
-    return [dense] if dense.ndim <= 1 else list(dense.reshape(len(dense), -1).T)
+    if rows == 1:  # some transformers drop the axis of a single row
+        return list(dense.reshape(1, -1).T)
+    return [np.atleast_1d(dense)] if dense.ndim <= 1 else list(dense.reshape(len(dense), -1).T)
 
 
-def _by_class(estimator: Any, prefix: str, count: int) -> list[str]:
+def _by_class(estimator: Any, prefix: str, count: int, *, pairs: bool = False) -> list[str]:
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         return _numbered(prefix, count)
@@ -97,9 +111,14 @@ def _by_class(estimator: Any, prefix: str, count: int) -> list[str]:
         names = [f"{output}_{label}" for output, labels in enumerate(classes) for label in labels]
     else:
         names = [str(label) for label in classes]
-    if len(names) != count and not isinstance(classes, list):
-        names = [f"{first}_vs_{second}" for first, second in combinations(names, 2)]
+        if pairs:
+            names = [f"{first}_vs_{second}" for first, second in combinations(names, 2)]
     return [prefix + name for name in names] if _fits(names, count) else _numbered(prefix, count)
+
+
+def _is_pairwise(estimator: Any) -> bool:
+    """Whether decisions are between each two classes, as support vector machines may give them."""
+    return getattr(final_estimator(estimator), "decision_function_shape", None) == "ovo"
 
 
 def _features_out(estimator: Any, count: int) -> list[str]:
@@ -116,3 +135,20 @@ def _fits(names: Sequence[str], count: int) -> bool:
 
 def _numbered(prefix: str, count: int) -> list[str]:
     return [f"{prefix}{number}" for number in range(count)]
+
+
+def _distance(one: Any, other: Any) -> float:
+    one, other = np.asarray(one), np.asarray(other)
+    if one.shape != other.shape or (one.dtype.kind == "f") != (other.dtype.kind == "f"):
+        return float("inf")
+    if one.dtype.kind != "f":
+        return 0.0 if np.array_equal(one, other) else float("inf")
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    if same.all():
+        return 0.0
+    a, b = one[~same].astype("float64"), other[~same].astype("float64")
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(a - b) / np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
+    # Single precision carries seven digits: what double precision means by 1e-9 is a few units in the last place there.
+    scale = TOLERANCE / max(TOLERANCE, 64 * float(np.finfo(one.dtype).eps))
+    return float("inf") if np.isnan(apart).any() else float(apart.max()) * scale

@@ -31,7 +31,9 @@ def read_sample(sample: Any, storage: Storage) -> pd.DataFrame:
     except ScoremillError:
         raise
     except Exception as error:
-        raise UsageError(f"cannot read the sample {sample}: {error}", "Give a CSV or a Parquet file with a header.") from None
+        raise UsageError(
+            f"cannot read the sample {sample}: {error}", "Give a CSV or a Parquet file with a header."
+        ) from None
 
 
 def columns_of(frame: pd.DataFrame) -> tuple[Column, ...]:

@@ -97,6 +97,8 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
     known = {f.name for f in fields(Bundle)} - set(_BESIDE)
     values = {name: document[name] for name in known if name in document}
     try:
+        if outside := [name for name in document["files"] if name.startswith("/") or ".." in name.split("/")]:
+            raise FitError(f"{uri}/{MANIFEST} names files outside the bundle: {', '.join(outside)}", "Do not load it.")
         values |= {
             "columns": _columns(document["columns"]),
             "results": {method: _columns(columns) for method, columns in document["results"].items()},

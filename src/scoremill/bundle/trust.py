@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from scoremill.errors import TrustError
 from scoremill.spec import Model
-from scoremill.storage.filesystem import is_local
+from scoremill.storage.uri import is_local, local_path, protocol_of
 
 TRUSTED_PREFIXES = "SCOREMILL_TRUSTED_PREFIXES"
 """Environment variable: URIs, separated by spaces or commas, below which bundles are trusted."""
@@ -39,10 +39,8 @@ def is_below(uri: str, prefixes: Iterable[str]) -> bool:
 
 def _segments(uri: str) -> list[str] | None:
     """Protocol, bucket and folders; None where a segment could lead elsewhere, or there is no bucket."""
-    protocol, separator, path = uri.rstrip("/").rpartition("://")
+    path = local_path(uri)[1:] if is_local(uri) else uri.partition("://")[2].rstrip("/")
     segments = path.split("/")
-    if protocol in ("", "file"):
-        protocol, segments = "file", segments[1:] if path.startswith("/") else []
-    if not segments or any(segment in ("", ".", "..") or "\\" in segment or "%" in segment for segment in segments):
+    if any(segment in ("", ".", "..") or "\\" in segment or "%" in segment for segment in segments):
         return None
-    return [protocol.lower(), *segments]
+    return [protocol_of(uri), *segments]

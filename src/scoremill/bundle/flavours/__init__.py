@@ -34,4 +34,6 @@ def flavour(name: str) -> Flavour:
     for entry in entry_points(group=GROUP, name=name):
         return cast(Flavour, entry.load())
     others = ", ".join(sorted({*_OURS, *entry_points(group=GROUP).names}))
-    raise UsageError(f"there is no bundle format {name!r} here", f"Known are {others}; install the package that brings it.")
+    raise UsageError(
+        f"there is no bundle format {name!r} here", f"Known are {others}; install the package that brings it."
+    )
