@@ -17,7 +17,7 @@ from typing import Protocol, Self
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "examples" / "01-taxi-tips"))
 # One thread each, for everybody: set before NumPy is loaded here or in a process that is started from here.
-os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"
 
 
@@ -68,7 +68,11 @@ def main() -> None:
         warm = generate(scratch / "warm-data", 20_000)
         train(warm[0], scratch / "model")
         model = scratch / "model" / "model.joblib"
-        contenders = [BareLoop(model, arguments.processes), DaskDataFrame("as written", AS_WRITTEN, model, arguments.processes), DaskDataFrame("tuned", AS_TUNED, model, arguments.processes)]
+        contenders = [
+            BareLoop(model, arguments.processes),
+            DaskDataFrame("as written", AS_WRITTEN, model, arguments.processes),
+            DaskDataFrame("tuned", AS_TUNED, model, arguments.processes),
+        ]
         seconds = race(contenders, scratch / "data", scratch / "warm-data", scratch, arguments.rounds)
         for contender, times in zip(contenders, seconds, strict=True):
             print(contender.name, [f"{t:.2f}" for t in times], f"{arguments.rows / statistics.median(times):,.0f}/s")

@@ -9,5 +9,6 @@ os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 # A developer's own credentials and endpoints never reach a test.
 for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "SCOREMILL_"))]:
     del os.environ[name]
+os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 # Nor does an instance's metadata service answer where there is none.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"

@@ -1,0 +1,70 @@
+"""The reference is what the code says, and the prose leaves no command out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+import jsonschema
+import pytest
+import yaml
+
+from scoremill.cli import app
+from scoremill.errors import UsageError
+from scoremill.spec import ScoringJob, parse_job
+from tests.docs.pages import PROSE, ROOT
+
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "job.schema.json").read_text())
+
+
+def commands(command: click.Command, path: str) -> list[tuple[str, click.Command]]:
+    """Every command that can be run, by its full name."""
+    if not isinstance(command, click.Group):
+        return [(path, command)]
+    context = click.Context(command)
+    children = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+    return [pair for name, child in children if child and not child.hidden for pair in commands(child, f"{path} {name}")]
+
+
+COMMANDS = commands(app, "scoremill")
+
+
+def test_generated_pages_are_those_in_the_tree() -> None:
+    check = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")})
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_command_has_help_an_example_and_a_place_in_the_prose(path: str, command: click.Command) -> None:
+    page = command.get_help(click.Context(command, info_name=path))
+    assert command.help
+    assert f"{path} " in page.split("Usage:")[1].split("\n", 1)[1] or "Example" in page, "no example in its help"
+    assert any(path in page.read_text() for page in PROSE), "no page of prose mentions it"
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda value: value if isinstance(value, str) else "")
+def test_every_option_of_a_command_has_help(path: str, command: click.Command) -> None:
+    silent = [option.name for option in command.params if isinstance(option, click.Option) and not option.help]
+    assert silent == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*/job.yaml")), ids=lambda path: path.parent.name)
+def test_the_schema_and_the_parser_accept_the_example(path) -> None:
+    document = yaml.safe_load(path.read_text())
+    jsonschema.validate(document, SCHEMA)
+    assert parse_job(document) == ScoringJob.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    "change", [{"modell": {}}, {"output": {}}, {"errors": {"maxFraction": 2}}, {"input": {"uris": []}}], ids=str
+)
+def test_the_schema_and_the_parser_refuse_the_same(change: dict[str, object]) -> None:
+    document = yaml.safe_load((ROOT / "examples" / "01-taxi-tips" / "job.yaml").read_text())
+    document["spec"] |= change
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA)
+    with pytest.raises(UsageError):
+        parse_job(document)
