@@ -42,13 +42,13 @@ def test_the_generator_writes_as_many_rows_as_asked_for_with_the_schema_of_2009(
 def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(trips: Path, tmp_path: Path) -> None:
     run(TAXI / "generate.py", tmp_path / "same", "--rows", 4001, "--files", 2)
     run(TAXI / "generate.py", tmp_path / "other", "--rows", 4001, "--files", 2, "--seed", 1)
-    first = sorted(trips.glob("*.csv"))[0]
+    first = min(trips.glob("*.csv"))
     assert (tmp_path / "same" / first.name).read_bytes() == first.read_bytes()
     assert (tmp_path / "other" / first.name).read_bytes() != first.read_bytes()
 
 
 def test_the_model_is_better_than_a_guess_and_no_oracle(trips: Path, tmp_path: Path) -> None:
-    printed = run(TAXI / "train.py", sorted(trips.glob("*.csv"))[0], "--output", tmp_path)
+    printed = run(TAXI / "train.py", min(trips.glob("*.csv")), "--output", tmp_path)
     assert 0.75 < float(printed.split()[1]) < 0.95
 
 

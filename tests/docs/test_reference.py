@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import jsonschema
@@ -25,7 +26,9 @@ def commands(command: click.Command, path: str) -> list[tuple[str, click.Command
         return [(path, command)]
     context = click.Context(command)
     children = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
-    return [pair for name, child in children if child and not child.hidden for pair in commands(child, f"{path} {name}")]
+    return [
+        pair for name, child in children if child and not child.hidden for pair in commands(child, f"{path} {name}")
+    ]
 
 
 COMMANDS = commands(app, "scoremill")
@@ -52,7 +55,7 @@ def test_every_option_of_a_command_has_help(path: str, command: click.Command) -
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*/job.yaml")), ids=lambda path: path.parent.name)
-def test_the_schema_and_the_parser_accept_the_example(path) -> None:
+def test_the_schema_and_the_parser_accept_the_example(path: Path) -> None:
     document = yaml.safe_load(path.read_text())
     jsonschema.validate(document, SCHEMA)
     assert parse_job(document) == ScoringJob.model_validate(document)
