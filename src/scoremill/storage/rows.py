@@ -119,3 +119,18 @@ def concat(parts: Sequence[Rows]) -> Rows:
         raw,
         line,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BytesSource:
+    """Bytes at hand as a Source."""
+
+    data: bytes
+    name: str = "the sample"
+
+    @property
+    def size(self) -> int | None:
+        return len(self.data)
+
+    def read(self, start: int, end: int) -> bytes:
+        return self.data[start:end]

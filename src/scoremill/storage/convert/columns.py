@@ -1,0 +1,101 @@
+"""One column of an input, text or typed, as the Arrow array of the type that is wanted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scoremill.errors import InputError
+from scoremill.spec import Column, Csv
+
+from .dates import cast_date, parse_date
+from .numbers import Parsed, parse_bool, parse_float, parse_int
+from .types import arrow_type
+
+
+def convert_column(values: pa.ChunkedArray, column: Column, dialect: Csv) -> Parsed:
+    """`values` with the Arrow type of the column's dtype, null where they do not convert; and a mask of those.
+
+    A category is whatever its input is; InputError where no value of the input's type could convert.
+    """
+    array = _in_one_piece(values)
+    kind = arrow_type(column.dtype)
+    if column.dtype == "category" or array.type == kind:
+        return array, None
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), kind), None
+    if pa.types.is_string(array.type):
+        return _parse(array, column, kind, dialect)
+    try:
+        return _cast(array, kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise InputError(
+            f"column {column.name!r} is {array.type} in the input, but {column.dtype} is wanted",
+            "Write the input with that type, or train with this one.",
+        ) from None
+
+
+def _in_one_piece(values: pa.ChunkedArray) -> pa.Array:
+    array = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], values.type)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
+        array = array.cast(pa.string())
+    return array
+
+
+def _parse(text: pa.Array, column: Column, kind: pa.DataType, dialect: Csv) -> Parsed:
+    if pa.types.is_floating(kind):
+        return parse_float(text, dialect, kind)
+    if pa.types.is_integer(kind):
+        return parse_int(text, dialect, kind)
+    if pa.types.is_boolean(kind):
+        return parse_bool(text, dialect)
+    return parse_date(text, dialect.date_formats.get(column.name), kind)
+
+
+def _cast(array: pa.Array, kind: pa.DataType) -> Parsed:
+    """A typed array as another type: numbers among each other, times among each other, anything to text."""
+    if pa.types.is_timestamp(kind):
+        if pa.types.is_date(array.type):
+            array = array.cast(pa.timestamp("ms"))
+        if not pa.types.is_timestamp(array.type):
+            raise pa.ArrowInvalid("no time")
+        return cast_date(array.cast(pa.timestamp(array.type.unit)), kind, array.is_valid())
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
+        return _cast_whole(array, kind)
+    if pa.types.is_floating(kind) and pa.types.is_temporal(array.type):
+        raise pa.ArrowInvalid("a time is no number")
+    return pc.cast(array, kind, safe=False), None
+
+
+def _cast_whole(array: pa.Array, kind: pa.DataType) -> Parsed:
+    """To integers or truth values: only values that both types hold, NaN being null."""
+    if pa.types.is_temporal(array.type):
+        raise pa.ArrowInvalid("a time is no number")
+    if pa.types.is_boolean(array.type):
+        return pc.cast(array, kind), None
+    if pa.types.is_floating(array.type):
+        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+    low, high = (0, 1) if pa.types.is_boolean(kind) else _bounds(kind)
+    fits = _lies_between(array, low, high)
+    values = pc.cast(pc.if_else(fits, array, pa.scalar(None, array.type)), kind, safe=False)
+    bad = array.is_valid().to_numpy(zero_copy_only=False) & ~fits.to_numpy(zero_copy_only=False)
+    return values, bad if bad.any() else None
+
+
+def _lies_between(array: pa.Array, low: int, high: int) -> pa.Array:
+    if pa.types.is_integer(array.type):
+        numbers = array.fill_null(0).to_numpy()
+        mine = np.iinfo(numbers.dtype)
+        return pa.array((numbers >= max(low, mine.min)) & (numbers <= min(high, mine.max)))
+    floats = pc.fill_null(pc.cast(array, pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
+    return pa.array((floats >= low) & (floats < float(high) + 1) & (floats == np.floor(floats)))
+
+
+def _bounds(kind: pa.DataType) -> tuple[int, int]:
+    info = np.iinfo(kind.to_pandas_dtype())
+    return int(info.min), int(info.max)

@@ -1,0 +1,37 @@
+"""Text to points in time: by a strptime format, else as ISO 8601."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .numbers import Parsed
+
+
+def parse_date(text: pa.Array, form: str | None, kind: pa.DataType) -> Parsed:
+    """Timestamps of the type `kind`; null, and in the mask, where the text is none or lies outside of it.
+
+    A time with an offset is brought to UTC. One without is UTC for a type with a zone.
+    """
+    values = text.to_pandas(strings_to_categorical=False)
+    times = pd.to_datetime(values, format=form or "ISO8601", errors="coerce", utc=True)
+    stamps = pa.array(times.dt.tz_localize(None))
+    return cast_date(stamps, kind, text.is_valid())
+
+
+def cast_date(stamps: pa.Array, kind: pa.DataType, is_given: pa.Array) -> Parsed:
+    """Timestamps without a zone, in UTC, as `kind`; in the mask those that are given but null or out of its range."""
+    factor = _TICKS[kind.unit] / _TICKS[stamps.type.unit]
+    ticks = pc.fill_null(stamps.cast(pa.int64()), 0).to_numpy()
+    fits = np.abs(ticks.astype(np.float64)) * factor < 2.0**63
+    if not fits.all():
+        stamps = pc.if_else(pa.array(fits), stamps, pa.scalar(None, stamps.type))
+    bare = pc.cast(stamps, options=pc.CastOptions(pa.timestamp(kind.unit), allow_time_truncate=True))
+    bad = is_given.to_numpy(zero_copy_only=False) & ~bare.is_valid().to_numpy(zero_copy_only=False)
+    zoned = pc.cast(bare.cast(pa.int64()), kind) if kind.tz else bare
+    return zoned, bad if bad.any() else None
+
+
+_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

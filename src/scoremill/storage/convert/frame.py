@@ -1,0 +1,111 @@
+"""Rows as the data frame that a model gets, and as the table that is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from scoremill.errors import InputError
+from scoremill.spec import Column, Csv
+
+from ..rows import Positions, Reject, Rows
+from .categories import categorize
+from .columns import convert_column
+from .numbers import Mask
+from .types import arrow_type
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a model gets of some rows."""
+
+    frame: pd.DataFrame
+    """The asked columns, in that order; a plain RangeIndex."""
+    positions: Positions
+    """Of each row of the frame its position in the table of the rows."""
+    rejects: list[Reject]
+    """The other rows, each with the first column that does not convert."""
+    unseen: Counter[str]
+    """Values in each category column that training did not have; they are NaN in the frame."""
+
+
+def to_frame(rows: Rows, columns: Sequence[Column], dialect: Csv) -> Converted:
+    """`rows` with the dtypes of `columns`, those that do not convert set aside."""
+    arrays: list[pa.Array] = []
+    masks: list[tuple[Column, Mask]] = []
+    for column in columns:
+        array, bad = convert_column(rows.table[column.name], column, dialect)
+        arrays.append(array)
+        if bad is not None:
+            masks.append((column, bad))
+    positions = np.arange(len(rows))
+    if masks:
+        good = ~np.logical_or.reduce([bad for _, bad in masks])
+        positions = positions[good]
+        arrays = [array.filter(pa.array(good)) for array in arrays]
+    unseen: Counter[str] = Counter()
+    series = {c.name: _series(array, c, dialect, unseen) for c, array in zip(columns, arrays, strict=True)}
+    frame = pd.DataFrame(series, index=pd.RangeIndex(len(positions)), copy=False)
+    return Converted(frame, positions, _rejects(rows, masks), unseen)
+
+
+def to_arrow(rows: Rows, columns: Sequence[Column], dialect: Csv) -> pa.Table:
+    """The kept `columns` of `rows`, with their Arrow types; InputError naming the first value that does not fit."""
+    arrays = []
+    for column in columns:
+        array, bad = convert_column(rows.table[column.name], column, dialect)
+        if bad is not None:
+            first = int(np.flatnonzero(bad)[0])
+            offset = int(rows.offsets()[first])
+            where = f"the row at byte {offset}" if offset >= 0 else f"row {int(rows.numbers[first])}"
+            raise InputError(
+                f"column {column.name!r}: {where}: {_reason(rows, first, column)}",
+                f"Give its type, for example `input.csv.dtypes: {{{column.name}: string}}`.",
+            )
+        arrays.append(array.cast(arrow_type(column.dtype)))
+    return pa.table(arrays, schema=pa.schema([(c.name, arrow_type(c.dtype)) for c in columns]))
+
+
+def _rejects(rows: Rows, masks: Sequence[tuple[Column, Mask]]) -> list[Reject]:
+    """One reject for each row that is bad in any column, by the first such column; in order."""
+    first: dict[int, Column] = {}
+    for column, bad in masks:
+        for i in np.flatnonzero(bad).tolist():
+            first.setdefault(i, column)
+    return [rows.reject(i, first[i].name, _reason(rows, i, first[i])) for i in sorted(first)]
+
+
+_LONGEST = 100
+"""Characters of a value in a reason."""
+
+
+def _reason(rows: Rows, i: int, column: Column) -> str:
+    text = repr(rows.table[column.name][i].as_py())
+    return f"{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'} is not a {column.dtype}"
+
+
+def _series(array: pa.Array, column: Column, dialect: Csv, unseen: Counter[str]) -> Any:
+    """The array as pandas holds a column of its dtype, null being NaN, NaT or NA."""
+    dtype = column.dtype
+    if dtype == "category" and column.categories is not None:
+        values, count = categorize(array, column, dialect)
+        if count:
+            unseen[column.name] += count
+        return values
+    if dtype in ("string", "str", "category"):
+        return pd.StringDtype(na_value=np.nan).__from_arrow__(array.cast(pa.string()))
+    if dtype == "object" or (dtype == "bool" and array.null_count):
+        objects = array.to_numpy(zero_copy_only=False).astype(object)
+        objects[array.is_null().to_numpy(zero_copy_only=False)] = np.nan
+        return objects
+    if dtype[:1].isupper() or dtype == "boolean":
+        return pd.array(array.to_pandas(types_mapper={array.type: pd.api.types.pandas_dtype(dtype)}.get))
+    if pa.types.is_timestamp(array.type):
+        return array.to_pandas()
+    return array.to_numpy(zero_copy_only=False)

@@ -1,0 +1,56 @@
+"""Names of pandas dtypes, and what they mean to Arrow."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+
+from scoremill.errors import UsageError
+
+_NUMERIC = re.compile(r"float(16|32|64)|u?int(8|16|32|64)", re.IGNORECASE)
+_DATE = re.compile(r"datetime64\[(s|ms|us|ns)(?:, *(.+))?\]")
+TEXT = ("string", "str", "object", "category")
+"""Dtypes whose values are text as it stands."""
+
+
+def arrow_type(dtype: str) -> pa.DataType:
+    """The Arrow type that holds a pandas dtype; UsageError where no CSV could hold it.
+
+    Text, objects and categories are strings; nullable dtypes (`Int64`, `boolean`) are as the plain ones.
+    """
+    if dtype in TEXT:
+        return pa.string()
+    if dtype in ("bool", "boolean"):
+        return pa.bool_()
+    if _NUMERIC.fullmatch(dtype):
+        return pa.from_numpy_dtype(np.dtype(dtype.lower()))
+    if match := _DATE.fullmatch(dtype):
+        return pa.timestamp(match[1], match[2])
+    raise UsageError(
+        f"{dtype!r} is not a type that values are read as",
+        "Use float64, int64, string, bool, category or datetime64[ns], or a narrower kind of these.",
+    )
+
+
+def dtype_of(kind: pa.DataType) -> str:
+    """The dtype that a Parquet column has for us; decimals are float64, dates datetime64[s], all else text."""
+    if pa.types.is_dictionary(kind):
+        return dtype_of(kind.value_type)
+    if pa.types.is_boolean(kind):
+        return "bool"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return str(np.dtype(kind.to_pandas_dtype()))
+    if pa.types.is_decimal(kind):
+        return "float64"
+    if pa.types.is_date(kind):
+        return "datetime64[s]"
+    if pa.types.is_timestamp(kind):
+        return f"datetime64[{kind.unit}, {kind.tz}]" if kind.tz else f"datetime64[{kind.unit}]"
+    return "string"
+
+
+def arrow_dtypes(schema: pa.Schema) -> dict[str, str]:
+    """The dtype of each column of a Parquet schema, by name."""
+    return {field.name: dtype_of(field.type) for field in schema}

@@ -1,0 +1,54 @@
+"""Rows of Parquet, a row group at a time, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scoremill.errors import InputError
+
+from .rows import Rows
+
+
+def row_groups(file: BinaryIO) -> list[tuple[int, int]]:
+    """(rows, bytes) of each row group, from the footer; ValueError where `file` is no Parquet."""
+    metadata = pq.ParquetFile(file).metadata
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    return [(group.num_rows, group.total_byte_size) for group in groups]
+
+
+def read_row_group(file: BinaryIO, index: int, columns: Sequence[str], batch_rows: int) -> Iterator[Rows]:
+    """The rows of one row group, at most `batch_rows` at a time, typed as the file has them; offsets are -1."""
+    parquet = pq.ParquetFile(file)
+    missing = [name for name in columns if name not in parquet.schema_arrow.names]
+    if missing:
+        raise InputError(
+            f"there is no column {', '.join(map(repr, missing))}",
+            f"Its columns are: {', '.join(parquet.schema_arrow.names)}.",
+        )
+    if not columns:
+        yield from _without_columns(parquet.metadata.row_group(index).num_rows, batch_rows)
+        return
+    first = 0
+    for batch in parquet.iter_batches(batch_rows, row_groups=[index], columns=list(columns), use_threads=False):
+        yield _rows(pa.Table.from_batches([batch]).select(list(columns)), first, batch.num_rows)
+        first += batch.num_rows
+
+
+def _without_columns(count: int, batch_rows: int) -> Iterator[Rows]:
+    for first in range(0, count, batch_rows):
+        yield _rows(pa.table({}), first, min(batch_rows, count - first))
+
+
+def _rows(table: pa.Table, first: int, count: int) -> Rows:
+    numbers = np.arange(first, first + count)
+    return Rows(table, numbers, [], lambda: np.full(count, -1, np.int64), lambda i: _as_json(table, i), lambda _: -1)
+
+
+def _as_json(table: pa.Table, i: int) -> bytes:
+    """Row i of the columns that were read, as JSON: Parquet has no text of a row."""
+    return pa.Table.from_batches(table.slice(i, 1).to_batches()).to_pandas().to_json(orient="records", lines=True).strip().encode()
