@@ -9,7 +9,7 @@ from typing import Any
 
 from scoremill.errors import UsageError
 from scoremill.naming import ERRORS, LEDGER, SUCCESS
-from scoremill.storage import ObjectInfo, Store
+from scoremill.storage.filesystem import ObjectInfo, Store
 
 from .lease import Lease
 from .receipt import Receipt

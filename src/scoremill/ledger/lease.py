@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scoremill.errors import LeaseError, ScoremillError
 from scoremill.naming import LEDGER
-from scoremill.storage import Store
+from scoremill.storage.filesystem import Store
 
 BEAT_SECONDS = 10.0
 """Time between two beats."""

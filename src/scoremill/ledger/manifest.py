@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from scoremill.errors import LeaseError, ScoremillError, VerificationError
 from scoremill.naming import LEDGER, SUCCESS
-from scoremill.storage import Store
+from scoremill.storage.filesystem import Store
 
 from .journal import FORMAT, MANIFEST
 from .receipt import Part, Receipt

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from scoremill.errors import StorageError, VerificationError
 from scoremill.naming import SUCCESS
-from scoremill.storage import Store, count_rows
+from scoremill.storage.filesystem import Store
+from scoremill.storage.writers import count_rows
 
 from .journal import Ledger
 from .manifest import Entry, Totals, read_manifest

@@ -1,8 +1,9 @@
 """PURE, given a listing: the partitions a job is cut into, each with a stable id and number."""
 
-from .build import build_plan, finish_plan
+from .build import build_plan
 from .partition import Group, Partition, Piece, Source, make_partition, piece_at
-from .plan import Plan, Problem, read_groups, write_groups
+from .plan import Plan, read_groups, write_groups
+from .problem import Problem
 from .settings import Needs, Settings
 
 __all__ = [
@@ -15,7 +16,6 @@ __all__ = [
     "Settings",
     "Source",
     "build_plan",
-    "finish_plan",
     "make_partition",
     "piece_at",
     "read_groups",

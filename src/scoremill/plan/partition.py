@@ -109,13 +109,13 @@ def group_sources(sources: list[Source], partition_bytes: int, first: int = 0) -
     return groups
 
 
-def partitions_of(group: Group, settings: str, partition_bytes: int) -> Iterator[Partition]:
-    """The partitions of `group`, cut optimistically."""
+def partition_at(group: Group, index: int, settings: str, partition_bytes: int, inside_quotes: bool = False) -> Partition:
+    """Partition `index` of `group`, under a hypothesis about its start."""
     if len(group.sources) > 1:
-        yield make_partition(settings, group.first, *(Piece(source, 0, source.size) for source in group.sources))
-        return
-    for index in range(group.count):
-        yield make_partition(settings, group.first + index, piece_at(group, index, partition_bytes))
+        pieces = tuple(Piece(source, 0, source.size) for source in group.sources)
+    else:
+        pieces = (piece_at(group, index, partition_bytes, inside_quotes),)
+    return make_partition(settings, group.first + index, *pieces)
 
 
 def piece_at(group: Group, index: int, partition_bytes: int, inside_quotes: bool = False) -> Piece:

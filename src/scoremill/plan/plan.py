@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from scoremill.errors import UsageError
 
-from .partition import Group, Partition, Source, group_sources, partitions_of
+from .partition import Group, Partition, Source, group_sources, partition_at
+from .problem import Problem
 from .settings import Settings
 
 _SCHEMA = pa.schema([
@@ -20,21 +21,6 @@ _SCHEMA = pa.schema([
     ("size", pa.int64()), ("version", pa.string()), ("identity", pa.string()), ("format", pa.string()),
     ("row_groups", pa.int64()),
 ])  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that a user should know before the first worker starts."""
-
-    severity: str
-    """`error` or `warning`."""
-    where: str
-    """The object or field that it is about."""
-    message: str
-    mend: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.severity}: {self.where}: {self.message}" + (f"\n  {self.mend}" if self.mend else "")
 
 
 @dataclass(frozen=True)
@@ -49,11 +35,15 @@ class Plan:
     parquet_rows: int = 0
     """Rows in the footers of Parquet objects."""
     headers: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Column names of the sampled objects, by URI."""
+    """Columns of the sampled objects, those in their paths included, by URI."""
 
     def partitions(self) -> Iterator[Partition]:
-        for group in self.groups:
-            yield from partitions_of(group, self.settings_hash, self.settings.partition_bytes)
+        """Every partition in its order, cut optimistically."""
+        return (self.partition(group, index) for group in self.groups for index in range(group.count))
+
+    def partition(self, group: Group, index: int, inside_quotes: bool = False) -> Partition:
+        """Partition `index` of `group`, under a hypothesis about its start."""
+        return partition_at(group, index, self.settings_hash, self.settings.partition_bytes, inside_quotes)
 
     @cached_property
     def settings_hash(self) -> str:

@@ -1,0 +1,103 @@
+"""`scoremill`: the commands, imported when they are called, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import click
+
+from scoremill import __version__
+from scoremill.errors import INTERRUPTED, ScoremillError, UsageError
+
+COMMANDS = {
+    "plan": ("scoremill.cli.plan", "plan_command", "Show everything that can be known before a worker starts."),
+    "score": ("scoremill.cli.score", "score_command", "Score CSVs or Parquet with a packed model."),
+    "verify": ("scoremill.cli.verify", "verify_command", "Prove an output from its objects."),
+    "report": ("scoremill.cli.report", "report_command", "Show what a run has done so far, and how."),
+    "model": ("scoremill.cli.model", "model_group", "Pack, inspect and verify model bundles."),
+    "schema": ("scoremill.cli.schema", "schema_command", "Print the JSON schema of job files."),
+    "doctor": ("scoremill.cli.doctor", "doctor_command", "Say what is missing here, and how to get it."),
+}
+"""Name, where it is defined, and its line in `scoremill --help`, which imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are looked up."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="scoremill")
+def app() -> None:
+    """Score data too large for one machine, with models that were trained in RAM.
+
+    \b
+    Pack a fitted scikit-learn pipeline, look at a few predictions, score it all, prove it:
+      scoremill model pack model.joblib --output bundle/ --sample sample.csv
+      scoremill score --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/ --limit 10
+      scoremill score --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/
+      scoremill verify s3://b/scores/
+
+    Exit codes: 0 ok, 1 internal, 2 usage, 3 the model or the input does not fit, 4 error budget spent,
+    5 storage or credentials, 6 cluster or lease, 7 verification failed, 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Runs the command line and exits with one of the documented codes."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    code = run(lambda: app.main(standalone_mode=False))
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def run(command: Callable[[], Any]) -> int:
+    """The exit code of `command`; says on stderr what went wrong, with a traceback only for a defect of ours."""
+    try:
+        result = command()
+    except click.exceptions.Abort:
+        return _say("interrupted; what is done is kept, the same command goes on", INTERRUPTED)
+    except KeyboardInterrupt:
+        return _say("interrupted; what is done is kept, the same command goes on", INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        return UsageError.exit_code
+    except ScoremillError as error:
+        return _say(f"error: {error}", error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our stdout has seen enough (`| head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        traceback.print_exc()
+        return _say("this is a defect of scoremill; please report it with the lines above", 1)
+    return result if isinstance(result, int) else 0
+
+
+def _say(text: str, code: int) -> int:
+    click.echo(text, err=True)
+    return code
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,80 @@
+"""`scoremill doctor`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from scoremill.units import MIB, format_bytes
+
+_LIBRARIES = ("dask", "distributed", "scikit-learn", "numpy", "pandas", "pyarrow", "s3fs", "gcsfs", "skops", "kubernetes")
+_STORES = {"s3fs": "s3://", "gcsfs": "gs://", "adlfs": "abfs:// (optional)"}
+_TOOLS = {"kubectl": "to look at clusters", "helm": "to install the chart", "kind": "to try Kubernetes on this machine"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    state: str
+    """`ok`, `missing` (needed), or `optional`."""
+    what: str
+    detail: str
+
+
+def findings() -> Iterator[Finding]:
+    """What is here and what is not."""
+    yield Finding("ok", "python", f"{platform.python_version()} on {platform.machine()}")
+    for name in _LIBRARIES:
+        try:
+            yield Finding("ok", name, version(name))
+        except PackageNotFoundError:
+            yield Finding("missing", name, f"pip install {name}")
+    for module, protocol in _STORES.items():
+        there = importlib.util.find_spec(module) is not None
+        state = "ok" if there else "optional" if "optional" in protocol else "missing"
+        yield Finding(state, protocol, "can be read and written" if there else f"pip install {module}")
+    yield from _machine()
+    for tool, purpose in _TOOLS.items():
+        path = shutil.which(tool)
+        yield Finding("ok" if path else "optional", tool, path or f"not found; needed {purpose}")
+
+
+def _machine() -> Iterator[Finding]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    yield Finding("ok", "machine", f"{os.cpu_count()} cores, {format_bytes(memory // MIB * MIB)} of memory")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    writable = os.access(home if home.exists() else home.parent, os.W_OK)
+    yield Finding("ok" if writable else "optional", "cache", f"{home}/scoremill" if writable else
+                  f"{home} cannot be written: remote bundles are fetched anew; set XDG_CACHE_HOME")  # fmt: skip
+    named = [name for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "GOOGLE_APPLICATION_CREDENTIALS",
+                               "STORAGE_EMULATOR_HOST") if os.environ.get(name)]  # fmt: skip
+    yield Finding("ok" if named else "optional", "credentials", f"from {', '.join(named)}" if named else
+                  "none in the environment; ~/.aws and gcloud's own are used where they exist")  # fmt: skip
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor_command(as_json: bool) -> int:
+    """Say what is here, what is missing, and how to get it; exits with 2 if something needed is missing.
+
+    \b
+    Example:
+      scoremill doctor
+    """
+    found = list(findings())
+    if as_json:
+        click.echo(json.dumps({"version": 1, "findings": [asdict(finding) for finding in found]}))
+    else:
+        for finding in found:
+            click.echo(f"{finding.state:<9}{finding.what:<14}{finding.detail}")
+    return 2 if any(finding.state == "missing" for finding in found) else 0

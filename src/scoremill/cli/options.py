@@ -1,0 +1,189 @@
+"""The flags of a job. Each is a place in the job file, so flags and file give the same object."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from scoremill.errors import UsageError
+from scoremill.spec import ScoringJob, Storage, load_job, merge, parse_job
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag, and the field of the job that it gives."""
+
+    name: str
+    path: str
+    help: str
+    read: Callable[[Any], Any] = lambda value: value
+    settings: dict[str, Any] | None = None
+
+    @property
+    def parameter(self) -> str:
+        return self.name.removeprefix("--").split("/")[0].replace("-", "_")
+
+
+def names(values: Iterable[str]) -> list[str]:
+    """`a,b` given once or several times as one list; quotes hold commas."""
+    return [name for row in csv.reader(values, skipinitialspace=True) for name in row if name]
+
+
+def pairs(values: Iterable[str]) -> dict[str, str]:
+    """`a=b,c=d` given once or several times as a mapping."""
+    found = {}
+    for item in names(values):
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{item!r} is not NAME=VALUE")
+        found[key] = value
+    return found
+
+
+def storage(values: Iterable[str]) -> dict[str, Any]:
+    """Storage settings: fields of the job's `storage` by their names there, others as fsspec options."""
+    fields = {"endpoint", "profile", "kmsKey", "caBundle", "optionsFile"}
+    switches = {"anonymous", "requesterPays"}
+    settings: dict[str, Any] = {}
+    for key, value in pairs(values).items():
+        if key in fields:
+            settings[key] = value
+        elif key in switches:
+            settings[key] = value.lower() in {"true", "yes", "1"}
+        else:
+            settings.setdefault("options", {})[key] = value
+    return settings
+
+
+MANY = {"multiple": True}
+SWITCH = {"is_flag": True, "default": None}
+
+
+def _choice(*values: str) -> dict[str, Any]:
+    return {"type": click.Choice(values)}
+
+
+FLAGS = (
+    Flag("--model", "spec.model.uri", "Bundle: a folder or prefix made by `scoremill model pack`."),
+    Flag("--digest", "spec.model.digest", "Digest that the bundle must have (sha256:…)."),
+    Flag("--trust", "spec.model.trustedPrefixes", "URI below which bundles are trusted without a digest.", names, MANY),
+    Flag("--method", "spec.model.method", "What to call; the bundle's own method by default.", settings=_choice(
+        "predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples")),
+    Flag("--batch-rows", "spec.model.batchRows", "Rows in one call of the model (131072).", settings={"type": int}),
+    Flag("--allow-version-skew", "spec.model.allowVersionSkew", "Score with another minor version of scikit-learn.",
+         settings=SWITCH),
+    Flag("--input", "spec.input.uris", "Path, URI or glob of CSV or Parquet; may be given several times.", list, MANY),
+    Flag("--input-format", "spec.input.format", "Format of the input; by its extension by default.",
+         settings=_choice("auto", "csv", "parquet")),
+    Flag("--partition-bytes", "spec.input.partitionBytes", "Bytes of CSV that one task scores (64MiB)."),
+    Flag("--hive", "spec.input.hive", "Folders such as year=2009/ are columns.", settings=SWITCH),
+    Flag("--id-by", "spec.input.idBy", "Tell input objects by version (ETag, or size and time) or by content.",
+         settings=_choice("version", "content")),
+    Flag("--delimiter", "spec.input.csv.delimiter", "Character between fields (,). Write \\t for a tab.",
+         lambda text: text.replace("\\t", "\t")),
+    Flag("--quote", "spec.input.csv.quote", "Character around quoted fields (\")."),
+    Flag("--encoding", "spec.input.csv.encoding", "Encoding of CSVs (utf-8)."),
+    Flag("--header/--no-header", "spec.input.csv.header", "Whether CSVs begin with the names of their columns.",
+         settings={"default": None}),
+    Flag("--names", "spec.input.csv.columns", "Column names of CSVs without a header: a,b,c.", names, MANY),
+    Flag("--null-values", "spec.input.csv.nullValues", "Spellings of a missing value, in place of pandas' own.",
+         lambda values: [v for row in csv.reader(values) for v in row or [""]], MANY),
+    Flag("--decimal", "spec.input.csv.decimal", "Decimal mark of numbers (.)."),
+    Flag("--thousands", "spec.input.csv.thousands", "Mark between groups of digits."),
+    Flag("--dtypes", "spec.input.csv.dtypes", "Types of columns: fare=float64,vendor=string.", pairs, MANY),
+    Flag("--date-formats", "spec.input.csv.dateFormats", "Formats of date columns: day=%d.%m.%Y.", pairs, MANY),
+    Flag("--output", "spec.output.uri", "Folder or prefix to write to."),
+    Flag("--format", "spec.output.format", "Format of the output (parquet).",
+         settings=_choice("parquet", "csv", "jsonl")),
+    Flag("--mode", "spec.output.mode", "Where an earlier run wrote: go on, refuse, or begin anew (Resume).",
+         settings=_choice("Resume", "ErrorIfExists", "Overwrite")),
+    Flag("--keep", "spec.output.keep", "Input columns to carry along: a,b; '*' is all of them.", names, MANY),
+    Flag("--row-id", "spec.output.rowId", "Write each row's object and position.", settings=SWITCH),
+    Flag("--columns", "spec.output.columns", "Select and rename results: 1=yhat, or proba_1=yhat.", pairs, MANY),
+    Flag("--threshold", "spec.output.threshold", "Probability from which `predict` says the second of two classes.",
+         settings={"type": float}),
+    Flag("--dtype", "spec.output.dtype", "Type of real-valued results.", settings=_choice("float32", "float64")),
+    Flag("--on-row-error", "spec.errors.onRowError", "Set bad rows aside, or end the run (Quarantine).",
+         settings=_choice("Quarantine", "Fail")),
+    Flag("--max-errors", "spec.errors.maxRows", "Rejected rows beyond which the run ends.", settings={"type": int}),
+    Flag("--max-error-fraction", "spec.errors.maxFraction", "Fraction of rejected rows beyond which the run ends (0.01).",
+         settings={"type": float}),
+    Flag("--errors-raw", "spec.errors.raw", "Keep, hash or omit the text of rejected rows (Keep).",
+         settings=_choice("Keep", "Hash", "Omit")),
+    Flag("--name", "metadata.name", "Name of the job."),
+    Flag("--workers", "spec.cluster.workers", "Worker processes; one a core by default.", settings={"type": int}),
+    Flag("--memory", "spec.cluster.memory", "Memory of a worker, such as 2GiB."),
+    Flag("--endpoint", "spec.storage.endpoint", "URL of an S3- or GCS-compatible service."),
+    Flag("--anonymous", "spec.storage.anonymous", "Read public data without credentials.", settings=SWITCH),
+    Flag("--profile", "spec.storage.profile", "Profile in the AWS configuration."),
+    Flag("--requester-pays", "spec.storage.requesterPays", "Pay for reading from such buckets.", settings=SWITCH),
+    Flag("--kms-key", "spec.storage.kmsKey", "Key that the store encrypts new objects with."),
+    Flag("--ca-bundle", "spec.storage.caBundle", "File of certificate authorities for the endpoint."),
+    Flag("--storage-options", "spec.storage.optionsFile", "JSON or YAML file of further options, secrets included."),
+    Flag("--input-storage", "spec.input.storage", "Settings of the input's store: anonymous=true,endpoint=…", storage, MANY),
+    Flag("--output-storage", "spec.output.storage", "Settings of the output's store.", storage, MANY),
+    Flag("--model-storage", "spec.model.storage", "Settings of the model's store.", storage, MANY),
+)  # fmt: skip
+
+
+def job_options(command: Command) -> Command:
+    """Adds the job file and all flags to a command; `job_from` reads them back."""
+    for flag in reversed(FLAGS):
+        command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
+    return click.argument("job", required=False, type=click.Path(dir_okay=False))(command)
+
+
+def job_from(job: str | None, flags: dict[str, Any], *, writes: bool = True) -> ScoringJob:
+    """The job of a file, of flags, or of a file with flags laid over it; one that does not write needs no output."""
+    given: dict[str, Any] = {}
+    for flag in FLAGS:
+        value = flags.get(flag.parameter)
+        if value is not None and value != ():
+            _put(given, flag.path.split("."), flag.read(value))
+    if job is not None:
+        if not Path(job).is_file():
+            raise UsageError(f"there is no job file {job!r}", "Give a YAML or JSON file, or use flags; see --help.")
+        return load_job(job, given)
+    if not writes:
+        given = merge({"spec": {"output": {"uri": "unwritten"}}}, given)
+    _refuse_missing(given)
+    return parse_job(given)
+
+
+_STORAGE = tuple(flag for flag in FLAGS if flag.path.startswith("spec.storage."))
+
+
+def storage_options(command: Command) -> Command:
+    """Adds the flags of how a store is reached; `storage_from` reads them back."""
+    for flag in reversed(_STORAGE):
+        command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
+    return command
+
+
+def storage_from(flags: dict[str, Any]) -> Storage:
+    """The storage settings among `flags`."""
+    given: dict[str, Any] = {}
+    for flag in _STORAGE:
+        if flags.get(flag.parameter) is not None:
+            given[flag.path.rpartition(".")[2]] = flags[flag.parameter]
+    return Storage.model_validate(given)
+
+
+def _refuse_missing(given: dict[str, Any]) -> None:
+    wanted = {"--model": "model", "--input": "input", "--output": "output"}
+    missing = [flag for flag, part in wanted.items() if part not in given.get("spec", {})]
+    if missing:
+        raise UsageError(f"missing {', '.join(missing)}", "Give them, or a job file; see `scoremill score --help`.")
+
+
+def _put(fields: dict[str, Any], path: list[str], value: Any) -> None:
+    for step in path[:-1]:
+        fields = fields.setdefault(step, {})
+    fields[path[-1]] = value

@@ -1,0 +1,29 @@
+"""`scoremill report`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from .options import storage_from, storage_options
+
+
+@click.command("report")
+@click.argument("output")
+@storage_options
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def report_command(output: str, as_json: bool, **flags: Any) -> None:
+    """Show what a run wrote to OUTPUT so far: rows, rejects and their columns, time by stage, memory.
+
+    \b
+    Example:
+      scoremill report s3://b/scores/
+    """
+    from scoremill.report import as_text, build_report
+    from scoremill.storage.filesystem import Store
+
+    report = build_report(Store(output, storage_from(flags)))
+    click.echo(json.dumps({"version": 1, **asdict(report)}) if as_json else as_text(report))

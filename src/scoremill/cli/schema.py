@@ -1,0 +1,20 @@
+"""`scoremill schema`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("schema")
+def schema_command() -> None:
+    """Print the JSON schema of job files, for editors and checks.
+
+    \b
+    Example:
+      scoremill schema > job.schema.json
+    """
+    from scoremill.spec import ScoringJob
+
+    click.echo(json.dumps(ScoringJob.model_json_schema(by_alias=True), indent=2))

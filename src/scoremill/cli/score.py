@@ -1,0 +1,73 @@
+"""`scoremill score`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from scoremill.units import format_bytes
+
+from .options import job_from, job_options
+from .progress import Progress
+
+
+@click.command("score")
+@job_options
+@click.option("--cluster", default="local", metavar="WHERE", show_default=True,
+              help="local (a LocalCluster), in-process, or a scheduler's address: tcp://… or tls://…")  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), help="Print the first rows to stdout and write nothing.")
+@click.option("--wait", is_flag=True, help="Wait while another driver writes to the output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def score_command(
+    job: str | None, cluster: str, limit: int | None, wait: bool, as_json: bool, quiet: bool, **flags: Any
+) -> None:
+    """Score the rows of INPUT with MODEL and write the predictions to OUTPUT.
+
+    JOB is a YAML or JSON file; flags beside it override it. Run the same command again after any interruption:
+    only what is missing is scored.
+
+    \b
+    Examples:
+      scoremill score --model bundle/ --input 'trips/*.csv' --output scores/ --limit 10
+      scoremill score --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/ --keep vendor_name
+      scoremill score job.yaml --workers 4 --memory 4GiB
+    """
+    parsed = job_from(job, flags, writes=limit is None)
+    if limit is not None:
+        _print_rows(parsed, limit, as_json)
+        return
+    from scoremill.execute import score
+
+    with Progress(quiet=quiet) as progress:
+        manifest = score(parsed, cluster=cluster, watchers=[progress], wait=wait)
+    totals = manifest.totals
+    if as_json:
+        click.echo(json.dumps({"version": 1, "output": manifest.store.uri, "totals": manifest.fields["totals"],
+                               "bundle": manifest.fields["bundle"], "method": manifest.fields["method"]}))  # fmt: skip
+        return
+    click.echo(
+        f"{totals.scored:,} rows scored, {totals.rejected:,} rejected, {totals.partitions:,} partitions, "
+        f"{format_bytes(totals.bytes)} in {manifest.store.uri}"
+    )
+    if totals.rejected:
+        click.echo(f"rejected rows: {manifest.store.uri}/_errors/")
+
+
+def _print_rows(job: Any, limit: int, as_json: bool) -> None:
+    from scoremill.execute import preview
+    from scoremill.storage.writers import open_writer
+
+    writer = None
+    for scored in preview(job, limit):
+        if writer is None:
+            writer = open_writer("jsonl" if as_json else "csv", sys.stdout.buffer, scored.table.schema)
+        writer.write(scored.table)
+        for reject in scored.rejects:
+            click.echo(f"rejected: byte {reject.offset}: {reject.reason}", err=True)
+    if writer is not None:
+        writer.close()
+    sys.stdout.buffer.flush()

@@ -1,0 +1,145 @@
+"""Tasks on a Dask cluster: a local one that lives as long as the run, or one that is there already."""
+
+from __future__ import annotations
+
+import os
+import queue
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import dask
+import distributed
+from distributed import Client, Future, LocalCluster
+from distributed.scheduler import KilledWorker
+
+from scoremill.bundle.threads import ONE_THREAD
+from scoremill.errors import ClusterError, ScoremillError
+from scoremill.spec import Cluster, Deadlines
+from scoremill.units import GIB, format_bytes
+
+from .engine import Result
+from .task import score_partition
+from .work import Task
+
+KILLS = 3
+"""Workers that a partition may kill before it is taken for the cause."""
+_LOCAL_MEMORY = 2 * GIB
+
+
+class OnDask:
+    """Submits each task as one call of a top-level function; the model is never in the graph."""
+
+    def __init__(self, address: str, cluster: Cluster, deadlines: Deadlines) -> None:
+        """`address` is `local`, or a scheduler's address such as tcp://host:8786 or tls://host:8786."""
+        self._address, self._cluster, self._deadlines = address, cluster, deadlines
+        self._ended: queue.SimpleQueue[tuple[Task, Future]] = queue.SimpleQueue()
+        self._out: dict[str, Future] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(dask.config.set(self._config()))
+        if self._address == "local":
+            self._client = self._start_local()
+        else:
+            self._client = self._connect()
+        self._most = self._cluster.workers.max if self._cluster.workers else self.workers
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for future in list(self._out.values()):
+            future.cancel(force=True)
+        self._out.clear()
+        self._stack.close()
+
+    @property
+    def window(self) -> int:
+        return 2 * max(self._most, self.workers) + 2
+
+    @property
+    def workers(self) -> int:
+        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def submit(self, task: Task) -> None:
+        key = f"score-{task.partition.number}-{task.partition.id}-{task.attempt}"
+        future = self._client.submit(score_partition, task, key=key, pure=False, retries=0)
+        self._out[key] = future
+        future.add_done_callback(lambda done: self._ended.put((task, done)))
+
+    def take(self, timeout: float) -> Result | None:
+        try:
+            task, future = self._ended.get(timeout=timeout)
+        except queue.Empty:
+            if self._client.status not in {"running", "connecting"}:
+                raise ClusterError("the Dask scheduler is gone", _AGAIN) from None
+            return None
+        self._out.pop(future.key, None)
+        return self._result(task, future)
+
+    def _result(self, task: Task, future: Future) -> Result:
+        if future.status == "finished":
+            return Result(task, receipt=future.result())
+        if future.status in {"cancelled", "lost"}:
+            raise ClusterError("the Dask scheduler was lost", _AGAIN)
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            error = ClusterError(
+                f"{KILLS} workers died while scoring partition {task.partition.number} ({_names(task)})",
+                "Most often their memory ran out: give --memory more, or --batch-rows less "
+                "(the latter begins the output anew).",
+            )
+        return Result(task, error=error)
+
+    def _config(self) -> dict[str, Any]:
+        return {
+            # With one task a thread on a worker, who was on a worker that died was running there.
+            "distributed.scheduler.worker-saturation": 1.0,
+            "distributed.scheduler.allowed-failures": KILLS - 1,
+            "distributed.scheduler.no-workers-timeout": f"{self._deadlines.pre_running_seconds}s",
+            "distributed.worker.memory.spill": False,
+            "distributed.worker.memory.target": False,
+            "distributed.worker.memory.pause": False,
+            "distributed.admin.system-monitor.gil.enabled": False,
+            "distributed.nanny.pre-spawn-environ": dict(ONE_THREAD),
+        }
+
+    def _start_local(self) -> Client:
+        count = self._cluster.workers.max if self._cluster.workers else os.cpu_count() or 1
+        memory = self._cluster.memory or _LOCAL_MEMORY
+        total = distributed.system.MEMORY_LIMIT
+        if count * memory > total and self._cluster.memory:
+            raise ClusterError(
+                f"{count} workers of {format_bytes(memory)} do not fit in this machine's {format_bytes(total)}",
+                "Give fewer --workers or less --memory.",
+            )
+        cluster = self._stack.enter_context(
+            LocalCluster(
+                n_workers=count, threads_per_worker=1, processes=True, memory_limit=min(memory, total // count),
+                dashboard_address=None, security=True, silence_logs="ERROR", host="127.0.0.1",
+            )
+        )  # fmt: skip
+        return self._stack.enter_context(Client(cluster))
+
+    def _connect(self) -> Client:
+        try:
+            client = self._stack.enter_context(Client(self._address, timeout="15s", name="scoremill"))
+            client.wait_for_workers(1, timeout=self._deadlines.pre_running_seconds)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(
+                f"no Dask cluster with workers answers at {self._address}: {error}",
+                "Check the address and that `dask worker` processes are connected to it.",
+            ) from None
+        return client
+
+
+_AGAIN = "Run the same command again: what is done is kept."
+
+
+def _names(task: Task) -> str:
+    piece = task.partition.pieces[0]
+    return f"{piece.source.uri}, bytes {piece.start} to {piece.end}"
+
+
+def is_ours(error: BaseException | None) -> bool:
+    """Whether an error is one that scoremill raises on purpose."""
+    return isinstance(error, ScoremillError)

@@ -1,0 +1,270 @@
+"""Makes a plan happen: pending = plan − ledger; every receipt recorded, every row accounted for, the manifest last."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from scoremill.errors import BudgetError, ClusterError, ScoremillError, StorageError, UsageError
+from scoremill.ledger import Ledger, Lease, Manifest, Origin, Receipt, Totals, is_part, read_manifest, write_manifest
+from scoremill.plan import Partition, Plan, Settings, read_groups, write_groups
+from scoremill.spec import Errors, ScoringJob
+from scoremill.storage.filesystem import Store
+
+from .engine import Engine, Result
+from .events import Ended, Event, Note, Progress, Retrying, Started, Watcher
+from .prepare import Prepared, prepare, refuse_problems
+from .proofs import Proofs
+from .work import Task, Work
+
+_PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})")
+_LONGEST_PAUSE = 60.0
+
+
+def execute(job: ScoringJob, engine: Engine, watchers: Iterable[Watcher] = (), *, wait: bool = False) -> Manifest:
+    """Scores what `job` asks for and what no earlier run of it has scored; the manifest of the complete output.
+
+    Raises the errors of scoremill.errors, each with its exit code; what is done by then is kept.
+    """
+    prepared = prepare(job)
+    refuse_problems(prepared.plan)
+    store = Store(prepared.job.output.uri, prepared.job.output_storage)
+    watch = _Watch(tuple(watchers))
+    if not store.has_conditional_create:
+        watch(Note(f"{store.uri} has no conditional create: nothing keeps two drivers apart"))
+    ledger = Ledger(store)
+    _refuse_strangers(ledger, job.spec.output.mode)
+    lease = Lease.acquire(store, wait=wait, waiting=lambda text: watch(Note(f"waiting: {text}")))
+    try:
+        ledger.hold(lease)
+        plan, resumed = settle(ledger, prepared, job)
+        return _Run(prepared, plan, ledger, lease, watch, resumed).to_the_end(engine)
+    finally:
+        lease.release()
+
+
+def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob) -> tuple[Plan, bool]:
+    """The plan that this output has from now on, and whether an earlier run began it."""
+    if job.spec.output.mode == "Overwrite" and ledger.job() is not None:
+        ledger.erase()
+    begun = ledger.job()
+    if begun is None:
+        ledger.begin(_job_fields(prepared, job))
+        ledger.add_plan_segment(write_groups(prepared.plan.groups))
+        return prepared.plan, False
+    earlier = Plan(Settings.from_json(begun["settings"]), read_groups(ledger.plan_segments()))
+    plan = prepared.plan.following(earlier)
+    added = plan.groups[len(earlier.groups) :]
+    if added:
+        ledger.reopen()
+        ledger.add_plan_segment(write_groups(added))
+    return plan, True
+
+
+def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
+    return {
+        "name": job.metadata.name,
+        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+        "bundle": prepared.bundle.uri,
+        "settings": prepared.plan.settings.as_json(),
+    }
+
+
+def _refuse_strangers(ledger: Ledger, mode: str) -> None:
+    """UsageError where readers would see other objects beside the parts, or where nothing may be there yet."""
+    begun = ledger.job() is not None
+    if begun and mode == "ErrorIfExists":
+        raise UsageError(f"{ledger.store.uri} exists already", "Choose another output, or --mode Resume or Overwrite.")
+    strangers = [name for name in ledger.published() if not (begun and is_part(name)) and name[0] not in "._"]
+    if strangers:
+        raise UsageError(
+            f"{ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
+            "Choose an empty folder or prefix: readers would take them for predictions.",
+        )
+
+
+class _Watch:
+    """Tells every watcher; one that fails ends the run like any other defect."""
+
+    def __init__(self, watchers: tuple[Watcher, ...]) -> None:
+        self._watchers = watchers
+
+    def __call__(self, event: Event) -> None:
+        for watcher in self._watchers:
+            watcher(event)
+
+
+class _Run:
+    """One execution: what is out, what waits, what counts."""
+
+    def __init__(
+        self, prepared: Prepared, plan: Plan, ledger: Ledger, lease: Lease, watch: _Watch, resumed: bool
+    ) -> None:
+        self._job, self._plan, self._ledger, self._lease, self._watch = prepared.job, plan, ledger, lease, watch
+        self._work: Work = prepared.work(plan)
+        self._bundle = prepared.bundle
+        self._resumed = resumed
+        self._estimated_rows = prepared.plan.estimated_rows
+        self._proofs = Proofs(plan)
+        self._again: deque[Task] = deque()
+        self._out = 0
+        self._done = Totals()
+        self._bytes = 0
+        self._resume_at = 0.0
+        self._failures = 0
+        self._started = self._progressed = time.monotonic()
+
+    def to_the_end(self, engine: Engine) -> Manifest:
+        """Scores all that is pending and publishes the manifest."""
+        self._replay()
+        pending = self._tasks()
+        first = next(pending, None)
+        manifest = read_manifest(self._ledger.store)
+        self._watch(Started(len(self._plan), self._done.partitions, self._done.rows, self._plan.bytes, self._estimated_rows))
+        if first is None and manifest is not None:
+            return manifest
+        self._ledger.reopen()
+        for name in self._ledger.store.sweep():
+            self._watch(Note(f"removed a left-over upload: {name}"))
+        if first is not None:
+            self._again.append(first)
+            self._score(engine, pending)
+        manifest = self._complete()
+        self._watch(Ended(time.monotonic() - self._started))
+        return manifest
+
+    def _score(self, engine: Engine, pending: Iterator[Task]) -> None:
+        try:
+            with engine:
+                while self._submit(engine, pending):
+                    result = engine.take(1.0) if self._out else None
+                    self._lease.check()
+                    self._check_deadlines()
+                    if result is not None:
+                        self._handle(result, engine)
+        finally:
+            self._ledger.flush()
+
+    def _replay(self) -> None:
+        """Takes the receipts of earlier runs whose objects are still there."""
+        if not self._resumed:
+            return
+        there = {name: info.size for name, info in self._ledger.published().items()}
+        for receipt in self._ledger.receipts():
+            if all(there.get(part.name) == part.size for part in receipt.objects):
+                self._count(self._proofs.take(receipt).accepted)
+
+    def _tasks(self) -> Iterator[Task]:
+        return (self._task(partition) for partition in self._proofs.pending())
+
+    def _task(self, partition: Partition) -> Task:
+        return Task(self._work, partition, may_exist=self._resumed)
+
+    def _submit(self, engine: Engine, pending: Iterator[Task]) -> bool:
+        """Fills the window; whether anything is out or waits."""
+        pause = self._resume_at - time.monotonic()
+        if pause > 0 and not self._out:
+            time.sleep(min(pause, 1.0))
+        while pause <= 0 and self._out < engine.window:
+            task = self._again.popleft() if self._again else next(pending, None)
+            if task is None:
+                break
+            engine.submit(task)
+            self._out += 1
+        return bool(self._out or self._again or pause > 0)
+
+    def _handle(self, result: Result, engine: Engine) -> None:
+        self._out -= 1
+        if result.receipt is None:
+            self._retry(result)
+            return
+        self._failures = 0
+        self._progressed = time.monotonic()
+        self._ledger.append(result.receipt)
+        outcome = self._proofs.take(result.receipt)
+        self._again.extend(self._task(partition) for partition in outcome.again)
+        self._ledger.discard(outcome.discarded)
+        self._count(outcome.accepted)
+        self._bytes += result.task.partition.size
+        for note in outcome.notes:
+            self._watch(Note(note))
+        self._watch(
+            Progress(self._done.partitions, self._done.rows, self._done.rejected, self._bytes, engine.workers)
+        )
+        check_budget(self._job.errors, self._done, max(self._estimated_rows, self._done.rows))
+
+    def _count(self, receipts: list[Receipt]) -> None:
+        more, done = Totals.of(receipts), self._done
+        self._done = Totals(*(getattr(done, name) + getattr(more, name) for name in Totals.__slots__))
+
+    def _retry(self, result: Result) -> None:
+        """Puts a task whose failure may pass back, and lets the whole run rest; raises the error otherwise."""
+        error, task = result.error, result.task
+        if not isinstance(error, StorageError | OSError) or task.attempt >= self._job.retry.partition_retries:
+            raise error if error is not None else ScoremillError("a task ended with neither receipt nor error")
+        self._failures += 1
+        pause = min(_LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 6))
+        self._resume_at = time.monotonic() + pause
+        again = Task(task.work, task.partition, task.attempt + 1, may_exist=True)
+        self._again.append(again)
+        self._watch(Retrying(task.partition.number, again.attempt, pause, str(error).splitlines()[0]))
+
+    def _check_deadlines(self) -> None:
+        limits, now = self._job.deadlines, time.monotonic()
+        if now - self._progressed > limits.no_progress_seconds:
+            raise ClusterError(
+                f"no partition was finished for {limits.no_progress_seconds} s",
+                "Look at the workers (memory, network), or raise deadlines.noProgressSeconds; the same command goes on.",
+            )
+        if limits.active_seconds is not None and now - self._started > limits.active_seconds:
+            raise ClusterError(
+                f"the run takes longer than deadlines.activeSeconds ({limits.active_seconds} s)",
+                "Give more workers or time; the same command goes on.",
+            )
+
+    def _complete(self) -> Manifest:
+        counted = list(self._proofs.accepted())
+        receipts = [receipt for _, receipt in counted]
+        check_budget(self._job.errors, self._done, self._done.rows)
+        self._remove_left_overs(receipts)
+        extra = {
+            "method": self._plan.settings.method,
+            "bundle": self._bundle.digest,
+            "settings": self._plan.settings.as_json(),
+        }
+        self._lease.check()
+        return write_manifest(self._ledger.store, receipts, list(_origins(counted, self._plan)), extra)
+
+    def _remove_left_overs(self, receipts: list[Receipt]) -> None:
+        """Deletes parts that this plan named and that do not count, such as those a killed driver left."""
+        names = {part.name for receipt in receipts for part in receipt.objects}
+        others = [name for name in self._ledger.published() if name not in names]
+        matches = ((name, match) for name in others if (match := _PART.match(name)))
+        self._ledger.store.delete(name for name, match in matches if self._proofs.knows(int(match[1]), match[2]))
+
+
+def check_budget(errors: Errors, done: Totals, planned: int) -> None:
+    """BudgetError where more rows are rejected than `errors` allows of the `planned` rows."""
+    spent = f"{done.rejected} of {done.rows} rows were rejected"
+    where = "Look at _errors/ for the reasons. Then raise the budget, and the same command goes on."
+    if errors.max_rows is not None and done.rejected > errors.max_rows:
+        raise BudgetError(f"{spent}; at most {errors.max_rows} may be", f"{where} (--max-errors)")
+    if errors.max_fraction is not None and done.rejected > errors.max_fraction * planned:
+        raise BudgetError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} (--max-error-fraction)")
+
+
+def _origins(counted: Iterable[tuple[Any, Receipt]], plan: Plan) -> Iterator[Origin]:
+    """Where each counted receipt's rows begin, with line numbers as sums over the receipts before it."""
+    group, line = None, 1
+    for here, receipt in counted:
+        if here is not group:
+            group, line = here, 1
+        source = here.sources[0]
+        cut = source.format == "csv" and here.count > 1
+        start = (receipt.number - here.first) * plan.settings.partition_bytes if cut else 0
+        yield Origin(source.uri, start, line if source.format == "csv" and len(here.sources) == 1 else 0)
+        line += sum(receipt.lines)

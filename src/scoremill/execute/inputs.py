@@ -1,0 +1,156 @@
+"""The rows of a partition, piece by piece, from whatever its objects are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from scoremill.errors import InputError
+from scoremill.plan import Partition, Piece, Source
+from scoremill.spec import Storage
+from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
+from scoremill.storage.decode import DecodedSource
+from scoremill.storage.filesystem import Store
+from scoremill.storage.parquet_reader import read_row_group
+from scoremill.storage.rows import Rows
+from scoremill.storage.rows import Source as Bytes
+
+from .work import Work
+
+
+@dataclass(slots=True)
+class Opened:
+    """A partition being read: its rows, and what was learned of each piece so far."""
+
+    partition: Partition
+    rows: Iterator[Rows]
+    """Rows with numbers that count through all pieces."""
+    firsts: list[int] = field(default_factory=list)
+    """Number of the first row of each piece that was opened."""
+    tallies: list[Tally] = field(default_factory=list)
+    headers: list[tuple[str, ...]] = field(default_factory=list)
+
+    def piece_of(self, row: int) -> int:
+        """Index of the piece that row `row` of the partition is in."""
+        return int(np.searchsorted(self.firsts, row, side="right")) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectBytes:
+    """An input object as the CSV reader wants it; reads the version that was planned, or raises InputChanged."""
+
+    source: Source
+    storage: Storage
+
+    @property
+    def name(self) -> str:
+        return self.source.uri
+
+    @property
+    def size(self) -> int | None:
+        return self.source.size
+
+    def read(self, start: int, end: int) -> bytes:
+        return Store(self.source.root, self.storage).read(self.source.name, start, end, self.source.version)
+
+
+def open_partition(work: Work, partition: Partition) -> Opened:
+    """The rows of `partition`, read as they are asked for."""
+    opened = Opened(partition, iter(()))
+    opened.rows = _rows(work, opened)
+    return opened
+
+
+def _rows(work: Work, opened: Opened) -> Iterator[Rows]:
+    first = 0
+    for piece in opened.partition.pieces:
+        opened.firsts.append(first)
+        for rows in _piece_rows(work, piece, opened):
+            rows = _numbered_from(rows, opened.firsts[-1])
+            first += len(rows) + len(rows.rejects)
+            yield _with_path_columns(rows, piece.source, work)
+
+
+def _piece_rows(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
+    source = piece.source
+    if source.size == 0:
+        opened.headers.append(())
+        opened.tallies.append(Tally())
+    elif source.format == "parquet":
+        yield from _parquet_rows(work, piece, opened)
+    elif source.is_compressed:
+        with Store(source.root, work.input_storage).open(source.name, source.version) as file:
+            with DecodedSource(file, source.uri) as decoded:
+                yield from _csv_rows(work, piece, decoded, read_header(decoded, work.settings.csv), opened)
+    else:
+        header = _header(work, source)
+        yield from _csv_rows(work, piece, ObjectBytes(source, work.input_storage), header, opened)
+
+
+def _csv_rows(work: Work, piece: Piece, data: Bytes, header: Header | None, opened: Opened) -> Iterator[Rows]:
+    opened.headers.append(header.names if header else ())
+    if header is None:
+        opened.tallies.append(Tally())
+        return
+    end = 2**62 if data.size is None else piece.end
+    cut = Range(piece.start, end, piece.inside_quotes, piece.whole)
+    reader = CsvReader(data, cut, header, work.settings.csv, _wanted(work, piece.source, header.names))
+    opened.tallies.append(reader.tally)
+    yield from reader
+
+
+def _parquet_rows(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
+    source = piece.source
+    opened.headers.append(())
+    opened.tallies.append(Tally())
+    with Store(source.root, work.input_storage).open(source.name, source.version) as file:
+        for group in range(piece.start, piece.end):
+            yield from read_row_group(file, group, _wanted(work, source, None), work.settings.batch_rows)
+
+
+_headers: dict[tuple[str, str, str], Header | None] = {}
+_MOST_HEADERS = 1024
+
+
+def _header(work: Work, source: Source) -> Header | None:
+    """The header of `source`; a process reads it once, however many of the file's partitions it scores."""
+    key = (work.settings_hash, source.uri, source.version)
+    if key not in _headers:
+        if len(_headers) >= _MOST_HEADERS:
+            _headers.clear()
+        _headers[key] = read_header(ObjectBytes(source, work.input_storage), work.settings.csv)
+    return _headers[key]
+
+
+def _wanted(work: Work, source: Source, names: Sequence[str] | None) -> list[str]:
+    """Columns to read from the object itself: what the model and `keep` need, less those in its path."""
+    path = source.hive() if work.settings.hive else {}
+    needed = dict.fromkeys(c.name for c in (*work.columns, *work.settings.keep))
+    wanted = [name for name in needed if name not in path or (names is not None and name in names)]
+    missing = [name for name in wanted if names is not None and name not in names]
+    if missing:
+        raise InputError(
+            f"{source.uri} has no column {', '.join(map(repr, missing))}",
+            f"Its columns are: {', '.join((names or ())[:40])}. Leave the file out, or give it the same header.",
+        )
+    return wanted
+
+
+def _with_path_columns(rows: Rows, source: Source, work: Work) -> Rows:
+    if work.settings.hive:
+        for name, value in source.hive().items():
+            if name not in rows.table.column_names and any(
+                name == c.name for c in (*work.columns, *work.settings.keep)
+            ):
+                rows.table = rows.table.append_column(name, pa.array([value] * len(rows), pa.string()))
+    return rows
+
+
+def _numbered_from(rows: Rows, first: int) -> Rows:
+    if first:
+        rows.numbers = rows.numbers + first
+        rows.rejects = [replace(reject, row=reject.row + first) for reject in rows.rejects]
+    return rows

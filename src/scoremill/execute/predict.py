@@ -1,0 +1,101 @@
+"""One batch through the model; where it raises, the rows that make it raise are found and the rest is scored."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from scoremill.errors import BudgetError, ModelError, ScoremillError
+
+Results = dict[str, np.ndarray]
+Predict = Callable[[pd.DataFrame], Results]
+
+SINGLES = 8
+"""When so many single rows of a task's first failing batch raise, and none was scored, the model is at fault."""
+_NEVER_BISECTED = (MemoryError, OSError, ScoremillError, ImportError)
+"""Faults of the machine or of the bundle, not of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A row on which the model raises."""
+
+    position: int
+    """Of the frame."""
+    reason: str
+
+
+def predict_rows(predict: Predict, frame: pd.DataFrame, most: int | None) -> tuple[Results | None, list[Failed]]:
+    """The results of the rows that can be scored, in their order and from one call, and those that cannot.
+
+    Gives up with a BudgetError beyond `most` failures, and with a ModelError where the model fails on everything.
+    """
+    try:
+        return predict(frame), []
+    except _NEVER_BISECTED:
+        raise
+    except Exception as error:
+        search = _Search(predict, frame, most, error)
+    failed = search.run()
+    good = np.setdiff1d(np.arange(len(frame)), [f.position for f in failed])
+    if not len(good):
+        return None, failed
+    return predict(frame.iloc[good].reset_index(drop=True)), failed
+
+
+class _Search:
+    """Bisection of a batch whose rows raise, left half first."""
+
+    def __init__(self, predict: Predict, frame: pd.DataFrame, most: int | None, error: Exception) -> None:
+        self._predict, self._frame, self._most, self._error = predict, frame, most, error
+        self._failed: list[Failed] = []
+        self._scored_any = False
+
+    def run(self) -> list[Failed]:
+        self._probe_singles()
+        self._halve(0, len(self._frame), self._error)
+        return self._failed
+
+    def _probe_singles(self) -> None:
+        """A model that always raises is found out by a few rows spread over the batch, not by bisecting them all."""
+        positions = np.unique(np.linspace(0, len(self._frame) - 1, SINGLES).astype(int))
+        errors = [self._raised(int(at), int(at) + 1) for at in positions]
+        if all(errors) and len(positions) == min(SINGLES, len(self._frame)) and len(positions) > 1:
+            raise model_error(self._error)
+
+    def _halve(self, start: int, stop: int, error: Exception) -> None:
+        if stop - start == 1:
+            self._failed.append(Failed(start, reason_of(error)))
+            if self._most is not None and len(self._failed) > self._most:
+                raise BudgetError(f"the model raises on more than {self._most} rows: {reason_of(error)}",
+                                  "Look at _errors/ and the model; --max-errors allows more.")  # fmt: skip
+            return
+        middle = (start + stop) // 2
+        for low, high in ((start, middle), (middle, stop)):
+            raised = self._raised(low, high)
+            if raised is not None:
+                self._halve(low, high, raised)
+
+    def _raised(self, start: int, stop: int) -> Exception | None:
+        try:
+            self._predict(self._frame.iloc[start:stop].reset_index(drop=True))
+        except _NEVER_BISECTED:
+            raise
+        except Exception as error:
+            return error
+        return None
+
+
+def reason_of(error: BaseException) -> str:
+    """The last line of the traceback, as people know it, on one line."""
+    return " ".join("".join(traceback.format_exception_only(error)).split())[:500]
+
+
+def model_error(error: BaseException) -> ModelError:
+    """The model fails on every row that was tried."""
+    return ModelError(f"the model raises on every row that was tried: {reason_of(error)}",
+                      "Score a few rows in Python with the same bundle, or see `scoremill model inspect`.")  # fmt: skip

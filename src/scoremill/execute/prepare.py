@@ -1,0 +1,88 @@
+"""Everything that can be known before a worker starts: the bundle opened, the plan built, the fit checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scoremill.bundle import Bundle, open_bundle
+from scoremill.errors import FitError, UsageError
+from scoremill.plan import Needs, Plan, build_plan
+from scoremill.spec import Column, JobSpec, ScoringJob
+from scoremill.storage.uri import absolute
+
+from .results import Shape, result_columns
+from .work import Work
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job, the bundle it names, and the plan made of both."""
+
+    job: JobSpec
+    bundle: Bundle
+    plan: Plan
+    results: tuple[Column, ...]
+
+    def work(self, plan: Plan) -> Work:
+        """What the tasks of `plan`, this one or its continuation, are told."""
+        spec = self.job
+        return Work(
+            settings=plan.settings,
+            settings_hash=plan.settings_hash,
+            bundle=self.bundle,
+            called=plan.settings.method if plan.settings.threshold is None else "predict_proba",
+            results=self.results,
+            output_uri=spec.output.uri,
+            model_storage=spec.model_storage,
+            input_storage=spec.input_storage,
+            output_storage=spec.output_storage,
+            fail_on_row_error=spec.errors.on_row_error == "Fail",
+            max_rejects=spec.errors.max_rows,
+        )
+
+
+def prepare(job: ScoringJob) -> Prepared:
+    """The bundle and the plan of `job`; the plan's problems are in it.
+
+    UsageError for a method or column that there is not, or an untrusted bundle; SkewError for other versions.
+    """
+    spec = _absolute(job.spec)
+    bundle = open_bundle(spec.model, spec.model_storage)
+    method = spec.model.method or bundle.method
+    results = _results(bundle, method, spec)
+    needs = Needs(bundle.digest, method, bundle.columns)
+    shape = Shape(tuple(spec.output.columns.items()), spec.output.threshold, spec.output.dtype)
+    plan = build_plan(spec, needs, [column.name for _, column in result_columns(shape, results)])
+    return Prepared(spec, bundle, plan, results)
+
+
+def _absolute(spec: JobSpec) -> JobSpec:
+    """`spec` with local paths that mean the same in every process."""
+    return spec.model_copy(
+        update={
+            "model": spec.model.model_copy(update={"uri": absolute(spec.model.uri)}),
+            "input": spec.input.model_copy(update={"uris": tuple(map(absolute, spec.input.uris))}),
+            "output": spec.output.model_copy(update={"uri": absolute(spec.output.uri)}),
+        }
+    )
+
+
+def refuse_problems(plan: Plan) -> None:
+    """FitError that lists every error of the plan; returns where there is none."""
+    if plan.errors:
+        mends = list(dict.fromkeys(problem.mend for problem in plan.errors if problem.mend))
+        listed = "\n".join(f"{problem.where}: {problem.message}" for problem in plan.errors)
+        raise FitError(listed, "\n  ".join(mends) or None)
+
+
+def _results(bundle: Bundle, method: str, spec: JobSpec) -> tuple[Column, ...]:
+    if method not in bundle.results:
+        raise FitError(
+            f"the model ({bundle.model_class}) has no method {method!r}",
+            f"It offers {', '.join(bundle.results)}.",
+        )
+    if spec.output.threshold is not None and (
+        method != "predict" or len(bundle.results.get("predict_proba", ())) != 2 or len(bundle.classes or ()) != 2
+    ):
+        raise UsageError("--threshold is for `predict` of a classifier of two classes with probabilities")
+    return bundle.results[method]

@@ -1,0 +1,159 @@
+"""Which receipts count: those whose partitions began where a row begins, as the quotes before them prove.
+
+Partitions of a CSV are cut optimistically, as if no cut lay inside quotes. Each receipt tells how many quotes its
+range holds, whatever its own start was taken to be, so the true state at every cut follows from the file's first
+byte onwards. A partition that began in the wrong state is scored again in the right one, and an irregular quote
+makes the rest of its file one partition.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from scoremill.ledger import Receipt
+from scoremill.plan import Group, Partition, Piece, Plan, make_partition, piece_at
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a receipt changes."""
+
+    accepted: list[Receipt] = field(default_factory=list)
+    """Proven now: they count from here on."""
+    discarded: list[Receipt] = field(default_factory=list)
+    """Disproven now: their objects go."""
+    again: list[Partition] = field(default_factory=list)
+    """To be scored from another start."""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of one group."""
+
+    group: Group
+    receipts: dict[tuple[int, bool], Receipt] = field(default_factory=dict)
+    """By index in the group, and hypothesis about the start."""
+    inside: list[bool] = field(default_factory=lambda: [False])
+    """Whether the partitions whose predecessors are all counted begin inside quotes."""
+    proven: int = 0
+    """Partitions accepted, from the first."""
+    rest: Partition | None = None
+    """Everything from partition `proven` on, as one, because of irregular quotes."""
+    rest_receipt: Receipt | None = None
+
+
+class Proofs:
+    """Takes receipts in any order and accepts each once its start is proven; a function of the receipts alone."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._states = [_State(group) for group in plan.groups]
+        self._firsts = [group.first for group in plan.groups]
+        self._asked: set[tuple[int, str]] = set()
+
+    def take(self, receipt: Receipt) -> Outcome:
+        """What `receipt` proves of its own partition and of those after it."""
+        outcome = Outcome()
+        state = self._states[bisect_right(self._firsts, receipt.number) - 1]
+        index = receipt.number - state.group.first
+        if state.rest is not None:
+            self._take_rest(state, receipt, outcome)
+            return outcome
+        for inside in (False, True):
+            if (index, inside) not in state.receipts and self._plan.partition(state.group, index, inside).id == receipt.id:
+                state.receipts[index, inside] = receipt
+                self._compose(state, outcome)
+                self._accept(state, outcome)
+        return outcome
+
+    def pending(self) -> Iterator[Partition]:
+        """The partitions that still have to be scored, in the order of the input."""
+        for state in self._states:
+            for partition in self._missing(state):
+                if (partition.number, partition.id) not in self._asked:
+                    self._asked.add((partition.number, partition.id))
+                    yield partition
+
+    def knows(self, number: int, partition_id: str) -> bool:
+        """Whether a partition of this plan has, or under the other hypothesis would have, this number and id."""
+        state = self._states[bisect_right(self._firsts, number) - 1] if self._states else None
+        if state is None or number - state.group.first >= state.group.count:
+            return False
+        candidates = [self._plan.partition(state.group, number - state.group.first, inside) for inside in (False, True)]
+        return partition_id in {partition.id for partition in (*candidates, state.rest) if partition is not None}
+
+    def accepted(self) -> Iterator[tuple[Group, Receipt]]:
+        """The receipts that count, in the order of the input, with their groups."""
+        for state in self._states:
+            for index in range(state.proven):
+                yield state.group, state.receipts[index, state.inside[index]]
+            if state.rest_receipt is not None:
+                yield state.group, state.rest_receipt
+
+    def _missing(self, state: _State) -> Iterator[Partition]:
+        for index in range(state.proven, state.group.count):
+            if state.rest is not None:
+                break
+            known = index < len(state.inside)
+            inside = state.inside[index] if known else False
+            if (index, inside) not in state.receipts and (known or (index, True) not in state.receipts):
+                yield self._plan.partition(state.group, index, inside)
+        if state.rest is not None and state.rest_receipt is None:
+            yield state.rest
+
+    def _compose(self, state: _State, outcome: Outcome) -> None:
+        """Counts quotes onwards, and asks anew for partitions that began in the wrong state."""
+        while (index := len(state.inside) - 1) < state.group.count:
+            inside = state.inside[index]
+            receipt = state.receipts.get((index, inside)) or state.receipts.get((index, not inside))
+            if receipt is None:
+                return
+            if (index, inside) not in state.receipts:
+                self._ask(self._plan.partition(state.group, index, inside), outcome)
+            state.inside.append(inside ^ (receipt.quotes % 2 == 1))
+
+    def _accept(self, state: _State, outcome: Outcome) -> None:
+        while state.proven < state.group.count and state.proven < len(state.inside):
+            inside = state.inside[state.proven]
+            receipt = state.receipts.get((state.proven, inside))
+            if receipt is None:
+                return
+            if receipt.irregular:
+                self._read_rest(state, receipt, outcome)
+                return
+            outcome.accepted.append(receipt)
+            disproven = state.receipts.pop((state.proven, not inside), None)
+            outcome.discarded += [disproven] if disproven else []
+            state.proven += 1
+
+    def _read_rest(self, state: _State, receipt: Receipt, outcome: Outcome) -> None:
+        sources, index = state.group.sources, state.proven
+        if len(sources) > 1:
+            pieces = tuple(Piece(s, 0, s.size, whole=at in receipt.irregular) for at, s in enumerate(sources))
+        else:
+            start = piece_at(state.group, index, self._plan.settings.partition_bytes).start
+            pieces = (Piece(sources[0], start, sources[0].size, state.inside[index], whole=True),)
+        state.rest = make_partition(self._plan.settings_hash, state.group.first + index, *pieces)
+        for at in receipt.irregular:
+            outcome.notes.append(
+                f"{sources[at].uri}: a quote inside an unquoted field; the file is one partition from there on"
+            )
+        outcome.discarded += [r for (at, _), r in state.receipts.items() if at >= index]
+        state.receipts = {key: r for key, r in state.receipts.items() if key[0] < index}
+        self._ask(state.rest, outcome)
+
+    def _take_rest(self, state: _State, receipt: Receipt, outcome: Outcome) -> None:
+        if state.rest is not None and receipt.id == state.rest.id:
+            if state.rest_receipt is None:
+                state.rest_receipt = receipt
+                outcome.accepted.append(receipt)
+        elif state.rest is not None and receipt.number >= state.rest.number:
+            outcome.discarded.append(receipt)
+
+    def _ask(self, partition: Partition, outcome: Outcome) -> None:
+        if (partition.number, partition.id) not in self._asked:
+            self._asked.add((partition.number, partition.id))
+            outcome.again.append(partition)

@@ -1,0 +1,155 @@
+"""The heart of a task: batches of rows in, batches of result columns and rejects out. Writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from scoremill.bundle import call, load_estimator
+from scoremill.errors import BudgetError, InputError
+from scoremill.storage.convert import to_arrow, to_frame
+from scoremill.storage.rows import Reject, Rows
+
+from .batches import rebatch
+from .inputs import Opened
+from .predict import Results, predict_rows
+from .results import part_schema, result_arrays
+from .work import Work
+
+
+@dataclass(slots=True)
+class Scored:
+    """One batch: the rows of the part, and those set aside, both in their order."""
+
+    table: pa.Table
+    rejects: list[Reject]
+
+
+class Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {"read": 0.0, "predict": 0.0, "write": 0.0}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - begin
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the batches of a partition add up to."""
+
+    scored: int = 0
+    rejected: int = 0
+    unseen: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def scored_batches(work: Work, opened: Opened, clock: Clock, counts: Counts) -> Iterator[Scored]:
+    """The partition's batches, scored one at a time; `clock` and `counts` follow."""
+    estimator = load_estimator(work.bundle.uri, work.bundle.digest, work.model_storage)
+    scoring = _Scoring(work, opened, estimator, clock, counts)
+    batches = rebatch(opened.rows, work.settings.batch_rows)
+    while True:
+        with clock("read"):
+            rows = next(batches, None)
+        if rows is None:
+            return
+        yield scoring.score(rows)
+
+
+class _Scoring:
+    """Scores batch after batch of one partition."""
+
+    def __init__(self, work: Work, opened: Opened, estimator: Any, clock: Clock, counts: Counts) -> None:
+        self._work, self._opened, self._estimator = work, opened, estimator
+        self._clock, self._counts = clock, counts
+        self._schema = part_schema(work.settings, work.results)
+
+    def score(self, rows: Rows) -> Scored:
+        rejects = rows.rejects
+        with self._clock("read"):
+            frame, rows, bad = self._frame(rows)
+            rejects = rejects + bad
+        with self._clock("predict"):
+            values, rows, bad = self._predict(frame, rows, len(rejects))
+            rejects = rejects + bad
+        self._count(len(rows), rejects)
+        with self._clock("write"):
+            return Scored(self._table(rows, values), sorted(rejects, key=lambda reject: reject.row))
+
+    def _frame(self, rows: Rows) -> tuple[pd.DataFrame, Rows, list[Reject]]:
+        """What the model gets, of the rows that convert; and the others."""
+        converted = to_frame(rows, self._work.columns, self._work.settings.csv)
+        self._counts.unseen.update(converted.unseen)
+        if converted.rejects:
+            rows = rows.take(converted.positions)
+        return converted.frame, rows, converted.rejects
+
+    def _predict(self, frame: pd.DataFrame, rows: Rows, rejected: int) -> tuple[Results | None, Rows, list[Reject]]:
+        if not len(frame):
+            return None, rows, []
+        work = self._work
+        most = None if work.max_rejects is None else work.max_rejects - self._counts.rejected - rejected
+        values, failed = predict_rows(lambda some: call(self._estimator, work.bundle, work.called, some), frame, most)
+        if failed:
+            bad = [rows.reject(one.position, None, one.reason) for one in failed]
+            good = np.setdiff1d(np.arange(len(rows)), [one.position for one in failed])
+            return values, rows.take(good), bad
+        return values, rows, []
+
+    def _count(self, scored: int, rejects: list[Reject]) -> None:
+        self._counts.scored += scored
+        self._counts.rejected += len(rejects)
+        self._counts.reasons.update(reject.column or "row" for reject in rejects)
+        if rejects and self._work.fail_on_row_error:
+            first = min(rejects, key=lambda reject: reject.row)
+            piece = self._opened.partition.pieces[self._opened.piece_of(first.row)]
+            column = f", column {first.column!r}" if first.column else ""
+            raise BudgetError(
+                f"{piece.source.uri}, byte {first.offset}{column}: {first.reason}",
+                "Mend the row, or let bad rows be set aside: --on-row-error Quarantine.",
+            )
+
+    def _table(self, rows: Rows, values: Results | None) -> pa.Table:
+        settings, results = self._work.settings, self._work.results
+        columns = self._kept(rows) + (self._positions(rows) if settings.row_id else [])
+        if values is None:
+            columns += [pa.array([], field.type) for field in self._schema][len(columns) :]
+        else:
+            columns += result_arrays(values, settings, results, self._work.bundle.classes)
+        return pa.Table.from_arrays(columns, schema=self._schema)
+
+    def _kept(self, rows: Rows) -> list[pa.Array]:
+        """Kept columns with the types that the plan fixed; a value that does not fit ends the run."""
+        keep, csv = self._work.settings.keep, self._work.settings.csv
+        if not keep:
+            return []
+        try:
+            return list(to_arrow(rows, keep, csv).columns)
+        except InputError as error:
+            piece = self._opened.partition.pieces[self._opened.piece_of(int(rows.numbers[0]))]
+            raise InputError(f"{piece.source.uri}: {error.message}", error.mend) from None
+
+    def _positions(self, rows: Rows) -> list[pa.Array]:
+        """The object that each row came from, and its byte offset, or row number in Parquet."""
+        pieces = np.searchsorted(self._opened.firsts, rows.numbers, side="right") - 1
+        names = pa.array([piece.source.name for piece in self._opened.partition.pieces[: len(self._opened.firsts)]])
+        source = pa.DictionaryArray.from_arrays(pa.array(pieces.astype(np.int32)), names)
+        offsets = np.asarray(rows.offsets())
+        in_parquet = offsets < 0
+        offsets = np.where(in_parquet, rows.numbers - np.asarray(self._opened.firsts)[pieces], offsets)
+        return [source.cast(pa.string()), pa.array(offsets, pa.int64())]

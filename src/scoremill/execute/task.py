@@ -1,0 +1,63 @@
+"""The task: read → predict → write by batches. One top-level picklable function; memory is one batch."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import time
+from functools import cache
+
+from scoremill.bundle import limit_threads
+from scoremill.ledger import Receipt
+
+from .inputs import open_partition
+from .outputs import PartFiles
+from .scoring import Clock, Counts, scored_batches
+from .work import Task
+
+
+def score_partition(task: Task) -> Receipt:
+    """Scores one partition, publishes its part (and its rejects, if any), and tells what was done.
+
+    Its only effects are those objects, whole or not at all, under names that depend on the partition alone.
+    """
+    _one_thread()
+    work, partition = task.work, task.partition
+    opened, clock, counts = open_partition(work, partition), Clock(), Counts()
+    outputs = PartFiles(task)
+    with outputs:
+        for scored in scored_batches(work, opened, clock, counts):
+            with clock("write"):
+                outputs.write(scored.table)
+                outputs.reject(scored.rejects, opened)
+    return Receipt(
+        number=partition.number,
+        id=partition.id,
+        rows=counts.scored + counts.rejected,
+        scored=counts.scored,
+        rejected=counts.rejected,
+        parts=outputs.parts,
+        errors=outputs.errors,
+        lines=tuple(tally.lines for tally in opened.tallies),
+        quotes=sum(tally.quotes for tally in opened.tallies),
+        irregular=tuple(at for at, tally in enumerate(opened.tallies) if tally.irregular),
+        unseen=dict(counts.unseen),
+        reasons=dict(counts.reasons),
+        seconds={stage: round(seconds, 6) for stage, seconds in clock.seconds.items()},
+        peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        worker=f"{_host()}:{os.getpid()}",
+        ended=time.time(),
+    )
+
+
+@cache
+def _one_thread() -> None:
+    limit_threads()
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname()
+
+

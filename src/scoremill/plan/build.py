@@ -1,0 +1,117 @@
+"""From a job and what its model needs to a plan with every problem that can be known beforehand."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+
+from scoremill.errors import UsageError
+from scoremill.spec import Column, Csv, JobSpec
+from scoremill.storage.convert import arrow_dtypes, infer_dtypes
+
+from .discover import THREADS, chosen, discover
+from .partition import Source, group_sources
+from .plan import Plan
+from .problem import Problem
+from .sample import Sample, take_sample
+from .settings import Needs, Settings
+
+ROW_ID = ("source", "position")
+"""Columns that `--row-id` writes: the object, and the byte offset (CSV) or row number (Parquet) in it."""
+
+
+def build_plan(job: JobSpec, needs: Needs, results: Sequence[str]) -> Plan:
+    """The plan of `job`; its problems are in it, for the caller to show or to refuse.
+
+    `results` are the names of the columns that the predictions will have. UsageError where names collide.
+    """
+    listing = discover(job.input, job.input_storage)
+    samples = _samples(listing.sources, job, needs)
+    keep = _keep(job, needs, samples, results)
+    settings = Settings.of(job, needs, keep)
+    groups = group_sources(list(listing.sources), settings.partition_bytes)
+    return Plan(
+        settings=settings,
+        groups=tuple(groups),
+        problems=tuple(_problems(job, samples)),
+        row_bytes=statistics.fmean(sizes) if (sizes := [s.row_bytes for s in samples if s.row_bytes]) else 0.0,
+        parquet_rows=listing.parquet_rows,
+        headers={sample.source.uri: sample.names for sample in samples if sample.names is not None},
+    )
+
+
+def _samples(sources: tuple[Source, ...], job: JobSpec, needs: Needs) -> list[Sample]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(
+            pool.map(
+                lambda source: take_sample(
+                    source, job.input_storage, job.input.csv, job.input.hive, needs.columns, job.output.keep
+                ),
+                chosen(source for source in sources if source.size),
+            )
+        )
+
+
+def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
+    """The samples' problems; one that many files share is told once."""
+    seen = Counter((p.severity, p.message) for sample in samples for p in sample.problems)
+    for sample in samples:
+        for problem in sample.problems:
+            count = seen.pop((problem.severity, problem.message), 0)
+            if count > 1:
+                yield Problem(problem.severity, f"{problem.where} and {count - 1} more", problem.message, problem.mend)
+            elif count:
+                yield problem
+    unused = [name for name in job.input.csv.dtypes if samples and not any(name in (s.names or ()) for s in samples)]
+    for name in unused:
+        yield Problem("warning", "input.csv.dtypes", f"no file has a column {name!r}")
+
+
+def _keep(job: JobSpec, needs: Needs, samples: list[Sample], results: Sequence[str]) -> tuple[Column, ...]:
+    names = _kept_names(job, samples)
+    taken = Counter([*names, *results, *(ROW_ID if job.output.row_id else ())])
+    twice = [name for name, count in taken.items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"two columns of the output would be called {twice[0]!r}",
+            f"Do not --keep it, or rename the result: --columns {twice[0]}=other.",
+        )
+    found = _found_types(samples, names, job.input.csv)
+    known = {column.name: column for column in needs.columns}
+    given = job.input.csv.dtypes
+    return tuple(
+        Column(name, given[name])
+        if name in given
+        else known.get(name, Column(name, found.get(name, "string")))
+        for name in names
+    )
+
+
+def _kept_names(job: JobSpec, samples: list[Sample]) -> list[str]:
+    if "*" not in job.output.keep:
+        return list(dict.fromkeys(job.output.keep))
+    first = next((sample.names for sample in samples if sample.names), ())
+    others = [name for name in job.output.keep if name != "*" and name not in first]
+    return [*first, *others]
+
+
+def _found_types(samples: list[Sample], names: list[str], csv: Csv) -> dict[str, str]:
+    """Types of kept columns: as Parquet has them, or inferred over the text of all samples and widened."""
+    types: dict[str, str] = {}
+    texts: dict[str, list[pa.ChunkedArray]] = {}
+    for sample in samples:
+        for name in names:
+            if sample.rows is None or name not in sample.rows.column_names:
+                continue
+            if sample.source.format == "parquet":
+                types.setdefault(name, arrow_dtypes(sample.rows.schema)[name])
+            else:
+                texts.setdefault(name, []).append(sample.rows[name])
+    for name, columns in texts.items():
+        table = pa.table({name: pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())})
+        types[name] = infer_dtypes(table, csv)[name]
+    return types

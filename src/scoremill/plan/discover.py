@@ -1,0 +1,76 @@
+"""The only I/O of planning: listings, Parquet footers, and the bytes of capped samples."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from scoremill.errors import InputError
+from scoremill.spec import Input, Storage
+from scoremill.storage.filesystem import Found, Store, find
+from scoremill.storage.parquet_reader import row_groups
+
+from .partition import Source
+
+SAMPLED_FILES = 64
+"""Files whose beginnings are read while planning; the others are checked by their own tasks."""
+THREADS = 16
+"""Requests under way at a time: planning waits for the store more than for the processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The input objects in order, and what the footers of the Parquet ones say."""
+
+    sources: tuple[Source, ...]
+    parquet_rows: int
+
+
+def discover(spec: Input, storage: Storage) -> Listing:
+    """All input objects, in the order of the uris, each glob's sorted; an object listed twice counts once."""
+    found: dict[tuple[str, str], Found] = {}
+    for uri in spec.uris:
+        for item in find(uri, storage):
+            found.setdefault((item.root, item.name), item)
+    with ThreadPoolExecutor(THREADS) as pool:
+        described = list(pool.map(lambda item: _describe(item, spec, storage), found.values()))
+    return Listing(tuple(source for source, _ in described), sum(rows for _, rows in described))
+
+
+def chosen(sources: Iterable[Source]) -> list[Source]:
+    """At most 64 sources, the same ones each time: the first, and others by the hash of their names."""
+    first, *others = list(sources) or [None]
+    others.sort(key=lambda source: hashlib.sha256(source.name.encode()).digest() if source else b"")
+    return [source for source in (first, *others[: SAMPLED_FILES - 1]) if source is not None]
+
+
+def _describe(item: Found, spec: Input, storage: Storage) -> tuple[Source, int]:
+    parquet = spec.format == "parquet" or (spec.format == "auto" and item.name.lower().endswith((".parquet", ".pq")))
+    source = Source(item.root, item.name, item.size, item.version, item.version, "parquet" if parquet else "csv")
+    rows = 0
+    if parquet:
+        groups = _row_groups(source, storage)
+        source, rows = replace(source, row_groups=len(groups)), sum(groups)
+    if spec.id_by == "content":
+        source = replace(source, identity=_content_hash(source, storage))
+    return source, rows
+
+
+def _row_groups(source: Source, storage: Storage) -> list[int]:
+    if source.size == 0:
+        return []
+    try:
+        with Store(source.root, storage).open(source.name) as file:
+            return [rows for rows, _ in row_groups(file)]
+    except (ValueError, OSError) as error:
+        raise InputError(f"{source.uri} is not a Parquet file: {error}", "Use --input-format csv if it is a CSV.") from None
+
+
+def _content_hash(source: Source, storage: Storage) -> str:
+    hashed = hashlib.sha256()
+    with Store(source.root, storage).open(source.name) as file:
+        while block := file.read(8 * 2**20):
+            hashed.update(block)
+    return f"sha256:{hashed.hexdigest()}"

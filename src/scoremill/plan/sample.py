@@ -1,0 +1,159 @@
+"""The beginning of an input object: its columns, a few hundred rows, and what is wrong with them."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scoremill.errors import InputError, StorageError
+from scoremill.spec import Column, Csv, Storage
+from scoremill.storage.convert import to_frame
+from scoremill.storage.csv import CsvReader, Header, Range, read_header
+from scoremill.storage.decode import open_decoded
+from scoremill.storage.filesystem import Store
+from scoremill.storage.rows import BytesSource, Reject, Rows
+
+from .partition import Source
+from .problem import Problem
+
+SAMPLE_BYTES = 256 * 1024
+"""Read from the beginning of a sampled file."""
+_MANY = 0.5
+"""Fraction of sampled values that do not convert, from which the column is taken to be another."""
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the beginning of one object shows."""
+
+    source: Source
+    names: tuple[str, ...] | None
+    """Its columns, those in its path included; None of an object without a byte."""
+    rows: pa.Table | None = None
+    """Sampled rows: text of CSV, typed of Parquet."""
+    row_bytes: float = 0.0
+    problems: tuple[Problem, ...] = field(default=())
+
+
+def take_sample(source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str]) -> Sample:
+    """The sample of `source`, checked against the columns that the model needs and those to keep."""
+    try:
+        return _take(source, storage, csv, hive, needs, keep)
+    except (InputError, StorageError) as error:
+        return Sample(source, (), problems=(Problem("error", source.uri, error.message, error.mend or ""),))
+
+
+def _take(source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str]) -> Sample:
+    path = tuple(source.hive()) if hive else ()
+    if source.format == "parquet":
+        return _take_parquet(source, storage, path, needs, keep)
+    data, is_all = _beginning(source, storage)
+    if data.startswith(_UTF16):
+        raise InputError("the file is UTF-16, which cannot be cut at newlines", "Convert it to UTF-8.")
+    header = read_header(BytesSource(source.uri, data), csv)
+    if header is None:
+        return Sample(source, None)
+    names = (*header.names, *path)
+    problems = list(_columns_missing(source, names, needs, keep, csv, header))
+    wanted = [c.name for c in needs if c.name in header.names] + [n for n in _kept(keep, names) if n in header.names]
+    body = data if is_all else data[: data.rfind(b"\n") + 1]
+    if problems or len(body) <= header.data_start:
+        return Sample(source, names, problems=tuple(problems))
+    reader = CsvReader(BytesSource(source.uri, body), Range(0, len(body)), header, csv, list(dict.fromkeys(wanted)), block_bytes=SAMPLE_BYTES)
+    blocks = list(reader)
+    rows = sum(block.table.num_rows for block in blocks)
+    problems += _values_wrong(source, blocks, [c for c in needs if c.name in header.names], csv)
+    table = pa.concat_tables([block.table for block in blocks]) if blocks else None
+    return Sample(source, names, table, (len(body) - header.data_start) / rows if rows else 0.0, tuple(problems))
+
+
+def _take_parquet(source: Source, storage: Storage, path: tuple[str, ...], needs: Sequence[Column], keep: Sequence[str]) -> Sample:
+    if source.size == 0:
+        return Sample(source, None)
+    with Store(source.root, storage).open(source.name) as file:
+        schema = pq.ParquetFile(file).schema_arrow
+    names = (*schema.names, *path)
+    problems = tuple(_columns_missing(source, names, needs, keep, None, None))
+    return Sample(source, names, schema.empty_table(), problems=problems)
+
+
+def _beginning(source: Source, storage: Storage) -> tuple[bytes, bool]:
+    """The first bytes, decompressed, and whether they are all."""
+    store = Store(source.root, storage)
+    if source.is_compressed:
+        if not source.size:
+            return b"", True
+        with store.open(source.name) as file:
+            data = open_decoded(file, source.name).read(SAMPLE_BYTES)
+        return data, len(data) < SAMPLE_BYTES
+    return store.read(source.name, 0, min(source.size, SAMPLE_BYTES)), source.size <= SAMPLE_BYTES
+
+
+def _kept(keep: Sequence[str], names: Sequence[str]) -> list[str]:
+    return list(names) if "*" in keep else list(keep)
+
+
+def _columns_missing(
+    source: Source, names: tuple[str, ...], needs: Sequence[Column], keep: Sequence[str], csv: Csv | None, header: Header | None
+) -> Iterator[Problem]:
+    model = [c.name for c in needs if c.name not in names]
+    kept = [name for name in keep if name != "*" and name not in names]
+    for wanted, missing in (("the model reads", model), ("--keep names", kept)):
+        if missing:
+            listed = ", ".join(repr(name) for name in missing)
+            message = f"{wanted} {'a column' if len(missing) == 1 else 'columns'} that the file does not have: {listed}"
+            yield Problem("error", source.uri, message, _guess(missing, names, csv, header))
+
+
+def _guess(missing: list[str], names: tuple[str, ...], csv: Csv | None, header: Header | None) -> str:
+    """What the user most probably has to do."""
+    if csv is not None and header is not None and len(header.names) == 1:
+        others = [mark for mark in ",;\t|" if mark != csv.delimiter and mark in header.names[0]]
+        if others:
+            return f"Its header holds {others[0]!r}: try --delimiter {others[0]!r}."
+    if csv is not None and csv.header and any(_is_number(name) for name in names):
+        return "Its first row looks like data: for files without a header, give --no-header and --names."
+    folded = {name.strip().casefold(): name for name in names}
+    for name in missing:
+        close = folded.get(name.strip().casefold()) or next(iter(difflib.get_close_matches(name, names, 1)), None)
+        if close:
+            return f"Did you mean {close!r}? Its columns: {', '.join(names[:40])}."
+    return f"Its columns: {', '.join(names[:40])}."
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _values_wrong(source: Source, blocks: list[Rows], needs: list[Column], csv: Csv) -> Iterator[Problem]:
+    """Columns whose sampled text mostly is not of the model's type, and stray values as warnings."""
+    rejects: list[Reject] = [reject for block in blocks for reject in block.rejects]
+    for block in blocks:
+        rejects += to_frame(block, needs, csv).rejects
+    rows = sum(block.table.num_rows for block in blocks)
+    for column in dict.fromkeys(reject.column for reject in rejects):
+        those = [reject for reject in rejects if reject.column == column]
+        many = len(those) > _MANY * rows
+        where = f"{source.uri}, column {column!r}" if column else source.uri
+        yield Problem(
+            "error" if many else "warning",
+            where,
+            f"{len(those)} of the first {rows} rows would be rejected: {those[0].reason}",
+            _mend_values(column, csv) if many else "Rejected rows go to _errors/; --max-errors bounds them.",
+        )
+
+
+def _mend_values(column: str | None, csv: Csv) -> str:
+    if column is None:
+        return f"Check --delimiter (now {csv.delimiter!r}), quotes and --encoding (now {csv.encoding})."
+    return "Check the column, --decimal and --null-values, or train with such values."

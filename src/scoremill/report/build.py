@@ -1,0 +1,106 @@
+"""What the ledger of an output tells, as one value."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass, field
+
+from scoremill.errors import UsageError
+from scoremill.ledger import Ledger, Receipt, read_manifest
+from scoremill.naming import LEDGER
+from scoremill.plan import read_groups
+from scoremill.storage.filesystem import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run so far, or as it ended."""
+
+    output: str
+    name: str
+    state: str
+    """`complete` or `incomplete`."""
+    partitions: int
+    partitions_done: int
+    rows: int
+    scored: int
+    rejected: int
+    bytes: int
+    """Of the parts."""
+    begun: str
+    completed: str | None
+    bundle: str
+    method: str
+    drivers: int
+    """Drivers that held the lease, one after another."""
+    repeated: int
+    """Receipts for work that was done again or discarded."""
+    workers: int
+    busy_seconds: dict[str, float] = field(default_factory=dict)
+    """Over all workers, by stage."""
+    rows_per_busy_second: float = 0.0
+    peak_memory: int = 0
+    """The highest peak resident set of a worker, in bytes."""
+    median_seconds: float = 0.0
+    slowest: tuple[tuple[int, float], ...] = ()
+    """The partitions that took longest, and their seconds."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Rejected rows by column; `row` where it was the row."""
+    unseen: dict[str, int] = field(default_factory=dict)
+    """Values outside the model's categories, by column."""
+
+
+def build_report(store: Store) -> Report:
+    """The report of the output at `store`; UsageError where no run has begun."""
+    ledger = Ledger(store)
+    begun = ledger.job()
+    if begun is None:
+        raise UsageError(f"{store.uri} is not an output of scoremill", "Give the folder or prefix named by --output.")
+    manifest = read_manifest(store)
+    every = list(ledger.receipts())
+    counted = _counted(every, {entry.part.name for entry in manifest.entries()} if manifest else None)
+    seconds = {receipt.number: sum(receipt.seconds.values()) for receipt in counted}
+    busy: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    unseen: Counter[str] = Counter()
+    for receipt in counted:
+        busy.update(receipt.seconds)
+        reasons.update(receipt.reasons)
+        unseen.update(receipt.unseen)
+    groups = read_groups(ledger.plan_segments())
+    rows = sum(receipt.rows for receipt in counted)
+    return Report(
+        output=store.uri,
+        name=begun["name"],
+        state="complete" if manifest else "incomplete",
+        partitions=groups[-1].first + groups[-1].count if groups else 0,
+        partitions_done=len(counted),
+        rows=rows,
+        scored=sum(receipt.scored for receipt in counted),
+        rejected=sum(receipt.rejected for receipt in counted),
+        bytes=sum(part.size for receipt in counted for part in receipt.parts),
+        begun=begun["begun"],
+        completed=manifest.fields["completed"] if manifest else None,
+        bundle=begun["settings"]["bundle"],
+        method=begun["settings"]["method"],
+        drivers=sum(info.name.endswith(".json") for info in store.list(f"{LEDGER}/lease/")),
+        repeated=len(every) - len(counted),
+        workers=len({receipt.worker for receipt in counted}),
+        busy_seconds={stage: round(total, 3) for stage, total in busy.items()},
+        rows_per_busy_second=round(rows / sum(busy.values()), 1) if sum(busy.values()) else 0.0,
+        peak_memory=max((receipt.peak_memory for receipt in counted), default=0),
+        median_seconds=round(statistics.median(seconds.values()), 3) if seconds else 0.0,
+        slowest=tuple(sorted(((n, round(s, 3)) for n, s in seconds.items()), key=lambda item: -item[1])[:5]),
+        reasons=dict(reasons.most_common()),
+        unseen=dict(unseen.most_common()),
+    )
+
+
+def _counted(receipts: list[Receipt], published: set[str] | None) -> list[Receipt]:
+    """One receipt a partition: of a complete run those that the manifest names, else the last of each number."""
+    last: dict[int, Receipt] = {}
+    for receipt in receipts:
+        if published is None or all(part.name in published for part in receipt.parts):
+            last[receipt.number] = receipt
+    return [last[number] for number in sorted(last)]

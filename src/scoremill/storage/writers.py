@@ -1,0 +1,98 @@
+"""Parts as Parquet, CSV and JSON lines: written batch by batch to a stream, and counted again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO, Protocol
+
+import orjson
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from scoremill.spec import Format
+
+
+class Sink(Protocol):
+    """Where a writer's bytes go."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+
+class Writer(Protocol):
+    """Writes tables of one schema; `close` ends the object, also one without rows."""
+
+    def write(self, table: pa.Table) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ParquetWriter:
+    """One row group a batch, compressed by zstd."""
+
+    def __init__(self, sink: Sink, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(sink, schema, compression="zstd", compression_level=1)
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class CsvWriter:
+    """A header, then rows as RFC 4180 has them, numbers in their shortest exact form."""
+
+    def __init__(self, sink: Sink, schema: pa.Schema) -> None:
+        self._writer = pacsv.CSVWriter(sink, schema)
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class JsonLinesWriter:
+    """An object a line; missing values and NaN are null, times are ISO 8601."""
+
+    def __init__(self, sink: Sink, schema: pa.Schema) -> None:
+        self._sink = sink
+
+    def write(self, table: pa.Table) -> None:
+        lines = (orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist())
+        self._sink.write(b"".join(lines))
+
+    def close(self) -> None:
+        """Nothing: a line is whole when it is written."""
+
+
+_WRITERS: dict[Format, Callable[[Sink, pa.Schema], Writer]] = {
+    "parquet": ParquetWriter,
+    "csv": CsvWriter,
+    "jsonl": JsonLinesWriter,
+}
+
+
+def open_writer(format: Format, sink: Sink, schema: pa.Schema) -> Writer:
+    """A writer of `format` to `sink`."""
+    return _WRITERS[format](sink, schema)
+
+
+def count_rows(file: BinaryIO, name: str) -> int:
+    """The rows in a part or errors object, read again from its bytes; its format is in its name."""
+    if name.endswith(".parquet"):
+        return int(pq.ParquetFile(file).metadata.num_rows)
+    if name.endswith(".csv"):
+        return _count_csv(file)
+    return sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
+
+
+def _count_csv(file: BinaryIO) -> int:
+    """Data rows of one of our own CSVs: records whose newline lies outside quotes, less the header."""
+    newlines, inside = 0, False
+    for block in iter(lambda: file.read(2**24), b""):
+        pieces = block.split(b'"')
+        newlines += sum(piece.count(b"\n") for piece in pieces[inside::2])
+        inside ^= len(pieces) % 2 == 0
+    return max(0, newlines - 1)
