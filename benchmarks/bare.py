@@ -20,7 +20,7 @@ _model: Any = None
 class BareLoop:
     """Scores files with Arrow, scikit-learn and nothing else."""
 
-    name = "bare loop: Arrow, scikit-learn, Parquet"
+    name = "(a) bare loop: Arrow, scikit-learn, Parquet"
 
     def __init__(self, model: Path, processes: int) -> None:
         self.model, self.processes = model, processes

@@ -1,21 +1,30 @@
-"""(c) scoremill: plan, lease, ledger, receipts, checksums and manifest included in its time."""
+"""(c) scoremill: plan, lease, ledger, receipts, checksums and manifest are in its time."""
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from pathlib import Path
 from typing import Self
 
-from distributed import LocalCluster
+import pandas as pd
+from distributed import Client, LocalCluster
+from sklearn.linear_model import LogisticRegression
 
-from scoremill.execute.dask_engine import OnDask
-from scoremill.execute.driver import execute
-from scoremill.spec import Cluster, Deadlines, ScoringJob, parse_job
+import scoremill
+from generate import generate
+from scoremill.ledger import Ledger
+from scoremill.spec import ScoringJob, Storage
+from scoremill.storage.filesystem import Store
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "01-taxi-tips"
 
 
 class Scoremill:
     """Scores files as `scoremill score --cluster tcp://…` does, on workers that are up."""
 
-    name = "scoremill"
+    name = "(c) scoremill"
 
     def __init__(self, bundle: Path, processes: int) -> None:
         self.bundle, self.processes = bundle, processes
@@ -29,17 +38,73 @@ class Scoremill:
 
     def score(self, data: Path, output: Path) -> None:
         """A complete output at `output`, with manifest and _SUCCESS."""
-        execute(job(self.bundle, data, output), OnDask(self.cluster.scheduler_address, Cluster(), Deadlines()))
+        scoremill.score(job(self.bundle, data, output), cluster=self.cluster.scheduler_address)
 
 
 def job(bundle: Path, data: Path, output: Path, partition_bytes: str = "64MiB") -> ScoringJob:
     """What scores the CSVs below `data`, probabilities to Parquet."""
-    return parse_job(
-        {
-            "spec": {
-                "model": {"uri": str(bundle), "method": "predict_proba"},
-                "input": {"uris": [f"{data}/*.csv"], "partitionBytes": partition_bytes},
-                "output": {"uri": str(output)},
-            }
-        }
-    )
+    fields = {
+        "model": {"uri": str(bundle), "method": "predict_proba"},
+        "input": {"uris": [f"{data}/*.csv"], "partitionBytes": partition_bytes},
+        "output": {"uri": str(output)},
+    }
+    return ScoringJob.model_validate({"spec": fields})
+
+
+def pack(model: Path, bundle: Path) -> Path:
+    """The bundle of the model that the example's train.py left in the folder `model`."""
+    code = [EXAMPLE / "pipeline.py"]
+    scoremill.pack(model / "model.joblib", bundle, sample=model / "sample.parquet", code=code, method="predict_proba")
+    return bundle
+
+
+def worker_growth(bundle: Path, data: Path, output: Path, processes: int) -> int:
+    """Bytes by which the worker that grows most grows: its peak, less what it held before its first task."""
+    with Scoremill(bundle, processes) as mill:
+        with Client(mill.cluster) as client:
+            workers = list(client.run(os.getpid).values())
+        with Watch(workers) as watch:
+            mill.score(data, output)
+    return max(watch.peak[worker] - watch.before[worker] for worker in workers)
+
+
+class Watch:
+    """Proportional set sizes of processes, in bytes, looked at 20 times a second."""
+
+    def __init__(self, processes: list[int]) -> None:
+        self.before = {process: proportional_set_size(process) for process in processes}
+        self.peak = dict(self.before)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.05):
+            for process, peak in self.peak.items():
+                self.peak[process] = max(peak, proportional_set_size(process))
+
+
+def proportional_set_size(process: int) -> int:
+    """Bytes: private pages, and a share of those that are shared (proc(5), smaps_rollup)."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def overhead_seconds(folder: Path, partitions: int) -> tuple[int, float]:
+    """Partitions of 1 KiB that were scored, and the seconds they took outside read, predict and write."""
+    (path,) = generate(folder / "data", rows=partitions * 1024 // 119)
+    trips = pd.read_csv(path, usecols=["Trip_Distance", "Fare_Amt"], nrows=1000)
+    model = LogisticRegression().fit(trips, trips["Fare_Amt"] > 10)
+    scoremill.pack(model, folder / "bundle", sample=trips)
+    began = time.perf_counter()
+    scoremill.score(job(folder / "bundle", folder / "data", folder / "scores", "1KiB"), cluster="in-process")
+    seconds = time.perf_counter() - began
+    receipts = list(Ledger(Store(str(folder / "scores"), Storage())).receipts())
+    return len(receipts), seconds - sum(sum(receipt.seconds.values()) for receipt in receipts)

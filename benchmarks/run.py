@@ -1,9 +1,13 @@
-"""Speed and memory, measured side by side in one run; prints a Markdown table. `make bench`."""
+"""Speed and memory, measured side by side in one run; prints Markdown. `make bench`.
+
+Timed is the work alone: processes are up, libraries loaded and the model read before the clock starts.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
 import shutil
 import statistics
 import sys
@@ -14,11 +18,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, Self
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "examples" / "01-taxi-tips"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples" / "01-taxi-tips"))
 # One thread each, for everybody: set before NumPy is loaded here or in a process that is started from here.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"
+
+MIB = 2**20
+COLUMNS = "| | thousand rows/s | seconds | c is faster by |\n|---|---:|---:|---:|"
 
 
 class Contender(Protocol):
@@ -32,50 +38,94 @@ class Contender(Protocol):
         """Predictions for all rows below `data`, below `output`."""
 
 
-def race(contenders: Sequence[Contender], data: Path, warm: Path, scratch: Path, rounds: int) -> list[list[float]]:
-    """Seconds of each contender in each round, one after the other in turns; a first small run loads everything."""
-    seconds: list[list[float]] = [[] for _ in contenders]
-    with ExitStack() as stack:
-        for contender in contenders:
-            stack.enter_context(contender)
-            contender.score(warm, scratch / "warm")
-            shutil.rmtree(scratch / "warm")
-        for _ in range(rounds):
-            for number, contender in enumerate(contenders):
-                began = time.perf_counter()
-                contender.score(data, scratch / "scores")
-                seconds[number].append(time.perf_counter() - began)
-                shutil.rmtree(scratch / "scores")
-    return seconds
-
-
 def main() -> None:
-    """Make the data, race, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=8_000_000)
-    parser.add_argument("--files", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=3)
+    """Race, then memory, then overhead."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=8_000_000, help="of the race")
+    parser.add_argument("--files", type=int, default=16, help="of the race")
+    parser.add_argument("--rounds", type=int, default=5, help="of the race")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--memory-rows", type=int, default=1_000_000, help="in one file; then eight times as many")
+    parser.add_argument("--partitions", type=int, default=50_000, help="tiny ones, for the overhead of each")
     arguments = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n", flush=True)
+    with tempfile.TemporaryDirectory(prefix="scoremill-bench-") as folder:
+        scratch = Path(folder)
+        speed(scratch, arguments.rows, arguments.files, arguments.rounds, arguments.processes)
+        memory(scratch, arguments.memory_rows, arguments.processes)
+        overhead(scratch, arguments.partitions)
+
+
+def speed(scratch: Path, rows: int, files: int, rounds: int, processes: int) -> None:
+    """Print how fast each contender is, and how it compares with scoremill in the same rounds."""
     from bare import BareLoop
     from dataframe import AS_TUNED, AS_WRITTEN, DaskDataFrame
     from generate import generate
+    from mill import Scoremill, pack
     from train import train
 
-    with tempfile.TemporaryDirectory(prefix="scoremill-bench-") as folder:
-        scratch = Path(folder)
-        generate(scratch / "data", arguments.rows, arguments.files)
-        warm = generate(scratch / "warm-data", 20_000)
-        train(warm[0], scratch / "model")
-        model = scratch / "model" / "model.joblib"
-        contenders = [
-            BareLoop(model, arguments.processes),
-            DaskDataFrame("as written", AS_WRITTEN, model, arguments.processes),
-            DaskDataFrame("tuned", AS_TUNED, model, arguments.processes),
-        ]
-        seconds = race(contenders, scratch / "data", scratch / "warm-data", scratch, arguments.rounds)
-        for contender, times in zip(contenders, seconds, strict=True):
-            print(contender.name, [f"{t:.2f}" for t in times], f"{arguments.rows / statistics.median(times):,.0f}/s")
+    warm = generate(scratch / "warm", 20_000)
+    train(warm[0], scratch / "model")
+    model, bundle = scratch / "model" / "model.joblib", pack(scratch / "model", scratch / "bundle")
+    contenders: list[Contender] = [
+        Scoremill(bundle, processes),
+        BareLoop(model, processes),
+        DaskDataFrame("(b) dask.dataframe, as the tutorial reads", AS_WRITTEN, model, processes),
+        DaskDataFrame("(b') dask.dataframe, told which columns", AS_TUNED, model, processes),
+    ]
+    paths = generate(scratch / "data", rows, files)
+    size = sum(path.stat().st_size for path in paths)
+    print(f"{rows:,} rows, {size / 1e6:,.0f} MB in {files} files, {processes} processes, {rounds} rounds in turns\n")
+    print(COLUMNS)
+    seconds = race(contenders, scratch / "data", scratch / "warm", scratch, rounds)
+    for contender, times in zip(contenders, seconds, strict=True):
+        ratio = statistics.median(other / mill for mill, other in zip(seconds[0], times, strict=True))
+        median = statistics.median(times)
+        print(f"| {contender.name} | {rows / median / 1e3:,.0f} | {median:.2f} | {ratio:.2f} |", flush=True)
+    shutil.rmtree(scratch / "data")
+
+
+def race(contenders: Sequence[Contender], data: Path, warm: Path, scratch: Path, rounds: int) -> list[list[float]]:
+    """Seconds of each contender in each round, one after the other in turns, after a first small run of each."""
+    seconds: list[list[float]] = [[] for _ in contenders]
+    with ExitStack() as stack:
+        for contender in contenders:
+            timed(stack.enter_context(contender), warm, scratch / "scores")
+        for _ in range(rounds):
+            for contender, times in zip(contenders, seconds, strict=True):
+                times.append(timed(contender, data, scratch / "scores"))
+    return seconds
+
+
+def timed(contender: Contender, data: Path, output: Path) -> float:
+    """Seconds that `contender` takes; what it wrote to `output` is removed after the clock has stopped."""
+    began = time.perf_counter()
+    contender.score(data, output)
+    seconds = time.perf_counter() - began
+    shutil.rmtree(output)
+    return seconds
+
+
+def memory(scratch: Path, rows: int, processes: int) -> None:
+    """Print by how much a worker grows over one file, and over one that is eight times as large."""
+    from generate import generate
+    from mill import worker_growth
+
+    print("\n| rows in one file | a worker grows by |\n|---:|---:|")
+    for count in (rows, 8 * rows):
+        generate(scratch / "one", count)
+        grown = worker_growth(scratch / "bundle", scratch / "one", scratch / "scores", processes)
+        print(f"| {count:,} | {grown / MIB:,.0f} MiB |", flush=True)
+        shutil.rmtree(scratch / "one")
+        shutil.rmtree(scratch / "scores")
+
+
+def overhead(scratch: Path, partitions: int) -> None:
+    """Print what a partition costs outside reading, predicting and writing, in one process."""
+    from mill import overhead_seconds
+
+    count, seconds = overhead_seconds(scratch / "tiny", partitions)
+    print(f"\n{count:,} partitions of 1 KiB: {1e3 * seconds / count:.2f} ms each outside read, predict and write")
 
 
 if __name__ == "__main__":

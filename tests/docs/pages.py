@@ -14,18 +14,16 @@ _FILE = re.compile(r"# (\S+\.\w+)\n")
 def script(page: Path) -> str:
     """A bash script of all that `page` tells its reader to do, in order; empty where that is nothing.
 
-    Blocks of `sh` and `python` are run. A block of another language that begins with a comment
-    such as `# job.yaml` is written to that file. Blocks of `console` and `text` are only shown.
+    Blocks of `sh` and `python` are run; one that begins with a comment such as `# job.yaml` is
+    written to that file instead. Blocks of `console` and `text` are only shown.
     """
     steps = [step for language, block in _BLOCK.findall(page.read_text()) if (step := _step(language, block))]
     return "\n".join(["set -euo pipefail", *steps]) if steps else ""
 
 
 def _step(language: str, block: str) -> str:
-    if language == "sh":
-        return block
-    if language == "python":
-        return f"python <<'END_OF_BLOCK'\n{block}END_OF_BLOCK"
-    if language not in {"console", "text"} and (name := _FILE.match(block)):
+    if language in {"console", "text"}:
+        return ""
+    if name := _FILE.match(block):
         return f"cat > {name[1]} <<'END_OF_BLOCK'\n{block}END_OF_BLOCK"
-    return ""
+    return {"sh": block, "python": f"python <<'END_OF_BLOCK'\n{block}END_OF_BLOCK"}.get(language, "")

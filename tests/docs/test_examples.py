@@ -61,5 +61,5 @@ def test_the_demo_ends_with_proven_predictions(tmp_path: Path) -> None:
 def test_the_bench_prints_its_tables(tmp_path: Path) -> None:
     small = ("--rows", 4000, "--files", 2, "--rounds", 1, "--memory-rows", 2000, "--partitions", 20)
     printed = run(ROOT / "benchmarks" / "run.py", *small)
-    assert "| bare loop" in printed
-    assert "| scoremill" in printed
+    assert "(a) bare loop" in printed
+    assert "(c) scoremill" in printed
