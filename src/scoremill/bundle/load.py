@@ -10,10 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scoremill.errors import ModelError, TrustError, UsageError, VerificationError
+from scoremill.errors import ModelError, ScoremillError, TrustError, UsageError, VerificationError
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store, is_local
-from scoremill.storage.uri import local_path
 
 from . import code
 from .flavours import flavour
@@ -61,8 +60,8 @@ def _load(uri: str, digest: str, storage: Storage) -> Any:
         raise explained(error, uri) from error
 
 
-def explained(error: Exception, what: str) -> Exception:
-    """The error to raise where loading `what` raised `error`: it names the module that is missing, or the reason."""
+def explained(error: Exception, what: str, done: str = "loaded") -> ScoremillError:
+    """The error to raise where `what` raised `error` when it was `done`: it names a missing module, or the reason."""
     if isinstance(error, ModuleNotFoundError):
         return UsageError(f"{what} needs the module {error.name!r}, which is not here",
                           f"Pack it with --code FILE|PACKAGE for {error.name}, or install the package that has it.")  # fmt: skip
@@ -70,14 +69,14 @@ def explained(error: Exception, what: str) -> Exception:
         return UsageError(f"{what} needs something that a script or notebook defined: {error}",
                           "Call scoremill.pack(estimator, …) in that script, or move the definition to a module "
                           "and pack with --code.")  # fmt: skip
-    return ModelError(f"{what} cannot be loaded: {type(error).__name__}: {error}")
+    return ModelError(f"{what} cannot be {done}: {type(error).__name__}: {error}")
 
 
 def _verified(bundle: Bundle, storage: Storage, name: str) -> Path:
     """A path of the bundle's file `name`, whose bytes are those packed: in place where it is local, else fetched."""
     if not is_local(bundle.uri):
         return _fetched(bundle, storage, name)
-    path = Path(local_path(bundle.uri)) / name
+    path = Path(bundle.uri) / name
     if not _is_intact(path, bundle.files[name]):
         state = "was altered" if path.exists() else "is missing"
         raise VerificationError(f"{bundle.uri}: {name} {state}", "Pack the model again, or fetch the bundle anew.")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pandas as pd
+from sklearn.exceptions import InconsistentVersionWarning
 
-from scoremill.errors import ModelError, UsageError
+from scoremill.errors import ModelError, SkewError, UsageError
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
 
@@ -22,7 +25,7 @@ from .flavours import Flavour, flavour
 from .load import explained
 from .measure import measure
 from .prove import Claim, Proof, prove
-from .read import sha256, versions_here
+from .read import located, minor, sha256, versions_here
 from .results import TOLERANCE
 from .sample import columns_of, read_sample
 from .schema import CODE, MANIFEST, TRAINED, Bundle, sealed, to_document
@@ -47,7 +50,7 @@ def pack(
     method: str | None = None,
     code: Sequence[str | Path] = (),
     meta: Mapping[str, Any] | None = None,
-    format: str = "joblib",  # noqa: A002 - the word that users know
+    format: str = "joblib",
     columns: Sequence[str] | None = None,
     allow_batch_dependent: bool = False,
     trained_on: str | None = None,
@@ -77,8 +80,8 @@ def pack(
         if isinstance(found, Exception):
             raise found
         bundle = judged(staged.bundle, found, allow_batch_dependent=allow_batch_dependent)
-        bundle = sealed(replace(bundle, uri=str(output), trained=trained))
-        _publish(bundle, Path(place), Store(str(output), storage))
+        bundle = sealed(replace(bundle, uri=located(str(output)), trained=trained))
+        _publish(bundle, Path(place), Store(bundle.uri, storage))
     return bundle
 
 
@@ -88,15 +91,31 @@ def read_model(path: Path, code: Sequence[str | Path] = ()) -> Any:
         raise UsageError(f"there is no model file {path}", "Name a .joblib, .pkl or .skops file.")
     sys.path[:0] = carried.roots(code)
     try:
-        if path.suffix == ".skops":
-            import skops.io
-
-            return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
-        import joblib
-
-        return joblib.load(path)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", InconsistentVersionWarning)
+            estimator = _unpickled(path)
     except Exception as error:
         raise explained(error, str(path)) from error
+    for there, here in {
+        _versions(one.message) for one in caught if isinstance(one.message, InconsistentVersionWarning)
+    }:
+        # What is packed is said to be of the version here: an older model must not pass for one.
+        if minor(there) != minor(here):
+            raise SkewError(f"{path} was trained with scikit-learn {there}, here is {here}",
+                            f"Pack it with scikit-learn {there}, or train it again.")  # fmt: skip
+    return estimator
+
+
+def _unpickled(path: Path) -> Any:
+    if path.suffix == ".skops":
+        import skops.io
+
+        return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    return joblib.load(path)
+
+
+def _versions(skew: InconsistentVersionWarning) -> tuple[str, str]:
+    return str(skew.original_sklearn_version), str(skew.current_sklearn_version)
 
 
 def stage(
@@ -106,7 +125,7 @@ def stage(
     sample: pd.DataFrame | None = None,
     method: str | None = None,
     code: Sequence[str | Path] = (),
-    format: str = "joblib",  # noqa: A002 - the word that users know
+    format: str = "joblib",
     columns: Sequence[str] | None = None,
 ) -> Staged:
     """The bundle of `estimator` in the local `folder`, not proven yet, and the claim that `prove` is to examine."""

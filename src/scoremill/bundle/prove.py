@@ -22,7 +22,7 @@ import scoremill
 from scoremill.errors import ModelError, ScoremillError, UsageError
 from scoremill.spec import Storage
 
-from .load import load_estimator
+from .load import explained, load_estimator
 from .read import inspect
 from .results import Results, call, difference
 from .threads import ONE_THREAD, limit_threads
@@ -104,11 +104,10 @@ def _examined(claim: Claim) -> dict[str, Any]:
             method: _proven(partial(call, estimator, bundle, method), claim.frame, expected)
             for method, expected in claim.expected.items()
         }
-    except ScoremillError as error:
-        return {"error": error.message, "mend": error.mend, "usage": isinstance(error, UsageError)}
     except Exception as error:
-        said = f"the model fails on the sample in a clean process: {type(error).__name__}: {error}"
-        return {"error": said, "mend": None, "usage": False}
+        reason = error if isinstance(error, ScoremillError) else explained(error, claim.folder, "used")
+        said = reason.message.replace(claim.folder, "the model, in a clean process,")
+        return {"error": said, "mend": reason.mend, "usage": isinstance(reason, UsageError)}
 
 
 def _proven(score: Score, frame: pd.DataFrame, expected: Results) -> dict[str, float]:

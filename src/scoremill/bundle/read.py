@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from scoremill.errors import FitError, SkewError, StorageError, UsageError, VerificationError
 from scoremill.spec import Model, Storage
 from scoremill.storage.filesystem import Store
+from scoremill.storage.uri import is_local, local_path
 
 from .schema import MANIFEST, TRAINED, Bundle, digest_of, from_document
 from .trust import check_trust
@@ -35,6 +36,7 @@ def open_bundle(model: Model, storage: Storage, *, named_by_user: bool = True) -
 
 def inspect(uri: str, storage: Storage) -> Bundle:
     """All that the bundle at `uri` says of itself; its bundle.json has the digest that it names."""
+    uri = located(uri)
     store = Store(uri, storage)
     bundle = from_document(_document(store, MANIFEST), _document(store, TRAINED, missing={}), uri)
     if (found := digest_of(bundle)) != bundle.digest:
@@ -54,6 +56,11 @@ def verify_bundle(uri: str, storage: Storage) -> Bundle:
         problems = [f"{name} is missing" for name in missing] + [f"{name} was altered" for name in altered]
         raise VerificationError(f"{uri}: {'; '.join(problems)}", "Pack the model again, or fetch the bundle anew.")
     return bundle
+
+
+def located(uri: str) -> str:
+    """`uri`, absolute where it is local: a worker may run in another folder."""
+    return local_path(uri) if is_local(uri) else uri.rstrip("/")
 
 
 def sha256_of(store: Store, name: str) -> str:
@@ -103,7 +110,7 @@ def _document(store: Store, name: str, missing: Any = None) -> Any:
 def _skews(bundle: Bundle, *, allowed: bool) -> tuple[str, ...]:
     here = versions_here()
     skews = {name: (there, here.get(name, "none")) for name, there in bundle.versions.items()
-             if name in ("python", *_WATCHED) and _minor(there) != _minor(here.get(name, ""))}  # fmt: skip
+             if name in ("python", *_WATCHED) and minor(there) != minor(here.get(name, ""))}  # fmt: skip
     if "scikit-learn" in skews and not allowed:
         there, found = skews["scikit-learn"]
         raise SkewError(f"{bundle.uri} was packed with scikit-learn {there}, here is {found}",
@@ -115,5 +122,6 @@ def _skews(bundle: Bundle, *, allowed: bool) -> tuple[str, ...]:
     return tuple(f"packed with {name} {there}, here is {found}" for name, (there, found) in skews.items())
 
 
-def _minor(version: str) -> list[str]:
+def minor(version: str) -> list[str]:
+    """The part of a version within which a pickle is held to be safe."""
     return version.split(".")[:2]

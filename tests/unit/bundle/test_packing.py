@@ -16,6 +16,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import NMF
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -220,6 +221,7 @@ def test_models_that_cannot_be_relied_on_are_refused_with_the_reason(tmp_path, f
     assert allowed.digest != staged["batch"].bundle.digest
     assert isinstance(missing, UsageError)
     assert "--code" in str(missing)
+    assert str(tmp_path) not in str(missing)
     assert judged(staged["good"].bundle, good).results.keys() == {"predict"}
 
 
@@ -348,6 +350,28 @@ def test_model_files_that_cannot_be_read_say_why(tmp_path):
     (tmp_path / "garbage.pkl").write_bytes(b"garbage")
     with pytest.raises(ModelError, match="cannot be loaded"):
         read_model(tmp_path / "garbage.pkl")
+
+
+def test_a_model_file_of_another_scikit_learn_does_not_pass_for_one_of_this(tmp_path, flowers):
+    model = LinearRegression().fit(flowers[["sl"]], flowers["pw"])
+    for version, refused in (("0.24.2", True), (".".join([*sklearn.__version__.split(".")[:2], "99"]), False)):
+        path = tmp_path / f"{version}.pkl"
+        path.write_bytes(_of_version(model, version))
+        if refused:
+            with pytest.raises(SkewError, match=r"trained with scikit-learn 0\.24\.2"):
+                read_model(path)
+        else:
+            assert np.array_equal(read_model(path).coef_, model.coef_)
+
+
+def _of_version(model, version: str) -> bytes:
+    """The model's pickle as another scikit-learn would have written it."""
+    old, new = (b"\x8c" + bytes([len(text)]) + text.encode() for text in (sklearn.__version__, version))
+    data = pickle.dumps(model, protocol=4)
+    assert data.count(old) == 1
+    head = data.index(b"\x95")
+    size = int.from_bytes(data[head + 1 : head + 9], "little") + len(new) - len(old)
+    return (data[: head + 1] + size.to_bytes(8, "little") + data[head + 9 :]).replace(old, new)
 
 
 def test_an_unknown_format_is_refused_with_those_that_are_known(tmp_path, flowers):
