@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from scoremill.errors import InputChanged
-from scoremill.units import MIB
 
 from .commit import Upload
 from .objects import ObjectInfo
-
-READ_AHEAD = 4 * MIB
-"""Bytes that an opened remote object fetches at a time."""
 
 
 class Backend(Protocol):
@@ -26,54 +21,11 @@ class Backend(Protocol):
     def info(self, name: str) -> ObjectInfo | None: ...
     def listed(self, prefix: str) -> list[ObjectInfo]: ...
     def read(self, name: str, start: int, end: int | None, version: str | None) -> bytes: ...
-    def open(self, name: str, version: str | None) -> BinaryIO: ...
     def write(self, name: str, data: bytes) -> None: ...
     def create(self, name: str, data: bytes) -> bool: ...
     def delete(self, names: Sequence[str]) -> None: ...
     def upload(self, name: str) -> Upload: ...
     def sweep(self) -> list[str]: ...
-
-
-class RangeReader(io.RawIOBase):
-    """Random access to one version of an object, each read a ranged request under the rules of retry."""
-
-    def __init__(self, backend: Backend, info: ObjectInfo) -> None:
-        self._backend = backend
-        self._info = info
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._info.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        end = min(self._at + len(buffer), self._info.size)
-        if end <= self._at:
-            return 0
-        data = self._backend.read(self._info.name, self._at, end, self._info.version)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-
-def open_ranges(backend: Backend, name: str, version: str | None) -> BinaryIO:
-    """A buffered RangeReader on `name`, pinned to `version` or to the one that is there now."""
-    info = backend.info(name)
-    if info is None:
-        raise FileNotFoundError(name)
-    if version is not None and info.version != version:
-        raise changed(name)
-    return io.BufferedReader(RangeReader(backend, info), READ_AHEAD)
 
 
 def changed(name: str) -> InputChanged:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
 import threading
@@ -15,13 +14,15 @@ from fsspec.asyn import get_loop, sync
 from scoremill.errors import UsageError
 from scoremill.spec import Storage
 
-from .credentials import Options, fingerprint, fsspec_options
+from .credentials import Options, environment, fingerprint, fsspec_options
 from .retry import persist
 from .uri import protocol_of
 
 T = TypeVar("T")
 
-_INSTANCES: dict[tuple[int, str, str, str], Any] = {}
+Key = tuple[object, ...]
+
+_INSTANCES: dict[Key, Any] = {}
 _LOCK = threading.RLock()
 os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.RLock()))
 
@@ -69,9 +70,9 @@ class Connection:
             if _INSTANCES.get(self._key()) is stale:
                 del _INSTANCES[self._key()]
 
-    def _key(self) -> tuple[int, str, str, str]:
-        host = "" if self.protocol in {"s3", "gs", "memory"} else self._uri
-        return os.getpid(), self.protocol, host, fingerprint(self._settings)
+    def _key(self) -> Key:
+        place = "" if self.protocol in {"s3", "gs", "memory"} else self._uri
+        return os.getpid(), self.protocol, place, fingerprint(self._settings), environment()
 
 
 def require_protocol(protocol: str) -> None:
@@ -114,12 +115,13 @@ def _connect_gs(options: Options, settings: Storage) -> Any:
     """Plain JSON over HTTPS: gcsfs' default class asks for a bucket's type over gRPC, which emulators and firewalls drop."""
     from gcsfs.core import GCSFileSystem
 
-    if not os.environ.get("GCSFS_DEBUG"):
-        # It logs tracebacks of errors that it also raises.
-        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
+    class OneAttempt(GCSFileSystem):  # type: ignore[misc]
+        # gcsfs' own retries would multiply with ours, and log tracebacks.
+        _request = getattr(GCSFileSystem._request, "__wrapped__", GCSFileSystem._request)
+
     if settings.ca_bundle:
         options = {**options, "session_kwargs": {"connector": sync(get_loop(), _trusting, settings.ca_bundle)}}
-    return GCSFileSystem(**options)
+    return OneAttempt(**options)
 
 
 async def _trusting(ca_bundle: str) -> Any:

@@ -66,6 +66,11 @@ def fingerprint(settings: Storage) -> str:
     return json.dumps(settings.model_dump(mode="json"), sort_keys=True)
 
 
+def environment() -> int:
+    """Changes with the variables that the clouds' libraries read, so that a corrected one counts at once."""
+    return hash(frozenset(pair for pair in os.environ.items() if pair[0].startswith(("AWS_", "GOOGLE_", "STORAGE_"))))
+
+
 def is_emulated_gs(settings: Storage) -> bool:
     """Whether `gs://` is served by something other than Google."""
     return bool(settings.endpoint or os.environ.get("STORAGE_EMULATOR_HOST"))

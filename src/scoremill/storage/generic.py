@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
-from .backend import changed, described, open_ranges
+from .backend import changed, described
 from .commit import PART_BYTES, Upload, is_temporary, temporary_name
 from .connection import Connection
 from .objects import ObjectInfo
@@ -45,9 +45,6 @@ class GenericBackend:
         if version is not None and getattr(self.info(name), "version", None) != version:
             raise changed(name)
         return data
-
-    def open(self, name: str, version: str | None) -> BinaryIO:
-        return open_ranges(self, name, version)
 
     def write(self, name: str, data: bytes) -> None:
         upload = self.upload(name)

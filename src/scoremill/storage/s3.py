@@ -6,11 +6,11 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import Any, BinaryIO
+from typing import Any
 
 from fsspec.asyn import sync
 
-from .backend import changed, described, open_ranges
+from .backend import changed, described
 from .commit import PartedUpload, temporary_name
 from .connection import Connection
 from .faults import code_of
@@ -71,9 +71,6 @@ class S3Backend:
             if code_of(error) in {"InvalidRange", "416"}:
                 return b""
             raise
-
-    def open(self, name: str, version: str | None) -> BinaryIO:
-        return open_ranges(self, name, version)
 
     def write(self, name: str, data: bytes) -> None:
         self.call("put_object", name, Body=data)

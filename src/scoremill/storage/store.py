@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from scoremill.spec import Storage
+from scoremill.units import MIB
 
-from .backend import Backend
+from .backend import Backend, changed
 from .commit import Publication
 from .connection import Connection, require_protocol
 from .faults import explained
+from .local import LocalBackend
 from .objects import ObjectInfo
+from .ranges import RangeReader
 from .uri import join, local_path, normalise, protocol_of
 
 DEFAULTS = Storage()
 """Settings that leave everything to the environment."""
+READ_AHEAD = 4 * MIB
+"""Bytes that an opened remote object fetches at a time."""
 Names = list[str]
 
 
@@ -56,7 +62,14 @@ class Store:
     def open(self, name: str, version: str | None = None) -> BinaryIO:
         """A file for random access to one version of an object: `version`, or the one that is there now."""
         with explained(self._of(name)):
-            return self._backend.open(name, version)
+            if isinstance(self._backend, LocalBackend):
+                return self._backend.open(name, version)
+            info = self._backend.info(name)
+            if info is None:
+                raise FileNotFoundError(name)
+            if version not in (None, info.version):
+                raise changed(name)
+        return io.BufferedReader(RangeReader(self.read, info), READ_AHEAD)
 
     def write(self, name: str, data: bytes) -> None:
         """The object `name` holds `data`, whole, in place of what it was."""
@@ -114,8 +127,6 @@ class Store:
 def _backend(uri: str, settings: Storage) -> Backend:
     protocol = protocol_of(uri)
     if protocol == "file":
-        from .local import LocalBackend
-
         return LocalBackend(local_path(uri))
     require_protocol(protocol)
     connection = Connection(uri, settings)

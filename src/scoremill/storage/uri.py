@@ -50,3 +50,8 @@ def local_path(uri: str) -> str:
 def join(root: str, name: str) -> str:
     """The URI of the object `name` below `root`, for people."""
     return f"{root.rstrip('/')}/{name}" if name else root
+
+
+def absolute(uri: str) -> str:
+    """`uri`, where it is a local path, such that it means the same in every process."""
+    return local_path(uri) if protocol_of(uri) == "file" and uri.strip() else uri

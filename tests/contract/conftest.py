@@ -1,0 +1,36 @@
+"""Stores for contract tests: a folder, memory, an S3 server, a Google Cloud Storage server."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from scoremill.storage.filesystem import Store
+from tests.support.gcs import gcs, gcs_endpoint
+from tests.support.s3 import s3, s3_endpoint
+
+__all__ = ["gcs", "gcs_endpoint", "s3", "s3_endpoint"]
+
+PROTOCOLS = ("file", "memory", "s3", "gs")
+
+
+@pytest.fixture(params=PROTOCOLS)
+def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A root with nothing below it, of each kind of store in turn."""
+    match request.param:
+        case "file":
+            return str(tmp_path / "root")
+        case "memory":
+            return f"memory://{secrets.token_hex(6)}"
+        case "s3":
+            return str(request.getfixturevalue("s3").uri("a root"))
+        case _:
+            return str(request.getfixturevalue("gcs").uri("a root"))
+
+
+@pytest.fixture
+def store(store_uri: str) -> Store:
+    """A store on `store_uri`."""
+    return Store(store_uri)

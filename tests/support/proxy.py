@@ -1,0 +1,140 @@
+"""An HTTP proxy before a store's server that fails on purpose."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+_HOPS = {"connection", "transfer-encoding", "keep-alive", "server", "date"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What reached the proxy."""
+
+    number: int
+    """From 1."""
+    method: str
+    path: str
+    headers: dict[str, str]
+    """By lower-case name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer given in place of the server's."""
+
+    status: int
+    code: str
+    """S3's error code."""
+    message: str = "injected"
+
+
+RESET = "reset"
+"""The connection is closed before the server hears of the request."""
+LOST = "lost"
+"""The server does what was asked; its answer is lost."""
+TRUNCATED = "truncated"
+"""Half of the server's answer arrives."""
+SLOW_DOWN = Answer(503, "SlowDown")
+
+Fault = Answer | str | None
+Rule = Callable[[Request], Fault]
+
+
+@dataclass(slots=True)
+class Proxy:
+    """Its address, the rule it follows, and what it has seen."""
+
+    rule: Rule
+    endpoint: str = ""
+    seen: list[Request] = field(default_factory=list)
+
+
+def every(number: int, *faults: Fault) -> Rule:
+    """The rule that meets each `number`-th request with the next of `faults`, in turn."""
+    return lambda request: None if request.number % number else faults[request.number // number % len(faults)]
+
+
+@contextmanager
+def proxy(upstream: str, rule: Rule = lambda request: None) -> Iterator[Proxy]:
+    """A proxy before the server at `upstream`, for the time of the block."""
+    state = Proxy(rule)
+    lock = threading.Lock()
+    target = urlsplit(upstream).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            with lock:
+                request = Request(len(state.seen) + 1, self.command, self.path, headers)
+                state.seen.append(request)
+            match state.rule(request):
+                case Answer() as answer:
+                    self._refuse(answer)
+                case "reset":
+                    self.close_connection = True
+                case fault:
+                    self._forward(body, fault)
+
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = _serve
+
+        def _refuse(self, answer: Answer) -> None:
+            text = f"<Error><Code>{answer.code}</Code><Message>{answer.message}</Message></Error>".encode()
+            self._reply(answer.status, {"Content-Type": "application/xml"}, text, len(text))
+
+        def _forward(self, body: bytes, fault: Fault) -> None:
+            connection = http.client.HTTPConnection(target, timeout=30)
+            try:
+                connection.request(self.command, self.path, body, dict(self.headers.items()))
+                response = connection.getresponse()
+                content = response.read()
+            finally:
+                connection.close()
+            if fault == LOST:
+                self.close_connection = True
+                return
+            headers = {name: value for name, value in response.getheaders() if name.lower() not in _HOPS}
+            length = int(headers.pop("Content-Length", len(content)))
+            if "Location" in headers:
+                headers["Location"] = headers["Location"].replace(upstream, state.endpoint)
+            if fault == TRUNCATED and content:
+                content, self.close_connection = content[: len(content) // 2], True
+            self._reply(response.status, headers, content, length)
+
+        def _reply(self, status: int, headers: dict[str, str], content: bytes, length: int) -> None:
+            self.send_response_only(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing: tests look at `seen`."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Nothing: clients that are killed, or that give up, are what tests are about."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    state.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
