@@ -41,9 +41,9 @@ def shape_of(settings: Settings) -> Shape:
 
 def part_schema(settings: Settings, results: tuple[Column, ...]) -> pa.Schema:
     """The schema of every part: kept columns, where the row came from, results."""
-    fields = [pa.field(column.name, arrow_type(column.dtype)) for column in settings.keep]
+    fields = [pa.field(column.name, arrow_type(column)) for column in settings.keep]
     fields += _POSITION if settings.row_id else ()
-    fields += [pa.field(column.name, arrow_type(column.dtype)) for _, column in result_columns(shape_of(settings), results)]
+    fields += [pa.field(column.name, arrow_type(column)) for _, column in result_columns(shape_of(settings), results)]
     return pa.schema(fields)
 
 
@@ -62,7 +62,7 @@ def result_arrays(
 
 
 def _array(values: npt.NDArray[np.generic], column: Column) -> pa.Array:
-    wanted = arrow_type(column.dtype)
+    wanted = arrow_type(column)
     if values.dtype == object:
         return pa.array(values.tolist(), type=wanted, from_pandas=True)
     if values.dtype.kind in "US":

@@ -56,7 +56,7 @@ def _take(source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequenc
     data, is_all = _beginning(source, storage)
     if data.startswith(_UTF16):
         raise InputError("the file is UTF-16, which cannot be cut at newlines", "Convert it to UTF-8.")
-    header = read_header(BytesSource(source.uri, data), csv)
+    header = read_header(BytesSource(data, source.uri), csv)
     if header is None:
         return Sample(source, None)
     names = (*header.names, *path)
@@ -65,7 +65,7 @@ def _take(source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequenc
     body = data if is_all else data[: data.rfind(b"\n") + 1]
     if problems or len(body) <= header.data_start:
         return Sample(source, names, problems=tuple(problems))
-    reader = CsvReader(BytesSource(source.uri, body), Range(0, len(body)), header, csv, list(dict.fromkeys(wanted)), block_bytes=SAMPLE_BYTES)
+    reader = CsvReader(BytesSource(body, source.uri), Range(0, len(body)), header, csv, list(dict.fromkeys(wanted)), block_bytes=SAMPLE_BYTES)
     blocks = list(reader)
     rows = sum(block.table.num_rows for block in blocks)
     problems += _values_wrong(source, blocks, [c for c in needs if c.name in header.names], csv)

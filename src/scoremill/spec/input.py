@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +17,10 @@ NULL_VALUES = (
     "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
 """The spellings that pandas.read_csv takes for a missing value."""
+
+
+_STATEFUL = ("hz", "iso2022", "utf-7", "idna", "punycode", "raw-unicode", "unicode")
+"""Encodings in which a byte means what those before it say."""
 
 
 class Csv(Spec):
@@ -53,7 +58,7 @@ class Csv(Spec):
             plain = "\n\r,;\t|\"".encode(encoding) == b"\n\r,;\t|\""
         except LookupError:
             raise ValueError(f"{encoding!r} is not an encoding that Python knows") from None
-        if not plain:
+        if not plain or codecs.lookup(encoding).name.startswith(_STATEFUL):
             raise ValueError(f"in {encoding!r} a newline is not one byte, so files cannot be cut; convert them to UTF-8")
         return encoding
 
@@ -63,6 +68,13 @@ class Csv(Spec):
         if not mark.isascii() or mark in "\r\n":
             raise ValueError(f"{mark!r} is not an ASCII character other than a newline")
         return mark
+
+    @model_validator(mode="after")
+    def _marks_are_whole_characters(self) -> Self:
+        for mark in (self.delimiter, self.quote):
+            if any(_is_one_character(bytes([lead, ord(mark)]), self.encoding) for lead in range(0x80, 0x100)):
+                raise ValueError(f"in {self.encoding!r} {mark!r} may be half a character; convert the files to UTF-8")
+        return self
 
     @model_validator(mode="after")
     def _headerless_is_named(self) -> Self:
@@ -75,6 +87,13 @@ class Csv(Spec):
         if self.delimiter == self.quote:
             raise ValueError("`delimiter` and `quote` are the same character")
         return self
+
+
+def _is_one_character(text: bytes, encoding: str) -> bool:
+    try:
+        return len(text.decode(encoding)) == 1
+    except UnicodeDecodeError:
+        return False
 
 
 class Input(Spec):

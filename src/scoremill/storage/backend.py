@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from scoremill.errors import InputChanged
-
 from .commit import Upload
 from .objects import ObjectInfo
 
 
 class Backend(Protocol):
-    """One root on one file system. Names are below the root; missing objects raise FileNotFoundError."""
+    """One root on one file system. Missing objects raise FileNotFoundError, replaced ones VersionChanged."""
 
     @property
     def has_conditional_create(self) -> bool: ...
@@ -26,14 +24,6 @@ class Backend(Protocol):
     def delete(self, names: Sequence[str]) -> None: ...
     def upload(self, name: str) -> Upload: ...
     def sweep(self) -> list[str]: ...
-
-
-def changed(name: str) -> InputChanged:
-    """The error for an object that is another one than was asked for."""
-    return InputChanged(
-        f"{name} was replaced after the run was planned",
-        "Keep inputs unchanged while they are scored; plan again to score the new content.",
-    )
 
 
 def described(name: str, detail: dict[str, Any]) -> ObjectInfo:

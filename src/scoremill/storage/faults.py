@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scoremill.errors import ScoremillError, StorageError
+from scoremill.errors import InputChanged, ScoremillError, StorageError
 
 _TRANSIENT_CODES = {
     "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "BandwidthLimitExceeded",
@@ -32,6 +32,10 @@ _UNTRUSTED_TYPES = {"SSLError", "ClientSSLError", "SSLCertVerificationError", "C
 _EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired", "InvalidToken"}
 _ROTATED_CODES = {"InvalidAccessKeyId", "401"}
 _DENIED_CODES = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "SignatureDoesNotMatch", "403"}
+
+
+class VersionChanged(Exception):
+    """The object is not the version that was asked for."""
 
 
 def code_of(error: BaseException) -> str:
@@ -79,6 +83,11 @@ def explained(uri: str) -> Iterator[None]:
         yield
     except ScoremillError:
         raise
+    except VersionChanged:
+        raise InputChanged(
+            f"{uri} was replaced after the run was planned",
+            "Keep inputs unchanged while they are scored; plan again to score the new content.",
+        ) from None
     except Exception as error:
         if not _is_of_a_store(error):
             raise

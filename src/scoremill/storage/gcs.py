@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 from fsspec.asyn import sync
 
-from .backend import changed, described
+from .backend import described
 from .commit import PartedUpload
 from .connection import Connection
-from .faults import code_of
+from .faults import VersionChanged, code_of
 from .objects import ObjectInfo
 
 _MARK = "scoremill-write"
@@ -53,7 +53,7 @@ class GcsBackend:
             return self._connection.call(lambda fs: self._get(fs, name, headers, version))
         except FileNotFoundError:
             if version is not None and self.info(name) is not None:
-                raise changed(name) from None
+                raise VersionChanged from None
             raise
         except Exception as error:
             if code_of(error) == "416":

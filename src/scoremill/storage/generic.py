@@ -10,9 +10,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from .backend import changed, described
+from .backend import described
 from .commit import PART_BYTES, Upload, is_temporary, temporary_name
 from .connection import Connection
+from .faults import VersionChanged
 from .objects import ObjectInfo
 
 
@@ -43,7 +44,7 @@ class GenericBackend:
             return b""
         data: bytes = self._connection.call(lambda fs: fs.cat_file(self.path(fs, name), start=start, end=end))
         if version is not None and getattr(self.info(name), "version", None) != version:
-            raise changed(name)
+            raise VersionChanged
         return data
 
     def write(self, name: str, data: bytes) -> None:

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from scoremill.units import MIB
 
-from .backend import changed
 from .commit import is_temporary, temporary_name
+from .faults import VersionChanged
 from .objects import ObjectInfo
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -42,14 +42,14 @@ class LocalBackend:
             file.seek(start)
             data = file.read() if end is None else file.read(max(0, end - start))
             if version is not None and _described(name, os.fstat(file.fileno())).version != version:
-                raise changed(name)
+                raise VersionChanged
             return data
 
     def open(self, name: str, version: str | None) -> BinaryIO:
         file = self._path(name).open("rb")
         if version is not None and _described(name, os.fstat(file.fileno())).version != version:
             file.close()
-            raise changed(name)
+            raise VersionChanged
         return file
 
     def write(self, name: str, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -51,4 +52,5 @@ def _rows(table: pa.Table, first: int, count: int) -> Rows:
 
 def _as_json(table: pa.Table, i: int) -> bytes:
     """Row i of the columns that were read, as JSON: Parquet has no text of a row."""
-    return pa.Table.from_batches(table.slice(i, 1).to_batches()).to_pandas().to_json(orient="records", lines=True).strip().encode()
+    row = table.slice(i, 1).to_pylist()[0]
+    return json.dumps(row, default=str, ensure_ascii=False).encode()

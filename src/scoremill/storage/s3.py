@@ -10,10 +10,10 @@ from typing import Any
 
 from fsspec.asyn import sync
 
-from .backend import changed, described
+from .backend import described
 from .commit import PartedUpload, temporary_name
 from .connection import Connection
-from .faults import code_of
+from .faults import VersionChanged, code_of
 from .objects import ObjectInfo
 
 _REFUSED = {"PreconditionFailed", "412"}
@@ -67,7 +67,7 @@ class S3Backend:
             return self._connection.call(lambda fs: self._get(fs, name, asked))
         except OSError as error:
             if code_of(error) in _REFUSED:
-                raise changed(name) from None
+                raise VersionChanged from None
             if code_of(error) in {"InvalidRange", "416"}:
                 return b""
             raise

@@ -10,10 +10,10 @@ from typing import BinaryIO
 from scoremill.spec import Storage
 from scoremill.units import MIB
 
-from .backend import Backend, changed
+from .backend import Backend
 from .commit import Publication
 from .connection import Connection, require_protocol
-from .faults import explained
+from .faults import VersionChanged, explained
 from .local import LocalBackend
 from .objects import ObjectInfo
 from .ranges import RangeReader
@@ -68,7 +68,7 @@ class Store:
             if info is None:
                 raise FileNotFoundError(name)
             if version not in (None, info.version):
-                raise changed(name)
+                raise VersionChanged
         return io.BufferedReader(RangeReader(self.read, info), READ_AHEAD)
 
     def write(self, name: str, data: bytes) -> None:

@@ -7,6 +7,7 @@ import codecs
 import numpy as np
 import pyarrow as pa
 
+
 def is_utf8(encoding: str) -> bool:
     """Whether `encoding` is a name of UTF-8, with or without a byte order mark."""
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")

@@ -26,7 +26,9 @@ def categorize(values: pa.Array, column: Column, dialect: Csv) -> tuple[pd.Categ
     return pd.Categorical.from_codes(codes, dtype=dtype), unseen
 
 
-def _places(distinct: pa.Array, categories: tuple[str | int | float | bool, ...], dialect: Csv) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+def _places(
+    distinct: pa.Array, categories: tuple[str | int | float | bool, ...], dialect: Csv
+) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     """Of each distinct value its position among the categories, or -1."""
     if all(isinstance(one, bool) for one in categories):
         known = pa.array(categories, pa.bool_())

@@ -20,7 +20,7 @@ def convert_column(values: pa.ChunkedArray, column: Column, dialect: Csv) -> Par
     A category is whatever its input is; InputError where no value of the input's type could convert.
     """
     array = _in_one_piece(values)
-    kind = arrow_type(column.dtype)
+    kind = arrow_type(column)
     if column.dtype == "category" or array.type == kind:
         return array, None
     if pa.types.is_null(array.type):

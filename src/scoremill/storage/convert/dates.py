@@ -15,10 +15,15 @@ def parse_date(text: pa.Array, form: str | None, kind: pa.DataType) -> Parsed:
 
     A time with an offset is brought to UTC. One without is UTC for a type with a zone.
     """
-    values = text.to_pandas(strings_to_categorical=False)
-    times = pd.to_datetime(values, format=form or "ISO8601", errors="coerce", utc=True)
-    stamps = pa.array(times.dt.tz_localize(None))
-    return cast_date(stamps, kind, text.is_valid())
+    is_given = text.is_valid()
+    if form is None:
+        # pandas takes `now` and `today` for ISO 8601.
+        text = pc.if_else(pc.match_substring_regex(text, r"^\s*[+-]?\d"), text, pa.scalar(None, pa.string()))
+    if kind.unit != "ns":
+        # One nanosecond in a batch would narrow the range of all its years.
+        text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
+    times = pd.to_datetime(text.to_pandas(), format=form or "ISO8601", errors="coerce", utc=True)
+    return cast_date(pa.array(times.dt.tz_localize(None)), kind, is_given)
 
 
 def cast_date(stamps: pa.Array, kind: pa.DataType, is_given: pa.Array) -> Parsed:

@@ -68,8 +68,8 @@ def to_arrow(rows: Rows, columns: Sequence[Column], dialect: Csv) -> pa.Table:
                 f"column {column.name!r}: {where}: {_reason(rows, first, column)}",
                 f"Give its type, for example `input.csv.dtypes: {{{column.name}: string}}`.",
             )
-        arrays.append(array.cast(arrow_type(column.dtype)))
-    return pa.table(arrays, schema=pa.schema([(c.name, arrow_type(c.dtype)) for c in columns]))
+        arrays.append(array.cast(arrow_type(column)))
+    return pa.table(arrays, schema=pa.schema([(c.name, arrow_type(c)) for c in columns]))
 
 
 def _rejects(rows: Rows, masks: Sequence[tuple[Column, Mask]]) -> list[Reject]:
@@ -99,7 +99,7 @@ def _series(array: pa.Array, column: Column, dialect: Csv, unseen: Counter[str])
             unseen[column.name] += count
         return values
     if dtype in ("string", "str", "category"):
-        return pd.StringDtype(na_value=np.nan).__from_arrow__(array.cast(pa.string()))
+        return array.cast(pa.string()).to_pandas(types_mapper=lambda _: pd.StringDtype(na_value=np.nan))
     if dtype == "object" or (dtype == "bool" and array.null_count):
         objects = array.to_numpy(zero_copy_only=False).astype(object)
         objects[array.is_null().to_numpy(zero_copy_only=False)] = np.nan

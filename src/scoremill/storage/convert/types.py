@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from scoremill.errors import UsageError
+from scoremill.spec import Column
 
 _NUMERIC = re.compile(r"float(16|32|64)|u?int(8|16|32|64)", re.IGNORECASE)
 _DATE = re.compile(r"datetime64\[(s|ms|us|ns)(?:, *(.+))?\]")
@@ -15,11 +16,12 @@ TEXT = ("string", "str", "object", "category")
 """Dtypes whose values are text as it stands."""
 
 
-def arrow_type(dtype: str) -> pa.DataType:
-    """The Arrow type that holds a pandas dtype; UsageError where no CSV could hold it.
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type that holds a column's pandas dtype; UsageError where no CSV could hold it.
 
     Text, objects and categories are strings; nullable dtypes (`Int64`, `boolean`) are as the plain ones.
     """
+    dtype = column.dtype
     if dtype in TEXT:
         return pa.string()
     if dtype in ("bool", "boolean"):
@@ -29,7 +31,7 @@ def arrow_type(dtype: str) -> pa.DataType:
     if match := _DATE.fullmatch(dtype):
         return pa.timestamp(match[1], match[2])
     raise UsageError(
-        f"{dtype!r} is not a type that values are read as",
+        f"column {column.name!r}: {dtype!r} is not a type that values are read as",
         "Use float64, int64, string, bool, category or datetime64[ns], or a narrower kind of these.",
     )
 

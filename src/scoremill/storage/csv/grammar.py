@@ -81,7 +81,8 @@ class Grammar:
         starts = np.concatenate([[0], line_ends(text, self.quotes(text), odd=False, final=True)])
         starts = starts[starts < len(text)]
         first = as_array(text)[starts]
-        return starts[(first != _LF) & (first != _CR)]
+        filled: Positions = starts[(first != _LF) & (first != _CR)]
+        return filled
 
     def last_end(self, text: bytes, quotes: Positions, final: bool) -> int | None:
         """Where the last record that `text` holds whole ends, by parity; text begins a record."""
@@ -119,12 +120,11 @@ class Grammar:
         return last
 
 
-def _ends_within(
-    text: bytes, quotes: Positions, begin: int, stop: int, final: bool, odd: bool = False
-) -> Positions:
+def _ends_within(text: bytes, quotes: Positions, begin: int, stop: int, final: bool, odd: bool = False) -> Positions:
     low, high = np.searchsorted(quotes, (begin, stop))
     inside = odd ^ bool(low & 1)
-    return line_ends(memoryview(text)[begin:stop], quotes[low:high] - begin, inside, final) + begin
+    ends: Positions = line_ends(memoryview(text)[begin:stop], quotes[low:high] - begin, inside, final) + begin
+    return ends
 
 
 def line_ends(text: bytes | memoryview, quotes: Positions, odd: bool, final: bool) -> Positions:
@@ -132,7 +132,7 @@ def line_ends(text: bytes | memoryview, quotes: Positions, odd: bool, final: boo
 
     A CR that ends a text that is not `final` may be half a CRLF and does not count.
     """
-    ends = newline_ends(text, final)
+    ends: Positions = newline_ends(text, final)
     if not len(quotes):
         return ends[:0] if odd else ends
     return ends[(np.searchsorted(quotes, ends) & 1) == int(odd)]
@@ -147,7 +147,8 @@ def newline_ends(text: bytes | memoryview, final: bool) -> Positions:
         carriage[:-1] &= ~newline[1:]
         carriage[-1] &= final
         newline |= carriage
-    return np.flatnonzero(newline) + 1
+    ends: Positions = np.flatnonzero(newline) + 1
+    return ends
 
 
 def count_newlines(text: bytes, begin: int, stop: int) -> int:

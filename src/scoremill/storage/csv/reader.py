@@ -115,7 +115,7 @@ class CsvReader:
                 end = self._grammar.last_end_by_machine(window.text, window.is_final)
             if end is not None and (is_regular or self._is_whole):
                 return self._take(end, quotes, is_regular)
-            if not is_regular and not self._is_whole or len(window.text) >= self._max_row_bytes:
+            if (not is_regular and not self._is_whole) or len(window.text) >= self._max_row_bytes:
                 self._give_up()
                 return None
             want = max(want, len(window.text)) * 2

@@ -1,0 +1,99 @@
+"""One driver an output, whatever becomes of the others."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from scoremill.errors import LeaseError
+from scoremill.ledger import Lease
+from scoremill.ledger.lease import Holder
+from scoremill.storage.filesystem import Store
+
+BEAT = 0.2
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path))
+
+
+def pretend(store, number, **changes):
+    """Another driver's lease, as its object would be."""
+    from dataclasses import asdict
+
+    holder = asdict(Holder.here()) | {"host": "elsewhere", "pid": 4711} | changes
+    store.create(f"_scoremill/lease/{number:06d}.json", json.dumps(holder).encode())
+    store.write(f"_scoremill/lease/{number:06d}.beat", b"")
+
+
+def test_a_second_driver_is_told_who_holds_the_output_and_since_when(store):
+    lease = Lease.acquire(store, beat_seconds=BEAT)
+    try:
+        with pytest.raises(LeaseError, match=f"process {os.getpid()} .* since 20"):
+            Lease.acquire(store, beat_seconds=BEAT)
+    finally:
+        lease.release()
+
+
+def test_a_released_lease_is_free_at_once(store):
+    first = Lease.acquire(store, beat_seconds=BEAT)
+    first.release()
+    second = Lease.acquire(store, beat_seconds=BEAT)
+    assert second.number == first.number + 1
+    second.release()
+
+
+def test_a_lease_of_a_silent_driver_elsewhere_is_taken_after_three_missed_beats(store):
+    pretend(store, 1)
+    with pytest.raises(LeaseError, match="elsewhere"):
+        Lease.acquire(store, beat_seconds=BEAT)
+    begin = time.monotonic()
+    lease = Lease.acquire(store, wait=True, beat_seconds=BEAT)
+    assert lease.number == 2
+    assert time.monotonic() - begin >= BEAT
+    lease.release()
+
+
+def test_a_lease_of_a_process_that_is_dead_on_this_host_is_taken_at_once(store):
+    program = (
+        "import os, sys\nfrom scoremill.ledger import Lease\nfrom scoremill.storage.filesystem import Store\n"
+        "Lease.acquire(Store(sys.argv[1]), beat_seconds=1000)\nos.kill(os.getpid(), 9)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, store.uri], env={**os.environ, "PYTHONPATH": "src"}, check=False)
+    assert ended.returncode == -9
+    lease = Lease.acquire(store, beat_seconds=1000)
+    assert lease.number == 2
+    lease.release()
+
+
+def test_a_driver_that_was_overtaken_learns_it(store):
+    lease = Lease.acquire(store, beat_seconds=BEAT)
+    pretend(store, 2)
+    deadline = time.monotonic() + 20
+    with pytest.raises(LeaseError, match="took over"):
+        while time.monotonic() < deadline:
+            lease.check()
+            threading.Event().wait(BEAT / 4)
+    lease.release()
+
+
+def test_of_many_drivers_at_once_one_wins(store):
+    won, lost = [], []
+
+    def try_it():
+        try:
+            won.append(Lease.acquire(store, beat_seconds=60))
+        except LeaseError:
+            lost.append(1)
+
+    threads = [threading.Thread(target=try_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(won), len(lost)) == (1, 7)
+    won[0].release()

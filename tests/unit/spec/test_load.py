@@ -1,0 +1,118 @@
+"""A job file and flags give the same job, and what is wrong with either is named with its place."""
+
+import json
+
+import pytest
+from scoremill.errors import UsageError
+from scoremill.spec import load_job, merge, parse_job
+
+JOB = """\
+apiVersion: scoremill.dev/v1alpha1
+kind: ScoringJob
+metadata: {name: tips-2009}
+spec:
+  model: {uri: models/tip, method: predict_proba}
+  input:
+    uris: ["trips/*.csv"]
+    partitionBytes: 64MiB
+  output: {uri: scores}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def _write(text, name="job.yaml"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return _write
+
+
+def test_yaml_json_and_fields_give_the_same_job(write):
+    import yaml
+
+    fields = yaml.safe_load(JOB)
+    job = load_job(write(JOB))
+    assert job == load_job(write(json.dumps(fields), "job.json")) == parse_job(fields)
+    assert job.spec.input.partition_bytes == 64 * 2**20
+
+
+def test_defaults_are_those_that_the_docs_promise(write):
+    spec = load_job(write(JOB)).spec
+    assert (spec.output.mode, spec.output.format, spec.model.batch_rows) == ("Resume", "parquet", 131_072)
+    assert (spec.errors.on_row_error, spec.errors.max_fraction) == ("Quarantine", 0.01)
+
+
+def test_flags_lie_over_the_file(write):
+    job = load_job(write(JOB), {"spec": {"output": {"uri": "elsewhere"}}})
+    assert job.spec.output.uri == "elsewhere"
+    assert job.spec.model.uri == "models/tip"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field", "expected"),
+    [
+        ("name: tips-2009", "name: Tips_2009", 3, "metadata.name", "lower-case"),
+        ("method: predict_proba", "method: predict_prob", 5, "spec.model.method", "predict_proba"),
+        ("partitionBytes: 64MiB", "partitionBytes: 64XB", 8, "spec.input.partitionBytes", "not a size"),
+        ("partitionBytes: 64MiB", "partitionBytes: 1000", 8, "spec.input.partitionBytes", "greater than or equal to 1024"),
+        ("partitionBytes: 64MiB", "partitonBytes: 64MiB", 8, "spec.input.partitonBytes", "no such field"),
+        ("{uri: scores}", "{}", 9, "spec.output.uri", "required"),
+        ('["trips/*.csv"]', "[]", 7, "spec.input.uris", "at least 1 item"),
+        ("kind: ScoringJob", "kind: Job", 2, "kind", "ScoringJob"),
+    ],
+)
+def test_an_error_names_file_line_field_and_what_was_expected(write, old, new, line, field, expected):
+    path = write(JOB.replace(old, new))
+    with pytest.raises(UsageError) as raised:
+        load_job(path)
+    first = raised.value.message.splitlines()[0]
+    assert first.startswith(f"{path}:{line}: {field}: ")
+    assert expected in first
+
+
+def test_every_error_is_listed_at_once(write):
+    with pytest.raises(UsageError) as raised:
+        load_job(write(JOB.replace("scores", "''").replace("64MiB", "1XB")))
+    assert len(raised.value.message.splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "", "a: [", "a: 1\n---\nb: 2\n"])
+def test_what_is_no_job_is_a_usage_error(write, text):
+    with pytest.raises(UsageError):
+        load_job(write(text))
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(UsageError, match="no-such-file"):
+        load_job("no-such-file.yaml")
+
+
+@pytest.mark.parametrize("name", ["key", "secret", "aws_secret_access_key", "token", "password", "account_key"])
+def test_a_credential_in_a_job_is_refused_and_its_value_not_shown(write, name):
+    with pytest.raises(UsageError) as raised:
+        load_job(write(JOB), {"spec": {"storage": {"options": {name: "hunter2"}}}})
+    assert name in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("csv", "expected"),
+    [
+        ({"header": False}, "columns"),
+        ({"columns": ["a"]}, "header: false"),
+        ({"header": False, "columns": ["a", "a"]}, "twice"),
+        ({"encoding": "utf-16"}, "UTF-8"),
+        ({"encoding": "klingon"}, "klingon"),
+        ({"delimiter": "\n"}, "newline"),
+        ({"delimiter": '"'}, "same character"),
+    ],
+)
+def test_impossible_dialects_are_refused(csv, expected):
+    with pytest.raises(UsageError, match=expected):
+        parse_job({"spec": {"model": {"uri": "m"}, "input": {"uris": ["i"], "csv": csv}, "output": {"uri": "o"}}})
+
+
+def test_merge_keeps_what_is_not_overridden():
+    assert merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}, "d": 4}) == {"a": {"b": 1, "c": 3}, "d": 4}

@@ -1,0 +1,46 @@
+"""Sizes as people write them, names as others rely on them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scoremill.naming import digest, is_kubernetes_name, part_name
+from scoremill.units import format_bytes, format_seconds, parse_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("64MiB", 64 * 2**20), ("4Gi", 4 * 2**30), ("500MB", 500_000_000), ("1.5 GiB", 3 * 2**29), ("1024", 1024), (7, 7)],
+)
+def test_sizes_are_read(text, count):
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "1 XB", "-1", "1e3", True])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_bytes(text)
+
+
+@given(st.integers(0, 2**30))
+def test_whole_kibibytes_survive_formatting(count):
+    assert parse_bytes(format_bytes(count)) == pytest.approx(count, rel=0.06, abs=1)
+
+
+def test_durations_are_for_people():
+    assert [format_seconds(s) for s in (0.42, 42, 200, 7500)] == ["0.4 s", "42 s", "3 min 20 s", "2 h 5 min"]
+
+
+@given(st.lists(st.integers(0, 10**8), min_size=2, max_size=20, unique=True))
+def test_sorted_names_are_the_order_of_numbers_without_end(numbers):
+    names = [part_name(number, "0123456789abcdef", "parquet") for number in sorted(numbers)]
+    assert names == sorted(names)
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys():
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 2, "b": 1})
+
+
+@pytest.mark.parametrize(("name", "good"), [("a", True), ("a-1.b", True), ("A", False), ("a_b", False), ("-a", False),
+                                            ("a.", False), ("", False), ("a" * 253, True), ("a" * 254, False)])  # fmt: skip
+def test_kubernetes_names_are_told_from_others(name, good):
+    assert is_kubernetes_name(name) is good
