@@ -180,7 +180,7 @@ def _written(kind: Flavour, estimator: Any, folder: Path, code: Mapping[str, byt
         files = {kind.ARTIFACT: kind.dump(estimator, folder / kind.ARTIFACT)}
     except Exception as error:
         raise ModelError(f"the model cannot be written: {type(error).__name__}: {error}",
-                         "Open files, connections, locks and generators cannot be part of a model.") from error  # fmt: skip
+                         "Open files, connections, locks and generators cannot be part of a model; skops knows fewer types than joblib.") from error  # fmt: skip
     for name, content in code.items():
         path = folder / CODE / name
         path.parent.mkdir(parents=True, exist_ok=True)

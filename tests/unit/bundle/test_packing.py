@@ -327,14 +327,13 @@ def test_a_script_packs_what_it_defines_and_a_csv_sample_tells_the_types(tmp_pat
 def test_a_model_file_is_read_and_skops_bundles_score_alike(tmp_path, flowers):
     model = LogisticRegression(max_iter=500).fit(flowers[["sl", "pw"]], flowers["target"])
     joblib.dump(model, tmp_path / "model.joblib")
-    bundle = pack(
-        tmp_path / "model.joblib", tmp_path / "bundle", sample=flowers, method="predict_proba", format="skops"
-    )
+    bundle = stage(
+        read_model(tmp_path / "model.joblib"), tmp_path, sample=flowers, method="predict_proba", format="skops"
+    ).bundle
     assert (bundle.format, bundle.method) == ("skops", "predict_proba")
     results = call(load_estimator(bundle.uri, bundle.digest, HERE), bundle, bundle.method, flowers)
     assert np.array_equal(np.column_stack(list(results.values())), model.predict_proba(flowers[["sl", "pw"]]))
-    again = read_model(Path(bundle.uri) / "model.skops")
-    assert np.array_equal(again.coef_, model.coef_)
+    assert np.array_equal(read_model(Path(bundle.uri) / "model.skops").coef_, model.coef_)
 
 
 def test_model_files_that_cannot_be_read_say_why(tmp_path):
