@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import scoremill
 from scoremill.errors import ModelError, ScoremillError, UsageError
 from scoremill.spec import Storage
 
@@ -78,7 +77,7 @@ _ENTRANCE = "import sys; sys.path.append(sys.argv[1]); from scoremill.bundle.pro
 
 
 def _root() -> str:
-    return str(Path(scoremill.__file__).parents[1])
+    return str(Path(__file__).parents[2])
 
 
 def _environment(place: str) -> dict[str, str]:
