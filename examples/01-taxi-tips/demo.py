@@ -6,6 +6,7 @@ The S3 server is moto's; it lives in this process and goes with it. Everything e
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shlex
 import shutil
@@ -18,7 +19,7 @@ import pyarrow.parquet
 import s3fs
 from moto.server import ThreadedMotoServer
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(os.path.relpath(Path(__file__).resolve().parent))
 INPUT, OUTPUT = "s3://taxi/trips/*.csv", "s3://taxi/tips/"
 
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("demo"))
     arguments = parser.parse_args()
     began = time.monotonic()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request, otherwise
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
@@ -100,7 +102,7 @@ def look(copy: Path) -> None:
 
 def python(script: str, *arguments: object) -> None:
     """Run a script of this folder."""
-    run([sys.executable, str(HERE / script)], f"python {script}", arguments)
+    run([sys.executable, str(HERE / script)], f"python {HERE / script}", arguments)
 
 
 def scoremill(*arguments: object) -> None:
