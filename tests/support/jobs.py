@@ -1,0 +1,88 @@
+"""Small jobs that are real: a fitted pipeline in a bundle, CSVs to score, and what they must give."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from scoremill.bundle import pack
+from scoremill.spec import ScoringJob, merge, parse_job
+from scoremill.storage.filesystem import Store
+
+ROOT = Path(__file__).parents[2]
+
+
+def trips(rows: int, seed: int = 0) -> pd.DataFrame:
+    """Rows with numbers, text and a column that no model reads."""
+    random = np.random.default_rng(seed)
+    return pd.DataFrame({
+        "id": np.arange(rows),
+        "distance": random.exponential(3, rows).round(3),
+        "payment": random.choice(["cash", "credit", "no charge"], rows),
+        "note": random.choice(["", "late", "a, b", "x"], rows),
+        "passengers": random.integers(1, 6, rows),
+    })  # fmt: skip
+
+
+def pipeline(frame: pd.DataFrame) -> Pipeline:
+    """A classifier of three of the columns of `trips`."""
+    entrance = make_column_transformer(
+        (StandardScaler(), ["distance", "passengers"]), (OneHotEncoder(handle_unknown="ignore"), ["payment"])
+    )
+    labels = (frame["distance"] + frame["passengers"] > 5).astype(int)
+    return make_pipeline(entrance, LogisticRegression()).fit(frame, labels)
+
+
+def trip_bundle(folder: Path) -> str:
+    """The URI of a bundle of that classifier."""
+    sample = trips(500)
+    pack(pipeline(sample), str(folder), sample=sample, method="predict_proba")
+    return str(folder)
+
+
+def make_job(model: str, inputs: str | Iterable[str], output: str, /, **spec: Any) -> ScoringJob:
+    """A job; `spec` holds further parts of it by their names in a job file."""
+    uris = [inputs] if isinstance(inputs, str) else list(inputs)
+    fields = {"model": {"uri": model}, "input": {"uris": uris}, "output": {"uri": output}}
+    return parse_job({"spec": merge(fields, spec)})
+
+
+def objects(output: str) -> dict[str, bytes]:
+    """The parts and errors objects of an output, by name."""
+    store = Store(output)
+    return {info.name: store.read(info.name) for info in store.list() if "part-" in info.name}
+
+
+def table(output: str) -> pd.DataFrame:
+    """All predictions of an output of Parquet, in the order of its names."""
+    store = Store(output)
+    names = sorted(info.name for info in store.list() if info.name.startswith("part-"))
+    return pd.concat([pd.read_parquet(store.open(name)) for name in names], ignore_index=True)
+
+
+def command(*arguments: object, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """`scoremill ARGUMENTS` as a process of its own."""
+    paths = [str(ROOT / "src"), str(ROOT), *filter(None, [(environment or {}).get("PYTHONPATH")])]
+    variables = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "scoremill", *map(str, arguments)],
+        env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def run(*arguments: object, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `scoremill ARGUMENTS`."""
+    process = command(*arguments, environment=environment)
+    out, err = process.communicate(timeout=170)
+    return process.returncode, out, err
