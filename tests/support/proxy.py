@@ -62,8 +62,8 @@ def every(number: int, *faults: Fault) -> Rule:
 
 
 @contextmanager
-def proxy(upstream: str, rule: Rule = lambda request: None) -> Iterator[Proxy]:
-    """A proxy before the server at `upstream`, for the time of the block."""
+def proxy(upstream: str, rule: Rule = lambda request: None, drop: tuple[str, ...] = ()) -> Iterator[Proxy]:
+    """A proxy before the server at `upstream`, for the time of the block; headers in `drop` do not reach the server."""
     state = Proxy(rule)
     lock = threading.Lock()
     target = urlsplit(upstream).netloc
@@ -94,7 +94,8 @@ def proxy(upstream: str, rule: Rule = lambda request: None) -> Iterator[Proxy]:
         def _forward(self, body: bytes, fault: Fault) -> None:
             connection = http.client.HTTPConnection(target, timeout=30)
             try:
-                connection.request(self.command, self.path, body, dict(self.headers.items()))
+                passed = {name: value for name, value in self.headers.items() if name.lower() not in drop}
+                connection.request(self.command, self.path, body, passed)
                 response = connection.getresponse()
                 content = response.read()
             finally:

@@ -38,12 +38,10 @@ class Connection:
 
     def __init__(self, uri: str, settings: Storage) -> None:
         self.protocol = protocol_of(uri)
+        self.settings = settings
         self._uri = uri
-        self._settings = settings
-
-    @property
-    def settings(self) -> Storage:
-        return self._settings
+        self._place = "" if self.protocol in {"s3", "gs", "memory"} else uri
+        self._fingerprint = fingerprint(settings)
 
     @property
     def fs(self) -> Any:
@@ -51,7 +49,7 @@ class Connection:
         key = self._key()
         with _LOCK:
             if key not in _INSTANCES:
-                _INSTANCES[key] = _connect(self.protocol, self._uri, self._settings)
+                _INSTANCES[key] = _connect(self.protocol, self._uri, self.settings)
             return _INSTANCES[key]
 
     def call(self, action: Callable[[Any], T]) -> T:
@@ -71,8 +69,7 @@ class Connection:
                 del _INSTANCES[self._key()]
 
     def _key(self) -> Key:
-        place = "" if self.protocol in {"s3", "gs", "memory"} else self._uri
-        return os.getpid(), self.protocol, place, fingerprint(self._settings), environment()
+        return os.getpid(), self.protocol, self._place, self._fingerprint, environment()
 
 
 def require_protocol(protocol: str) -> None:
@@ -108,6 +105,7 @@ def _connect(protocol: str, uri: str, settings: Storage) -> Any:
 def _connect_s3(options: Options) -> Any:
     fs = fsspec.filesystem("s3", **options)
     fs.retries = 1
+    fs.connect()
     return fs
 
 

@@ -1,0 +1,312 @@
+"""How stores treat credentials and settings, seen from the server's side."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from scoremill.errors import StorageError, UsageError
+from scoremill.spec import Storage
+from scoremill.storage import retry
+from scoremill.storage.filesystem import Store, find
+from scoremill.units import MIB
+from tests.support import gcs as gcs_support
+from tests.support import s3 as s3_support
+from tests.support.proxy import LOST, Answer, Fault, Proxy, Request, Rule, proxy
+
+EXPIRED = Answer(400, "ExpiredToken", "The provided token has expired.")
+Through = Callable[..., Proxy]
+
+
+@pytest.fixture
+def through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Through]:
+    """Puts a proxy with a rule before a bucket's server."""
+    monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.002))
+    with ExitStack() as stack:
+
+        def start(bucket: s3_support.Bucket | gcs_support.Bucket, rule: Rule, drop: tuple[str, ...] = ()) -> Proxy:
+            state = stack.enter_context(proxy(bucket.endpoint, rule, drop))
+            variable = "AWS_ENDPOINT_URL" if isinstance(bucket, s3_support.Bucket) else "STORAGE_EMULATOR_HOST"
+            monkeypatch.setenv(variable, state.endpoint)
+            return state
+
+        yield start
+
+
+def key_of(request: Request) -> str:
+    """The access key that signed a request to S3."""
+    return request.headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]
+
+
+def refuses(key: str) -> Rule:
+    """The rule of a store for which `key` has expired. A HEAD is answered without a body, as S3 does."""
+
+    def rule(request: Request) -> Fault:
+        return EXPIRED if key_of(request) == key else None
+
+    return rule
+
+
+def write_credentials(path: Path, key: str) -> None:
+    path.write_text(f"[default]\naws_access_key_id={key}\naws_secret_access_key=s\naws_session_token=t\n")
+
+
+# --- temporary credentials --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["info", "read", "list", "write", "publish", "open file"])
+def test_expired_credentials_are_read_anew_from_the_credentials_file(
+    s3: s3_support.Bucket, through: Through, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    write_credentials(tmp_path / "credentials", "FIRST")
+    seen = through(s3, lambda request: None)
+    store = Store(s3.uri())
+    store.write("a", b"0123456789" * MIB)
+    file = store.open("a")
+
+    write_credentials(tmp_path / "credentials", "SECOND")
+    seen.rule = refuses("FIRST")
+    seen.seen.clear()
+    match call:
+        case "info":
+            assert store.info("a") is not None
+        case "read":
+            assert store.read("a", 0, 3) == b"012"
+        case "list":
+            assert [one.name for one in store.list()] == ["a"]
+        case "write":
+            store.write("b", b"1")
+        case "publish":
+            with store.publish("b") as publication:
+                publication.write(bytes(9 * MIB))
+        case _:
+            assert file.read(3) == b"012"
+    # botocore asks for the bucket's region when a HEAD is refused, with the old key too.
+    keys = [key_of(request) for request in seen.seen]
+    assert keys[0] == "FIRST" and keys[-1] == "SECOND" and keys == sorted(keys) and keys.count("FIRST") <= 2
+
+
+def test_an_upload_in_parts_goes_on_with_new_credentials(
+    s3: s3_support.Bucket, through: Through, tmp_path: Path
+) -> None:
+    options = tmp_path / "options.yaml"
+    options.touch(0o600)
+    options.write_text("{key: FIRST, secret: s}")
+    seen = through(s3, lambda request: None)
+    store = Store(s3.uri(), Storage(options_file=str(options)))
+    with store.publish("a") as publication:
+        publication.write(bytes(9 * MIB))
+        options.write_text("{key: SECOND, secret: s}")
+        seen.rule = refuses("FIRST")
+        publication.write(bytes(9 * MIB))
+    assert store.list()[0].size == 18 * MIB
+
+
+def test_credentials_of_a_process_are_renewed_before_they_expire(
+    s3: s3_support.Bucket, through: Through, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "issue.py"
+    script.write_text(
+        "import datetime, json, pathlib\n"
+        f"issued = pathlib.Path({str(tmp_path / 'issued')!r})\n"
+        "number = len(issued.read_text()) if issued.exists() else 0\n"
+        "issued.write_text('.' * (number + 1))\n"
+        "until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=60)\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': f'KEY{number}', 'SecretAccessKey': 's',"
+        " 'SessionToken': 't', 'Expiration': until.isoformat()}))\n"
+    )
+    (tmp_path / "config").write_text(f"[profile short]\ncredential_process = {sys.executable} {script}\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    seen = through(s3, lambda request: None)
+    store = Store(s3.uri(), Storage(profile="short"))
+    store.write("a", b"1")
+    first = key_of(seen.seen[-1])
+    # A minute is less than botocore's margin, so it renews before each call.
+    assert store.read("a") == b"1"
+    assert key_of(seen.seen[-1]) > first
+
+
+def test_credentials_that_stay_expired_are_the_users_to_mend(s3: s3_support.Bucket, through: Through) -> None:
+    seen = through(s3, lambda request: EXPIRED)
+    with pytest.raises(StorageError, match="expired") as raised:
+        Store(s3.uri()).read("a")
+    assert raised.value.mend and "Log in again" in raised.value.mend
+    assert len(seen.seen) == 2
+
+
+def test_a_corrected_environment_counts_at_once(s3: s3_support.Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(s3.uri())
+    with monkeypatch.context() as without:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            without.delenv(name)
+        with pytest.raises(StorageError, match="no credentials") as raised:
+            store.list()
+        assert raised.value.mend and "AWS_ACCESS_KEY_ID" in raised.value.mend
+    assert store.list() == []
+
+
+# --- what the user is told --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(403, "AccessDenied"), "permission denied"),
+        (Answer(403, "InvalidAccessKeyId"), "does not know the credentials"),
+        (Answer(403, "SignatureDoesNotMatch"), "permission denied"),
+        (Answer(404, "NoSuchBucket"), "no such bucket"),
+        (Answer(503, "SlowDown"), "too busy"),
+        (Answer(400, "KMS.DisabledException"), "refused"),
+    ],
+)
+def test_refusals_are_explained_with_a_mend(
+    s3: s3_support.Bucket, through: Through, answer: Answer, message: str
+) -> None:
+    seen = through(s3, lambda request: answer)
+    with pytest.raises(StorageError, match=message) as raised:
+        Store(s3.uri()).list()
+    assert raised.value.mend and raised.value.__cause__ is None and raised.value.__suppress_context__
+    assert len(seen.seen) == (5 if answer.code == "SlowDown" else 2 if answer.code == "InvalidAccessKeyId" else 1)
+
+
+def test_a_missing_bucket_and_a_closed_port_are_told_apart(
+    s3: s3_support.Bucket, through: Through, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through(s3, lambda request: None)
+    with pytest.raises(StorageError, match="no such bucket"):
+        find("s3://bucket-that-nobody-made/x/*.csv")
+    with pytest.raises(StorageError, match="could not be reached") as raised:
+        Store(s3.uri(), Storage(endpoint="http://127.0.0.1:9")).list()
+    assert raised.value.mend and "storage.endpoint" in raised.value.mend
+
+
+def test_an_unknown_profile_is_named_as_such(s3: s3_support.Bucket) -> None:
+    with pytest.raises(StorageError, match="profile"):
+        Store(s3.uri(), Storage(profile="nobody")).list()
+
+
+def test_an_unknown_option_is_named_without_its_value(s3: s3_support.Bucket) -> None:
+    with pytest.raises(UsageError, match="no_such_option") as raised:
+        Store(s3.uri(), Storage(options={"no_such_option": "val-ue"})).list()
+    assert "val-ue" not in str(raised.value)
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_kms_key_and_requester_pays_reach_s3_with_each_request_that_takes_them(
+    s3: s3_support.Bucket, through: Through
+) -> None:
+    seen = through(s3, lambda request: None)
+    store = Store(s3.uri(), Storage(kms_key="alias/k", requester_pays=True))
+    store.write("a", b"1")
+    store.create("b", b"1")
+    with store.publish("c") as publication:
+        publication.write(bytes(9 * MIB))
+    begun = [
+        one for one in seen.seen if (one.method == "PUT" and "partNumber" not in one.path) or "?uploads" in one.path
+    ]
+    assert len(begun) == 3
+    assert {one.headers["x-amz-server-side-encryption-aws-kms-key-id"] for one in begun} == {"alias/k"}
+    store.read("a")
+    store.list()
+    assert {one.headers["x-amz-request-payer"] for one in seen.seen} == {"requester"}
+
+
+def test_an_anonymous_reader_signs_nothing(s3: s3_support.Bucket, through: Through) -> None:
+    seen = through(s3, lambda request: None)
+    public = urllib.request.Request(f"{s3.endpoint}/{s3.bucket}/a", b"1", method="PUT")
+    public.headers |= {"X-amz-acl": "public-read", "Content-type": "text/csv"}
+    urllib.request.urlopen(public).close()
+    assert Store(s3.uri(), Storage(anonymous=True)).read("a") == b"1"
+    assert all("authorization" not in request.headers for request in seen.seen)
+
+
+def test_kms_key_reaches_google_and_its_requester_is_named(gcs: gcs_support.Bucket, through: Through) -> None:
+    seen = through(gcs, lambda request: None)
+    store = Store(gcs.uri(), Storage(kms_key="projects/p/key", options={"project": "payer"}, requester_pays=True))
+    store.write("a", b"1")
+    with store.publish("b") as publication:
+        publication.write(bytes(9 * MIB))
+    begun = [request.path for request in seen.seen if "uploadType" in request.path and "upload_id" not in request.path]
+    assert len(begun) == 2 and all("kmsKeyName=projects/p/key" in path for path in begun)
+    assert all("userProject=payer" in request.path for request in seen.seen)
+
+
+def test_a_region_is_where_requests_are_signed_for(s3: s3_support.Bucket, through: Through) -> None:
+    seen = through(s3, lambda request: None)
+    Store(s3.uri(), Storage(options={"region": "eu-north-1"})).list()
+    assert "/eu-north-1/s3/" in seen.seen[-1].headers["authorization"]
+
+
+def test_no_secret_of_an_options_file_leaves_the_process(
+    s3: s3_support.Bucket, through: Through, tmp_path: Path
+) -> None:
+    options = tmp_path / "options.json"
+    options.touch(0o600)
+    options.write_text(json.dumps({"key": "AKIDEXAMPLE", "secret": "s3cr3t", "token": "t0k3n"}))
+    seen = through(s3, lambda request: None)
+    store = Store(s3.uri(), Storage(options_file=str(options)))
+    store.write("a", b"1")
+    assert key_of(seen.seen[-1]) == "AKIDEXAMPLE"
+    seen.rule = lambda request: Answer(403, "AccessDenied")
+    with pytest.raises(StorageError) as raised:
+        store.read("a")
+    told = f"{raised.value!r} {raised.value} {store!r} {vars(store)} {pickle.dumps(store)!r} {pickle.dumps(raised.value)!r}"
+    assert not [secret for secret in ("AKIDEXAMPLE", "s3cr3t", "t0k3n") if secret in told]
+
+
+# --- lost answers and servers that know no conditions -----------------------------------------------------------------
+
+
+def first(method: str, *parts: str) -> Rule:
+    """The rule that loses the answer to the first request of this kind."""
+    done: list[Request] = []
+
+    def rule(request: Request) -> Fault:
+        if request.method == method and all(part in request.path for part in parts) and not done:
+            done.append(request)
+            return LOST
+        return None
+
+    return rule
+
+
+def test_a_creator_whose_answer_was_lost_still_knows_that_it_won(s3: s3_support.Bucket, through: Through) -> None:
+    through(s3, first("PUT"))
+    store = Store(s3.uri())
+    assert store.create("lease", b"x") and not store.create("lease", b"x")
+
+
+def test_the_same_on_google(gcs: gcs_support.Bucket, through: Through) -> None:
+    through(gcs, first("POST"))
+    store = Store(gcs.uri())
+    assert store.create("lease", b"x") and not store.create("lease", b"x")
+
+
+def test_a_completed_upload_whose_answer_was_lost_is_not_a_failure(s3: s3_support.Bucket, through: Through) -> None:
+    through(s3, first("POST", "uploadId="))
+    with Store(s3.uri()).publish("a") as publication:
+        publication.write(bytes(9 * MIB))
+    assert Store(s3.uri()).list()[0].size == 9 * MIB
+
+
+def test_a_server_that_ignores_conditions_is_found_out(s3: s3_support.Bucket, through: Through) -> None:
+    seen = through(s3, lambda request: None, drop=("if-none-match",))
+    store = Store(s3.uri())
+    assert not store.has_conditional_create
+    asked = len(seen.seen)
+    assert not store.has_conditional_create and len(seen.seen) == asked
+    assert store.list() == []
