@@ -91,7 +91,9 @@ def wait_for(condition, seconds: float = 120) -> None:
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("after", [1, 20])
-def test_a_driver_that_is_ended_is_continued_without_touching_what_is_done(bundle, files, expected, tmp_path, ending, after):
+def test_a_driver_that_is_ended_is_continued_without_touching_what_is_done(
+    bundle, files, expected, tmp_path, ending, after
+):
     driver = command(*arguments(bundle, files, tmp_path, "--cluster", "in-process"))
     wait_for(lambda: len(parts(tmp_path)) >= after)
     driver.send_signal(ending)
@@ -128,7 +130,9 @@ def is_worker(process: psutil.Process) -> bool:
 
 def test_a_complete_run_is_not_repeated(bundle, files, tmp_path):
     score(cut_job(bundle, files, str(tmp_path)), cluster="in-process")
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and "lease" not in str(path)}
+    before = {
+        path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and "lease" not in str(path)
+    }
     score(cut_job(bundle, files, str(tmp_path)), cluster="in-process")
     assert {path: path.stat().st_mtime_ns for path in before} == before
 

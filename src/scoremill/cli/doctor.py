@@ -16,7 +16,18 @@ import click
 
 from scoremill.units import MIB, format_bytes
 
-_LIBRARIES = ("dask", "distributed", "scikit-learn", "numpy", "pandas", "pyarrow", "s3fs", "gcsfs", "skops", "kubernetes")
+_LIBRARIES = (
+    "dask",
+    "distributed",
+    "scikit-learn",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "s3fs",
+    "gcsfs",
+    "skops",
+    "kubernetes",
+)
 _STORES = {"s3fs": "s3://", "gcsfs": "gs://", "adlfs": "abfs:// (optional)"}
 _TOOLS = {"kubectl": "to look at clusters", "helm": "to install the chart", "kind": "to try Kubernetes on this machine"}
 

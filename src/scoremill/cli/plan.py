@@ -44,7 +44,10 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
             f"input       {len(plan.sources):,} objects, {format_bytes(plan.bytes)}, about {plan.estimated_rows:,} rows",
             f"partitions  {len(plan):,}",
             f"columns     {', '.join(column.name for column in prepared.bundle.columns)}",
-            *([f"keep        {', '.join(f'{c.name} ({c.dtype})' for c in plan.settings.keep)}"] * bool(plan.settings.keep)),
+            *(
+                [f"keep        {', '.join(f'{c.name} ({c.dtype})' for c in plan.settings.keep)}"]
+                * bool(plan.settings.keep)
+            ),
         ]
         if expected:
             lines += [

@@ -14,7 +14,8 @@ from distributed import Client, Future, LocalCluster
 from distributed.scheduler import KilledWorker
 
 from scoremill.bundle.threads import ONE_THREAD
-from scoremill.errors import ClusterError, ScoremillError
+from scoremill.errors import ClusterError
+from scoremill.ledger import Receipt
 from scoremill.spec import Cluster, Deadlines
 from scoremill.units import GIB, format_bytes
 
@@ -33,8 +34,8 @@ class OnDask:
     def __init__(self, address: str, cluster: Cluster, deadlines: Deadlines) -> None:
         """`address` is `local`, or a scheduler's address such as tcp://host:8786 or tls://host:8786."""
         self._address, self._cluster, self._deadlines = address, cluster, deadlines
-        self._ended: queue.SimpleQueue[tuple[Task, Future]] = queue.SimpleQueue()
-        self._out: dict[str, Future] = {}
+        self._ended: queue.SimpleQueue[tuple[Task, Future[Receipt]]] = queue.SimpleQueue()
+        self._out: dict[str, Future[Receipt]] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -46,7 +47,9 @@ class OnDask:
         self._most = self._cluster.workers.max if self._cluster.workers else self.workers
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for future in list(self._out.values()):
             future.cancel(force=True)
         self._out.clear()
@@ -73,10 +76,10 @@ class OnDask:
             if self._client.status not in {"running", "connecting"}:
                 raise ClusterError("the Dask scheduler is gone", _AGAIN) from None
             return None
-        self._out.pop(future.key, None)
+        self._out.pop(str(future.key), None)
         return self._result(task, future)
 
-    def _result(self, task: Task, future: Future) -> Result:
+    def _result(self, task: Task, future: Future[Receipt]) -> Result:
         if future.status == "finished":
             return Result(task, receipt=future.result())
         if future.status in {"cancelled", "lost"}:
@@ -118,11 +121,12 @@ class OnDask:
                 dashboard_address=None, security=True, silence_logs="ERROR", host="127.0.0.1",
             )
         )  # fmt: skip
-        return self._stack.enter_context(Client(cluster))
+        client: Client = self._stack.enter_context(Client(cluster))
+        return client
 
     def _connect(self) -> Client:
         try:
-            client = self._stack.enter_context(Client(self._address, timeout="15s", name="scoremill"))
+            client: Client = self._stack.enter_context(Client(self._address, timeout="15s", name="scoremill"))
             client.wait_for_workers(1, timeout=self._deadlines.pre_running_seconds)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(
@@ -138,8 +142,3 @@ _AGAIN = "Run the same command again: what is done is kept."
 def _names(task: Task) -> str:
     piece = task.partition.pieces[0]
     return f"{piece.source.uri}, bytes {piece.start} to {piece.end}"
-
-
-def is_ours(error: BaseException | None) -> bool:
-    """Whether an error is one that scoremill raises on purpose."""
-    return isinstance(error, ScoremillError)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scoremill.errors import BudgetError, ClusterError, ScoremillError, StorageError, UsageError
-from scoremill.ledger import Ledger, Lease, Manifest, Origin, Receipt, Totals, is_part, read_manifest, write_manifest
+from scoremill.ledger import Lease, Ledger, Manifest, Origin, Receipt, Totals, is_part, read_manifest, write_manifest
 from scoremill.plan import Partition, Plan, Settings, read_groups, write_groups
 from scoremill.spec import Errors, ScoringJob
 from scoremill.storage.filesystem import Store
@@ -124,7 +124,9 @@ class _Run:
         pending = self._tasks()
         first = next(pending, None)
         manifest = read_manifest(self._ledger.store)
-        self._watch(Started(len(self._plan), self._done.partitions, self._done.rows, self._plan.bytes, self._estimated_rows))
+        self._watch(
+            Started(len(self._plan), self._done.partitions, self._done.rows, self._plan.bytes, self._estimated_rows)
+        )
         if first is None and manifest is not None:
             return manifest
         self._ledger.reopen()
@@ -192,9 +194,7 @@ class _Run:
         self._bytes += result.task.partition.size
         for note in outcome.notes:
             self._watch(Note(note))
-        self._watch(
-            Progress(self._done.partitions, self._done.rows, self._done.rejected, self._bytes, engine.workers)
-        )
+        self._watch(Progress(self._done.partitions, self._done.rows, self._done.rejected, self._bytes, engine.workers))
         check_budget(self._job.errors, self._done, max(self._estimated_rows, self._done.rows))
 
     def _count(self, receipts: list[Receipt]) -> None:

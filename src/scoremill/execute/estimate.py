@@ -47,7 +47,9 @@ def estimate(prepared: Prepared) -> Estimate | None:
             row_bytes = max(prepared.plan.row_bytes, (pa.total_allocated_bytes() - before) / rows)
             return Estimate(
                 seconds=seconds / rows * prepared.plan.estimated_rows / workers,
-                worker_bytes=int(_BASE + _COPIES * row_bytes * min(spec.model.batch_rows, prepared.plan.estimated_rows)),
+                worker_bytes=int(
+                    _BASE + _COPIES * row_bytes * min(spec.model.batch_rows, prepared.plan.estimated_rows)
+                ),
                 workers=workers,
                 sampled_rows=rows,
             )

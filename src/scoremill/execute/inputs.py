@@ -68,8 +68,8 @@ def _rows(work: Work, opened: Opened) -> Iterator[Rows]:
     first = 0
     for piece in opened.partition.pieces:
         opened.firsts.append(first)
-        for rows in _piece_rows(work, piece, opened):
-            rows = _numbered_from(rows, opened.firsts[-1])
+        for block in _piece_rows(work, piece, opened):
+            rows = _numbered_from(block, opened.firsts[-1])
             first += len(rows) + len(rows.rejects)
             yield _with_path_columns(rows, piece.source, work)
 
@@ -82,9 +82,9 @@ def _piece_rows(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
     elif source.format == "parquet":
         yield from _parquet_rows(work, piece, opened)
     elif source.is_compressed:
-        with Store(source.root, work.input_storage).open(source.name, source.version) as file:
-            with DecodedSource(file, source.uri) as decoded:
-                yield from _csv_rows(work, piece, decoded, read_header(decoded, work.settings.csv), opened)
+        file = Store(source.root, work.input_storage).open(source.name, source.version)
+        with DecodedSource(file, source.uri) as decoded:
+            yield from _csv_rows(work, piece, decoded, read_header(decoded, work.settings.csv), opened)
     else:
         header = _header(work, source)
         yield from _csv_rows(work, piece, ObjectBytes(source, work.input_storage), header, opened)

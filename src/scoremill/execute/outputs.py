@@ -94,7 +94,9 @@ class PartFiles:
         self._rejects.stream.write(b"".join(self._line(reject, opened) for reject in rejects))
         self._rejects.rows += len(rejects)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if error is not None:
             self._abort(error)
             return

@@ -63,7 +63,9 @@ class Proofs:
             self._take_rest(state, receipt, outcome)
             return outcome
         for inside in (False, True):
-            if (index, inside) not in state.receipts and self._plan.partition(state.group, index, inside).id == receipt.id:
+            if (index, inside) not in state.receipts and self._plan.partition(
+                state.group, index, inside
+            ).id == receipt.id:
                 state.receipts[index, inside] = receipt
                 self._compose(state, outcome)
                 self._accept(state, outcome)

@@ -14,6 +14,7 @@ from scoremill.plan import Settings
 from scoremill.spec import Column
 from scoremill.storage.convert import arrow_type
 
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a job asks of the results: which, under which names, of which type."""
@@ -48,7 +49,10 @@ def part_schema(settings: Settings, results: tuple[Column, ...]) -> pa.Schema:
 
 
 def result_arrays(
-    values: Mapping[str, npt.NDArray[np.generic]], settings: Settings, results: tuple[Column, ...], classes: tuple[object, ...] | None
+    values: Mapping[str, npt.NDArray[np.generic]],
+    settings: Settings,
+    results: tuple[Column, ...],
+    classes: tuple[object, ...] | None,
 ) -> list[pa.Array]:
     """The result columns of one batch, in the order and with the types of `part_schema`."""
     if settings.threshold is not None:
@@ -70,9 +74,11 @@ def _array(values: npt.NDArray[np.generic], column: Column) -> pa.Array:
     return pa.array(values).cast(wanted, safe=False)
 
 
-def _decide(values: Mapping[str, npt.NDArray[np.generic]], threshold: float, classes: tuple[object, ...] | None) -> npt.NDArray[np.generic]:
+def _decide(
+    values: Mapping[str, npt.NDArray[np.generic]], threshold: float, classes: tuple[object, ...] | None
+) -> npt.NDArray[np.generic]:
     """Of two classes the second where its probability is at least `threshold`."""
-    second = list(values.values())[1]
+    second: npt.NDArray[np.floating] = list(values.values())[1]  # type: ignore[assignment]
     return np.asarray(classes)[(second >= threshold).astype(np.intp)]
 
 

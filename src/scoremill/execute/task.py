@@ -59,5 +59,3 @@ def _one_thread() -> None:
 @cache
 def _host() -> str:
     return socket.gethostname()
-
-

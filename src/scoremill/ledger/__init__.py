@@ -9,8 +9,8 @@ from .verify import Verified, verify
 __all__ = [
     "JOB",
     "MANIFEST",
-    "Ledger",
     "Lease",
+    "Ledger",
     "Manifest",
     "Origin",
     "Part",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -29,7 +28,7 @@ class Verified:
     bundle: str
 
 
-def verify(store: Store, progress: Callable[[int, int], None] = lambda done, total: None) -> Verified:
+def verify(store: Store) -> Verified:
     """Reads every object of the output again; VerificationError lists all that are missing, altered or surplus."""
     manifest = read_manifest(store)
     if manifest is None or store.info(SUCCESS) is None:
@@ -39,10 +38,7 @@ def verify(store: Store, progress: Callable[[int, int], None] = lambda done, tot
     found = set(Ledger(store).published())
     problems = [f"surplus: {name}" for name in sorted(found - {entry.part.name for entry in entries})]
     with ThreadPoolExecutor(THREADS) as pool:
-        for done, problem in enumerate(pool.map(lambda entry: _problem(store, entry, found), entries), start=1):
-            progress(done, len(entries))
-            if problem:
-                problems.append(problem)
+        problems += filter(None, pool.map(lambda entry: _problem(store, entry, found), entries))
     problems += _sums(manifest.totals, entries)
     if problems:
         shown = problems[:20] + ([f"and {len(problems) - 20} more"] if len(problems) > 20 else [])
@@ -74,5 +70,7 @@ def _sums(totals: Totals, entries: list[Entry]) -> list[str]:
     rejected = sum(entry.part.rows for entry in entries if entry.kind == "errors")
     if (scored, rejected, scored + rejected) == (totals.scored, totals.rejected, totals.rows):
         return []
-    return [f"sums: {scored} scored and {rejected} rejected rows in the objects, "
-            f"{totals.scored} and {totals.rejected} of {totals.rows} in the manifest"]  # fmt: skip
+    return [
+        f"sums: {scored} scored and {rejected} rejected rows in the objects, {totals.scored} and {totals.rejected} "
+        f"of {totals.rows} in the manifest"
+    ]

@@ -84,9 +84,7 @@ def _keep(job: JobSpec, needs: Needs, samples: list[Sample], results: Sequence[s
     known = {column.name: column for column in needs.columns}
     given = job.input.csv.dtypes
     return tuple(
-        Column(name, given[name])
-        if name in given
-        else known.get(name, Column(name, found.get(name, "string")))
+        Column(name, given[name]) if name in given else known.get(name, Column(name, found.get(name, "string")))
         for name in names
     )
 
@@ -112,6 +110,8 @@ def _found_types(samples: list[Sample], names: list[str], csv: Csv) -> dict[str,
             else:
                 texts.setdefault(name, []).append(sample.rows[name])
     for name, columns in texts.items():
-        table = pa.table({name: pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())})
+        table = pa.table(
+            {name: pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())}
+        )
         types[name] = infer_dtypes(table, csv)[name]
     return types

@@ -41,9 +41,9 @@ def discover(spec: Input, storage: Storage) -> Listing:
 
 def chosen(sources: Iterable[Source]) -> list[Source]:
     """At most 64 sources, the same ones each time: the first, and others by the hash of their names."""
-    first, *others = list(sources) or [None]
-    others.sort(key=lambda source: hashlib.sha256(source.name.encode()).digest() if source else b"")
-    return [source for source in (first, *others[: SAMPLED_FILES - 1]) if source is not None]
+    listed = list(sources)
+    others = sorted(listed[1:], key=lambda source: hashlib.sha256(source.name.encode()).digest())
+    return [*listed[:1], *others[: SAMPLED_FILES - 1]]
 
 
 def _describe(item: Found, spec: Input, storage: Storage) -> tuple[Source, int]:
@@ -65,7 +65,9 @@ def _row_groups(source: Source, storage: Storage) -> list[int]:
         with Store(source.root, storage).open(source.name) as file:
             return [rows for rows, _ in row_groups(file)]
     except (ValueError, OSError) as error:
-        raise InputError(f"{source.uri} is not a Parquet file: {error}", "Use --input-format csv if it is a CSV.") from None
+        raise InputError(
+            f"{source.uri} is not a Parquet file: {error}", "Use --input-format csv if it is a CSV."
+        ) from None
 
 
 def _content_hash(source: Source, storage: Storage) -> str:

@@ -90,7 +90,9 @@ def partition_id(settings: str, pieces: tuple[Piece, ...]) -> str:
     """16 hexadecimal digits: a hash of `settings` (itself a hash) and of the pieces' objects and ranges."""
     hashed = hashlib.sha256(settings.encode())
     for p in pieces:
-        hashed.update(f"\0{p.source.name}\0{p.source.identity}\0{p.start}\0{p.end}\0{p.inside_quotes:d}{p.whole:d}".encode())
+        hashed.update(
+            f"\0{p.source.name}\0{p.source.identity}\0{p.start}\0{p.end}\0{p.inside_quotes:d}{p.whole:d}".encode()
+        )
     return hashed.hexdigest()[:16]
 
 
@@ -109,7 +111,9 @@ def group_sources(sources: list[Source], partition_bytes: int, first: int = 0) -
     return groups
 
 
-def partition_at(group: Group, index: int, settings: str, partition_bytes: int, inside_quotes: bool = False) -> Partition:
+def partition_at(
+    group: Group, index: int, settings: str, partition_bytes: int, inside_quotes: bool = False
+) -> Partition:
     """Partition `index` of `group`, under a hypothesis about its start."""
     if len(group.sources) > 1:
         pieces = tuple(Piece(source, 0, source.size) for source in group.sources)

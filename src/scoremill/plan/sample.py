@@ -41,7 +41,9 @@ class Sample:
     problems: tuple[Problem, ...] = field(default=())
 
 
-def take_sample(source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str]) -> Sample:
+def take_sample(
+    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str]
+) -> Sample:
     """The sample of `source`, checked against the columns that the model needs and those to keep."""
     try:
         return _take(source, storage, csv, hive, needs, keep)
@@ -49,7 +51,9 @@ def take_sample(source: Source, storage: Storage, csv: Csv, hive: bool, needs: S
         return Sample(source, (), problems=(Problem("error", source.uri, error.message, error.mend or ""),))
 
 
-def _take(source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str]) -> Sample:
+def _take(
+    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str]
+) -> Sample:
     path = tuple(source.hive()) if hive else ()
     if source.format == "parquet":
         return _take_parquet(source, storage, path, needs, keep)
@@ -65,7 +69,14 @@ def _take(source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequenc
     body = data if is_all else data[: data.rfind(b"\n") + 1]
     if problems or len(body) <= header.data_start:
         return Sample(source, names, problems=tuple(problems))
-    reader = CsvReader(BytesSource(body, source.uri), Range(0, len(body)), header, csv, list(dict.fromkeys(wanted)), block_bytes=SAMPLE_BYTES)
+    reader = CsvReader(
+        BytesSource(body, source.uri),
+        Range(0, len(body)),
+        header,
+        csv,
+        list(dict.fromkeys(wanted)),
+        block_bytes=SAMPLE_BYTES,
+    )
     blocks = list(reader)
     rows = sum(block.table.num_rows for block in blocks)
     problems += _values_wrong(source, blocks, [c for c in needs if c.name in header.names], csv)
@@ -73,7 +84,9 @@ def _take(source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequenc
     return Sample(source, names, table, (len(body) - header.data_start) / rows if rows else 0.0, tuple(problems))
 
 
-def _take_parquet(source: Source, storage: Storage, path: tuple[str, ...], needs: Sequence[Column], keep: Sequence[str]) -> Sample:
+def _take_parquet(
+    source: Source, storage: Storage, path: tuple[str, ...], needs: Sequence[Column], keep: Sequence[str]
+) -> Sample:
     if source.size == 0:
         return Sample(source, None)
     with Store(source.root, storage).open(source.name) as file:
@@ -100,7 +113,12 @@ def _kept(keep: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def _columns_missing(
-    source: Source, names: tuple[str, ...], needs: Sequence[Column], keep: Sequence[str], csv: Csv | None, header: Header | None
+    source: Source,
+    names: tuple[str, ...],
+    needs: Sequence[Column],
+    keep: Sequence[str],
+    csv: Csv | None,
+    header: Header | None,
 ) -> Iterator[Problem]:
     model = [c.name for c in needs if c.name not in names]
     kept = [name for name in keep if name != "*" and name not in names]

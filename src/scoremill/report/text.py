@@ -11,7 +11,7 @@ from .build import Report
 
 def as_text(report: Report) -> str:
     """The report as aligned lines."""
-    return "\n".join(f"{name:<12}{value}" if name else f"{'':<12}{value}" for name, value in _lines(report))
+    return "\n".join(f"{name:<12}{value}" for name, value in _lines(report))
 
 
 def _lines(report: Report) -> Iterator[tuple[str, str]]:
@@ -20,14 +20,22 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     ended = f", completed {report.completed}" if report.completed else ""
     yield "state", f"{report.state}; begun {report.begun}{ended}"
     yield "model", f"{report.bundle[:19]}…, {report.method}"
-    yield "partitions", f"{report.partitions_done:,} of {report.partitions:,} done, {report.repeated:,} receipts for work done again"
-    yield "rows", f"{report.rows:,} = {report.scored:,} scored + {report.rejected:,} rejected; {format_bytes(report.bytes)}"
-    yield "workers", f"{report.workers:,} processes under {report.drivers:,} drivers; peak memory {format_bytes(report.peak_memory)}"
+    yield (
+        "partitions",
+        f"{report.partitions_done:,} of {report.partitions:,} done, {report.repeated:,} receipts for work done again",
+    )
+    yield (
+        "rows",
+        f"{report.rows:,} = {report.scored:,} scored + {report.rejected:,} rejected; {format_bytes(report.bytes)}",
+    )
+    yield (
+        "workers",
+        f"{report.workers:,} processes under {report.drivers:,} drivers; peak memory {format_bytes(report.peak_memory)}",
+    )
     stages = ", ".join(f"{stage} {format_seconds(seconds)}" for stage, seconds in report.busy_seconds.items())
     yield "time", f"{stages}; {report.rows_per_busy_second:,.0f} rows a second and process"
     slowest = ", ".join(f"{number} ({format_seconds(seconds)})" for number, seconds in report.slowest)
     yield "slowest", f"partitions {slowest}; median {format_seconds(report.median_seconds)}"
     for title, counts in (("rejected", report.reasons), ("unseen", report.unseen)):
-        for name, count in counts.items():
-            yield title, f"{count:,} in {name}"
-            title = ""
+        for at, (name, count) in enumerate(counts.items()):
+            yield "" if at else title, f"{count:,} in {name}"

@@ -55,13 +55,15 @@ class Csv(Spec):
     @classmethod
     def _keeps_newlines_whole(cls, encoding: str) -> str:
         try:
-            plain = b"\n\r,;\t|\"".decode(encoding) == "\n\r,;\t|\""
+            plain = b'\n\r,;\t|"'.decode(encoding) == '\n\r,;\t|"'
         except LookupError:
             raise ValueError(f"{encoding!r} is not an encoding that Python knows") from None
         except UnicodeDecodeError:
             plain = False
         if not plain or codecs.lookup(encoding).name.startswith(_STATEFUL):
-            raise ValueError(f"in {encoding!r} a newline is not one byte, so files cannot be cut; convert them to UTF-8")
+            raise ValueError(
+                f"in {encoding!r} a newline is not one byte, so files cannot be cut; convert them to UTF-8"
+            )
         return encoding
 
     @field_validator("delimiter", "quote")
@@ -75,7 +77,9 @@ class Csv(Spec):
     def _marks_are_whole_characters(self) -> Self:
         for mark in (self.delimiter, self.quote):
             # Second halves of characters begin at the digits.
-            if mark >= "0" and any(_is_one_character(bytes([lead, ord(mark)]), self.encoding) for lead in range(0x80, 0x100)):
+            if mark >= "0" and any(
+                _is_one_character(bytes([lead, ord(mark)]), self.encoding) for lead in range(0x80, 0x100)
+            ):
                 raise ValueError(f"in {self.encoding!r} {mark!r} may be half a character; convert the files to UTF-8")
         return self
 

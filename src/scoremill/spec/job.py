@@ -36,7 +36,9 @@ class Metadata(Spec):
     @classmethod
     def _is_kubernetes_name(cls, name: str) -> str:
         if not is_kubernetes_name(name):
-            raise ValueError("must be lower-case letters, digits, '-' and '.', and begin and end with a letter or digit")
+            raise ValueError(
+                "must be lower-case letters, digits, '-' and '.', and begin and end with a letter or digit"
+            )
         return name
 
 

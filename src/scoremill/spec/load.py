@@ -67,7 +67,9 @@ def _describe(source: str, node: yaml.Node | None, problem: Any) -> str:
     place = [str(step) for step in problem["loc"]]
     line = _line(node, place) if node is not None else None
     where = f"{source}:{line}" if line else source
-    given = "" if problem["type"] == "missing" or isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
+    given = (
+        "" if problem["type"] == "missing" or isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
+    )
     return f"{where}: {'.'.join(place) or 'job'}: {_expected(problem)}{given}"
 
 

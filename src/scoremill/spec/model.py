@@ -9,9 +9,7 @@ from pydantic import Field
 from .base import Digest, Spec
 from .storage import Storage
 
-Method = Literal[
-    "predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples"
-]
+Method = Literal["predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples"]
 """The methods of scikit-learn's estimators that give one result for each row."""
 
 BATCH_ROWS = 131_072

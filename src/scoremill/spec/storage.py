@@ -8,7 +8,9 @@ from pydantic import field_validator
 
 from .base import Spec
 
-_SECRET = re.compile(r"secret|token|passw|credential|private|^key$|access.?key|sas|account.?key|api.?key", re.IGNORECASE)
+_SECRET = re.compile(
+    r"secret|token|passw|credential|private|^key$|access.?key|sas|account.?key|api.?key", re.IGNORECASE
+)
 
 Option = str | int | float | bool
 

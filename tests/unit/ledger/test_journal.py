@@ -1,8 +1,9 @@
 """What a ledger wrote is read again, continued, and deleted by name only."""
 
 import pytest
+
 from scoremill.errors import ScoremillError, UsageError, VerificationError
-from scoremill.ledger import Ledger, Lease, Origin, Part, Receipt, read_manifest, verify, write_manifest
+from scoremill.ledger import Lease, Ledger, Origin, Part, Receipt, read_manifest, verify, write_manifest
 from scoremill.ledger.journal import JOB
 from scoremill.storage.filesystem import Store
 
@@ -27,7 +28,9 @@ def receipt(store, number=0, rows=3, rejected=1, text=None):
         with store.publish(f"_errors/part-{number:05d}-{'0' * 16}.jsonl") as stream:
             stream.write(b"{}\n" * rejected)
         errors = (Part(f"_errors/part-{number:05d}-{'0' * 16}.jsonl", rejected, stream.size, stream.sha256),)
-    return Receipt(number, "0" * 16, rows, rows - rejected, rejected, (part,), errors, lines=(rows,), reasons={"fare": rejected})
+    return Receipt(
+        number, "0" * 16, rows, rows - rejected, rejected, (part,), errors, lines=(rows,), reasons={"fare": rejected}
+    )
 
 
 def complete(ledger, *receipts):

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+
 from scoremill.errors import LeaseError
 from scoremill.ledger import Lease
 from scoremill.ledger.lease import Holder
@@ -63,7 +64,9 @@ def test_a_lease_of_a_process_that_is_dead_on_this_host_is_taken_at_once(store):
         "import os, sys\nfrom scoremill.ledger import Lease\nfrom scoremill.storage.filesystem import Store\n"
         "Lease.acquire(Store(sys.argv[1]), beat_seconds=1000)\nos.kill(os.getpid(), 9)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", program, store.uri], env={**os.environ, "PYTHONPATH": "src"}, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", program, store.uri], env={**os.environ, "PYTHONPATH": "src"}, check=False
+    )
     assert ended.returncode == -9
     lease = Lease.acquire(store, beat_seconds=1000)
     assert lease.number == 2

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from scoremill.errors import UsageError
 from scoremill.spec import load_job, merge, parse_job
 
@@ -56,7 +57,13 @@ def test_flags_lie_over_the_file(write):
         ("name: tips-2009", "name: Tips_2009", 3, "metadata.name", "lower-case"),
         ("method: predict_proba", "method: predict_prob", 5, "spec.model.method", "predict_proba"),
         ("partitionBytes: 64MiB", "partitionBytes: 64XB", 8, "spec.input.partitionBytes", "not a size"),
-        ("partitionBytes: 64MiB", "partitionBytes: 1000", 8, "spec.input.partitionBytes", "greater than or equal to 1024"),
+        (
+            "partitionBytes: 64MiB",
+            "partitionBytes: 1000",
+            8,
+            "spec.input.partitionBytes",
+            "greater than or equal to 1024",
+        ),
         ("partitionBytes: 64MiB", "partitonBytes: 64MiB", 8, "spec.input.partitonBytes", "no such field"),
         ("{uri: scores}", "{}", 9, "spec.output.uri", "required"),
         ('["trips/*.csv"]', "[]", 7, "spec.input.uris", "at least 1 item"),
