@@ -27,13 +27,11 @@ def parse_bytes(text: str | int) -> int:
 
 def format_bytes(count: float) -> str:
     """`count` bytes for people, with binary units: `64 MiB`, `1.5 GiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
-            break
+    units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    while abs(count) >= 1024 and len(units) > 1:
         count /= 1024
-    else:
-        unit = "TiB"
-    return f"{count:.0f} {unit}" if count == int(count) else f"{count:.1f} {unit}"
+        units.pop(0)
+    return f"{count:.0f} {units[0]}" if count == int(count) else f"{count:.1f} {units[0]}"
 
 
 def format_seconds(seconds: float) -> str:

@@ -16,7 +16,7 @@ class Range:
     inside_quotes: bool = False
     """The hypothesis: whether `start` lies inside a quoted field."""
     whole: bool = False
-    """The whole file, streamed from its header to its end, with quotes of any kind; `end` is not looked at."""
+    """All from `start` to the end of the file, with quotes of any kind; `end` is not looked at."""
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ class CsvReader:
                 f"Its columns are: {', '.join(header.names)}.",
             )
         self.tally = Tally(range.inside_quotes)
-        self._start, self._end = (0, sys.maxsize) if range.whole else (range.start, range.end)
+        self._start, self._end = range.start, sys.maxsize if range.whole else range.end
         self._is_whole = range.whole
         self._name, self._header = source.name, header
         self._window = Window(source, max(self._start - 1, header.text_start))
