@@ -64,7 +64,7 @@ def speed(scratch: Path, rows: int, files: int, rounds: int, processes: int) -> 
     from mill import Scoremill, pack
     from train import train
 
-    warm = generate(scratch / "warm", 20_000)
+    warm = generate(scratch / "warm", 80_000, 4 * processes)  # enough files for every process to get some
     train(warm[0], scratch / "model")
     model, bundle = scratch / "model" / "model.joblib", pack(scratch / "model", scratch / "bundle")
     contenders: list[Contender] = [
