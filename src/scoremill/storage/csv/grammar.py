@@ -133,9 +133,8 @@ def line_ends(text: bytes | memoryview, quotes: Positions, odd: bool, final: boo
     A CR that ends a text that is not `final` may be half a CRLF and does not count.
     """
     ends: Positions = newline_ends(text, final)
-    if not len(quotes):
-        return ends[:0] if odd else ends
-    return ends[(np.searchsorted(quotes, ends) & 1) == int(odd)]
+    outside: Positions = ends[(np.searchsorted(quotes, ends) & 1) == int(odd)] if len(quotes) or odd else ends
+    return outside
 
 
 def newline_ends(text: bytes | memoryview, final: bool) -> Positions:
