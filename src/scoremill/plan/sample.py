@@ -69,15 +69,7 @@ def _take(
     body = data if is_all else data[: data.rfind(b"\n") + 1]
     if problems or len(body) <= header.data_start:
         return Sample(source, names, problems=tuple(problems))
-    reader = CsvReader(
-        BytesSource(body, source.uri),
-        Range(0, len(body)),
-        header,
-        csv,
-        list(dict.fromkeys(wanted)),
-        block_bytes=SAMPLE_BYTES,
-    )
-    blocks = list(reader)
+    blocks = _blocks(BytesSource(body, source.uri), header, csv, list(dict.fromkeys(wanted)))
     rows = sum(block.table.num_rows for block in blocks)
     problems += _values_wrong(source, blocks, [c for c in needs if c.name in header.names], csv)
     table = pa.concat_tables([block.table for block in blocks]) if blocks else None
@@ -94,6 +86,17 @@ def _take_parquet(
     names = (*schema.names, *path)
     problems = tuple(_columns_missing(source, names, needs, keep, None, None))
     return Sample(source, names, schema.empty_table(), problems=problems)
+
+
+def _blocks(body: BytesSource, header: Header, csv: Csv, wanted: list[str]) -> list[Rows]:
+    """The sampled rows; where quotes are irregular, by the way that reads them."""
+    for whole in (False, True):
+        cut = Range(0, len(body.data), whole=whole)
+        reader = CsvReader(body, cut, header, csv, wanted, block_bytes=SAMPLE_BYTES)
+        blocks = list(reader)
+        if not reader.tally.irregular:
+            break
+    return blocks
 
 
 def _beginning(source: Source, storage: Storage) -> tuple[bytes, bool]:
