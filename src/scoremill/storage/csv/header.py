@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 
 from scoremill.errors import InputError
@@ -16,7 +17,7 @@ from ..text import is_utf8
 from .grammar import Grammar
 
 _CHUNK = 1 << 16
-_MOST = 16 * MIB
+_MOST = 8 * MIB
 """Bytes after which a header that has not ended is taken for a mistake."""
 
 
@@ -44,11 +45,10 @@ def read_header(source: Source, dialect: Csv) -> Header | None:
     grammar = Grammar(dialect)
     final = len(text) < _CHUNK
     while True:
-        skip = begin + len(text[begin:]) - len(text[begin:].lstrip(b"\r\n"))
-        match = grammar.record.match(text, skip)
+        match = grammar.record.match(text, len(text) - len(text[begin:].lstrip(b"\r\n")))
         if match and (final or match.end() < len(text)):
             break
-        if len(text) > _MOST:
+        if len(text) >= _MOST:
             raise InputError(
                 f"{source.name}: the header does not end within {format_bytes(_MOST)}",
                 "Check its first row for a quote that is never closed, or that this is a CSV.",
@@ -85,7 +85,7 @@ def _names(source: Source, record: bytes, dialect: Csv) -> tuple[str, ...]:
     csv.field_size_limit(max(csv.field_size_limit(), _MOST * 2))
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote)
     names = tuple(name or f"Unnamed: {i}" for i, name in enumerate(next(rows)))
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(
             f"{source.name}: the header names {', '.join(map(repr, twice))} twice",
