@@ -87,7 +87,8 @@ _LONGEST = 100
 
 def _reason(rows: Rows, i: int, column: Column) -> str:
     text = repr(rows.table[column.name][i].as_py())
-    return f"{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'} is not a {column.dtype}"
+    article = "an" if column.dtype[0] in "iI" else "a"
+    return f"{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'} is not {article} {column.dtype}"
 
 
 def _series(array: pa.Array, column: Column, dialect: Csv, unseen: Counter[str]) -> Any:
@@ -103,7 +104,7 @@ def _series(array: pa.Array, column: Column, dialect: Csv, unseen: Counter[str])
     if dtype == "object" or (dtype == "bool" and array.null_count):
         objects = array.to_numpy(zero_copy_only=False).astype(object)
         objects[array.is_null().to_numpy(zero_copy_only=False)] = np.nan
-        return objects
+        return pd.Series(objects, dtype=object)
     if dtype[:1].isupper() or dtype == "boolean":
         return pd.array(array.to_pandas(types_mapper={array.type: pd.api.types.pandas_dtype(dtype)}.get))
     if pa.types.is_timestamp(array.type):

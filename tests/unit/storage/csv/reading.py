@@ -60,7 +60,9 @@ def read_cut(data: bytes, cut: int | None = None, block_bytes: int = 64, dialect
         results = [run(Range(0, len(data), whole=True))]
     else:
         assert set(verdicts) == {Verdict.PROVEN}
-    return Read(header.names, _in_order(results), [t for _, t in results], [b for bs, _ in results for b in bs], redone, whole)
+    return Read(
+        header.names, _in_order(results), [t for _, t in results], [b for bs, _ in results for b in bs], redone, whole
+    )
 
 
 def _in_order(results: list[tuple[list[Rows], Tally]]) -> list[list[str] | Reject]:

@@ -19,7 +19,9 @@ EXAMPLES = int(os.environ.get("SCOREMILL_TEST_EXAMPLES", "300"))
 """Set the variable to a larger number to search longer."""
 
 texts = st.text(
-    st.one_of(st.sampled_from(list("ab,;\t|\"'\r\n \\é€😀\ufeff")), st.characters(exclude_characters="\0", codec="utf-8")),
+    st.one_of(
+        st.sampled_from(list("ab,;\t|\"'\r\n \\é€😀\ufeff")), st.characters(exclude_characters="\0", codec="utf-8")
+    ),
     max_size=12,
 )
 delimiters = st.sampled_from([",", ";", "\t", "|"])
@@ -81,13 +83,17 @@ def test_rows_are_those_of_the_csv_module_in_every_dialect_cut_at_any_byte(
 @example(b'a,b\n5" disk,x\n"y\nz",w\n', 3, 4)
 @example(b'"",b\r\n"\r', 1, 1)
 @given(
-    st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"\r\n", b" ", b'""', b'"x\ny",', "é".encode()]), max_size=24)
+    st.lists(
+        st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"\r\n", b" ", b'""', b'"x\ny",', "é".encode()]), max_size=24
+    )
     .map(b"".join)
     .map(lambda body: b"a,b\n" + body),
     st.integers(1, 12),
     st.sampled_from([1, 2, 3, 7, 64]),
 )
-def test_any_bytes_whatever_their_quotes_give_the_rows_of_the_csv_module(data: bytes, cut: int, block_bytes: int) -> None:
+def test_any_bytes_whatever_their_quotes_give_the_rows_of_the_csv_module(
+    data: bytes, cut: int, block_bytes: int
+) -> None:
     check(data, cut, block_bytes)
 
 

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+
+import pytest
+import zstandard
+
+from scoremill.errors import InputError
+from scoremill.spec import Csv
+from scoremill.storage.csv import CsvReader, Range, read_header
+from scoremill.storage.decode import DecodedSource, open_decoded
+
+DATA = b"a,b\n" + b"".join(b'%d,"x\n%d"\n' % (i, i) for i in range(50_000))
+PACK = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstandard.ZstdCompressor().compress}
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_the_rows_of_a_compressed_file(kind: str) -> None:
+    with DecodedSource(io.BytesIO(PACK[kind](DATA)), f"f.csv.{kind}") as source:
+        header = read_header(source, Csv())
+        assert header is not None
+        reader = CsvReader(source, Range(0, 2**62), header, Csv(), ["a"], block_bytes=10_000)
+        values = [value for rows in reader for value in rows.table["a"].to_pylist()]
+    assert values == [str(i) for i in range(50_000)]
+    assert (reader.tally.rows, reader.tally.bytes, reader.tally.quotes) == (50_000, len(DATA), 100_000)
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_members_one_behind_the_other_are_one_file(kind: str) -> None:
+    packed = PACK[kind](DATA[:1000]) + PACK[kind](DATA[1000:])
+    assert DecodedSource(io.BytesIO(packed), f"F.CSV.{kind.upper()}").read(0, len(DATA) + 1) == DATA
+
+
+@pytest.mark.parametrize("kind", PACK)
+@pytest.mark.parametrize("part", [0.3, 0.9, 0.999])
+def test_a_truncated_file_is_named_and_never_taken_for_a_whole_one(kind: str, part: float) -> None:
+    packed = PACK[kind](DATA)
+    source = DecodedSource(io.BytesIO(packed[: int(len(packed) * part)]), f"s3://b/f.csv.{kind}")
+    with pytest.raises(InputError, match=rf"s3://b/f\.csv\.{kind} is truncated or damaged"):
+        source.read(0, len(DATA) + 1)
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_a_file_that_is_not_what_its_name_says(kind: str) -> None:
+    with pytest.raises(InputError, match="truncated or damaged"):
+        DecodedSource(io.BytesIO(DATA), f"f.csv.{kind}").read(0, 10)
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_going_back_decodes_anew(kind: str) -> None:
+    source = DecodedSource(io.BytesIO(PACK[kind](DATA)), f"f.csv.{kind}")
+    assert source.read(100_000, 100_010) == DATA[100_000:100_010]
+    assert source.read(3, 20) == DATA[3:20]
+    assert source.read(len(DATA) - 5, len(DATA) + 5) == DATA[-5:]
+    assert source.read(len(DATA) + 5, len(DATA) + 9) == b""
+
+
+def test_a_fault_of_the_store_is_no_fault_of_the_file() -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ConnectionResetError(104, "reset by peer")
+
+    with pytest.raises(ConnectionResetError):
+        DecodedSource(Broken(), "f.csv.gz").read(0, 10)
+
+
+def test_other_names_are_left_as_they_are() -> None:
+    file = io.BytesIO(DATA)
+    assert open_decoded(file, "f.csv") is file
