@@ -9,8 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .execute import build_plan, score, verify
     from .bundle import pack
+    from .execute import build_plan, score, verify
     from .spec import ScoringJob, load_job
 
 __version__ = "0.1.0"

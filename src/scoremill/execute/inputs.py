@@ -17,6 +17,7 @@ from scoremill.storage.filesystem import Store
 from scoremill.storage.parquet_reader import read_row_group
 from scoremill.storage.rows import Rows
 from scoremill.storage.rows import Source as Bytes
+from scoremill.storage.where import Where
 
 from .work import Work
 
@@ -32,6 +33,8 @@ class Opened:
     """Number of the first row of each piece that was opened."""
     tallies: list[Tally] = field(default_factory=list)
     headers: list[tuple[str, ...]] = field(default_factory=list)
+    left_out: int = 0
+    """Rows that the job's condition does not choose."""
 
     def piece_of(self, row: int) -> int:
         """Index of the piece that row `row` of the partition is in."""
@@ -65,13 +68,22 @@ def open_partition(work: Work, partition: Partition) -> Opened:
 
 
 def _rows(work: Work, opened: Opened) -> Iterator[Rows]:
-    first = 0
+    first, where = 0, _where(work)
     for piece in opened.partition.pieces:
         opened.firsts.append(first)
         for block in _piece_rows(work, piece, opened):
             rows = _numbered_from(block, opened.firsts[-1])
             first += len(rows) + len(rows.rejects)
-            yield _with_path_columns(rows, piece.source, work)
+            rows = _with_path_columns(rows, piece.source, work)
+            if where is not None:
+                rows, left_out = where.choose(rows)
+                opened.left_out += left_out
+            yield rows
+
+
+def _where(work: Work) -> Where | None:
+    settings = work.settings
+    return Where(settings.where, settings.where_columns, settings.csv) if settings.where else None
 
 
 def _piece_rows(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
@@ -128,7 +140,7 @@ def _header(work: Work, source: Source) -> Header | None:
 def _wanted(work: Work, source: Source, names: Sequence[str] | None) -> list[str]:
     """Columns to read from the object itself: what the model and `keep` need, less those in its path."""
     path = source.hive() if work.settings.hive else {}
-    needed = dict.fromkeys(c.name for c in (*work.columns, *work.settings.keep))
+    needed = dict.fromkeys(column.name for column in work.read_columns)
     wanted = [name for name in needed if name not in path or (names is not None and name in names)]
     missing = [name for name in wanted if names is not None and name not in names]
     if missing:
@@ -142,9 +154,7 @@ def _wanted(work: Work, source: Source, names: Sequence[str] | None) -> list[str
 def _with_path_columns(rows: Rows, source: Source, work: Work) -> Rows:
     if work.settings.hive:
         for name, value in source.hive().items():
-            if name not in rows.table.column_names and any(
-                name == c.name for c in (*work.columns, *work.settings.keep)
-            ):
+            if name not in rows.table.column_names and name in {column.name for column in work.read_columns}:
                 rows.table = rows.table.append_column(name, pa.array([value] * len(rows), pa.string()))
     return rows
 

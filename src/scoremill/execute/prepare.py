@@ -52,8 +52,21 @@ def prepare(job: ScoringJob) -> Prepared:
     results = _results(bundle, method, spec)
     needs = Needs(bundle.digest, method, bundle.columns)
     shape = Shape(tuple(spec.output.columns.items()), spec.output.threshold, spec.output.dtype)
-    plan = build_plan(spec, needs, [column.name for _, column in result_columns(shape, results)])
+    names = [column.name for _, column in result_columns(shape, results)]
+    plan = build_plan(spec, needs, names)
+    _refuse_folders(spec.output.partition_by, [*(column.name for column in plan.settings.keep), *names])
     return Prepared(spec, bundle, plan, results)
+
+
+def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
+    """UsageError where a folder is no column of the output, or every column is a folder."""
+    for name in folders:
+        if name not in columns:
+            raise UsageError(
+                f"--partition-by names {name!r}, which is no column of the output", f"Those are: {', '.join(columns)}."
+            )
+    if folders and set(columns) <= set(folders):
+        raise UsageError("--partition-by leaves no column in the parts", "Keep a further column, or name fewer.")
 
 
 def _absolute(spec: JobSpec) -> JobSpec:

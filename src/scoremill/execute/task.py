@@ -45,6 +45,7 @@ def score_partition(task: Task) -> Receipt:
         unseen=dict(counts.unseen),
         reasons=dict(counts.reasons),
         seconds={stage: round(seconds, 6) for stage, seconds in clock.seconds.items()},
+        left_out=opened.left_out,
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         worker=f"{_host()}:{os.getpid()}",
         ended=time.time(),

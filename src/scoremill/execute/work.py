@@ -33,6 +33,11 @@ class Work:
         """What the model reads."""
         return self.bundle.columns
 
+    @property
+    def read_columns(self) -> tuple[Column, ...]:
+        """What is read of each row: for the model, to keep, and for the condition."""
+        return (*self.columns, *self.settings.keep, *self.settings.where_columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

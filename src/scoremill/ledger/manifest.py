@@ -52,6 +52,8 @@ class Totals:
     rejected: int = 0
     objects: int = 0
     bytes: int = 0
+    left_out: int = 0
+    """Rows that the job's condition did not choose; they are not among `rows`."""
 
     @classmethod
     def of(cls, receipts: list[Receipt]) -> Totals:
@@ -62,6 +64,7 @@ class Totals:
             rejected=sum(r.rejected for r in receipts),
             objects=sum(len(r.objects) for r in receipts),
             bytes=sum(part.size for r in receipts for part in r.objects),
+            left_out=sum(r.left_out for r in receipts),
         )
 
 

@@ -45,6 +45,8 @@ class Receipt:
     """Spent in `read`, `predict` and `write`."""
     peak_memory: int = 0
     """Bytes; the worker process' peak resident set so far."""
+    left_out: int = 0
+    """Rows that the job's condition did not choose; they are not among `rows`."""
     worker: str = ""
     ended: float = 0.0
     """Seconds since the epoch, by the worker's clock."""
@@ -58,6 +60,7 @@ class Receipt:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Receipt:
+        # A ledger of an older version lacks later fields, which have defaults.
         fields = dict(fields)
         for name in ("parts", "errors"):
             fields[name] = tuple(Part(**part) for part in fields[name])

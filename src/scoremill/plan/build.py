@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 
 from scoremill.errors import UsageError
-from scoremill.spec import Column, Csv, JobSpec
+from scoremill.spec import Column, Condition, Csv, JobSpec
 from scoremill.storage.convert import arrow_dtypes, infer_dtypes
 
 from .discover import THREADS, chosen, discover
@@ -32,7 +32,8 @@ def build_plan(job: JobSpec, needs: Needs, results: Sequence[str]) -> Plan:
     listing = discover(job.input, job.input_storage)
     samples = _samples(listing.sources, job, needs)
     keep = _keep(job, needs, samples, results)
-    settings = Settings.of(job, needs, keep)
+    where = _typed(Condition(job.input.where).columns, job, needs, samples) if job.input.where else ()
+    settings = Settings.of(job, needs, keep, where)
     groups = group_sources(list(listing.sources), settings.partition_bytes)
     return Plan(
         settings=settings,
@@ -45,11 +46,12 @@ def build_plan(job: JobSpec, needs: Needs, results: Sequence[str]) -> Plan:
 
 
 def _samples(sources: tuple[Source, ...], job: JobSpec, needs: Needs) -> list[Sample]:
+    carried = [*job.output.keep, *(Condition(job.input.where).columns if job.input.where else ())]
     with ThreadPoolExecutor(THREADS) as pool:
         return list(
             pool.map(
                 lambda source: take_sample(
-                    source, job.input_storage, job.input.csv, job.input.hive, needs.columns, job.output.keep
+                    source, job.input_storage, job.input.csv, job.input.hive, needs.columns, carried
                 ),
                 chosen(source for source in sources if source.size),
             )
@@ -80,9 +82,13 @@ def _keep(job: JobSpec, needs: Needs, samples: list[Sample], results: Sequence[s
             f"two columns of the output would be called {twice[0]!r}",
             f"Do not --keep it, or rename the result: --columns {twice[0]}=other.",
         )
-    found = _found_types(samples, names, job.input.csv)
+    return _typed(names, job, needs, samples)
+
+
+def _typed(names: Sequence[str], job: JobSpec, needs: Needs, samples: list[Sample]) -> tuple[Column, ...]:
+    """Columns that the job names with their types: as given, as the model has them, as Parquet has them, inferred."""
     known = {column.name: column for column in needs.columns}
-    given = job.input.csv.dtypes
+    given, found = job.input.csv.dtypes, _found_types(samples, names, job.input.csv)
     return tuple(
         Column(name, given[name]) if name in given else known.get(name, Column(name, found.get(name, "string")))
         for name in names
@@ -94,10 +100,10 @@ def _kept_names(job: JobSpec, samples: list[Sample]) -> list[str]:
         return list(dict.fromkeys(job.output.keep))
     first = next((sample.names for sample in samples if sample.names), ())
     others = [name for name in job.output.keep if name != "*" and name not in first]
-    return [*first, *others]
+    return [name for name in (*first, *others) if name not in job.output.drop]
 
 
-def _found_types(samples: list[Sample], names: list[str], csv: Csv) -> dict[str, str]:
+def _found_types(samples: list[Sample], names: Sequence[str], csv: Csv) -> dict[str, str]:
     """Types of kept columns: as Parquet has them, or inferred over the text of all samples and widened."""
     types: dict[str, str] = {}
     texts: dict[str, list[pa.ChunkedArray]] = {}

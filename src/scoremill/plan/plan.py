@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -79,11 +80,13 @@ class Plan:
         Raises UsageError naming what changed, vanished, or was replaced.
         """
         _refuse_other_settings(earlier.settings, self.settings)
-        listed = {source.uri: source for source in self.sources}
-        for source in earlier.sources:
-            _refuse_other_source(source, listed.pop(source.uri, None))
+        listed = dict(zip(_keys(self.sources), self.sources, strict=True))
+        here = {}
+        for key, source in zip(_keys(earlier.sources), earlier.sources, strict=True):
+            here[source] = _refuse_other_source(source, listed.pop(key, None))
+        groups = [replace(group, sources=tuple(here[source] for source in group.sources)) for group in earlier.groups]
         added = group_sources(list(listed.values()), self.settings.partition_bytes, first=len(earlier))
-        return replace(self, settings=earlier.settings, groups=(*earlier.groups, *added))
+        return replace(self, settings=earlier.settings, groups=(*groups, *added))
 
 
 _ANEW = "Use --mode Overwrite to begin anew, or another output."
@@ -92,17 +95,28 @@ _ANEW = "Use --mode Overwrite to begin anew, or another output."
 def _refuse_other_settings(earlier: Settings, now: Settings) -> None:
     before, after = earlier.as_json(), now.as_json()
     # Types of kept columns are fixed by the first plan: later files widen nothing.
-    before["keep"], after["keep"] = ([column["name"] for column in fields["keep"]] for fields in (before, after))
+    for name in ("keep", "where_columns"):
+        before[name], after[name] = ([column["name"] for column in fields[name]] for fields in (before, after))
     changed = [f"{name}: {before[name]!r}, now {after[name]!r}" for name in before if before[name] != after.get(name)]
     if changed:
         raise UsageError("the output was begun with other settings: " + "; ".join(changed), _ANEW)
 
 
-def _refuse_other_source(earlier: Source, now: Source | None) -> None:
+def _keys(sources: list[Source]) -> Iterator[tuple[str, int]]:
+    """What tells a source from others wherever it is mounted: its name, and which of those with that name it is."""
+    seen: Counter[str] = Counter()
+    for source in sources:
+        seen[source.name] += 1
+        yield source.name, seen[source.name]
+
+
+def _refuse_other_source(earlier: Source, now: Source | None) -> Source:
+    """The earlier source where it is now."""
     if now is None:
         raise UsageError(f"the output was begun with an input that is no longer there: {earlier.uri}", _ANEW)
     if now.identity != earlier.identity:
         raise UsageError(f"an input was replaced since the output was begun: {earlier.uri}", _ANEW)
+    return now
 
 
 def write_groups(groups: tuple[Group, ...]) -> bytes:

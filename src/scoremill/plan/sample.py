@@ -70,6 +70,9 @@ def _take(
     if problems or len(body) <= header.data_start:
         return Sample(source, names, problems=tuple(problems))
     blocks = _blocks(BytesSource(body, source.uri), header, csv, list(dict.fromkeys(wanted)))
+    if not is_all and blocks:
+        # The last newline may have been inside quotes: what ends there may be half a row.
+        blocks[-1] = _without_last(blocks[-1])
     rows = sum(block.table.num_rows for block in blocks)
     problems += _values_wrong(source, blocks, [c for c in needs if c.name in header.names], csv)
     table = pa.concat_tables([block.table for block in blocks]) if blocks else None
@@ -99,6 +102,13 @@ def _blocks(body: BytesSource, header: Header, csv: Csv, wanted: list[str]) -> l
     return blocks
 
 
+def _without_last(rows: Rows) -> Rows:
+    last = max([*rows.numbers[-1:].tolist(), *(reject.row for reject in rows.rejects)], default=0)
+    shorter = rows.slice(0, len(rows) - int(len(rows) > 0 and int(rows.numbers[-1]) == last))
+    shorter.rejects = [reject for reject in rows.rejects if reject.row != last]
+    return shorter
+
+
 def _beginning(source: Source, storage: Storage) -> tuple[bytes, bool]:
     """The first bytes, decompressed, and whether they are all."""
     store = Store(source.root, storage)
@@ -125,7 +135,7 @@ def _columns_missing(
 ) -> Iterator[Problem]:
     model = [c.name for c in needs if c.name not in names]
     kept = [name for name in keep if name != "*" and name not in names]
-    for wanted, missing in (("the model reads", model), ("--keep names", kept)):
+    for wanted, missing in (("the model reads", model), ("the job names", kept)):
         if missing:
             listed = ", ".join(repr(name) for name in missing)
             message = f"{wanted} {'a column' if len(missing) == 1 else 'columns'} that the file does not have: {listed}"

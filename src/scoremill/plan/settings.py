@@ -40,9 +40,14 @@ class Settings:
     threshold: float | None
     dtype: str | None
     raw: str
+    where: str | None = None
+    where_columns: tuple[Column, ...] = ()
+    """Columns of `where`, with the types that it compares."""
+    partition_by: tuple[str, ...] = ()
+    rows_per_file: int | None = None
 
     @classmethod
-    def of(cls, job: JobSpec, needs: Needs, keep: tuple[Column, ...]) -> Settings:
+    def of(cls, job: JobSpec, needs: Needs, keep: tuple[Column, ...], where: tuple[Column, ...]) -> Settings:
         return cls(
             bundle=needs.digest,
             method=needs.method,
@@ -58,19 +63,27 @@ class Settings:
             threshold=job.output.threshold,
             dtype=job.output.dtype,
             raw=job.errors.raw,
+            where=job.input.where,
+            where_columns=where,
+            partition_by=job.output.partition_by,
+            rows_per_file=job.output.rows_per_file,
         )
 
     def as_json(self) -> dict[str, Any]:
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["csv"] = self.csv.model_dump(mode="json", by_alias=True)
-        fields["keep"] = [asdict(column) for column in self.keep]
+        for name in ("keep", "where_columns"):
+            fields[name] = [asdict(column) for column in fields[name]]
         return {"partFormat": PART_FORMAT, **fields}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Settings:
-        known = {name: fields[name] for name in cls.__slots__}
+        # What older versions did not know has its default.
+        known = {name: fields[name] for name in cls.__slots__ if name in fields}
         known["csv"] = Csv.model_validate(known["csv"])
-        known["keep"] = tuple(_column(column) for column in known["keep"])
+        for name in ("keep", "where_columns"):
+            known[name] = tuple(_column(column) for column in known.get(name, ()))
+        known["partition_by"] = tuple(known.get("partition_by", ()))
         known["columns"] = tuple((old, new) for old, new in known["columns"])
         return cls(**known)
 
@@ -79,7 +92,14 @@ class Settings:
         """Part of every partition's id; the cut is in an id by its range."""
         fields = self.as_json()
         del fields["partition_bytes"]
+        for name in _LATER:
+            # What was added later changes no id where it is not used, so that older outputs can be continued.
+            if not fields[name]:
+                del fields[name]
         return naming.digest(fields)
+
+
+_LATER = ("where", "where_columns", "partition_by", "rows_per_file")
 
 
 def _column(fields: dict[str, Any]) -> Column:

@@ -8,6 +8,7 @@ from .load import load_job, merge, parse_job
 from .model import BATCH_ROWS, Method, Model
 from .output import Errors, Format, Output
 from .storage import Storage
+from .where import Condition
 
 __all__ = [
     "API_VERSION",
@@ -15,6 +16,7 @@ __all__ = [
     "NULL_VALUES",
     "Cluster",
     "Column",
+    "Condition",
     "Csv",
     "Deadlines",
     "Errors",

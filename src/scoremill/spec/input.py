@@ -11,6 +11,7 @@ from scoremill.units import MIB
 
 from .base import Size, Spec
 from .storage import Storage
+from .where import Condition
 
 NULL_VALUES = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
@@ -114,9 +115,18 @@ class Input(Spec):
     """Dialect and types of CSV inputs."""
     partition_bytes: Annotated[Size, Field(ge=1024)] = 64 * MIB
     """Bytes of a CSV that one task scores."""
+    where: Annotated[str, Field(max_length=10_000)] | None = None
+    """A condition that rows must meet to be scored, such as `fare > 0 and vendor in ("A", "B")`."""
     hive: bool = False
     """Whether folders such as `year=2009/` are columns."""
     id_by: Literal["version", "content"] = "version"
     """What tells an object from its successor: ETag or size and time, or a hash of its bytes."""
     storage: Storage | None = None
     """How the inputs' store is reached; the job's `storage` where it is not given."""
+
+    @field_validator("where")
+    @classmethod
+    def _is_a_condition(cls, where: str | None) -> str | None:
+        if where is not None and not Condition(where).columns:
+            raise ValueError("a condition names at least one column")
+        return where

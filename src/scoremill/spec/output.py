@@ -24,6 +24,12 @@ class Output(Spec):
     """What to do where an earlier run wrote: go on with it, refuse, or begin anew."""
     keep: tuple[str, ...] = ()
     """Input columns to carry along; `*` is all of them."""
+    drop: tuple[str, ...] = ()
+    """Columns that `keep: ["*"]` leaves out."""
+    partition_by: tuple[str, ...] = ()
+    """Kept or result columns that become folders, such as `vendor=CMT/`, instead of columns of the parts."""
+    rows_per_file: Annotated[int, Field(ge=1)] | None = None
+    """The most rows of a part; a partition with more writes several. One part a partition where it is not given."""
     row_id: bool = False
     """Whether to write where each row came from: its object, its byte offset or row number."""
     columns: dict[str, str] = {}

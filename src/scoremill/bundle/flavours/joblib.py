@@ -17,6 +17,6 @@ def dump(estimator: Any, path: Path) -> dict[str, Any]:
     return {"by_value": list(pickling.dump(estimator, path))}
 
 
-def load(path: Path, facts: dict[str, Any]) -> Any:  # noqa: ARG001 - every flavour takes them
+def load(path: Path, facts: dict[str, Any]) -> Any:
     """The estimator in `path`; its arrays are read-only."""
     return joblib.load(path, mmap_mode="r")
