@@ -23,6 +23,7 @@ from .work import Task, Work
 
 _PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})")
 _LONGEST_PAUSE = 60.0
+_REPORT = "Nothing was declared complete. Please report this with the output's _scoremill folder."
 
 
 def execute(job: ScoringJob, engine: Engine, watchers: Iterable[Watcher] = (), *, wait: bool = False) -> Manifest:
@@ -152,13 +153,20 @@ class _Run:
             self._ledger.flush()
 
     def _replay(self) -> None:
-        """Takes the receipts of earlier runs whose objects are still there."""
+        """Takes the receipts of earlier runs whose objects are still there.
+
+        One of irregular quotes never counts, and its objects are gone: it only tells how its file is to be read.
+        """
         if not self._resumed:
             return
         there = {name: info.size for name, info in self._ledger.published().items()}
-        for receipt in self._ledger.receipts():
-            if all(there.get(part.name) == part.size for part in receipt.objects):
-                self._count(self._proofs.take(receipt).accepted)
+        self._count(
+            self._proofs.replay(
+                receipt
+                for receipt in self._ledger.receipts()
+                if receipt.irregular or all(there.get(part.name) == part.size for part in receipt.objects)
+            )
+        )
 
     def _tasks(self) -> Iterator[Task]:
         return (self._task(partition) for partition in self._proofs.pending())
@@ -227,6 +235,8 @@ class _Run:
             )
 
     def _complete(self) -> Manifest:
+        if not self._proofs.is_complete:
+            raise ScoremillError("no task is left, but parts of the input have no receipt", _REPORT)
         counted = list(self._proofs.accepted())
         receipts = [receipt for _, receipt in counted]
         check_budget(self._job.errors, self._done, self._done.rows)

@@ -9,7 +9,7 @@ makes the rest of its file one partition.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from scoremill.ledger import Receipt
@@ -70,6 +70,20 @@ class Proofs:
                 self._compose(state, outcome)
                 self._accept(state, outcome)
         return outcome
+
+    def replay(self, receipts: Iterable[Receipt]) -> list[Receipt]:
+        """Those of an earlier run's receipts that count; what they ask for anew is pending."""
+        accepted = [counted for receipt in receipts for counted in self.take(receipt).accepted]
+        self._asked.clear()
+        return accepted
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every byte of the input is accounted for by an accepted receipt."""
+        return all(
+            state.proven == state.group.count if state.rest is None else state.rest_receipt is not None
+            for state in self._states
+        )
 
     def pending(self) -> Iterator[Partition]:
         """The partitions that still have to be scored, in the order of the input."""
