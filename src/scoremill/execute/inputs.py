@@ -14,7 +14,7 @@ from scoremill.spec import Storage
 from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store
-from scoremill.storage.parquet_reader import read_row_group
+from scoremill.storage.parquet_reader import read_row_group, row_groups
 from scoremill.storage.rows import Rows
 from scoremill.storage.rows import Source as Bytes
 from scoremill.storage.where import Where
@@ -31,6 +31,8 @@ class Opened:
     """Rows with numbers that count through all pieces."""
     firsts: list[int] = field(default_factory=list)
     """Number of the first row of each piece that was opened."""
+    origins: list[int] = field(default_factory=list)
+    """Of each piece of Parquet, the rows of its object before it; 0 of CSV, whose rows are found by their bytes."""
     tallies: list[Tally] = field(default_factory=list)
     headers: list[tuple[str, ...]] = field(default_factory=list)
     left_out: int = 0
@@ -71,6 +73,7 @@ def _rows(work: Work, opened: Opened) -> Iterator[Rows]:
     first, where = 0, _where(work)
     for piece in opened.partition.pieces:
         opened.firsts.append(first)
+        opened.origins.append(0)
         for block in _piece_rows(work, piece, opened):
             rows = _numbered_from(block, opened.firsts[-1])
             first += len(rows) + len(rows.rejects)
@@ -119,6 +122,7 @@ def _parquet_rows(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
     opened.headers.append(())
     opened.tallies.append(Tally())
     with Store(source.root, work.input_storage).open(source.name, source.version) as file:
+        opened.origins[-1] = sum(rows for rows, _ in row_groups(file)[: piece.start])
         for group in range(piece.start, piece.end):
             yield from read_row_group(file, group, _wanted(work, source, None), work.settings.batch_rows)
 

@@ -15,7 +15,7 @@ Results = dict[str, np.ndarray]
 Predict = Callable[[pd.DataFrame], Results]
 
 SINGLES = 8
-"""When so many single rows of a task's first failing batch raise, and none was scored, the model is at fault."""
+"""When so many single rows, spread over a batch, raise, and the task has scored none, the model is at fault."""
 _NEVER_BISECTED = (MemoryError, OSError, ScoremillError, ImportError)
 """Faults of the machine or of the bundle, not of a row."""
 
@@ -29,10 +29,13 @@ class Failed:
     reason: str
 
 
-def predict_rows(predict: Predict, frame: pd.DataFrame, most: int | None) -> tuple[Results | None, list[Failed]]:
+def predict_rows(
+    predict: Predict, frame: pd.DataFrame, most: int | None, *, has_scored: bool = False
+) -> tuple[Results | None, list[Failed]]:
     """The results of the rows that can be scored, in their order and from one call, and those that cannot.
 
-    Gives up with a BudgetError beyond `most` failures, and with a ModelError where the model fails on everything.
+    Gives up with a BudgetError beyond `most` failures, and with a ModelError where the model fails on everything,
+    unless it `has_scored` rows before.
     """
     try:
         return predict(frame), []
@@ -40,6 +43,8 @@ def predict_rows(predict: Predict, frame: pd.DataFrame, most: int | None) -> tup
         raise
     except Exception as error:
         search = _Search(predict, frame, most, error)
+    if not has_scored:
+        search.probe()
     failed = search.run()
     good = np.setdiff1d(np.arange(len(frame)), [f.position for f in failed])
     if not len(good):
@@ -53,26 +58,27 @@ class _Search:
     def __init__(self, predict: Predict, frame: pd.DataFrame, most: int | None, error: Exception) -> None:
         self._predict, self._frame, self._most, self._error = predict, frame, most, error
         self._failed: list[Failed] = []
-        self._scored_any = False
+
+    def probe(self) -> None:
+        """A model that always raises is found out by a few rows spread over the batch, not by bisecting them all."""
+        if len(self._frame) < SINGLES:
+            return
+        positions = np.linspace(0, len(self._frame) - 1, SINGLES).astype(int)
+        if all(self._raised(at, at + 1) for at in positions.tolist()):
+            raise model_error(self._error)
 
     def run(self) -> list[Failed]:
-        self._probe_singles()
+        """The rows on which the model raises."""
         self._halve(0, len(self._frame), self._error)
         return self._failed
-
-    def _probe_singles(self) -> None:
-        """A model that always raises is found out by a few rows spread over the batch, not by bisecting them all."""
-        positions = np.unique(np.linspace(0, len(self._frame) - 1, SINGLES).astype(int))
-        errors = [self._raised(int(at), int(at) + 1) for at in positions]
-        if all(errors) and len(positions) == min(SINGLES, len(self._frame)) and len(positions) > 1:
-            raise model_error(self._error)
 
     def _halve(self, start: int, stop: int, error: Exception) -> None:
         if stop - start == 1:
             self._failed.append(Failed(start, reason_of(error)))
             if self._most is not None and len(self._failed) > self._most:
-                raise BudgetError(f"the model raises on more than {self._most} rows: {reason_of(error)}",
-                                  "Look at _errors/ and the model; --max-errors allows more.")  # fmt: skip
+                raise BudgetError(f"more rows are rejected than may be, the last because of {reason_of(error)}",
+                                  "Mend the rows or the model, or raise the budget (--max-errors, "
+                                  "--max-error-fraction); the same command goes on.")  # fmt: skip
             return
         middle = (start + stop) // 2
         for low, high in ((start, middle), (middle, stop)):

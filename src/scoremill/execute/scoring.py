@@ -104,7 +104,12 @@ class _Scoring:
             return None, rows, []
         work = self._work
         most = None if work.max_rejects is None else work.max_rejects - self._counts.rejected - rejected
-        values, failed = predict_rows(lambda some: call(self._estimator, work.bundle, work.called, some), frame, most)
+        values, failed = predict_rows(
+            lambda some: call(self._estimator, work.bundle, work.called, some),
+            frame,
+            most,
+            has_scored=self._counts.scored > 0,
+        )
         if failed:
             bad = [rows.reject(one.position, None, one.reason) for one in failed]
             good = np.setdiff1d(np.arange(len(rows)), [one.position for one in failed])
@@ -145,11 +150,12 @@ class _Scoring:
             raise InputError(f"{piece.source.uri}: {error.message}", error.mend) from None
 
     def _positions(self, rows: Rows) -> list[pa.Array]:
-        """The object that each row came from, and its byte offset, or row number in Parquet."""
+        """The object that each row came from, and its byte offset there, or row number in Parquet."""
         pieces = np.searchsorted(self._opened.firsts, rows.numbers, side="right") - 1
         names = pa.array([piece.source.name for piece in self._opened.partition.pieces[: len(self._opened.firsts)]])
         source = pa.DictionaryArray.from_arrays(pa.array(pieces.astype(np.int32)), names)
         offsets = np.asarray(rows.offsets())
         in_parquet = offsets < 0
-        offsets = np.where(in_parquet, rows.numbers - np.asarray(self._opened.firsts)[pieces], offsets)
+        before = np.asarray(self._opened.firsts) - np.asarray(self._opened.origins)
+        offsets = np.where(in_parquet, rows.numbers - before[pieces], offsets)
         return [source.cast(pa.string()), pa.array(offsets, pa.int64())]

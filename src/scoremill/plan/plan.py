@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from scoremill.errors import UsageError
 
-from .partition import Group, Partition, Source, group_sources, partition_at
+from .partition import Group, Partition, Piece, Source, group_sources, make_partition, partition_at
 from .problem import Problem
 from .settings import Settings
 
@@ -41,6 +41,15 @@ class Plan:
     def partitions(self) -> Iterator[Partition]:
         """Every partition in its order, cut optimistically."""
         return (self.partition(group, index) for group in self.groups for index in range(group.count))
+
+    def uncut(self) -> Iterator[Partition]:
+        """Every CSV as one partition, whatever its quotes, and each row group: to look at rows without proofs."""
+        for group in self.groups:
+            if group.sources[0].format == "parquet":
+                yield from (self.partition(group, index) for index in range(group.count))
+            else:
+                pieces = (Piece(source, 0, source.size, whole=True) for source in group.sources)
+                yield make_partition(self.settings_hash, group.first, *pieces)
 
     def partition(self, group: Group, index: int, inside_quotes: bool = False) -> Partition:
         """Partition `index` of `group`, under a hypothesis about its start."""

@@ -132,7 +132,7 @@ def test_a_complete_ledger_leaves_nothing_to_do(texts, data):
     world, ledger = World(texts), []
     driver = Driver(world, ledger)
     while driver.step(data):
-        assert not (driver.proofs.is_complete and driver.window)
+        assert max(driver.asked.values()) == 1
     proofs = Proofs(world.plan)
     proofs.replay(ledger)
     assert proofs.is_complete
