@@ -54,7 +54,7 @@ def preview(job: ScoringJob, rows: int) -> Iterator[Scored]:
     refuse_problems(prepared.plan)
     work = prepared.work(prepared.plan)
     left = rows
-    for partition in prepared.plan.partitions():
+    for partition in prepared.plan.uncut():
         for scored in scored_batches(work, open_partition(work, partition), Clock(), Counts()):
             yield Scored(scored.table.slice(0, left), scored.rejects)
             left -= scored.table.num_rows

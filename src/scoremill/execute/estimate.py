@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from itertools import islice
 
 import pyarrow as pa
+
+from scoremill.plan import Partition
 
 from .inputs import open_partition
 from .prepare import Prepared
 from .scoring import Clock, Counts, scored_batches
+from .work import Work
 
 SAMPLE_ROWS = 20_000
 """Rows scored for the measurement: enough that fixed costs of a call do not count for much."""
+SAMPLE_FILES = 16
+"""Files whose first rows are scored where one alone is too short."""
 _BASE = 300 * 2**20
 """A worker's memory before its first task: Python, pandas, pyarrow and scikit-learn."""
 _COPIES = 6
@@ -32,25 +38,43 @@ class Estimate:
 
 def estimate(prepared: Prepared) -> Estimate | None:
     """The estimate of a plan, from scoring its first rows here; None where there are no rows."""
-    work = prepared.work(prepared.plan)
-    spec = prepared.job
+    plan, spec = prepared.plan, prepared.job
+    work = prepared.work(plan)
     workers = spec.cluster.workers.max if spec.cluster.workers else os.cpu_count() or 1
-    for partition in prepared.plan.partitions():
-        opened = open_partition(work, partition)
-        opened.rows = (rows.slice(0, SAMPLE_ROWS) for rows in opened.rows)
-        batches = scored_batches(work, opened, Clock(), Counts())
-        before, begin = pa.total_allocated_bytes(), time.perf_counter()
-        first = next(batches, None)
-        seconds = time.perf_counter() - begin
-        if first is not None and first.table.num_rows:
-            rows = first.table.num_rows
-            row_bytes = max(prepared.plan.row_bytes, (pa.total_allocated_bytes() - before) / rows)
-            return Estimate(
-                seconds=seconds / rows * prepared.plan.estimated_rows / workers,
-                worker_bytes=int(
-                    _BASE + _COPIES * row_bytes * min(spec.model.batch_rows, prepared.plan.estimated_rows)
-                ),
-                workers=workers,
-                sampled_rows=rows,
-            )
-    return None
+    # The first call of a model pays for imports and tables that no later one pays for.
+    any(_measure(work, partition).rows for partition in plan.uncut())
+    done = _Measured()
+    for partition in islice(plan.uncut(), SAMPLE_FILES):
+        done += _measure(work, partition)
+        if done.rows >= SAMPLE_ROWS:
+            break
+    if not done.rows:
+        return None
+    row_bytes = max(plan.row_bytes, done.bytes / done.rows)
+    return Estimate(
+        seconds=done.seconds / done.rows * plan.estimated_rows / workers,
+        worker_bytes=int(_BASE + _COPIES * row_bytes * min(spec.model.batch_rows, plan.estimated_rows)),
+        workers=workers,
+        sampled_rows=done.rows,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    rows: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+    def __add__(self, other: _Measured) -> _Measured:
+        return _Measured(self.rows + other.rows, self.seconds + other.seconds, self.bytes + other.bytes)
+
+
+def _measure(work: Work, partition: Partition) -> _Measured:
+    """What scoring the first block of a partition costs."""
+    opened = open_partition(work, partition)
+    opened.rows = islice(opened.rows, 1)
+    before, begin = pa.total_allocated_bytes(), time.perf_counter()
+    scored = next(scored_batches(work, opened, Clock(), Counts()), None)
+    seconds = time.perf_counter() - begin
+    rows = scored.table.num_rows if scored is not None else 0
+    return _Measured(rows, seconds, pa.total_allocated_bytes() - before)
