@@ -30,10 +30,10 @@ class Listing:
 
 def discover(spec: Input, storage: Storage) -> Listing:
     """All input objects, in the order of the uris, each glob's sorted; an object listed twice counts once."""
-    found: dict[tuple[str, str], Found] = {}
+    found: dict[str, Found] = {}
     for uri in spec.uris:
         for item in find(uri, storage):
-            found.setdefault((item.root, item.name), item)
+            found.setdefault(f"{item.root.rstrip('/')}/{item.name}", item)
     with ThreadPoolExecutor(THREADS) as pool:
         described = list(pool.map(lambda item: _describe(item, spec, storage), found.values()))
     return Listing(tuple(source for source, _ in described), sum(rows for _, rows in described))
