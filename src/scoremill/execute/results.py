@@ -71,7 +71,20 @@ def _array(values: npt.NDArray[np.generic], column: Column) -> pa.Array:
         return pa.array(values.tolist(), type=wanted, from_pandas=True)
     if values.dtype.kind in "US":
         return pa.array(values.astype(object), type=pa.string()).cast(wanted)
+    if values.dtype.kind == "f" and pa.types.is_integer(wanted):
+        return _whole(values, column, wanted)
     return pa.array(values).cast(wanted, safe=False)
+
+
+def _whole(values: npt.NDArray[np.generic], column: Column, wanted: pa.DataType) -> pa.Array:
+    """Real numbers as the integers that they were when the model was packed; NaN is null, a fraction an error."""
+    try:
+        return pa.array(values, from_pandas=True).cast(wanted)
+    except pa.ArrowInvalid:
+        raise FitError(
+            f"the model's {column.name!r} holds fractions; it was {column.dtype} when the model was packed",
+            "Pack the model again with a sample in which it holds such values.",
+        ) from None
 
 
 def _decide(
