@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import quote
 
 import numpy as np
@@ -93,7 +94,7 @@ class Parts:
     def abort(self, error: BaseException) -> None:
         """Publishes nothing more."""
         for part in self._open.values():
-            part.object.abort(error)
+            part.abort(error)
 
     def _write(self, folder: str, rows: pa.Table) -> None:
         most = self._settings.rows_per_file
@@ -141,6 +142,12 @@ class _Part:
     def close(self) -> Part:
         self._writer.close()
         return self.object.close()
+
+    def abort(self, error: BaseException) -> None:
+        # Arrow's writer would otherwise write its footer when it is collected, to a stream that is closed by then.
+        with suppress(Exception):
+            self._writer.close()
+        self.object.abort(error)
 
 
 def _by_folder(table: pa.Table, columns: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
