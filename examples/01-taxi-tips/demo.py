@@ -94,7 +94,7 @@ def upload(trips: Path) -> None:
 def look(copy: Path) -> None:
     """Say where the predictions are, show the first, and leave a copy of them."""
     s3fs.S3FileSystem().get(OUTPUT, str(copy) + "/", recursive=True)
-    table = pyarrow.parquet.read_table(copy)
+    table = pyarrow.parquet.read_table(copy, use_threads=False)
     say(f"The predictions are in {OUTPUT}: {table.num_rows:,} rows, columns {', '.join(table.column_names)}")
     print(table.slice(0, 5).to_pandas().to_string())
     print(f"\nThe bucket goes with this demo; a copy stays: {copy}")

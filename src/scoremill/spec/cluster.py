@@ -26,10 +26,15 @@ class Workers(Spec):
         return self
 
 
+def _or_a_number(schema: dict[str, Any]) -> None:
+    """Adds the plain number, which becomes a range before anything is checked, to what the schema allows."""
+    schema["anyOf"].insert(0, {"type": "integer", "minimum": 1, "maximum": 10_000})
+
+
 class Cluster(Spec):
     """The Dask cluster that a job asks for; each worker is one process with one thread."""
 
-    workers: Workers | None = None
+    workers: Annotated[Workers | None, Field(json_schema_extra=_or_a_number)] = None
     """Worker processes; one a core on a local cluster where it is not given."""
     cpu: Annotated[float, Field(gt=0)] | None = None
     """Cores of a worker."""
