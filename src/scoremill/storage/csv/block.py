@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +15,10 @@ from scoremill.spec import Csv
 
 from ..rows import Positions, Reject, Rows
 from ..text import to_utf8
-from .grammar import Grammar, newline_ends
+from .grammar import Grammar, as_array, newline_ends
+
+_PIECE = 1 << 12
+"""Bytes decoded at a time where some are known not to be text."""
 
 
 @dataclass(slots=True)
@@ -98,12 +101,10 @@ class Block:
         table, ragged = layout.parse(text)
         if not broken and not ragged:
             return self._rows(table, np.arange(table.num_rows), [])
-        sound = np.setdiff1d(np.arange(len(self.starts)), [record for record, _ in broken])
-        reasons = dict(broken) | {
-            int(sound[number]): f"expected {len(layout.names)} fields, found {found}" for number, found in ragged
-        }
-        kept = np.setdiff1d(sound, sound[[number for number, _ in ragged]])
-        return self._rows(table, kept, [self._reject(record, reasons[record]) for record in sorted(reasons)])
+        parsed = self._without(broken)
+        for number, found in ragged:
+            broken[int(parsed[number])] = f"expected {len(layout.names)} fields, found {found}"
+        return self._rows(table, self._without(broken), self._rejects(broken))
 
     def _rows(self, table: pa.Table, records: Positions, rejects: list[Reject]) -> Rows:
         return Rows(
@@ -115,34 +116,57 @@ class Block:
             lambda i: self.line(int(records[i])),
         )
 
-    def _reject(self, record: int, reason: str) -> Reject:
-        offset = self.offset + int(self.starts[record])
-        return Reject(self.first_row + record, offset, None, reason, self.raw(record), self.line(record))
+    def _rejects(self, reasons: dict[int, str]) -> list[Reject]:
+        records = np.array(sorted(reasons))
+        starts = self.starts[records]
+        lines = self.first_line + np.searchsorted(self._newlines, starts, side="right")
+        places = zip(records.tolist(), (starts + self.offset).tolist(), lines.tolist(), strict=True)
+        return [
+            Reject(self.first_row + record, offset, None, reasons[record], self.raw(record), line)
+            for record, offset, line in places
+        ]
 
-    def _as_utf8(self, encoding: str) -> tuple[bytes | memoryview, list[tuple[int, str]]]:
-        """The text as UTF-8 without the records that are not text, and those with the reason."""
-        if b"\0" not in self.text:
-            text = to_utf8(self.text, encoding)
-            if text is not None:
-                return text, []
-        good: list[bytes | memoryview] = []
-        broken: list[tuple[int, str]] = []
-        ends = np.append(self.starts[1:], len(self.text))
-        for record, (start, end) in enumerate(zip(self.starts.tolist(), ends.tolist(), strict=True)):
-            piece = self.text[start:end]
-            text = to_utf8(piece, encoding)
-            if text is None:
-                broken.append((record, f"not {encoding} at byte {self.offset + start + _undecodable(piece, encoding)}"))
-            elif b"\0" in piece:
-                broken.append((record, f"a NUL byte at byte {self.offset + start + piece.index(0)}"))
-            else:
-                good.append(text)
-        return b"".join(good) or b"\n", broken
+    def _as_utf8(self, encoding: str) -> tuple[bytes | memoryview, dict[int, str]]:
+        """The text as UTF-8 without the records that are not text, and why those are not."""
+        has_nul = b"\0" in self.text
+        text = None if has_nul else to_utf8(self.text, encoding)
+        if text is not None:
+            return text, {}
+        broken = {
+            self._record_at(at): f"not {encoding} at byte {self.offset + at}" for at in self._undecodable(encoding)
+        }
+        if has_nul:
+            nuls = np.flatnonzero(as_array(self.text) == 0)
+            records, firsts = np.unique(np.searchsorted(self.starts, nuls, side="right") - 1, return_index=True)
+            for record, at in zip(records.tolist(), nuls[firsts].tolist(), strict=True):
+                broken.setdefault(record, f"a NUL byte at byte {self.offset + at}")
+        bounds = np.append(self.starts, len(self.text))
+        records = np.array(sorted(broken))
+        gaps = zip([0, *bounds[records + 1].tolist()], [*bounds[records].tolist(), len(self.text)], strict=True)
+        good = b"".join(self.text[begin:end] for begin, end in gaps)
+        return to_utf8(good, encoding) or b"\n", broken
 
+    def _undecodable(self, encoding: str) -> Iterator[int]:
+        """The first place in each record at which it is not text."""
+        at = 0
+        while at < len(self.text):
+            # The error of a decoder holds a copy of all that it was given, hence in pieces.
+            stop = self._end_of_record_at(min(at + _PIECE, len(self.text) - 1))
+            try:
+                codecs.decode(self.text[at:stop], encoding)
+                at = stop
+            except UnicodeDecodeError as error:
+                yield at + error.start
+                at = self._end_of_record_at(at + error.start)
 
-def _undecodable(text: bytes, encoding: str) -> int:
-    try:
-        codecs.decode(text, encoding)
-    except UnicodeDecodeError as error:
-        return error.start
-    return 0
+    def _record_at(self, at: int) -> int:
+        return max(int(np.searchsorted(self.starts, at, side="right")) - 1, 0)
+
+    def _end_of_record_at(self, at: int) -> int:
+        following = self._record_at(at) + 1
+        return int(self.starts[following]) if following < len(self.starts) else len(self.text)
+
+    def _without(self, records: Iterable[int]) -> Positions:
+        mask = np.ones(len(self.starts), np.bool_)
+        mask[list(records)] = False
+        return np.flatnonzero(mask)

@@ -36,7 +36,7 @@ class CsvReader:
         dialect: Csv,
         columns: Sequence[str],
         block_bytes: int = 8 * MIB,
-        max_row_bytes: int = 128 * MIB,
+        max_row_bytes: int = 64 * MIB,
     ) -> None:
         missing = [name for name in columns if name not in header.names]
         if missing:
@@ -118,7 +118,7 @@ class CsvReader:
             if (not is_regular and not self._is_whole) or len(window.text) >= self._max_row_bytes:
                 self._give_up()
                 return None
-            want = max(want, len(window.text)) * 2
+            want = min(2 * max(want, len(window.text)), max(self._max_row_bytes, want))
 
     def _end_of_records(self, quotes: Positions) -> int | None:
         """Where the last whole record of the window that starts in the range ends, by parity."""
