@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 # One thread each for BLAS and OpenMP, set before NumPy is loaded: as in a worker, and two cores are shared by all tests.
-os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 # A developer's own credentials and endpoints never reach a test.
 for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "SCOREMILL_"))]:
     del os.environ[name]
