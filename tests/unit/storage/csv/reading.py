@@ -79,8 +79,8 @@ def _in_order(results: list[tuple[list[Rows], Tally]]) -> list[list[str] | Rejec
 
 
 def as_csv_reads(data: bytes, dialect: Csv = PLAIN) -> list[list[str]]:
-    """The rows of Python's csv module, header first, without blank lines."""
-    text = io.StringIO(data.decode(dialect.encoding).removeprefix("\ufeff"), newline="")
+    """The rows of Python's csv module, without blank lines."""
+    text = io.StringIO(data.decode(dialect.encoding), newline="")
     return [row for row in csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote) if row]
 
 
