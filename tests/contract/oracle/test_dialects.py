@@ -1,0 +1,255 @@
+"""The CSVs of ordinary life, and Parquet: whatever their form, the rows that pandas reads are the rows scored."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import zstandard
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from scoremill import score, verify
+from scoremill.spec import NULL_VALUES
+from tests.contract.oracle.oracle import columns, kept, read_csv, staged, written
+from tests.support.jobs import make_job
+
+KEEP = ["id", "payment", "note"]
+PAYMENTS = ["cash", "crédit", "no charge", "cheque, signed", 'the "other"']
+
+
+def trips(rows: int, seed: int = 0) -> pd.DataFrame:
+    """Rows with missing values, accents, quotes, delimiters and newlines."""
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame({
+        "id": np.arange(rows),
+        "distance": random.exponential(3, rows),
+        "payment": random.choice(PAYMENTS, rows),
+        "note": random.choice(["", "late", "a, b; c\td|e", 'he said "no"', "two\nlines", '"', "été\n\n", '""\n"'], rows),
+        "passengers": random.integers(1, 6, rows),
+    })  # fmt: skip
+    frame.loc[random.random(rows) < 0.1, "distance"] = np.nan
+    frame.loc[random.random(rows) < 0.1, "payment"] = None
+    return frame
+
+
+@pytest.fixture(scope="module")
+def model() -> Pipeline:
+    sample = trips(400)
+    entrance = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), ["distance", "passengers"]),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["payment"]),
+    )
+    return make_pipeline(entrance, LogisticRegression()).fit(sample, sample["passengers"] > 2)
+
+
+@pytest.fixture(scope="module")
+def bundle(model: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return staged(model, tmp_path_factory.mktemp("bundle") / "trips", trips(400), "predict_proba")
+
+
+@pytest.fixture(params=["1KiB", "64MiB"])
+def cut(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+Check = Callable[..., None]
+
+
+@pytest.fixture
+def check(model: Pipeline, bundle: str, tmp_path: Path, cut: str) -> Check:
+    """Scores `inputs` and compares with what the model gives for `frame`."""
+
+    def compare(inputs: Any, frame: pd.DataFrame, **spec: Any) -> None:
+        output = tmp_path / "out"
+        spec["input"] = {"partitionBytes": cut, **spec.get("input", {})}
+        score(make_job(bundle, inputs, str(output), output={"keep": KEEP}, **spec), cluster="in-process")
+        proba = columns(["proba_False", "proba_True"], model.predict_proba(frame))
+        truth = pd.DataFrame(kept(frame, KEEP) | proba)
+        pd.testing.assert_frame_equal(pd.DataFrame(written(output)), truth, rtol=1e-12, atol=1e-12, check_dtype=False)
+        assert verify(str(output)).totals.scored == len(frame)
+
+    return compare
+
+
+def text(frame: pd.DataFrame, **options: Any) -> str:
+    return frame.to_csv(index=False, **options)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_newlines_and_a_missing_last_one(check, tmp_path, newline, is_ended):
+    data = text(trips(150), lineterminator=newline, quoting=csv.QUOTE_NONNUMERIC)
+    path = tmp_path / "a.csv"
+    path.write_bytes((data if is_ended else data.removesuffix(newline)).encode())
+    check(str(path), read_csv(path))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+def test_delimiters_and_quoting(check, tmp_path, delimiter, quoting):
+    path = tmp_path / "a.csv"
+    path.write_text(text(trips(150), sep=delimiter, quoting=quoting))
+    check(str(path), read_csv(path, sep=delimiter), input={"csv": {"delimiter": delimiter}})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252"])
+def test_encodings_and_the_byte_order_mark(check, tmp_path, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes(text(trips(150)).encode(encoding))
+    told = "utf-8" if encoding.startswith("utf-8") else encoding
+    check(str(path), read_csv(path, encoding=encoding), input={"csv": {"encoding": told}})
+
+
+def test_another_quote_character(check, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(text(trips(150), quotechar="'", quoting=csv.QUOTE_ALL))
+    check(str(path), read_csv(path, quotechar="'"), input={"csv": {"quote": "'"}})
+
+
+def test_blank_lines_and_blank_fields(check, tmp_path):
+    path = tmp_path / "a.csv"
+    frame = trips(150)
+    frame["note"] = "x"
+    path.write_text("\n\n" + text(frame).replace("\n", "\n\n") + "\n\n")
+    check(str(path), read_csv(path))
+
+
+def test_files_without_a_header(check, tmp_path):
+    names, path = list(trips(1).columns), tmp_path / "a.csv"
+    path.write_text(text(trips(150), header=False))
+    check(
+        str(path),
+        read_csv(path, header=None, names=names),
+        input={"csv": {"header": False, "columns": names}},
+    )
+
+
+def test_every_spelling_of_a_missing_value(check, tmp_path):
+    path, random = tmp_path / "a.csv", np.random.default_rng(0)
+    nulls = list(NULL_VALUES)
+    rows = [[str(i), random.choice([*nulls, "2.5", " 3 ", "1e3"]), random.choice([*nulls, "cash", " NA", "nil"]),
+             random.choice([*nulls, "x"]), random.choice([*nulls, "4"])] for i in range(200)]  # fmt: skip
+    path.write_text("id,distance,payment,note,passengers\n" + "".join(",".join(row) + "\n" for row in rows))
+    check(str(path), read_csv(path))
+
+
+def test_spellings_of_a_missing_value_that_are_given_replace_the_others(check, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,distance,payment,note,passengers\n" + "1,-,NA,null,2\n2,1.5,cash,-,3\n3,,-,,1\n")
+    frame = read_csv(path, na_values=["-", ""], keep_default_na=False)
+    check(str(path), frame, input={"csv": {"nullValues": ["-", ""]}})
+
+
+def test_numbers_are_read_to_the_last_bit(check, tmp_path):
+    path, random = tmp_path / "a.csv", np.random.default_rng(0)
+    numbers = [repr(value) for value in random.exponential(3, 100).tolist()] + [
+        f"{value:.25f}" for value in random.exponential(3, 100)
+    ]
+    path.write_text(
+        "id,distance,payment,note,passengers\n" + "".join(f"{i},{n},cash,x,2\n" for i, n in enumerate(numbers))
+    )
+    check(str(path), read_csv(path))
+
+
+def test_columns_by_name_in_another_order_in_each_file_and_surplus_ones(check, tmp_path):
+    random, frames = np.random.default_rng(0), []
+    for number in range(4):
+        frame = trips(80, seed=number)
+        frame[f"surplus {number}"] = 'a,"b"\n'
+        frame = frame[list(random.permutation(frame.columns))]
+        (tmp_path / f"{number}.csv").write_text(text(frame))
+        frames.append(read_csv(tmp_path / f"{number}.csv"))
+    check(str(tmp_path / "*.csv"), pd.concat(frames, ignore_index=True)[list(trips(1).columns)])
+
+
+def test_uris_in_the_order_listed_each_sorted_and_none_twice(check, tmp_path):
+    frames = {}
+    for number, name in enumerate(["b/2.csv", "b/10.csv", "a/1.csv", "c.csv"]):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text(trips(60, seed=number)))
+        frames[name] = read_csv(tmp_path / name)
+    order = ["c.csv", "b/10.csv", "b/2.csv", "a/1.csv"]
+    uris = [f"{tmp_path}/c.csv", f"{tmp_path}/b/*.csv", f"{tmp_path}/*/*.csv", f"{tmp_path}/a"]
+    check(uris, pd.concat([frames[name] for name in order], ignore_index=True))
+
+
+def test_files_without_a_byte_and_without_a_row_between_others(check, tmp_path):
+    header = ",".join(trips(1).columns)
+    for name, content in {
+        "0.csv": "", "1.csv": text(trips(50)), "2.csv": "", "3.csv": header, "4.csv": header + "\n", "5.csv": "\n\n",
+        "6.csv": text(trips(50, seed=1)), "7.csv": "",
+    }.items():  # fmt: skip
+        (tmp_path / name).write_text(content)
+    frames = [read_csv(tmp_path / name) for name in ("1.csv", "6.csv")]
+    check(str(tmp_path / "*.csv"), pd.concat(frames, ignore_index=True))
+
+
+@pytest.mark.parametrize("content", ["", "id,distance,payment,note,passengers", "\ufeff"])
+def test_an_input_without_any_row_gives_an_output_without_any_row(bundle, tmp_path, content):
+    (tmp_path / "a.csv").write_text(content)
+    output = str(tmp_path / "out")
+    score(make_job(bundle, str(tmp_path / "a.csv"), output), cluster="in-process")
+    assert verify(output).totals.rows == 0
+    assert list(pd.read_parquet(output).columns) == ["proba_False", "proba_True"]
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstandard.ZstdCompressor().compress,
+    "several.gz": lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_compressed_files(check, tmp_path, suffix):
+    data = text(trips(150))
+    (tmp_path / f"a.csv.{suffix}").write_bytes(PACKERS[suffix](data.encode()))
+    check(str(tmp_path / "a.csv.*"), read_csv(io.StringIO(data)))
+
+
+def test_compressed_and_plain_files_side_by_side(check, tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text(trips(50)).encode()))
+    (tmp_path / "b.csv").write_text(text(trips(50, seed=1)))
+    trips(50, seed=2).to_parquet(tmp_path / "c.parquet")
+    frames = [read_csv(tmp_path / "a.csv.gz"), read_csv(tmp_path / "b.csv"), pd.read_parquet(tmp_path / "c.parquet")]
+    # What text calls missing, Parquet may call an empty text.
+    frames = [frame[frame["note"] != ""] if at < 2 else frame for at, frame in enumerate(frames)]
+    check(str(tmp_path / "[abc].*"), pd.concat(frames, ignore_index=True))
+
+
+@pytest.mark.parametrize("row_group", [20, 1000])
+def test_parquet_of_several_row_groups(check, tmp_path, row_group):
+    frame = trips(150)
+    frame.to_parquet(tmp_path / "a.parquet", row_group_size=row_group)
+    frame.iloc[:0].to_parquet(tmp_path / "b.parquet")
+    check(str(tmp_path / "*.parquet"), frame)
+
+
+def test_parquet_with_categories_narrow_numbers_and_a_named_index(check, tmp_path):
+    frame = trips(150).astype({"payment": "category", "note": "category", "distance": "float32", "passengers": "int8"})
+    frame.index.name = "place"
+    frame[["note", "passengers", "distance", "id", "payment"]].to_parquet(tmp_path / "a.parquet", row_group_size=40)
+    check(str(tmp_path / "a.parquet"), frame.astype({"payment": "str", "note": "str", "distance": "float64"}))
+
+
+def test_irregular_quotes_are_text_as_pandas_takes_them(check, tmp_path):
+    frame = trips(150)
+    frame["payment"] = "cash"
+    frame["note"] = [f'{i}" disk' if i in {40, 41, 90} else "x" for i in range(150)]
+    path = tmp_path / "a.csv"
+    path.write_text(text(frame, quoting=csv.QUOTE_NONE, escapechar="\\", quotechar="\0").replace("\\", ""))
+    truth = read_csv(path)
+    assert truth["note"][40] == '40" disk'
+    check(str(path), truth)
