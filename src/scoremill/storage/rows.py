@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -62,13 +62,16 @@ class Rows:
     """The text of row i of the table."""
     line: Callable[[int], int]
     """The physical line in the range at which row i of the table starts."""
+    _offsets: Positions | None = field(default=None, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def reject(self, i: int, column: str | None, reason: str) -> Reject:
         """Row i of the table as a reject."""
-        return Reject(int(self.numbers[i]), int(self.offsets()[i]), column, reason, self.raw(i), self.line(i))
+        if self._offsets is None:
+            self._offsets = self.offsets()
+        return Reject(int(self.numbers[i]), int(self._offsets[i]), column, reason, self.raw(i), self.line(i))
 
     def take(self, positions: Positions) -> Rows:
         """The rows at `positions` of the table, without rejects."""

@@ -131,6 +131,11 @@ def test_dates_are_iso_8601_or_of_the_format_given() -> None:
     assert pd.isna(ours("NA", "datetime64[ns]"))
 
 
+def test_a_date_format_that_is_none_is_named() -> None:
+    with pytest.raises(UsageError, match="'%Q' is no date format"):
+        ours("2009", "datetime64[ns]", date_formats={"a": "%Q"})
+
+
 def test_dates_do_not_depend_on_the_clock() -> None:
     assert ours("now", "datetime64[ns]") == ours("today", "datetime64[us]") == REJECTED
 

@@ -43,6 +43,8 @@ def converted(array: pa.Array, dtype: str, **column: Any) -> tuple[list[Any], li
         (pa.array(["1", "x"]), "float64", [1.0], [1]),
         (pa.array(["1", "2"], pa.large_string()), "int64", [1, 2], []),
         (pa.array([1, 2]), "string", ["1", "2"], []),
+        (pa.array([b"1", b"x"]), "int64", [1], [1]),
+        (pa.array(["x"], pa.string_view()), "string", ["x"], []),
         (pa.array(["x", "y"]).dictionary_encode(), "string", ["x", "y"], []),
         (pa.array(["x", "y"]), "object", ["x", "y"], []),
         (pa.array([1, 2]).dictionary_encode(), "float64", [1.0, 2.0], []),
@@ -106,7 +108,8 @@ def test_numbers_as_categories() -> None:
 @pytest.mark.parametrize(
     ("array", "dtype"),
     [
-        (pa.array([b"x"]), "float64"),
+        (pa.array([b"\xff"]), "string"),
+        (pa.array([[1]]), "category"),
         (pa.array([[1]]), "float64"),
         (pa.array([dt.datetime(2009, 1, 4)]), "float64"),
         (pa.array([dt.datetime(2009, 1, 4)]), "int64"),

@@ -19,32 +19,34 @@ def convert_column(values: pa.ChunkedArray, column: Column, dialect: Csv) -> Par
 
     A category is whatever its input is; InputError where no value of the input's type could convert.
     """
-    array = _in_one_piece(values)
     kind = arrow_type(column)
-    if column.dtype == "category" or array.type == kind:
-        return array, None
-    if pa.types.is_null(array.type):
-        return pa.nulls(len(array), kind), None
-    if pa.types.is_string(array.type):
-        return _parse(array, column, kind, dialect)
     try:
+        array = _in_one_piece(values)
+        if column.dtype == "category" or array.type == kind:
+            return array, None
+        if pa.types.is_string(array.type):
+            return _parse(array, column, kind, dialect)
         return _cast(array, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise InputError(
-            f"column {column.name!r} is {array.type} in the input, but {column.dtype} is wanted",
+            f"column {column.name!r} is {values.type} in the input, but {column.dtype} is wanted",
             "Write the input with that type, or train with this one.",
         ) from None
 
 
 def _in_one_piece(values: pa.ChunkedArray) -> pa.Array:
     array = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], values.type)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
+    if pa.types.is_nested(array.type):
+        raise pa.ArrowInvalid("a list is no value")
+    if not pa.types.is_string(array.type) and array.type in _TEXTS:
+        # Some writers call text binary.
         array = array.cast(pa.string())
     return array
+
+
+_TEXTS = (pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
 
 
 def _parse(text: pa.Array, column: Column, kind: pa.DataType, dialect: Csv) -> Parsed:
@@ -59,6 +61,8 @@ def _parse(text: pa.Array, column: Column, kind: pa.DataType, dialect: Csv) -> P
 
 def _cast(array: pa.Array, kind: pa.DataType) -> Parsed:
     """A typed array as another type: numbers among each other, times among each other, anything to text."""
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), kind), None
     if pa.types.is_timestamp(kind):
         if pa.types.is_date(array.type):
             array = array.cast(pa.timestamp("ms"))

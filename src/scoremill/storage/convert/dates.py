@@ -7,6 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scoremill.errors import UsageError
+
 from .numbers import Parsed
 
 
@@ -22,7 +24,10 @@ def parse_date(text: pa.Array, form: str | None, kind: pa.DataType) -> Parsed:
     if kind.unit != "ns":
         # One nanosecond in a batch would narrow the range of all its years.
         text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
-    times = pd.to_datetime(text.to_pandas(), format=form or "ISO8601", errors="coerce", utc=True)
+    try:
+        times = pd.to_datetime(text.to_pandas(), format=form or "ISO8601", errors="coerce", utc=True)
+    except ValueError as error:
+        raise UsageError(f"{form!r} is no date format: {error}", "Mend it in `input.csv.dateFormats`.") from None
     return cast_date(pa.array(times.dt.tz_localize(None)), kind, is_given)
 
 

@@ -7,6 +7,7 @@ Arrow's own cast is tried first; what it refuses, or takes though pandas would n
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -29,12 +30,18 @@ def parse_float(text: pa.Array, dialect: Csv, kind: pa.DataType) -> Parsed:
     # Arrow takes spellings such as NAN(1), which are none of the dialect's nulls.
     if values is not None and not pc.any(pc.is_nan(values)).as_py():
         return _narrow_float(values, kind), None
+    easy = _marks(text) <= 1 if dialect.decimal == "." else np.zeros(len(text), np.bool_)
+    values, bad = _by_parts(text, easy, pa.float64(), lambda hard: _parse_hard_float(hard, dialect))
+    return _narrow_float(values, kind), bad
+
+
+def _parse_hard_float(text: pa.Array, dialect: Csv) -> Parsed:
     plain = _plain(text, dialect)
     is_infinite = _matches(text, _INFINITY)
     is_number = pc.or_(_matches(plain, _NUMBER), is_infinite)
     spelled = pc.if_else(is_infinite, text, plain)
     values = pc.cast(pc.if_else(is_number, spelled, pa.scalar(None, pa.string())), pa.float64())
-    return _narrow_float(values, kind), _refused(text, is_number)
+    return values, _refused(text, is_number)
 
 
 def parse_int(text: pa.Array, dialect: Csv, kind: pa.DataType) -> Parsed:
@@ -42,6 +49,11 @@ def parse_int(text: pa.Array, dialect: Csv, kind: pa.DataType) -> Parsed:
     values = _cast(text, kind)
     if values is not None and not _has_hex(text):
         return values, None
+    easy = (_marks(text) == 0) & (pc.fill_null(pc.binary_length(text), 0).to_numpy() <= _EXACT) & (kind == pa.int64())
+    return _by_parts(text, easy, kind, lambda hard: _parse_hard_int(hard, dialect, kind))
+
+
+def _parse_hard_int(text: pa.Array, dialect: Csv, kind: pa.DataType) -> Parsed:
     plain = _plain(text, dialect)
     # Up to 15 digits an integer is the same by way of a float64, which reads exponents too.
     is_digits = _matches(plain, r"^[+-]?\d+$")
@@ -69,6 +81,41 @@ def parse_bool(text: pa.Array, dialect: Csv) -> Parsed:
         is_known = pa.array(known | (floats == 1) | (floats == 0))
     values = pc.if_else(pc.and_(is_known, pc.is_valid(text)), is_true, pa.scalar(None, pa.bool_()))
     return values, _refused(text, is_known)
+
+
+def _by_parts(text: pa.Array, easy: Mask, kind: pa.DataType, parse_hard: Callable[[pa.Array], Parsed]) -> Parsed:
+    """The easy values by Arrow's cast, the others by `parse_hard`: patterns cost ten times as much."""
+    hard = pa.array(~easy)
+    values, bad = parse_hard(text.filter(hard))
+    values = pc.replace_with_mask(pc.cast(pc.if_else(hard, pa.scalar(None, pa.string()), text), kind), hard, values)
+    if bad is None:
+        return values, None
+    mask = np.zeros(len(text), np.bool_)
+    mask[np.flatnonzero(~easy)[bad]] = True
+    return values, mask
+
+
+_MANY = 1000
+_WEIGHTS = np.full(256, _MANY, np.int64)
+_WEIGHTS[ord("0") : ord("9") + 1] = 0
+_WEIGHTS[ord(".")] = 1
+
+
+def _marks(text: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Points in each value of digits and points with a minus at most in front; a large number for any other."""
+    _, offsets, data = text.buffers()
+    if data is None or not len(text):
+        return np.full(len(text), _MANY)
+    bounds = np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1].astype(np.int64)
+    letters = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]]
+    bounds -= bounds[0]
+    sums = np.concatenate([[0], np.cumsum(_WEIGHTS[letters])])
+    weights: np.ndarray[tuple[int], np.dtype[np.int64]] = sums[bounds[1:]] - sums[bounds[:-1]]
+    lengths = np.diff(bounds)
+    has_minus = np.zeros(len(text), np.bool_)
+    has_minus[lengths > 0] = letters[bounds[:-1][lengths > 0]] == ord("-")
+    weights[has_minus] -= _MANY
+    return np.where(lengths - has_minus > weights, weights, _MANY)
 
 
 def _plain(text: pa.Array, dialect: Csv) -> pa.Array:
