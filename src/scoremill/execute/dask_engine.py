@@ -118,7 +118,9 @@ class OnDask:
         cluster = self._stack.enter_context(
             LocalCluster(
                 n_workers=count, threads_per_worker=1, processes=True, memory_limit=min(memory, total // count),
-                dashboard_address=None, security=True, silence_logs="ERROR", host="127.0.0.1",
+                security=True, silence_logs="ERROR", host="127.0.0.1",
+                # No dashboard, and any free port for the scheduler's HTTP server: others may run here too.
+                dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
             )
         )  # fmt: skip
         client: Client = self._stack.enter_context(Client(cluster))

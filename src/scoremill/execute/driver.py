@@ -6,10 +6,21 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from scoremill.errors import BudgetError, ClusterError, ScoremillError, StorageError, UsageError
+from scoremill.errors import (
+    BudgetError,
+    ClusterError,
+    InputChanged,
+    InputError,
+    ModelError,
+    ScoremillError,
+    StorageError,
+    UsageError,
+)
 from scoremill.ledger import Lease, Ledger, Manifest, Origin, Receipt, Totals, is_part, read_manifest, write_manifest
 from scoremill.plan import Partition, Plan, Settings, read_groups, write_groups
 from scoremill.spec import Errors, ScoringJob
@@ -17,8 +28,9 @@ from scoremill.storage.filesystem import Store
 
 from .engine import Engine, Result
 from .events import Ended, Event, Note, Progress, Retrying, Started, Watcher
+from .predict import reason_of
 from .prepare import Prepared, prepare, refuse_problems
-from .proofs import Proofs
+from .proofs import Outcome, Proofs
 from .work import Task, Work
 
 _PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})")
@@ -72,6 +84,8 @@ def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
         "bundle": prepared.bundle.uri,
         "settings": prepared.plan.settings.as_json(),
+        # Holds no credential, by its own rule; retries begin from it.
+        "job": job.model_copy(update={"spec": prepared.job}).model_dump(mode="json", by_alias=True, exclude_none=True),
     }
 
 
@@ -112,7 +126,8 @@ class _Run:
         self._estimated_rows = prepared.plan.estimated_rows
         self._proofs = Proofs(plan)
         self._again: deque[Task] = deque()
-        self._out = 0
+        self._out: dict[tuple[int, str], float] = {}
+        self._suspects: list[tuple[Task, ScoremillError]] = []
         self._done = Totals()
         self._bytes = 0
         self._resume_at = 0.0
@@ -130,6 +145,7 @@ class _Run:
         )
         if first is None and manifest is not None:
             return manifest
+        self._check_budget()
         self._ledger.reopen()
         for name in self._ledger.store.sweep():
             self._watch(Note(f"removed a left-over upload: {name}"))
@@ -149,8 +165,12 @@ class _Run:
                     self._check_deadlines()
                     if result is not None:
                         self._handle(result, engine)
-        finally:
-            self._ledger.flush()
+        except BaseException:
+            # What ended the run is to be told, not what it led to.
+            with suppress(ScoremillError):
+                self._ledger.flush()
+            raise
+        self._ledger.flush()
 
     def _replay(self) -> None:
         """Takes the receipts of earlier runs whose objects are still there.
@@ -179,20 +199,21 @@ class _Run:
         pause = self._resume_at - time.monotonic()
         if pause > 0 and not self._out:
             time.sleep(min(pause, 1.0))
-        while pause <= 0 and self._out < engine.window:
+        while pause <= 0 and len(self._out) < engine.window:
             task = self._again.popleft() if self._again else next(pending, None)
             if task is None:
                 break
             engine.submit(task)
-            self._out += 1
+            self._out[task.partition.number, task.partition.id] = time.monotonic()
         return bool(self._out or self._again or pause > 0)
 
     def _handle(self, result: Result, engine: Engine) -> None:
-        self._out -= 1
+        submitted = self._out.pop((result.task.partition.number, result.task.partition.id))
         if result.receipt is None:
-            self._retry(result)
+            self._take_failure(result, submitted)
             return
-        self._failures = 0
+        if submitted >= self._resume_at:
+            self._failures = 0
         self._progressed = time.monotonic()
         self._ledger.append(result.receipt)
         outcome = self._proofs.take(result.receipt)
@@ -203,23 +224,51 @@ class _Run:
         for note in outcome.notes:
             self._watch(Note(note))
         self._watch(Progress(self._done.partitions, self._done.rows, self._done.rejected, self._bytes, engine.workers))
-        check_budget(self._job.errors, self._done, max(self._estimated_rows, self._done.rows))
+        self._check_budget()
+        self._judge_suspects()
+
+    def _check_budget(self) -> None:
+        check_budget(self._job.errors, self._done, max(self._plan.most_rows, self._done.rows))
 
     def _count(self, receipts: list[Receipt]) -> None:
         more, done = Totals.of(receipts), self._done
         self._done = Totals(*(getattr(done, name) + getattr(more, name) for name in Totals.__slots__))
 
-    def _retry(self, result: Result) -> None:
-        """Puts a task whose failure may pass back, and lets the whole run rest; raises the error otherwise."""
+    def _take_failure(self, result: Result, submitted: float) -> None:
+        """Puts the task back if its failure may pass, or may mean nothing; raises the error otherwise."""
         error, task = result.error, result.task
-        if not isinstance(error, StorageError | OSError) or task.attempt >= self._job.retry.partition_retries:
-            raise error if error is not None else ScoremillError("a task ended with neither receipt nor error")
-        self._failures += 1
-        pause = min(_LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 6))
-        self._resume_at = time.monotonic() + pause
-        again = Task(task.work, task.partition, task.attempt + 1, may_exist=True)
+        if error is None:
+            raise ScoremillError("a task ended with neither receipt nor error")
+        if isinstance(error, StorageError | OSError) and task.attempt < self._job.retry.partition_retries:
+            self._retry(task, error, submitted)
+        elif isinstance(error, InputError | ModelError | BudgetError) and not isinstance(error, InputChanged):
+            self._suspects.append((task, error))
+            self._judge_suspects()
+        else:
+            raise _told(error, task)
+
+    def _retry(self, task: Task, error: BaseException, submitted: float) -> None:
+        """Lets the whole run rest, longer each time; what was out when a rest began is a part of the same outage."""
+        now = time.monotonic()
+        if submitted >= self._resume_at:
+            self._failures += 1
+            self._resume_at = now + min(_LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 6))
+        again = replace(task, attempt=task.attempt + 1, may_exist=True)
         self._again.append(again)
+        pause = max(self._resume_at - now, 0.0)
         self._watch(Retrying(task.partition.number, again.attempt, pause, str(error).splitlines()[0]))
+
+    def _judge_suspects(self) -> None:
+        """Raises the failures of partitions that are proven to begin where a row begins; forgets those that do not."""
+        outcome = Outcome()
+        verdicts = [(task, error, self._proofs.suspect(task.partition, outcome)) for task, error in self._suspects]
+        self._suspects = [(task, error) for task, error, is_proven in verdicts if is_proven is None]
+        self._again.extend(self._task(partition) for partition in outcome.again)
+        for task, error in ((task, error) for task, error, is_proven in verdicts if is_proven):
+            if not isinstance(error, ModelError) or task.model_works or not self._done.scored:
+                raise error
+            # The model has scored other partitions: these rows are at fault, all of them.
+            self._again.append(replace(task, attempt=task.attempt + 1, model_works=True))
 
     def _check_deadlines(self) -> None:
         limits, now = self._job.deadlines, time.monotonic()
@@ -257,13 +306,25 @@ class _Run:
         self._ledger.store.delete(name for name, match in matches if self._proofs.knows(int(match[1]), match[2]))
 
 
-def check_budget(errors: Errors, done: Totals, planned: int) -> None:
+def _told(error: BaseException, task: Task) -> BaseException:
+    """`error`, or for faults of the machine a message that names the partition."""
+    if isinstance(error, ScoremillError) or not isinstance(error, MemoryError | OSError):
+        return error
+    piece = task.partition.pieces[0]
+    return ClusterError(
+        f"partition {task.partition.number} ({piece.source.uri}, from byte {piece.start}): {reason_of(error)}",
+        "No row is at fault. Where memory ran out, give workers more, or --batch-rows less (which begins the output "
+        "anew); else look at what the model opens or connects to. The same command goes on.",
+    )
+
+
+def check_budget(errors: Errors, done: Totals, planned: float) -> None:
     """BudgetError where more rows are rejected than `errors` allows of the `planned` rows."""
     spent = f"{done.rejected} of {done.rows} rows were rejected"
     where = "Look at _errors/ for the reasons. Then raise the budget, and the same command goes on."
     if errors.max_rows is not None and done.rejected > errors.max_rows:
         raise BudgetError(f"{spent}; at most {errors.max_rows} may be", f"{where} (--max-errors)")
-    if errors.max_fraction is not None and done.rejected > errors.max_fraction * planned:
+    if errors.max_fraction is not None and done.rejected > (errors.max_fraction and errors.max_fraction * planned):
         raise BudgetError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} (--max-error-fraction)")
 
 

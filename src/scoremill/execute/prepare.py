@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scoremill.bundle import Bundle, open_bundle
 from scoremill.errors import FitError, UsageError
 from scoremill.plan import Needs, Plan, build_plan
-from scoremill.spec import Column, JobSpec, ScoringJob
+from scoremill.spec import Column, Errors, JobSpec, ScoringJob
 from scoremill.storage.uri import absolute
 
 from .results import Shape, result_columns
@@ -37,7 +38,7 @@ class Prepared:
             input_storage=spec.input_storage,
             output_storage=spec.output_storage,
             fail_on_row_error=spec.errors.on_row_error == "Fail",
-            max_rejects=spec.errors.max_rows,
+            max_rejects=_most_rejects(spec.errors, plan),
         )
 
 
@@ -67,6 +68,15 @@ def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
             )
     if folders and set(columns) <= set(folders):
         raise UsageError("--partition-by leaves no column in the parts", "Keep a further column, or name fewer.")
+
+
+def _most_rejects(errors: Errors, plan: Plan) -> int | None:
+    """The most rows that may be rejected, whatever else the input holds; None where nothing can be said."""
+    fraction, rows = errors.max_fraction, errors.max_rows
+    most = [] if rows is None else [rows]
+    if fraction is not None and (not fraction or math.isfinite(plan.most_rows)):
+        most.append(int(fraction and fraction * plan.most_rows))
+    return min(most, default=None)
 
 
 def _absolute(spec: JobSpec) -> JobSpec:

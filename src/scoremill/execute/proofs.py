@@ -93,6 +93,20 @@ class Proofs:
                     self._asked.add((partition.number, partition.id))
                     yield partition
 
+    def suspect(self, partition: Partition, outcome: Outcome) -> bool | None:
+        """Whether `partition`, which failed, begins where a row begins; None while that is not known yet.
+
+        Where it does not, its failure says nothing, and `outcome` asks for what is to be scored in its place.
+        """
+        state = self._states[bisect_right(self._firsts, partition.number) - 1]
+        index, piece = partition.number - state.group.first, partition.pieces[0]
+        if state.rest is not None or index < state.proven:
+            return state.rest is not None and partition.id == state.rest.id
+        if index < len(state.inside) and state.inside[index] != piece.inside_quotes:
+            self._ask(self._plan.partition(state.group, index, state.inside[index]), outcome)
+            return False
+        return True if index == state.proven or piece.source.format == "parquet" else None
+
     def knows(self, number: int, partition_id: str) -> bool:
         """Whether a partition of this plan has, or under the other hypothesis would have, this number and id."""
         state = self._states[bisect_right(self._firsts, number) - 1] if self._states else None

@@ -58,10 +58,12 @@ class Counts:
     reasons: Counter[str] = field(default_factory=Counter)
 
 
-def scored_batches(work: Work, opened: Opened, clock: Clock, counts: Counts) -> Iterator[Scored]:
+def scored_batches(
+    work: Work, opened: Opened, clock: Clock, counts: Counts, *, model_works: bool = False
+) -> Iterator[Scored]:
     """The partition's batches, scored one at a time; `clock` and `counts` follow."""
     estimator = load_estimator(work.bundle.uri, work.bundle.digest, work.model_storage)
-    scoring = _Scoring(work, opened, estimator, clock, counts)
+    scoring = _Scoring(work, opened, estimator, clock, counts, model_works)
     batches = rebatch(opened.rows, work.settings.batch_rows)
     while True:
         with clock("read"):
@@ -74,8 +76,10 @@ def scored_batches(work: Work, opened: Opened, clock: Clock, counts: Counts) -> 
 class _Scoring:
     """Scores batch after batch of one partition."""
 
-    def __init__(self, work: Work, opened: Opened, estimator: Any, clock: Clock, counts: Counts) -> None:
-        self._work, self._opened, self._estimator = work, opened, estimator
+    def __init__(
+        self, work: Work, opened: Opened, estimator: Any, clock: Clock, counts: Counts, model_works: bool
+    ) -> None:
+        self._work, self._opened, self._estimator, self._model_works = work, opened, estimator, model_works
         self._clock, self._counts = clock, counts
         self._schema = part_schema(work.settings, work.results)
 
@@ -108,7 +112,7 @@ class _Scoring:
             lambda some: call(self._estimator, work.bundle, work.called, some),
             frame,
             most,
-            has_scored=self._counts.scored > 0,
+            has_scored=self._model_works or self._counts.scored > 0,
         )
         if failed:
             bad = [rows.reject(one.position, None, one.reason) for one in failed]

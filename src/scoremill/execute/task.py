@@ -27,7 +27,7 @@ def score_partition(task: Task) -> Receipt:
     opened, clock, counts = open_partition(work, partition), Clock(), Counts()
     outputs = PartFiles(task)
     with outputs:
-        for scored in scored_batches(work, opened, clock, counts):
+        for scored in scored_batches(work, opened, clock, counts, model_works=task.model_works):
             with clock("write"):
                 outputs.write(scored.table)
                 outputs.reject(scored.rejects, opened)

@@ -48,3 +48,5 @@ class Task:
     attempt: int = 0
     may_exist: bool = False
     """Whether an earlier driver may have published the part: then it is compared and left untouched."""
+    model_works: bool = False
+    """Whether the model has scored other partitions: then it is not at fault where it raises on all rows of this one."""

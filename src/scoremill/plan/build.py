@@ -46,12 +46,13 @@ def build_plan(job: JobSpec, needs: Needs, results: Sequence[str]) -> Plan:
 
 
 def _samples(sources: tuple[Source, ...], job: JobSpec, needs: Needs) -> list[Sample]:
+    allowed = 1.0 if job.errors.max_fraction is None else job.errors.max_fraction
     carried = [*job.output.keep, *(Condition(job.input.where).columns if job.input.where else ())]
     with ThreadPoolExecutor(THREADS) as pool:
         return list(
             pool.map(
                 lambda source: take_sample(
-                    source, job.input_storage, job.input.csv, job.input.hive, needs.columns, carried
+                    source, job.input_storage, job.input.csv, job.input.hive, needs.columns, carried, allowed
                 ),
                 chosen(source for source in sources if source.size),
             )

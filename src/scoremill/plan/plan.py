@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -79,6 +80,17 @@ class Plan:
         csv = sum(source.size for source in self.sources if source.format == "csv")
         return self.parquet_rows + (round(csv / self.row_bytes) if self.row_bytes else 0)
 
+    @cached_property
+    def most_rows(self) -> float:
+        """More rows than the input can hold, rejected ones apart: each has a byte a column, if not compressed."""
+        csv = [source for source in self.sources if source.format == "csv"]
+        if any(source.is_compressed for source in csv):
+            return math.inf
+        columns = min((len(self.headers.get(source.uri, ())) for source in csv), default=0)
+        if self.settings.hive:
+            columns -= max(len(source.hive()) for source in csv)
+        return self.parquet_rows + sum(source.size for source in csv) / max(2, columns)
+
     @property
     def errors(self) -> list[Problem]:
         return [problem for problem in self.problems if problem.severity == "error"]
@@ -144,7 +156,7 @@ def read_groups(segments: list[bytes]) -> tuple[Group, ...]:
     """The groups that `write_groups` wrote, in several segments or one."""
     groups: list[Group] = []
     for segment in segments:
-        for row in pq.read_table(io.BytesIO(segment)).to_pylist():
+        for row in pq.ParquetFile(pa.BufferReader(segment)).read(use_threads=False).to_pylist():
             first, count = row.pop("first"), row.pop("count")
             source = Source(**row)
             if groups and groups[-1].first == first:

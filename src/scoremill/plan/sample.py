@@ -42,17 +42,20 @@ class Sample:
 
 
 def take_sample(
-    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str]
+    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str], allowed: float
 ) -> Sample:
-    """The sample of `source`, checked against the columns that the model needs and those to keep."""
+    """The sample of `source`, checked against the columns that the model needs and those to keep.
+
+    Where `allowed`, the fraction of rows that may be rejected, lets a column be wrong throughout, that is a warning.
+    """
     try:
-        return _take(source, storage, csv, hive, needs, keep)
+        return _take(source, storage, csv, hive, needs, keep, allowed)
     except (InputError, StorageError) as error:
         return Sample(source, (), problems=(Problem("error", source.uri, error.message, error.mend or ""),))
 
 
 def _take(
-    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str]
+    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str], allowed: float
 ) -> Sample:
     path = tuple(source.hive()) if hive else ()
     if source.format == "parquet":
@@ -74,7 +77,7 @@ def _take(
         # The last newline may have been inside quotes: what ends there may be half a row.
         blocks[-1] = _without_last(blocks[-1])
     rows = sum(block.table.num_rows for block in blocks)
-    problems += _values_wrong(source, blocks, [c for c in needs if c.name in header.names], csv)
+    problems += _values_wrong(source, blocks, [c for c in needs if c.name in header.names], csv, allowed)
     table = pa.concat_tables([block.table for block in blocks]) if blocks else None
     return Sample(source, names, table, (len(body) - header.data_start) / rows if rows else 0.0, tuple(problems))
 
@@ -166,15 +169,17 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _values_wrong(source: Source, blocks: list[Rows], needs: list[Column], csv: Csv) -> Iterator[Problem]:
+def _values_wrong(
+    source: Source, blocks: list[Rows], needs: list[Column], csv: Csv, allowed: float
+) -> Iterator[Problem]:
     """Columns whose sampled text mostly is not of the model's type, and stray values as warnings."""
     rejects: list[Reject] = [reject for block in blocks for reject in block.rejects]
+    rows = sum(block.table.num_rows for block in blocks) + len(rejects)
     for block in blocks:
         rejects += to_frame(block, needs, csv).rejects
-    rows = sum(block.table.num_rows for block in blocks)
     for column in dict.fromkeys(reject.column for reject in rejects):
         those = [reject for reject in rejects if reject.column == column]
-        many = len(those) > _MANY * rows
+        many = len(those) > max(_MANY, allowed) * rows
         where = f"{source.uri}, column {column!r}" if column else source.uri
         yield Problem(
             "error" if many else "warning",

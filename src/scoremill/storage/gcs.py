@@ -79,7 +79,7 @@ class GcsBackend:
     def upload(self, name: str) -> GcsUpload:
         return GcsUpload(self, self._connection, name)
 
-    def sweep(self) -> list[str]:
+    def sweep(self, *, remove: bool = True) -> list[str]:
         return []
 
     def begin(self, fs: Any, name: str) -> str:

@@ -73,9 +73,10 @@ class GenericBackend:
     def upload(self, name: str) -> Upload:
         return SpooledUpload(self, self._connection, name)
 
-    def sweep(self) -> list[str]:
+    def sweep(self, *, remove: bool = True) -> list[str]:
         left = [one.name for one in self._all("") if is_temporary(one.name)]
-        self.delete(left)
+        if remove:
+            self.delete(left)
         return left
 
     def _remove(self, name: str, fs: Any) -> None:

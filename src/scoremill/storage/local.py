@@ -76,9 +76,10 @@ class LocalBackend:
     def upload(self, name: str) -> LocalUpload:
         return LocalUpload(self._path(name))
 
-    def sweep(self) -> list[str]:
+    def sweep(self, *, remove: bool = True) -> list[str]:
         left = sorted(name for name in self._names("") if is_temporary(name))
-        self.delete(left)
+        if remove:
+            self.delete(left)
         return left
 
     def _path(self, name: str) -> Path:

@@ -93,14 +93,14 @@ class S3Backend:
     def upload(self, name: str) -> S3Upload:
         return S3Upload(self, name)
 
-    def sweep(self) -> list[str]:
+    def sweep(self, *, remove: bool = True) -> list[str]:
         """Best effort: an identity may lack the permission to list uploads, and a server the operation."""
         try:
             left = list(self._pages("list_multipart_uploads", "Uploads", ""))
         except (PermissionError, NotImplementedError):
             return []
         skip = len(self._key(""))
-        for one in left:
+        for one in left if remove else ():
             name = one["Key"][skip:]
             self.call("abort_multipart_upload", name, UploadId=one["UploadId"])
         return sorted(one["Key"][skip:] for one in left)

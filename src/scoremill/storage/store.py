@@ -104,13 +104,13 @@ class Store:
                 upload.abort()
             raise
 
-    def sweep(self) -> Names:
-        """Names of unfinished uploads and temporary files below the root, which are now gone.
+    def sweep(self, *, remove: bool = True) -> Names:
+        """Names of unfinished uploads and temporary files below the root, which are now gone, or only told.
 
         Only while nobody else writes there: it cannot tell theirs from what a killed process left.
         """
         with explained(self.uri):
-            return self._backend.sweep()
+            return self._backend.sweep(remove=remove)
 
     def __repr__(self) -> str:
         return f"Store({self.uri!r})"

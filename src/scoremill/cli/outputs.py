@@ -1,0 +1,117 @@
+"""`scoremill retry-errors`, `compact` and `clean`: what is done with an output afterwards."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from scoremill.units import format_bytes
+
+from .options import storage_from, storage_options
+from .progress import Progress
+
+
+@click.command("retry-errors")
+@click.argument("output")
+@click.option("--model", help="Bundle to score the rejected rows with; the run's own by default.")
+@click.option("--digest", help="Digest that the bundle must have (sha256:…).")
+@click.option("--to", help="Where to write; OUTPUT/_retries/N by default.")
+@click.option("--cluster", default="in-process", metavar="WHERE", show_default=True, help="As in `score`.")
+@storage_options
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def retry_command(
+    output: str, model: str | None, digest: str | None, to: str | None, cluster: str, as_json: bool, **flags: Any
+) -> None:
+    """Score the rows that OUTPUT rejected once more, to an output of their own with its own manifest.
+
+    \b
+    Example:
+      scoremill retry-errors s3://b/scores/ --model s3://models/tips/2
+    """
+    from scoremill.execute.api import engine_for
+    from scoremill.execute.retry import retry_errors
+    from scoremill.storage.filesystem import Store
+
+    changes: dict[str, Any] = {"spec": {"errors": {"maxFraction": 1.0}}}
+    if model:
+        changes["spec"]["model"] = {"uri": model, "digest": digest}
+    with Progress() as progress:
+        manifest = retry_errors(
+            Store(output, storage_from(flags)), lambda job: engine_for(job, cluster), changes, to, [progress]
+        )
+    if as_json:
+        click.echo(json.dumps({"version": 1, "output": manifest.store.uri, "totals": asdict(manifest.totals)}))
+        return
+    totals = manifest.totals
+    click.echo(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected again, in {manifest.store.uri}")
+
+
+@click.command("compact")
+@click.argument("output")
+@click.option("--rows-per-file", type=click.IntRange(min=1), required=True, help="Rows of a part.")
+@click.option("--to", help="Where to write; OUTPUT-compact by default.")
+@storage_options
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bool, **flags: Any) -> None:
+    """Rewrite the parts of OUTPUT with more or fewer rows each, and prove that the rows are the same.
+
+    OUTPUT is left as it is: readers must never see old and new parts side by side.
+
+    \b
+    Example:
+      scoremill compact s3://b/scores/ --rows-per-file 5000000
+    """
+    from scoremill.execute.compact import compact
+    from scoremill.storage.filesystem import Store
+
+    storage = storage_from(flags)
+    manifest = compact(Store(output, storage), Store(to or f"{output.rstrip('/')}-compact", storage), rows_per_file)
+    totals = manifest.totals
+    if as_json:
+        click.echo(json.dumps({"version": 1, "output": manifest.store.uri, "totals": asdict(totals)}))
+        return
+    click.echo(
+        f"{totals.scored:,} rows in {totals.objects:,} objects, {format_bytes(totals.bytes)}, in {manifest.store.uri}"
+    )
+
+
+@click.command("clean")
+@click.argument("output", required=False)
+@click.option("--cache", is_flag=True, help="Bundles that were fetched to this machine, too.")
+@click.option("--yes", is_flag=True, help="Remove what is listed.")
+@storage_options
+@click.option("--json", "as_json", is_flag=True, help="Print what is found as JSON.")
+def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **flags: Any) -> None:
+    """List what earlier runs left behind in OUTPUT, and remove it with --yes.
+
+    These are unfinished uploads, parts that the manifest does not name, old retries, and cached bundles.
+
+    \b
+    Example:
+      scoremill clean s3://b/scores/ --yes
+    """
+    from scoremill.execute.clean import cached_bundles, left_overs, remove, remove_cached
+    from scoremill.storage.filesystem import Store
+
+    if output is None and not cache:
+        raise click.UsageError("name an output, or give --cache")
+    store = Store(output, storage_from(flags)) if output else None
+    found = list(left_overs(store)) if store else []
+    cached = list(cached_bundles()) if cache else []
+    if yes and store and found:
+        remove(store, found)
+    if yes:
+        remove_cached(cached)
+    if as_json:
+        click.echo(json.dumps({"version": 1, "removed": yes, "found": [asdict(each) for each in (*found, *cached)]}))
+        return
+    for each in (*found, *cached):
+        click.echo(f"{'removed' if yes else 'found'}  {each.kind:<16} {each.name}  {format_bytes(each.size)}")
+    total = format_bytes(sum(each.size for each in (*found, *cached)))
+    click.echo(
+        f"{len(found) + len(cached)} left over, {total}"
+        + ("" if yes or not (found or cached) else "; --yes removes them")
+    )

@@ -1,0 +1,64 @@
+"""What earlier runs left behind: found first, removed only when asked."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scoremill.bundle.load import cache_folder
+from scoremill.ledger import Lease, Ledger, is_part, read_manifest
+from scoremill.storage.filesystem import Store
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """Something that no complete output needs."""
+
+    kind: str
+    """`upload`, `superseded part`, `old retry` or `cached bundle`."""
+    name: str
+    size: int
+    """Bytes; 0 where the store does not say."""
+
+
+def left_overs(output: Store) -> Iterator[LeftOver]:
+    """Unfinished uploads, parts that the manifest does not name, and all retries but the last."""
+    for name in output.sweep(remove=False):
+        yield LeftOver("upload", name, 0)
+    manifest = read_manifest(output)
+    if manifest is not None:
+        named = {entry.part.name for entry in manifest.entries()}
+        for name, info in Ledger(output).published().items():
+            if is_part(name) and name not in named:
+                yield LeftOver("superseded part", name, info.size)
+    retries = [info for info in output.list("_retries/") if info.name.split("/")[1].isdigit()]
+    last = max((int(info.name.split("/")[1]) for info in retries), default=0)
+    for info in retries:
+        if int(info.name.split("/")[1]) < last:
+            yield LeftOver("old retry", info.name, info.size)
+
+
+def remove(output: Store, found: list[LeftOver]) -> None:
+    """Removes what was found; LeaseError while a driver writes to the output, whose uploads would be among it."""
+    lease = Lease.acquire(output)
+    try:
+        if any(each.kind == "upload" for each in found):
+            output.sweep()
+        output.delete(each.name for each in found if each.kind != "upload")
+    finally:
+        lease.release()
+
+
+def cached_bundles() -> Iterator[LeftOver]:
+    """Bundles that were fetched to this machine."""
+    for folder in sorted(cache_folder().iterdir()):
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        yield LeftOver("cached bundle", str(folder), size)
+
+
+def remove_cached(found: list[LeftOver]) -> None:
+    """Removes cached bundles; they are fetched again when they are needed."""
+    for each in found:
+        shutil.rmtree(Path(each.name), ignore_errors=True)
