@@ -1,0 +1,238 @@
+"""Promise 4: one bad row costs one row, is told with its place and reason, and a budget says how many are too many."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from scoremill import score, verify
+from scoremill.errors import BudgetError, ModelError
+from tests.support.jobs import make_job, objects, run, table
+from tests.support.touchy import touchy_bundle
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return touchy_bundle(tmp_path_factory.mktemp("touchy"))
+
+
+def rows(first: int, count: int) -> bytes:
+    return b"".join(b"%d,%d.5,%d\n" % (i, i % 1000, i % 7) for i in range(first, first + count))
+
+
+HEADER = b"id,x,y\n"
+BAD = {
+    b"40,1.5": "expected 3 fields, found 2",
+    b"41,1.5,3,4": "expected 3 fields, found 4",
+    b"42,abc,3": "'abc' is not a float64",
+    b"43,2e6,3": "ValueError: x is too large: 2e+06",
+    b'44,"3,5",1': "'3,5' is not a float64",
+    b"\xff45,1.5,3": "not utf-8 at byte",
+    b"46,1\x00.5,3": "a NUL byte at byte",
+}
+"""Rows that cannot be scored, and why."""
+
+
+def spread(good: int = 700) -> bytes:
+    """A file of `good` rows with the bad ones in between, some at the cuts' neighbours."""
+    parts = [HEADER]
+    for at, bad in enumerate(BAD):
+        parts += [rows(at * good // len(BAD), good // len(BAD)), bad, b"\n"]
+    return b"".join([*parts, *reversed([line + b"\n" for line in BAD])])
+
+
+def rejects(output: Path) -> list[dict]:
+    return [json.loads(line) for path in sorted(output.glob("_errors/*.jsonl")) for line in path.open()]
+
+
+def raw_of(reject: dict) -> bytes:
+    return base64.b64decode(reject["rawBase64"]) if "rawBase64" in reject else reject["raw"].encode()
+
+
+def bad_job(model: str, inputs: object, output: Path, **spec):
+    errors = {"maxFraction": None, **spec.pop("errors", {})}
+    cut = {"partitionBytes": "1KiB", **spec.pop("input", {})}
+    return make_job(model, str(inputs), str(output), input=cut, output={"keep": ["id"]}, errors=errors, **spec)
+
+
+def test_every_bad_row_is_set_aside_with_its_place_and_reason_and_the_others_are_scored(model, tmp_path):
+    data = spread()
+    (tmp_path / "in.csv").write_bytes(data)
+    manifest = score(bad_job(model, tmp_path / "in.csv", tmp_path / "out"), cluster="in-process")
+    found = rejects(tmp_path / "out")
+    assert (manifest.totals.scored, manifest.totals.rejected) == (700, 14)
+    assert verify(str(tmp_path / "out")).totals.rows == 714
+    assert [raw_of(one) for one in found] == [*BAD, *reversed(BAD)]
+    for one in found:
+        assert one["reason"].startswith(BAD[raw_of(one)])
+        assert data[one["offset"] :].startswith(raw_of(one) + b"\n")
+        assert one["file"] == str(tmp_path / "in.csv")
+        assert one["column"] == ("x" if "float64" in one["reason"] else None)
+    assert table(str(tmp_path / "out"))["id"].tolist() == list(range(700))
+    assert table(str(tmp_path / "out"))["prediction"].tolist() == [2 * (i % 1000 + 0.5) for i in range(700)]
+
+
+def test_row_and_line_are_those_of_the_range_and_the_manifest_says_where_ranges_begin(model, tmp_path):
+    (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 5) + b'5,"1\n.5",1\n6,7\n\n' + rows(7, 3) + b"10,zzz,2\n")
+    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out")
+    score(job, cluster="in-process")
+    told = [(one["row"], one["line"]) for one in rejects(tmp_path / "out")]
+    # The header is line 0; the quoted newline and the blank line make a line each, but no row.
+    assert told == [(5, 6), (6, 8), (10, 13)]
+
+
+@pytest.mark.parametrize(("rule", "keys"), [("Keep", {"raw", "rawBase64"}), ("Hash", {"rawSha256"}), ("Omit", set())])
+def test_private_text_is_hashed_or_left_out_if_asked(model, tmp_path, rule, keys):
+    (tmp_path / "in.csv").write_bytes(spread())
+    score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"raw": rule}), cluster="in-process")
+    found = rejects(tmp_path / "out")
+    assert {key for one in found for key in one if key.startswith("raw")} == keys
+    if rule == "Hash":
+        assert [one["rawSha256"] for one in found[:7]] == [hashlib.sha256(row).hexdigest() for row in BAD]
+
+
+def test_a_local_cluster_rejects_the_same_rows_in_the_same_bytes(model, tmp_path):
+    (tmp_path / "in.csv").write_bytes(spread())
+    score(bad_job(model, tmp_path / "in.csv", tmp_path / "one"), cluster="in-process")
+    workers = {"cluster": {"workers": 2, "memory": "1GiB"}}
+    score(bad_job(model, tmp_path / "in.csv", tmp_path / "two", **workers), cluster="local")
+    assert objects(str(tmp_path / "one")) == objects(str(tmp_path / "two"))
+    assert any(name.startswith("_errors/") for name in objects(str(tmp_path / "two")))
+
+
+def test_compressed_rows_are_told_by_their_place_in_the_decompressed_text(model, tmp_path):
+    import gzip
+
+    data = spread()
+    (tmp_path / "in.csv.gz").write_bytes(gzip.compress(data))
+    score(bad_job(model, tmp_path / "in.csv.gz", tmp_path / "out"), cluster="in-process")
+    found = rejects(tmp_path / "out")
+    assert len(found) == 14
+    assert all(data[one["offset"] :].startswith(raw_of(one) + b"\n") for one in found)
+
+
+# -- the survivors of a batch ----------------------------------------------------------------------------------------
+
+
+def test_the_survivors_of_a_batch_are_scored_by_one_call(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOUCHY_CALLS", str(tmp_path / "calls"))
+    (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 500) + b"500,2e6,1\n" + rows(501, 500))
+    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", input={"partitionBytes": "1MiB"})
+    assert score(job, cluster="in-process").totals.rejected == 1
+    calls = [int(line) for line in (tmp_path / "calls").read_text().split()]
+    assert calls[0] == 1001
+    assert calls[-1] == 1000
+    # Eight single rows, and both halves of each half that raises.
+    assert len(calls) <= 2 + 8 + 2 * 11
+
+
+# -- budgets ---------------------------------------------------------------------------------------------------------
+
+
+def parts(output: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in output.rglob("part-*")}
+
+
+@pytest.mark.parametrize("budget", [{"maxRows": 6}, {"maxFraction": 0.001}, {"maxRows": 0}, {"maxFraction": 0}])
+def test_a_spent_budget_ends_the_run_and_a_larger_one_continues_it(model, tmp_path, budget):
+    (tmp_path / "in.csv").write_bytes(spread())
+    with pytest.raises(BudgetError, match="rejected"):
+        score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors=budget), cluster="in-process")
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+    before = parts(tmp_path / "out")
+    with pytest.raises(BudgetError):
+        score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors=budget), cluster="in-process")
+    assert parts(tmp_path / "out") == before, "a rerun with the same budget scores nothing"
+    larger = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxRows": 14})
+    assert score(larger, cluster="in-process").totals.rejected == 14
+    after = parts(tmp_path / "out")
+    assert before
+    assert {name: after[name] for name in before} == before, "finished parts are not touched"
+    undisturbed = bad_job(model, tmp_path / "in.csv", tmp_path / "again")
+    score(undisturbed, cluster="in-process")
+    assert objects(str(tmp_path / "out")) == objects(str(tmp_path / "again"))
+
+
+def test_a_budget_that_is_met_exactly_is_not_spent(model, tmp_path):
+    (tmp_path / "in.csv").write_bytes(spread())
+    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxRows": 14, "maxFraction": 14 / 714})
+    assert score(job, cluster="in-process").totals.rejected == 14
+
+
+def test_a_fraction_that_the_end_meets_is_not_spent_by_a_bad_beginning(model, tmp_path):
+    """Long rows at the beginning make the plan expect few: its estimate must not decide."""
+    long = b"".join(b"%d,%s1.5,1\n" % (i, b" " * 900) for i in range(300))
+    (tmp_path / "in.csv").write_bytes(HEADER + long + b"x,bad,1\n" * 60 + rows(0, 20_000))
+    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxFraction": 0.01},
+                  input={"partitionBytes": "64KiB"})  # fmt: skip
+    assert score(job, cluster="in-process").totals.rejected == 60
+
+
+def test_a_fraction_that_no_end_can_meet_ends_the_run_early(model, tmp_path):
+    (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 500) + b"x,bad,1\n" * 2000 + rows(0, 8000))
+    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxFraction": 0.01})
+    with pytest.raises(BudgetError, match="of"):
+        score(job, cluster="in-process")
+    assert 10 < len(parts(tmp_path / "out")) < 50
+
+
+@pytest.mark.parametrize("cluster", ["in-process", "local"])
+def test_rows_of_partitions_that_began_in_the_wrong_place_count_for_no_budget(model, tmp_path, cluster):
+    """A quoted field over several cuts: optimistic partitions inside it see nothing but bad rows, or models at fault."""
+    inside = b"no,row\n" * 600 + b"7,2e6,7,\n" * 600
+    data = b"note," + HEADER + b"".join(b"," + row + b"\n" for row in rows(0, 40).splitlines())
+    data += b'"' + inside + b'",40,40.5,1\n' + b",41,41.5,1\n"
+    (tmp_path / "in.csv").write_bytes(data)
+    for errors in ({"maxRows": 0}, {"onRowError": "Fail"}):
+        job = bad_job(model, tmp_path / "in.csv", tmp_path / next(iter(errors)), errors=errors,
+                      cluster={"workers": 2, "memory": "1GiB"})  # fmt: skip
+        assert score(job, cluster=cluster).totals.scored == 42
+
+
+def test_failing_at_the_first_bad_row_names_it(model, tmp_path):
+    (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 400) + b"400,abc,1\n" + rows(401, 100))
+    code, _, err = run("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / "out",
+                       "--on-row-error", "Fail", "--cluster", "in-process", "--partition-bytes", "1KiB")  # fmt: skip
+    assert code == 4
+    assert f"byte {len(HEADER + rows(0, 400))}, column 'x': 'abc' is not a float64" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+
+
+# -- a model that is at fault ----------------------------------------------------------------------------------------
+
+
+def test_a_model_that_always_raises_is_at_fault_not_the_rows(tmp_path, monkeypatch):
+    model = touchy_bundle(tmp_path / "model")
+    monkeypatch.setenv("TOUCHY_CALLS", str(tmp_path / "calls"))
+    (tmp_path / "in.csv").write_bytes(HEADER + b"1,2e6,1\n" * 1_000_000)
+    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", input={"partitionBytes": "64MiB"})
+    with pytest.raises(ModelError, match=r"ValueError: x is too large: 2e\+06"):
+        score(job, cluster="in-process")
+    assert len((tmp_path / "calls").read_text().split()) == 1 + 8
+
+
+def test_a_range_of_bad_rows_is_not_the_models_fault_once_it_has_scored_others(model, tmp_path):
+    bad = b"".join(b"%d,2e6,1\n" % i for i in range(600))
+    (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 300) + bad + rows(900, 300))
+    manifest = score(bad_job(model, tmp_path / "in.csv", tmp_path / "out"), cluster="in-process")
+    assert (manifest.totals.scored, manifest.totals.rejected) == (600, 600)
+
+
+@pytest.mark.parametrize("fault", ["MemoryError", "OSError"])
+def test_faults_of_the_machine_are_no_faults_of_rows(model, tmp_path, monkeypatch, fault):
+    monkeypatch.setenv("TOUCHY_CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("TOUCHY_TRICK", json.dumps({"at": 3, "raise": fault}))
+    (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 500))
+    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out")
+    if fault == "OSError":
+        # It passes: the partition is tried again, whole.
+        assert score(job, cluster="in-process").totals.scored == 500
+    else:
+        with pytest.raises(Exception, match="as told"):
+            score(job, cluster="in-process")
+    assert not (tmp_path / "out" / "_errors").exists()
