@@ -28,6 +28,17 @@ def test_the_rows_of_a_compressed_file(kind: str) -> None:
     assert (reader.tally.rows, reader.tally.bytes, reader.tally.quotes) == (50_000, len(DATA), 100_000)
 
 
+def test_a_compressed_file_of_irregular_quotes_is_read_once() -> None:
+    data = b'a,b\n5" disk,1\n"x\ny",2\n' * 3
+    source = DecodedSource(io.BytesIO(gzip.compress(data)), "f.csv.gz")
+    header = read_header(source, Csv())
+    assert header is not None
+    reader = CsvReader(source, Range(0, 2**62), header, Csv(), ["a"], block_bytes=10)
+    values = [value for rows in reader for value in rows.table["a"].to_pylist()]
+    assert values == ['5" disk', "x\ny", *(["a", '5" disk', "x\ny"] * 2)]
+    assert not reader.tally.irregular
+
+
 @pytest.mark.parametrize("kind", PACK)
 def test_members_one_behind_the_other_are_one_file(kind: str) -> None:
     packed = PACK[kind](DATA[:1000]) + PACK[kind](DATA[1000:])

@@ -41,19 +41,20 @@ class Verdict(Enum):
     """What is known of a partition."""
 
     PROVEN = "proven"
-    """Its rows count, provided that no partition of the file turns out irregular."""
+    """Its rows count."""
     REFUTED = "refuted"
     """Its hypothesis was wrong: discard it and read it again under the other one."""
     UNKNOWN = "unknown"
     """It, or one before it, is not read yet."""
     IRREGULAR = "irregular"
-    """The file cannot be cut: discard all of it and read it as one `whole` range."""
+    """The file cannot be cut from here on: read the rest as one `whole` range under the same hypothesis."""
 
 
 def prove(tallies: Sequence[Tally | None]) -> list[Verdict]:
     """The verdict on each partition of one file, in order; None stands for one not read yet.
 
-    All are IRREGULAR as soon as one is, with every partition before it proven. Raw counts of quotes hold under
+    Behind proven partitions the first irregular one makes all that follow IRREGULAR; a row that ends irregularly
+    behind a cut is its own partition's irregularity, so nothing proven is lost. Raw counts of quotes hold under
     either hypothesis, so wrong ones are refuted without waiting for the partitions before them to be read again.
     """
     verdicts: list[Verdict] = []
@@ -67,7 +68,7 @@ def prove(tallies: Sequence[Tally | None]) -> list[Verdict]:
         elif not is_proven:
             verdicts.append(Verdict.UNKNOWN)
         elif tally.irregular:
-            return [Verdict.IRREGULAR] * len(tallies)
+            return verdicts + [Verdict.IRREGULAR] * (len(tallies) - len(verdicts))
         else:
             verdicts.append(Verdict.PROVEN)
         odd ^= bool(tally.quotes & 1)

@@ -23,8 +23,8 @@ _BEHIND = 1 << 16
 class CsvReader:
     """Iterates over the rows of `range`; `tally` is complete once the iterator is exhausted.
 
-    Where the tally says `irregular`, iteration ended early and its rows count for nothing: the file must be read as
-    one `whole` range. A record longer than `max_row_bytes` is an InputError in a whole range, irregular in others.
+    Where the tally says `irregular`, iteration ended early and its rows count for nothing: from its start on the file
+    must be read as one `whole` range. A record longer than `max_row_bytes` is an InputError in a whole range, irregular in others.
     Bytes are read forwards, in blocks; a block grows until it holds a whole record.
     """
 
@@ -45,8 +45,9 @@ class CsvReader:
                 f"Its columns are: {', '.join(header.names)}.",
             )
         self.tally = Tally(range.inside_quotes)
-        self._start, self._end = range.start, sys.maxsize if range.whole else range.end
-        self._is_whole = range.whole
+        # Of a compressed file there are no cuts to prove.
+        self._is_whole = range.whole or source.size is None
+        self._start, self._end = range.start, sys.maxsize if self._is_whole else range.end
         self._name, self._header = source.name, header
         self._window = Window(source, max(self._start - 1, header.text_start))
         self._grammar = Grammar(dialect)
@@ -101,10 +102,10 @@ class CsvReader:
 
     def _next_block(self) -> Block | None:
         """The next whole records; None at the end of the file, or where the range turned out irregular."""
-        window, want = self._window, self._block_bytes
+        window = self._window
+        stop = min(window.at + self._block_bytes, self._end + min(_BEHIND, self._block_bytes))
         while True:
-            behind = self._end + max(min(_BEHIND, self._block_bytes), want - self._block_bytes)
-            window.read(min(window.at + want, behind))
+            window.read(stop)
             if not window.text:
                 return None
             quotes = self._grammar.quotes(window.text)
@@ -118,7 +119,7 @@ class CsvReader:
             if (not is_regular and not self._is_whole) or len(window.text) >= self._max_row_bytes:
                 self._give_up()
                 return None
-            want = min(2 * max(want, len(window.text)), max(self._max_row_bytes, want))
+            stop = window.at + min(2 * len(window.text), self._max_row_bytes)
 
     def _end_of_records(self, quotes: Positions) -> int | None:
         """Where the last whole record of the window that starts in the range ends, by parity."""

@@ -1,4 +1,4 @@
-"""Reads CSV bytes as a driver does: cut at nominal bytes, refuted ranges read again, irregular files whole."""
+"""Reads CSV bytes as a driver does: cut at nominal bytes, refuted ranges read again, what follows an irregular quote as one."""
 
 from __future__ import annotations
 
@@ -57,9 +57,10 @@ def read_cut(data: bytes, cut: int | None = None, block_bytes: int = 64, dialect
     verdicts = prove([tally for _, tally in results])
     whole = Verdict.IRREGULAR in verdicts
     if whole:
-        results = [run(Range(0, len(data), whole=True))]
-    else:
-        assert set(verdicts) == {Verdict.PROVEN}
+        first = verdicts.index(Verdict.IRREGULAR)
+        rest = Range(ranges[first].start, len(data), ranges[first].inside_quotes, whole=True)
+        results[first:], verdicts[first:] = [run(rest)], []
+    assert set(verdicts) <= {Verdict.PROVEN}
     return Read(
         header.names, _in_order(results), [t for _, t in results], [b for bs, _ in results for b in bs], redone, whole
     )

@@ -137,13 +137,13 @@ def test_a_file_that_is_one_quoted_field() -> None:
         assert not read.whole
 
 
-def test_an_inch_mark_makes_the_file_one_partition() -> None:
+def test_an_inch_mark_makes_the_rest_of_the_file_one_partition() -> None:
     for read in every_cut(b'a,b\n1,2\n3,5" disk\n4,"x\ny"\n5,6\n'):
         assert read.whole
         assert read.values == [["1", "2"], ["3", '5" disk'], ["4", "x\ny"], ["5", "6"]]
 
 
-def test_text_behind_a_closing_quote_makes_the_file_one_partition() -> None:
+def test_text_behind_a_closing_quote_makes_the_rest_of_the_file_one_partition() -> None:
     for read in every_cut(b'a,b\n1,"2"3\n"4\n",5\n'):
         assert read.whole
         assert read.values == [["1", "23"], ["4\n", "5"]]

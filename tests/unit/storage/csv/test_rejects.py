@@ -84,6 +84,13 @@ def test_a_range_beyond_the_limit_under_a_wrong_hypothesis_harms_nobody() -> Non
     assert read.values == [["1", field.decode()], ["2", field.decode()], ["3", "4"]]
 
 
+@pytest.mark.parametrize("distance", range(1, 60, 7))
+def test_a_row_beyond_the_limit_that_starts_just_before_a_cut(distance: int) -> None:
+    data = b"a,b\n" + b"1,2\n" * 100 + b'3,"' + b"x" * 5000 + b'"\n'
+    with pytest.raises(InputError, match="the row at byte 404 is longer"):
+        read_cut(data, 404 + distance, 64, max_row_bytes=1000)
+
+
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(InputError, match=r"file\.csv has no column 'z'") as caught:
         CsvReader(BytesSource(b"a,b\n", "file.csv"), Range(0, 4), Header(("a", "b"), 4), PLAIN, ["a", "z"])
