@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from scoremill.naming import digest, is_kubernetes_name, part_name
 from scoremill.units import format_bytes, format_seconds, parse_bytes
 
