@@ -16,7 +16,7 @@ from scoremill.storage.csv import CsvReader, Range, read_header
 from scoremill.storage.rows import BytesSource, Reject
 from tests.unit.storage.csv.reading import PLAIN, Read, as_csv_reads, newlines, read_cut
 
-EXAMPLES = int(os.environ.get("SCOREMILL_TEST_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("CSV_EXAMPLES", "300"))
 """Set the variable to a larger number to search longer."""
 
 texts = st.text(
