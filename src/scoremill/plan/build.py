@@ -61,17 +61,34 @@ def _samples(sources: tuple[Source, ...], job: JobSpec, needs: Needs) -> list[Sa
 
 def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
     """The samples' problems; one that many files share is told once."""
-    seen = Counter((p.severity, p.message) for sample in samples for p in sample.problems)
-    for sample in samples:
-        for problem in sample.problems:
-            count = seen.pop((problem.severity, problem.message), 0)
-            if count > 1:
-                yield Problem(problem.severity, f"{problem.where} and {count - 1} more", problem.message, problem.mend)
-            elif count:
-                yield problem
+    found = [*(problem for sample in samples for problem in sample.problems), *_not_everywhere(job, samples)]
+    seen = Counter((problem.severity, problem.about or problem.message) for problem in found)
+    for problem in found:
+        count = seen.pop((problem.severity, problem.about or problem.message), 0)
+        if count > 1:
+            yield Problem(problem.severity, f"{problem.where} and {count - 1} more", problem.message, problem.mend)
+        elif count:
+            yield problem
     unused = [name for name in job.input.csv.dtypes if samples and not any(name in (s.names or ()) for s in samples)]
     for name in unused:
         yield Problem("warning", "input.csv.dtypes", f"no file has a column {name!r}")
+
+
+def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
+    """Columns that `*` takes from the first file and that others do not have."""
+    if "*" not in job.output.keep:
+        return
+    names = _kept_names(job, samples)
+    for sample in samples:
+        missing = [name for name in names if sample.names and name not in sample.names]
+        if missing and not sample.problems:
+            listed = ", ".join(map(repr, missing))
+            yield Problem(
+                "error",
+                sample.source.uri,
+                f"--keep '*' takes the columns of the first file, and this one does not have {listed}",
+                "Name the columns to keep, or --drop those that are not in every file.",
+            )
 
 
 def _keep(job: JobSpec, needs: Needs, samples: list[Sample], results: Sequence[str]) -> tuple[Column, ...]:

@@ -14,6 +14,8 @@ class Problem:
     where: str
     message: str
     mend: str = ""
+    about: str = ""
+    """What problems of several objects have in common where their messages differ."""
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.where}: {self.message}" + (f"\n  {self.mend}" if self.mend else "")

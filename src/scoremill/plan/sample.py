@@ -6,6 +6,7 @@ import codecs
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,8 +15,9 @@ from scoremill.errors import InputError, StorageError
 from scoremill.spec import Column, Csv, Storage
 from scoremill.storage.convert import to_frame
 from scoremill.storage.csv import CsvReader, Header, Range, read_header
-from scoremill.storage.decode import open_decoded
+from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store
+from scoremill.storage.parquet_reader import read_row_group
 from scoremill.storage.rows import BytesSource, Reject, Rows
 
 from .partition import Source
@@ -23,6 +25,8 @@ from .problem import Problem
 
 SAMPLE_BYTES = 256 * 1024
 """Read from the beginning of a sampled file."""
+SAMPLE_ROWS = 1000
+"""Read from the first row group of a sampled Parquet file."""
 _MANY = 0.5
 """Fraction of sampled values that do not convert, from which the column is taken to be another."""
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -59,20 +63,20 @@ def _take(
 ) -> Sample:
     path = tuple(source.hive()) if hive else ()
     if source.format == "parquet":
-        return _take_parquet(source, storage, path, needs, keep)
+        return _take_parquet(source, storage, csv, path, needs, keep, allowed)
     data, is_all = _beginning(source, storage)
     if data.startswith(_UTF16):
         raise InputError("the file is UTF-16, which cannot be cut at newlines", "Convert it to UTF-8.")
-    header = read_header(BytesSource(data, source.uri), csv)
+    header = read_header(BytesSource(data, "the file"), csv)
     if header is None:
         return Sample(source, None)
-    names = (*header.names, *path)
+    names = tuple(dict.fromkeys((*header.names, *path)))
     problems = list(_columns_missing(source, names, needs, keep, csv, header))
     wanted = [c.name for c in needs if c.name in header.names] + [n for n in _kept(keep, names) if n in header.names]
     body = data if is_all else data[: data.rfind(b"\n") + 1]
     if problems or len(body) <= header.data_start:
         return Sample(source, names, problems=tuple(problems))
-    blocks = _blocks(BytesSource(body, source.uri), header, csv, list(dict.fromkeys(wanted)))
+    blocks = _blocks(BytesSource(body, "the file"), header, csv, list(dict.fromkeys(wanted)))
     if not is_all and blocks:
         # The last newline may have been inside quotes: what ends there may be half a row.
         blocks[-1] = _without_last(blocks[-1])
@@ -83,15 +87,25 @@ def _take(
 
 
 def _take_parquet(
-    source: Source, storage: Storage, path: tuple[str, ...], needs: Sequence[Column], keep: Sequence[str]
+    source: Source,
+    storage: Storage,
+    csv: Csv,
+    path: tuple[str, ...],
+    needs: Sequence[Column],
+    keep: Sequence[str],
+    allowed: float,
 ) -> Sample:
     if source.size == 0:
         return Sample(source, None)
     with Store(source.root, storage).open(source.name) as file:
         schema = pq.ParquetFile(file).schema_arrow
-    names = (*schema.names, *path)
-    problems = tuple(_columns_missing(source, names, needs, keep, None, None))
-    return Sample(source, names, schema.empty_table(), problems=problems)
+        names = tuple(dict.fromkeys((*schema.names, *path)))
+        problems = list(_columns_missing(source, names, needs, keep, None, None))
+        if not problems and source.row_groups:
+            used = [column for column in needs if column.name in schema.names]
+            rows = islice(read_row_group(file, 0, [column.name for column in used], SAMPLE_ROWS), 1)
+            problems += _values_wrong(source, list(rows), used, csv, allowed)
+    return Sample(source, names, schema.empty_table(), problems=tuple(problems))
 
 
 def _blocks(body: BytesSource, header: Header, csv: Csv, wanted: list[str]) -> list[Rows]:
@@ -119,7 +133,7 @@ def _beginning(source: Source, storage: Storage) -> tuple[bytes, bool]:
         if not source.size:
             return b"", True
         with store.open(source.name) as file:
-            data = open_decoded(file, source.name).read(SAMPLE_BYTES)
+            data = DecodedSource(file, source.uri).read(0, SAMPLE_BYTES)
         return data, len(data) < SAMPLE_BYTES
     return store.read(source.name, 0, min(source.size, SAMPLE_BYTES)), source.size <= SAMPLE_BYTES
 
@@ -142,7 +156,8 @@ def _columns_missing(
         if missing:
             listed = ", ".join(repr(name) for name in missing)
             message = f"{wanted} {'a column' if len(missing) == 1 else 'columns'} that the file does not have: {listed}"
-            yield Problem("error", source.uri, message, _guess(missing, names, csv, header))
+            mend = _guess(missing, names, csv, header)
+            yield Problem("error", source.uri, message, mend, about=f"{message}: {mend.partition(':')[0]}")
 
 
 def _guess(missing: list[str], names: tuple[str, ...], csv: Csv | None, header: Header | None) -> str:
@@ -186,6 +201,7 @@ def _values_wrong(
             where,
             f"{len(those)} of the first {rows} rows would be rejected: {those[0].reason}",
             _mend_values(column, csv) if many else "Rejected rows go to _errors/; --max-errors bounds them.",
+            about=f"values of {column}",
         )
 
 

@@ -1,0 +1,117 @@
+"""A plan is a function of the listing: which objects, in which order, cut and numbered how."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scoremill.errors import UsageError
+from scoremill.plan import Needs, Plan, Source, build_plan, read_groups, write_groups
+from scoremill.plan.partition import group_sources
+from scoremill.spec import Column
+from tests.support.jobs import make_job
+
+NEEDS = Needs("sha256:0", "predict", (Column("a", "float64"),))
+
+
+def planned(inputs: Any, **spec: Any) -> Plan:
+    return build_plan(make_job("bundle", inputs, "/out", **spec).spec, NEEDS, ["prediction"])
+
+
+def fill(folder: Path, *names: str, rows: int = 3) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("a\n" + "1.5\n" * rows)
+
+
+def test_an_object_that_two_uris_name_counts_once_where_it_was_named_first(tmp_path):
+    fill(tmp_path, "x/1.csv", "x/2.csv", "y/3.csv")
+    uris = [f"{tmp_path}/x/2.csv", f"{tmp_path}/**", f"{tmp_path}/*/*.csv", f"{tmp_path}/x", f"{tmp_path}/x/1.csv"]
+    assert [Path(source.uri).name for source in planned(uris).sources] == ["2.csv", "1.csv", "3.csv"]
+
+
+@given(sizes=st.lists(st.integers(0, 9000), max_size=40), cut=st.sampled_from([1024, 4096]))
+def test_every_byte_is_in_exactly_one_partition_and_numbers_have_no_gap(sizes, cut):
+    sources = [Source("/r", str(at), size, "v", "v", "csv") for at, size in enumerate(sizes)]
+    settings = planned_settings(cut)
+    plan = Plan(settings, tuple(group_sources(sources, cut)))
+    partitions = list(plan.partitions())
+    assert [partition.number for partition in partitions] == list(range(len(plan)))
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for partition in partitions:
+        for piece in partition.pieces:
+            ranges.setdefault(piece.source.name, []).append((piece.start, piece.end))
+    assert list(ranges) == [source.name for source in sources]
+    for source in sources:
+        edges = ranges[source.name]
+        assert [start for start, _ in edges] == [0, *(end for _, end in edges[:-1])]
+        assert edges[-1][1] == source.size
+    assert len({partition.id for partition in partitions}) == len(partitions)
+    assert read_groups([write_groups(plan.groups)]) == plan.groups
+    uncut = list(plan.uncut())
+    assert [(p.source.name, p.start, p.end) for one in uncut for p in one.pieces] == [
+        (source.name, 0, source.size) for source in sources
+    ]
+
+
+def planned_settings(cut: int) -> Any:
+    from scoremill.plan import Settings
+
+    job = make_job("bundle", "x", "/out", input={"partitionBytes": cut})
+    return Settings.of(job.spec, NEEDS, (), ())
+
+
+def test_what_shapes_a_part_is_in_its_id_and_what_does_not_is_not(tmp_path):
+    fill(tmp_path, "1.csv")
+
+    def ids(**spec: Any) -> list[str]:
+        return [partition.id for partition in planned(f"{tmp_path}/1.csv", **spec).partitions()]
+
+    assert ids() == ids(cluster={"workers": 7}) == ids(errors={"maxRows": 5}) == ids(output={"mode": "Overwrite"})
+    others = [
+        {"output": {"format": "csv"}}, {"output": {"keep": ["a"]}}, {"output": {"rowId": True}},
+        {"output": {"dtype": "float32"}}, {"model": {"batchRows": 7}}, {"input": {"csv": {"nullValues": ["-"]}}},
+        {"errors": {"raw": "Omit"}},
+    ]  # fmt: skip
+    assert len({tuple(ids(**spec)) for spec in [{}, *others]}) == len(others) + 1
+
+
+def test_new_files_come_after_those_of_the_earlier_plan(tmp_path):
+    fill(tmp_path, "2.csv")
+    earlier = planned(f"{tmp_path}/*.csv")
+    fill(tmp_path, "1.csv", "3.csv")
+    plan = planned(f"{tmp_path}/*.csv").following(earlier)
+    assert [Path(source.uri).name for source in plan.sources] == ["2.csv", "1.csv", "3.csv"]
+    assert plan.groups[: len(earlier.groups)] == earlier.groups
+
+
+def test_a_replaced_and_a_vanished_input_are_refused_by_name(tmp_path):
+    fill(tmp_path, "1.csv", "2.csv")
+    earlier = planned(f"{tmp_path}/*.csv")
+    fill(tmp_path, "2.csv", rows=9)
+    with pytest.raises(UsageError, match=r"replaced.*2\.csv"):
+        planned(f"{tmp_path}/*.csv").following(earlier)
+    (tmp_path / "2.csv").unlink()
+    with pytest.raises(UsageError, match=r"no longer there.*2\.csv"):
+        planned(f"{tmp_path}/*.csv").following(earlier)
+
+
+def test_other_settings_are_refused_by_name(tmp_path):
+    fill(tmp_path, "1.csv")
+    earlier = planned(f"{tmp_path}/*.csv")
+    other = replace(earlier, settings=replace(earlier.settings, batch_rows=7))
+    with pytest.raises(UsageError, match="batch_rows: 131072, now 7"):
+        other.following(earlier)
+
+
+def test_rows_are_estimated_from_samples_and_footers(tmp_path):
+    fill(tmp_path, "1.csv", rows=50_000)
+    pd.DataFrame({"a": [1.0] * 77}).to_parquet(tmp_path / "2.parquet")
+    plan = planned(f"{tmp_path}/*")
+    assert plan.estimated_rows == pytest.approx(50_077, rel=0.01)

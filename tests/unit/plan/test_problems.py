@@ -1,0 +1,172 @@
+"""Each thing that may be wrong with an input has a message of its own, before anything is written."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from scoremill.errors import InputError, UsageError
+from scoremill.plan import Needs, Plan, build_plan
+from scoremill.spec import Column
+from tests.support.jobs import make_job
+
+COLUMNS = (Column("fare", "float64"), Column("zone", "string"))
+GOOD = "fare,zone,note\n1.5,a,x\n2.5,b,y\n"
+
+
+def planned(folder: Path, files: dict[str, Any], /, inputs: str = "*", **spec: Any) -> Plan:
+    for name, content in files.items():
+        path = folder / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, pd.DataFrame):
+            content.to_parquet(path)
+        else:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    job = make_job("bundle", str(folder / "in" / inputs), str(folder / "out"), **spec)
+    return build_plan(job.spec, Needs("sha256:0", "predict", COLUMNS), ["prediction"])
+
+
+def told(plan: Plan, folder: Path) -> list[str]:
+    return [str(problem).replace(f"{folder}/in/", "") for problem in plan.problems]
+
+
+CASES: dict[str, tuple[Any, dict[str, Any], str, str]] = {
+    "missing column": ("fare,note\n1,x\n", {}, "'zone'", "Its columns: fare, note"),
+    "two missing columns": ("note\nx\n", {}, "'fare', 'zone'", "Its columns: note"),
+    "other case": ("Fare,zone\n1,x\n", {}, "'fare'", "Did you mean 'Fare'?"),
+    "blank around the name": ("fare, zone\n1,x\n", {}, "'zone'", "Did you mean ' zone'?"),
+    "misspelt": ("fares,zone\n1,x\n", {}, "'fare'", "Did you mean 'fares'?"),
+    "other delimiter": ("fare;zone\n1;x\n", {}, "'fare', 'zone'", "--delimiter ';'"),
+    "no header": ("1.5,a\n2.5,b\n", {}, "'fare', 'zone'", "--no-header"),
+    "column twice": ("fare,zone,fare\n1,x,2\n", {}, "names 'fare' twice", "Rename"),
+    "other encoding": ("fare,zone,é\n1,x,2\n".encode("latin-1"), {}, "not utf-8", "encoding"),
+    "utf-16": (GOOD.encode("utf-16"), {}, "UTF-16", "UTF-8"),
+    "other types": ("fare,zone\nx,1\ny,2\n", {}, "'x' is not a float64", "Check the column"),
+    "decimal comma": ('fare,zone\n"1,5",a\n"2,5",b\n', {}, "'1,5' is not a float64", "--decimal"),
+    "ragged": ("fare,zone\n1,a,b\n2,a,b\n", {}, "expected 2 fields, found 3", "--delimiter"),
+    "kept column": (GOOD, {"output": {"keep": ["tip"]}}, "a column that the file does not have: 'tip'",
+                    "Its columns"),
+    "parquet of other types": (pd.DataFrame({"fare": ["x", "y"], "zone": "a"}), {}, "'x' is not a float64",
+                               "Check the column"),
+    "parquet of times": (pd.DataFrame({"fare": pd.to_datetime(["2020-01-01"]), "zone": "a"}), {},
+                         "column 'fare' is timestamp", "train with this one"),
+    "parquet without a column": (pd.DataFrame({"fare": [1.0]}), {}, "'zone'", "Its columns: fare"),
+    "truncated gz": (gzip.compress(GOOD.encode() * 999)[:-20], {}, "truncated or damaged", "Upload it again"),
+    "not gz": (GOOD, {}, "truncated or damaged", "Upload it again"),
+}  # fmt: skip
+
+
+def suffix(case: str) -> str:
+    return "parquet" if case.startswith("parquet") else "csv.gz" if case.endswith("gz") else "csv"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_problem_names_the_file_what_is_wrong_and_the_mend(case, tmp_path):
+    content, spec, message, mend = CASES[case]
+    name = f"a.{suffix(case)}"
+    (problem,) = planned(tmp_path, {name: content}, **spec).errors
+    assert problem.where.partition(",")[0].endswith(f"/in/{name}")
+    assert message in problem.message
+    assert mend in problem.mend
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_problems_are_told_at_once(tmp_path):
+    files = {f"{at}.{suffix(case)}": content for at, (case, (content, spec, _, _)) in enumerate(CASES.items())
+             if not spec}  # fmt: skip
+    lines = "\n".join(told(planned(tmp_path, {**files, "good.csv": GOOD}), tmp_path))
+    for _, spec, message, mend in CASES.values():
+        # Values that do not fit one column are one problem, shown by the first of them.
+        assert spec or (mend in lines and (message in lines or message.endswith("is not a float64")))
+    assert "good.csv" not in lines
+
+
+@pytest.mark.parametrize(
+    "case", ["missing column", "column twice", "other encoding", "utf-16", "ragged", "parquet of times"]
+)
+def test_a_problem_that_many_files_share_is_told_once(case, tmp_path):
+    content, spec, message, _ = CASES[case]
+    (problem,) = planned(tmp_path, {f"{at}.{suffix(case)}": content for at in range(30)}, **spec).problems
+    assert message in problem.message
+    assert problem.where.endswith("and 29 more")
+
+
+def test_values_that_differ_from_file_to_file_are_one_problem_of_their_column(tmp_path):
+    files = {f"{at:02}.csv": "fare,zone\n" + f"x{at},a\n" * (at + 1) for at in range(30)}
+    (problem,) = planned(tmp_path, files).errors
+    assert problem.where.endswith("00.csv, column 'fare' and 29 more")
+
+
+@pytest.mark.parametrize(
+    ("content", "spec"),
+    [
+        (GOOD, {}),
+        (GOOD, {"output": {"keep": ["*"]}}),
+        ("", {}),
+        ("fare,zone\n", {}),
+        ("zone,surplus,fare\na,,1\n", {}),
+        ("\ufefffare,zone\n1,a\n", {}),
+        ("fare,zone\n,\nNA,null\n", {}),
+        ('fare,zone\n1,"' + "two\n" * 200_000 + '"\n2,b\n', {}),
+        ('fare,zone\n1,5" disk\n', {}),
+        (pd.DataFrame({"fare": [1, 2], "zone": pd.Categorical(["a", "b"])}), {}),
+        (pd.DataFrame({"fare": [], "zone": []}), {}),
+    ],
+)
+def test_what_can_be_scored_has_no_problem(tmp_path, content, spec):
+    name = "a.parquet" if isinstance(content, pd.DataFrame) else "a.csv"
+    assert told(planned(tmp_path, {name: content}, **spec), tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst", "bz2", "xz"])
+def test_compressed_files_are_sampled_to_a_whole_row(tmp_path, suffix):
+    frame = pd.DataFrame({"fare": [float(i) for i in range(20_000)], "zone": "a" * 40})
+    (tmp_path / "in").mkdir()
+    frame.to_csv(tmp_path / "in" / f"a.csv.{suffix}", index=False)
+    plan = planned(tmp_path, {})
+    assert told(plan, tmp_path) == []
+    assert plan.row_bytes == pytest.approx(48, abs=3)
+
+
+def test_a_few_values_that_do_not_fit_are_a_warning(tmp_path):
+    plan = planned(tmp_path, {"a.csv": "fare,zone\n" + "1,a\n" * 9 + "x,a\n"})
+    (problem,) = plan.problems
+    assert problem.severity == "warning"
+    assert "1 of the first 10 rows would be rejected" in problem.message
+    assert plan.errors == []
+
+
+def test_a_type_for_a_column_that_no_file_has_is_a_warning(tmp_path):
+    (problem,) = planned(tmp_path, {"a.csv": GOOD}, input={"csv": {"dtypes": {"fair": "float64"}}}).problems
+    assert (problem.severity, problem.message) == ("warning", "no file has a column 'fair'")
+
+
+def test_all_columns_are_those_of_the_first_file_and_must_be_in_every_other(tmp_path):
+    files = {"a.csv": GOOD, "b.csv": "fare,zone\n1,a\n", "c.csv": "fare,zone\n1,a\n"}
+    (problem,) = planned(tmp_path, files, output={"keep": ["*"]}).errors
+    assert problem.where.endswith("b.csv and 1 more")
+    assert "'note'" in problem.message
+    assert planned(tmp_path, files, output={"keep": ["*"], "drop": ["note"]}).errors == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ({"output": {"keep": ["prediction"]}}, "prediction"),
+        ({"output": {"keep": ["position"], "rowId": True}}, "position"),
+    ],
+)
+def test_two_columns_of_one_name_are_refused(tmp_path, spec, name):
+    with pytest.raises(UsageError, match=f"two columns of the output would be called '{name}'"):
+        planned(tmp_path, {"a.csv": f"fare,zone,{name}\n1,a,2\n"}, **spec)
+
+
+def test_nothing_found_and_what_is_no_parquet_are_told_by_name(tmp_path):
+    with pytest.raises(InputError, match=r"nothing is found at .*/in/\*\.txt"):
+        planned(tmp_path, {"a.csv": GOOD}, inputs="*.txt")
+    with pytest.raises(InputError, match=r"b\.parquet is not a Parquet file"):
+        planned(tmp_path, {"b.parquet": GOOD}, inputs="b.parquet")
