@@ -27,6 +27,8 @@ SAMPLE_BYTES = 256 * 1024
 """Read from the beginning of a sampled file."""
 SAMPLE_ROWS = 1000
 """Read from the first row group of a sampled Parquet file."""
+_LONGEST_HEADER = 16 * 2**20
+"""Read from a file whose first row is longer than a sample."""
 _MANY = 0.5
 """Fraction of sampled values that do not convert, from which the column is taken to be another."""
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -127,15 +129,17 @@ def _without_last(rows: Rows) -> Rows:
 
 
 def _beginning(source: Source, storage: Storage) -> tuple[bytes, bool]:
-    """The first bytes, decompressed, and whether they are all."""
-    store = Store(source.root, storage)
-    if source.is_compressed:
-        if not source.size:
-            return b"", True
-        with store.open(source.name) as file:
-            data = DecodedSource(file, source.uri).read(0, SAMPLE_BYTES)
-        return data, len(data) < SAMPLE_BYTES
-    return store.read(source.name, 0, min(source.size, SAMPLE_BYTES)), source.size <= SAMPLE_BYTES
+    """The first bytes, decompressed, and whether they are all; more of them where the first row is long."""
+    store, size = Store(source.root, storage), SAMPLE_BYTES
+    while True:
+        if source.is_compressed:
+            with store.open(source.name) as file:
+                data = DecodedSource(file, source.uri).read(0, size) if source.size else b""
+        else:
+            data = store.read(source.name, 0, min(size, source.size))
+        if len(data) < size or data.rfind(b"\n", 0, len(data) // 2) >= 0 or size >= _LONGEST_HEADER:
+            return data, len(data) < size
+        size *= 8
 
 
 def _kept(keep: Sequence[str], names: Sequence[str]) -> list[str]:
