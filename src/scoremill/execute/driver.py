@@ -62,20 +62,32 @@ def execute(job: ScoringJob, engine: Engine, watchers: Iterable[Watcher] = (), *
 
 def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob) -> tuple[Plan, bool]:
     """The plan that this output has from now on, and whether an earlier run began it."""
-    if job.spec.output.mode == "Overwrite" and ledger.job() is not None:
-        ledger.erase()
     begun = ledger.job()
+    if begun is not None and job.spec.output.mode == "Overwrite":
+        # Those of a killed driver too, which no receipt names.
+        ledger.erase(_named_by(Proofs(_plan_of(begun, ledger)), ledger.published()))
+        begun = None
     if begun is None:
         ledger.begin(_job_fields(prepared, job))
         ledger.add_plan_segment(write_groups(prepared.plan.groups))
         return prepared.plan, False
-    earlier = Plan(Settings.from_json(begun["settings"]), read_groups(ledger.plan_segments()))
+    earlier = _plan_of(begun, ledger)
     plan = prepared.plan.following(earlier)
     added = plan.groups[len(earlier.groups) :]
     if added:
         ledger.reopen()
         ledger.add_plan_segment(write_groups(added))
     return plan, True
+
+
+def _plan_of(begun: dict[str, Any], ledger: Ledger) -> Plan:
+    return Plan(Settings.from_json(begun["settings"]), read_groups(ledger.plan_segments()))
+
+
+def _named_by(proofs: Proofs, names: Iterable[str]) -> list[str]:
+    """Those of `names` that partitions of a plan give to their objects."""
+    matches = ((name, match) for name in names if (match := _PART.match(name)))
+    return [name for name, match in matches if proofs.knows(int(match[1]), match[2])]
 
 
 def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
@@ -302,8 +314,7 @@ class _Run:
         """Deletes parts that this plan named and that do not count, such as those a killed driver left."""
         names = {part.name for receipt in receipts for part in receipt.objects}
         others = [name for name in self._ledger.published() if name not in names]
-        matches = ((name, match) for name in others if (match := _PART.match(name)))
-        self._ledger.store.delete(name for name, match in matches if self._proofs.knows(int(match[1]), match[2]))
+        self._ledger.store.delete(_named_by(self._proofs, others))
 
 
 def _told(error: BaseException, task: Task) -> BaseException:

@@ -13,7 +13,7 @@ from scoremill.plan import Partition, Piece, Source
 from scoremill.spec import Storage
 from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
 from scoremill.storage.decode import DecodedSource
-from scoremill.storage.filesystem import Store
+from scoremill.storage.filesystem import Store, is_local
 from scoremill.storage.parquet_reader import read_row_group, row_groups
 from scoremill.storage.rows import Rows
 from scoremill.storage.rows import Source as Bytes
@@ -90,6 +90,26 @@ def _where(work: Work) -> Where | None:
 
 
 def _piece_rows(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
+    source = piece.source
+    try:
+        yield from _read(work, piece, opened)
+    except pa.ArrowException as error:
+        _refuse_changed(source, work.input_storage)
+        raise InputError(f"{source.uri} is damaged: {error}", "Upload it again, or leave it out.") from None
+    except InputError:
+        _refuse_changed(source, work.input_storage)
+        raise
+    if is_local(source.root):
+        # A file that is open may be written over; a store's objects are compared at each request.
+        _refuse_changed(source, work.input_storage)
+
+
+def _refuse_changed(source: Source, storage: Storage) -> None:
+    """InputChanged where `source` is not there any more as it was planned."""
+    Store(source.root, storage).open(source.name, source.version).close()
+
+
+def _read(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
     source = piece.source
     if source.size == 0:
         opened.headers.append(())

@@ -112,7 +112,10 @@ class Proofs:
         state = self._states[bisect_right(self._firsts, number) - 1] if self._states else None
         if state is None or number - state.group.first >= state.group.count:
             return False
-        candidates = [self._plan.partition(state.group, number - state.group.first, inside) for inside in (False, True)]
+        index = number - state.group.first
+        candidates = [self._plan.partition(state.group, index, inside) for inside in (False, True)]
+        if len(state.group.sources) == 1:
+            candidates += [self._rest(state, index, inside) for inside in (False, True)]
         return partition_id in {partition.id for partition in (*candidates, state.rest) if partition is not None}
 
     def accepted(self) -> Iterator[tuple[Group, Receipt]]:
@@ -162,11 +165,10 @@ class Proofs:
     def _read_rest(self, state: _State, receipt: Receipt, outcome: Outcome) -> None:
         sources, index = state.group.sources, state.proven
         if len(sources) > 1:
-            pieces = tuple(Piece(s, 0, s.size, whole=at in receipt.irregular) for at, s in enumerate(sources))
+            pieces = (Piece(s, 0, s.size, whole=at in receipt.irregular) for at, s in enumerate(sources))
+            state.rest = make_partition(self._plan.settings_hash, state.group.first, *pieces)
         else:
-            start = piece_at(state.group, index, self._plan.settings.partition_bytes).start
-            pieces = (Piece(sources[0], start, sources[0].size, state.inside[index], whole=True),)
-        state.rest = make_partition(self._plan.settings_hash, state.group.first + index, *pieces)
+            state.rest = self._rest(state, index, state.inside[index])
         for at in receipt.irregular:
             outcome.notes.append(
                 f"{sources[at].uri}: a quote inside an unquoted field; the file is one partition from there on"
@@ -174,6 +176,13 @@ class Proofs:
         outcome.discarded += [r for (at, _), r in state.receipts.items() if at >= index]
         state.receipts = {key: r for key, r in state.receipts.items() if key[0] < index}
         self._ask(state.rest, outcome)
+
+    def _rest(self, state: _State, index: int, inside: bool) -> Partition:
+        """A file from partition `index` on, as one."""
+        source = state.group.sources[0]
+        start = piece_at(state.group, index, self._plan.settings.partition_bytes).start
+        piece = Piece(source, start, source.size, inside, whole=True)
+        return make_partition(self._plan.settings_hash, state.group.first + index, piece)
 
     def _take_rest(self, state: _State, receipt: Receipt, outcome: Outcome) -> None:
         if state.rest is not None and receipt.id == state.rest.id:

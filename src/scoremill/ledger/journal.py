@@ -110,10 +110,11 @@ class Ledger:
         self._check()
         self.store.delete(part.name for receipt in receipts for part in receipt.objects)
 
-    def erase(self) -> None:
-        """Deletes what the ledger names, and then the ledger, but never anything else."""
+    def erase(self, names: Iterable[str] = ()) -> None:
+        """Deletes what the ledger's receipts and its plan (`names`) name, and then the ledger, but nothing else."""
         self.reopen()
         self.discard(self.receipts())
+        self.store.delete(names)
         for folder in ("receipts", "plan", "report"):
             self.store.delete(info.name for info in self.store.list(f"{LEDGER}/{folder}"))
         self.store.delete([JOB])

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,8 @@ BEAT_SECONDS = 10.0
 MISSED_BEATS = 3
 """Beats that a holder may miss before another driver takes over."""
 _FOLDER = f"{LEDGER}/lease"
+_HELD: set[str] = set()
+"""Holders in this process that have not released their leases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,11 @@ class Holder:
 
     @property
     def is_dead(self) -> bool:
-        """Whether this host knows that the process has ended; False of other hosts' processes."""
+        """Whether this host knows that the process, or its run, has ended; False of other hosts' processes."""
         if (self.host, self.boot) != (socket.gethostname(), _boot()) or not self.started:
             return False
+        if self.pid == os.getpid():
+            return self.id not in _HELD
         return _started(self.pid) != self.started
 
 
@@ -76,6 +81,17 @@ class Lease:
     ) -> Lease:
         """The lease of the output at `store`; LeaseError naming the holder while another driver has it."""
         holder = Holder.here()
+        _HELD.add(holder.id)
+        try:
+            return cls._acquire(store, holder, wait, beat_seconds, waiting)
+        except BaseException:
+            _HELD.discard(holder.id)
+            raise
+
+    @classmethod
+    def _acquire(
+        cls, store: Store, holder: Holder, wait: bool, beat_seconds: float, waiting: Callable[[str], None]
+    ) -> Lease:
         told = ""
         while True:
             number, rival = _latest(store)
@@ -98,11 +114,13 @@ class Lease:
             raise LeaseError(self._lost, "The other driver goes on with this run; see `scoremill report`.")
 
     def release(self) -> None:
-        """Stops the beat and lets the next driver in at once."""
+        """Stops the beat and lets the next driver in at once, or after the missed beats where the store refuses."""
         self._ended.set()
         self._thread.join(timeout=60)
+        _HELD.discard(self._holder.id)
         if not self._lost:
-            self._store.write(f"{_FOLDER}/{self.number:06d}.done", b"")
+            with suppress(ScoremillError):
+                self._store.write(f"{_FOLDER}/{self.number:06d}.done", b"")
 
     def _keep_beating(self) -> None:
         while not self._ended.wait(self._beat_seconds):

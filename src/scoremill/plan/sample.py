@@ -19,6 +19,7 @@ from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store
 from scoremill.storage.parquet_reader import read_row_group
 from scoremill.storage.rows import BytesSource, Reject, Rows
+from scoremill.units import format_bytes
 
 from .partition import Source
 from .problem import Problem
@@ -72,6 +73,11 @@ def _take(
     header = read_header(BytesSource(data, "the file"), csv)
     if header is None:
         return Sample(source, None)
+    if not is_all and header.data_start >= len(data):
+        raise InputError(
+            f"the header does not end within {format_bytes(len(data))}",
+            "Check its first row for a quote that is never closed, or that this is a CSV.",
+        )
     names = tuple(dict.fromkeys((*header.names, *path)))
     problems = list(_columns_missing(source, names, needs, keep, csv, header))
     wanted = [c.name for c in needs if c.name in header.names] + [n for n in _kept(keep, names) if n in header.names]

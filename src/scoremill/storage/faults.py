@@ -77,8 +77,11 @@ def explain(error: Exception, uri: str) -> ScoremillError:
 
 
 @contextmanager
-def explained(uri: str) -> Iterator[None]:
-    """Turns errors of client libraries into StorageError, without their tracebacks."""
+def explained(uri: str, version: str | None = None) -> Iterator[None]:
+    """Turns errors of client libraries into StorageError, without their tracebacks.
+
+    Where an object's `version` was asked for, one that is not there was there before: that is InputChanged.
+    """
     try:
         yield
     except ScoremillError:
@@ -91,6 +94,11 @@ def explained(uri: str) -> Iterator[None]:
     except Exception as error:
         if not _is_of_a_store(error):
             raise
+        if version is not None and _is_missing(error):
+            raise InputChanged(
+                f"{uri} was removed after the run was planned",
+                "Restore it, and the same command goes on; or score what is there: --mode Overwrite, or another output.",
+            ) from None
         raise explain(error, uri) from None
 
 
@@ -126,7 +134,7 @@ def _reason(error: Exception, uri: str) -> tuple[str, str]:
             f"there is no such bucket: {uri}",
             "Check its name, and storage.endpoint (or AWS_ENDPOINT_URL, STORAGE_EMULATOR_HOST).",
         )
-    if isinstance(error, FileNotFoundError) or code in {"404", "NoSuchKey"}:
+    if _is_missing(error):
         return f"{uri} is not there", "Check the name, and that nothing removed it meanwhile."
     if isinstance(error, PermissionError) or code in _DENIED_CODES or str(error).startswith("Forbidden"):
         return f"permission denied: {uri}{_detail(error)}", (
@@ -149,6 +157,10 @@ def _reason(error: Exception, uri: str) -> tuple[str, str]:
             "then run the same command again, it goes on where it stopped."
         )
     return f"the store refused {uri}{_detail(error)}", "Check the location and the storage settings."
+
+
+def _is_missing(error: Exception) -> bool:
+    return isinstance(error, FileNotFoundError) or code_of(error) in {"404", "NoSuchKey"}
 
 
 def _detail(error: Exception) -> str:

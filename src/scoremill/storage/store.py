@@ -56,12 +56,12 @@ class Store:
 
     def read(self, name: str, start: int = 0, end: int | None = None, version: str | None = None) -> bytes:
         """Bytes `start` to `end` of an object, fewer where it ends; InputChanged if it is not `version` any more."""
-        with explained(self._of(name)):
+        with explained(self._of(name), version):
             return self._backend.read(name, start, end, version)
 
     def open(self, name: str, version: str | None = None) -> BinaryIO:
         """A file for random access to one version of an object: `version`, or the one that is there now."""
-        with explained(self._of(name)):
+        with explained(self._of(name), version):
             if isinstance(self._backend, LocalBackend):
                 return self._backend.open(name, version)
             info = self._backend.info(name)
