@@ -20,9 +20,10 @@ from scoremill.errors import LeaseError, ScoremillError, VerificationError
 from scoremill.naming import LEDGER, SUCCESS
 from scoremill.storage.filesystem import Store
 
-from .journal import FORMAT, MANIFEST
+from .journal import FORMAT, MANIFEST, read_document
 from .receipt import Part, Receipt
 
+_REWRITE = f"Delete {MANIFEST} and run the same `scoremill score` again: what is done is kept."
 SEGMENT_ROWS = 100_000
 _LIBRARIES = ("scoremill", "scikit-learn", "numpy", "pandas", "pyarrow")
 _SCHEMA = pa.schema([
@@ -77,6 +78,8 @@ class Entry:
     kind: str
     """`part` or `errors`."""
     part: Part
+    first_line: int = 0
+    """Line number, from 1, in the input at which the partition's range begins; 0 where lines do not count."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +93,21 @@ class Manifest:
     def entries(self) -> Iterator[Entry]:
         """The published objects, in the order of the input."""
         for segment in self.fields["segments"]:
+            if self.store.info(segment["name"]) is None:
+                raise VerificationError(f"{self.store.uri}/{segment['name']} is missing", _REWRITE)
             data = self.store.read(segment["name"])
             if hashlib.sha256(data).hexdigest() != segment["sha256"]:
-                raise VerificationError(f"{self.store.uri}/{segment['name']} is not what the manifest says")
+                raise VerificationError(f"{self.store.uri}/{segment['name']} is not what the manifest says", _REWRITE)
             for row in pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False).to_pylist():
                 part = Part(row["name"], row["rows"], row["size"], row["sha256"])
-                yield Entry(row["number"], row["id"], row["kind"], part)
+                yield Entry(row["number"], row["id"], row["kind"], part, row["first_line"])
 
 
 def read_manifest(store: Store) -> Manifest | None:
     """The manifest of the output at `store`, or None where no run is complete."""
-    if store.info(MANIFEST) is None:
+    fields = read_document(store, MANIFEST, "Delete it and run the same `scoremill score` again: what is done is kept.")
+    if fields is None:
         return None
-    fields = json.loads(store.read(MANIFEST))
     if fields["formatVersion"] > FORMAT:
         raise VerificationError(f"{store.uri} was written by a newer scoremill", "Update scoremill.")
     return Manifest(Totals(**fields["totals"]), fields, store)

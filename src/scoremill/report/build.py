@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from scoremill.errors import UsageError
-from scoremill.ledger import Ledger, Receipt, read_manifest
+from scoremill.ledger import Ledger, Manifest, Receipt, read_manifest
 from scoremill.naming import LEDGER
 from scoremill.plan import read_groups
 from scoremill.storage.filesystem import Store
+
+EXAMPLES = 20
+"""Rejected rows in a report."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """One row that was set aside, and where it stands."""
+
+    file: str
+    line: int | None
+    """Line number, from 1, of the file; None in Parquet, compressed files packed with others, and the like."""
+    offset: int | None
+    """Byte of the (decompressed) file."""
+    column: str | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,8 @@ class Report:
     """Rejected rows by column; `row` where it was the row."""
     unseen: dict[str, int] = field(default_factory=dict)
     """Values outside the model's categories, by column."""
+    rejects: tuple[RejectedRow, ...] = ()
+    """The first rejected rows, once the run is complete."""
 
 
 def build_report(store: Store) -> Report:
@@ -94,7 +115,20 @@ def build_report(store: Store) -> Report:
         slowest=tuple(sorted(((n, round(s, 3)) for n, s in seconds.items()), key=lambda item: -item[1])[:5]),
         reasons=dict(reasons.most_common()),
         unseen=dict(unseen.most_common()),
+        rejects=tuple(islice(_rejects(store, manifest), EXAMPLES)) if manifest else (),
     )
+
+
+def _rejects(store: Store, manifest: Manifest) -> Iterator[RejectedRow]:
+    """Rejected rows in the order of the input; their lines are sums over the partitions before theirs."""
+    for entry in manifest.entries():
+        if entry.kind != "errors":
+            continue
+        for text in store.read(entry.part.name).splitlines():
+            row = json.loads(text)
+            known = entry.first_line and row.get("line") is not None
+            line = entry.first_line + row["line"] if known else None
+            yield RejectedRow(row["file"], line, row["offset"], row["column"], row["reason"])
 
 
 def _counted(receipts: list[Receipt], published: set[str] | None) -> list[Receipt]:

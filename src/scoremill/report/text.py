@@ -30,7 +30,7 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     )
     yield (
         "workers",
-        f"{report.workers:,} processes under {report.drivers:,} drivers; peak memory {format_bytes(report.peak_memory)}",
+        f"{_count(report.workers, 'process', 'es')} under {_count(report.drivers, 'driver', 's')}; peak memory {format_bytes(report.peak_memory)}",
     )
     stages = ", ".join(f"{stage} {format_seconds(seconds)}" for stage, seconds in report.busy_seconds.items())
     yield "time", f"{stages}; {report.rows_per_busy_second:,.0f} rows a second and process"
@@ -39,3 +39,11 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     for title, counts in (("rejected", report.reasons), ("unseen", report.unseen)):
         for at, (name, count) in enumerate(counts.items()):
             yield "" if at else title, f"{count:,} in {name}"
+    for at, row in enumerate(report.rejects):
+        place = f"{row.file}:{row.line}" if row.line else f"{row.file}, byte {row.offset}"
+        column = f", column {row.column!r}" if row.column else ""
+        yield "" if at else "such as", f"{place}{column}: {row.reason}"
+
+
+def _count(count: int, noun: str, ending: str) -> str:
+    return f"{count:,} {noun}" + (ending if count != 1 else "")
