@@ -24,7 +24,7 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"
 
 MIB = 2**20
-COLUMNS = "| | thousand rows/s | seconds | c is faster by |\n|---|---:|---:|---:|"
+COLUMNS = "| | thousand rows/s | seconds | its seconds / those of (c) |\n|---|---:|---:|---:|"
 
 
 class Contender(Protocol):
