@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from scoremill.errors import UsageError
+from scoremill.errors import UsageError, VerificationError
 from scoremill.naming import ERRORS, LEDGER, SUCCESS
 from scoremill.storage.filesystem import ObjectInfo, Store
 
@@ -39,10 +39,8 @@ class Ledger:
     # -- what was asked --------------------------------------------------------------------------------------------
     def job(self) -> dict[str, Any] | None:
         """What the output was begun with, or None where nothing was; UsageError for a newer format."""
-        if self.store.info(JOB) is None:
-            return None
-        fields: dict[str, Any] = json.loads(self.store.read(JOB))
-        if fields["formatVersion"] > FORMAT:
+        fields = read_document(self.store, JOB, "Restore it, or choose another output.")
+        if fields is not None and fields["formatVersion"] > FORMAT:
             raise UsageError(
                 f"{self.store.uri} was written by a newer scoremill (ledger format {fields['formatVersion']})",
                 f"Update scoremill; this one knows formats up to {FORMAT}.",
@@ -69,7 +67,13 @@ class Ledger:
         """Every receipt, in the order in which they were written."""
         for info in self.store.list(f"{LEDGER}/receipts"):
             for line in self.store.read(info.name).splitlines():
-                yield Receipt.from_json(json.loads(line))
+                try:
+                    yield Receipt.from_json(json.loads(line))
+                except (ValueError, KeyError, TypeError):
+                    raise VerificationError(
+                        f"{self.store.uri}/{info.name} is damaged",
+                        "Restore or delete it, then run the same `scoremill score` again: what it told is scored anew.",
+                    ) from None
 
     def append(self, receipt: Receipt) -> None:
         """Holds a receipt and flushes when there are many or the last flush is long ago."""
@@ -98,6 +102,12 @@ class Ledger:
             if not info.name.startswith(f"{LEDGER}/") and info.name != SUCCESS and not info.name.startswith("_retries/")
         }
 
+    def confirm(self) -> None:
+        """Says again that the output is complete, where a driver died behind the manifest and before that."""
+        self._check()
+        if self.store.info(SUCCESS) is None:
+            self.store.write(SUCCESS, b"")
+
     def reopen(self) -> None:
         """Takes back the claim that the output is complete."""
         self._check()
@@ -124,6 +134,18 @@ class Ledger:
             raise RuntimeError("a ledger writes only under a lease")
         self._lease.check()
         return self._lease
+
+
+def read_document(store: Store, name: str, mend: str) -> dict[str, Any] | None:
+    """The JSON of one of the ledger's documents, None where it is not there; VerificationError where it is damaged."""
+    if store.info(name) is None:
+        return None
+    try:
+        fields: dict[str, Any] = json.loads(store.read(name))
+        int(fields["formatVersion"])
+    except (ValueError, KeyError, TypeError):
+        raise VerificationError(f"{store.uri}/{name} is damaged", mend) from None
+    return fields
 
 
 def is_part(name: str) -> bool:

@@ -12,7 +12,7 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoremill.errors import UsageError
+from scoremill.errors import UsageError, VerificationError
 
 from .partition import Group, Partition, Piece, Source, group_sources, make_partition, partition_at
 from .problem import Problem
@@ -153,10 +153,16 @@ def write_groups(groups: tuple[Group, ...]) -> bytes:
 
 
 def read_groups(segments: list[bytes]) -> tuple[Group, ...]:
-    """The groups that `write_groups` wrote, in several segments or one."""
+    """The groups that `write_groups` wrote, in several segments or one; VerificationError where one is damaged."""
     groups: list[Group] = []
     for segment in segments:
-        for row in pq.ParquetFile(pa.BufferReader(segment)).read(use_threads=False).to_pylist():
+        try:
+            rows = pq.ParquetFile(pa.BufferReader(segment)).read(use_threads=False).to_pylist()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise VerificationError(
+                f"the plan in the output's ledger is damaged: {error}", "Restore it, or choose another output."
+            ) from None
+        for row in rows:
             first, count = row.pop("first"), row.pop("count")
             source = Source(**row)
             if groups and groups[-1].first == first:
