@@ -68,7 +68,10 @@ def _describe(source: str, node: yaml.Node | None, problem: Any) -> str:
     line = _line(node, place) if node is not None else None
     where = f"{source}:{line}" if line else source
     given = (
-        "" if problem["type"] == "missing" or isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
+        # The value of a field that there is not may be a secret.
+        ""
+        if problem["type"] in {"missing", "extra_forbidden"} or isinstance(problem["input"], dict)
+        else f" (given: {problem['input']!r})"
     )
     return f"{where}: {'.'.join(place) or 'job'}: {_expected(problem)}{given}"
 
