@@ -78,17 +78,19 @@ def run(command: Callable[[], Any]) -> int:
     """The exit code of `command`; says on stderr what went wrong, with a traceback only for a defect of ours."""
     try:
         result = command()
-    except click.exceptions.Abort:
-        return _say("interrupted; what is done is kept, the same command goes on", INTERRUPTED)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):
+            # click takes the end of any file for a user's Ctrl-D.
+            traceback.print_exception(error.__cause__)
+            return _say("this is a defect of scoremill; please report it with the lines above", 1)
         return _say("interrupted; what is done is kept, the same command goes on", INTERRUPTED)
     except click.ClickException as error:
         error.show()
         return UsageError.exit_code
     except ScoremillError as error:
         return _say(f"error: {error}", error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our stdout has seen enough (`| head`).
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our stdout has seen enough (`| head`); click makes an exit of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:

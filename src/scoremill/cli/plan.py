@@ -57,5 +57,6 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
             ]
         click.echo("\n".join(lines))
         for problem in plan.problems:
-            click.echo(str(problem), err=problem.severity == "error")
+            if problem.severity == "warning":
+                click.echo(str(problem), err=True)
     refuse_problems(plan)

@@ -1,0 +1,385 @@
+"""The command line as a user meets it: exit codes, messages that name the mend, JSON, and never a traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scoremill.cli.app import app
+from scoremill.cli.app import run as guarded
+from tests.support.jobs import ROOT, command, run, trip_bundle, trips
+
+ROWS = 300
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("trips") / "a.csv"
+    trips(ROWS).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scored(bundle: str, file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("scored") / "out"
+    assert run(*flags(bundle, file, output), "--quiet")[0] == 0
+    return output
+
+
+def flags(bundle: object, file: object, output: object) -> list[object]:
+    return ["score", "--cluster", "in-process", "--model", bundle, "--input", file, "--output", output]
+
+
+def here(*arguments: object) -> tuple[int, str, str]:
+    """The same as `run` without a process of its own, which takes seconds."""
+    out, err = io.TextIOWrapper(io.BytesIO()), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = guarded(lambda: app.main(list(map(str, arguments)), standalone_mode=False))
+        out.flush()
+    return code, out.buffer.getvalue().decode(), err.getvalue()  # type: ignore[attr-defined]
+
+
+def refused(code: int, *arguments: object, environment: dict[str, str] | None = None) -> str:
+    """Stderr of a command that must end with `code`: an error and what to do about it, no traceback."""
+    found, out, err = run(*arguments, environment=environment) if environment else here(*arguments)
+    assert found == code, err
+    assert "Traceback" not in err
+    assert "defect" not in err
+    assert err.startswith("error: ") or "Usage: " in err
+    assert out == ""
+    return err
+
+
+def test_every_exit_code_is_that_of_the_process(bundle, file, scored, tmp_path):
+    trips(20).astype({"distance": "str"}).replace({"distance": {"2.04": "x"}}).to_csv(tmp_path / "bad.csv", index=False)
+    (tmp_path / "file").write_text("")
+    output = copied(scored, tmp_path)
+    (output / "part-99999.parquet").write_text("surplus")
+    for code, arguments in {
+        0: ["verify", scored],
+        2: ["score"],
+        3: flags(bundle, tmp_path / "none.csv", tmp_path / "o"),
+        4: [*flags(bundle, tmp_path / "bad.csv", tmp_path / "o4"), "--max-errors", 0],
+        5: flags(bundle, file, tmp_path / "file" / "o"),
+        6: [*flags(bundle, file, tmp_path / "o6"), "--cluster", "nonsense"],
+        7: ["verify", output],
+    }.items():
+        found, out, err = run(*arguments)
+        assert found == code, err
+        assert "Traceback" not in err
+        assert bool(out) == (code == 0)
+
+
+# -- exit codes ------------------------------------------------------------------------------------------------------
+
+
+def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file, tmp_path):
+    code, out, err = run(*flags(bundle, file, tmp_path / "out"))
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{ROWS} rows scored, 0 rejected, 1 partitions, ")
+    code, out, _ = run(*flags(bundle, file, tmp_path / "out"), "--json")
+    totals = json.loads(out)["totals"]
+    assert (code, totals["rows"], totals["scored"], totals["rejected"]) == (0, ROWS, ROWS, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["score"], "missing --model, --input, --output"),
+        (["score", "--nonsense"], "No such option"),
+        (["nonsense"], "No such command"),
+        (["score", "nowhere.yaml"], "no job file 'nowhere.yaml'"),
+        (["score", "--model", "{tmp}", "--input", "{file}", "--output", "{tmp}/o"], "is not a bundle"),
+        (["score", "--model", "{tmp}/none", "--input", "{file}", "--output", "{tmp}/o"], "is not a bundle"),
+        (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "1"], "NAME=VALUE"),
+        (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "9=y"],
+         "The results are: proba_0, proba_1"),
+        (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--partition-bytes", "1QiB"],
+         "is not a size"),
+        (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--threshold", "0.5"],
+         "two classes"),
+        (["score", "--model", "{bundle}", "--input", "foo://b/c", "--output", "{tmp}/o"], "foo://"),
+        (["report", "{tmp}"], "is not an output"),
+        (["model", "pack", "{tmp}/none.joblib", "--output", "{tmp}/b"], "no model file"),
+    ],
+)  # fmt: skip
+def test_2_what_cannot_be_done_as_asked(bundle, file, tmp_path, arguments, said):
+    err = refused(2, *(each.format(bundle=bundle, file=file, tmp=tmp_path) for each in arguments))
+    assert said in err
+    assert list(tmp_path.iterdir()) == []
+
+
+JOBS: list[tuple[Any, str]] = [
+    ("spec: [", "not YAML or JSON"),
+    ("[]", "expected a mapping"),
+    ({"spec": {"model": {"uri": "m"}, "input": {"uris": ["i"]}}}, "spec.output: this field is required"),
+    ({"spec": {"modle": 1}}, "spec.modle: there is no such field"),
+    ({"kind": "Job"}, "kind: "),
+    ({"metadata": {"name": "No_Name"}}, "metadata.name: "),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), JOBS)
+def test_2_a_wrong_job_file_is_named_with_its_line(tmp_path, content, said):
+    path = tmp_path / "job.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    err = refused(2, "score", path)
+    assert said in err
+    assert "job.yaml" in err
+
+
+def test_3_a_model_that_does_not_fit_is_refused_by_file_and_column_before_anything_is_written(bundle, tmp_path):
+    for number in range(3):
+        trips(9).rename(columns={"payment": "Payment"}).to_csv(tmp_path / f"{number}.csv", index=False)
+    for verb in ("score", "plan"):
+        arguments = flags(bundle, f"{tmp_path}/*.csv", tmp_path / "out")[3:]
+        code, _, err = here(verb, *arguments)
+        assert code == 3
+        assert err.count("'payment'") == 1
+        assert "0.csv and 2 more: the model reads a column that the file does not have: 'payment'" in err
+        assert "Did you mean 'Payment'?" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none.csv", None, "nothing is found"),
+        ("a.csv.gz", b"no gzip", "truncated or damaged"),
+        ("a.parquet", b"no parquet", "is not a Parquet file"),
+        ("a.csv", b"\xff\xfe\x00", "UTF-16"),
+        ("a.csv", b"\x80\x81,b\n", "not utf-8"),
+    ],
+)
+def test_3_an_input_that_cannot_be_read(bundle, tmp_path, name, content, said):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert said in refused(3, *flags(bundle, tmp_path / name, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_4_a_spent_budget_can_be_raised_and_the_run_goes_on(bundle, tmp_path):
+    frame = trips(200).astype({"distance": "object"})
+    frame.loc[:9, "distance"] = "x"
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    err = refused(4, *flags(bundle, tmp_path / "a.csv", tmp_path / "out"), "--max-errors", "5", "--quiet")
+    assert "--max-errors" in err
+    code, out, err = here(
+        *flags(bundle, tmp_path / "a.csv", tmp_path / "out"), "--max-error-fraction", "0.1", "--quiet"
+    )
+    assert code == 0, err
+    assert "190 rows scored, 10 rejected" in out
+    assert "/_errors/" in out
+    refused(4, *flags(bundle, tmp_path / "a.csv", tmp_path / "other"), "--on-row-error", "Fail", "--quiet")
+
+
+def test_5_stores_that_refuse(bundle, file, tmp_path, s3):
+    (tmp_path / "file").write_text("")
+    assert "file" in refused(5, *flags(bundle, file, tmp_path / "file" / "out"))
+    for arguments in (
+        flags(bundle, "s3://no-such-bucket/a.csv", tmp_path / "out"),
+        flags(bundle, file, "s3://no-such-bucket/out"),
+    ):
+        assert "no-such-bucket" in refused(5, *arguments, environment=s3.environment)
+
+
+def test_6_a_scheduler_that_is_not_there_and_a_lease_that_another_driver_holds(bundle, file, tmp_path):
+    err = refused(6, "score", "--cluster", "nonsense",
+                  *flags(bundle, file, tmp_path / "a")[3:])  # fmt: skip
+    assert "nonsense" in err
+    from scoremill.ledger import Lease
+    from scoremill.storage.filesystem import Store
+
+    lease = Lease.acquire(Store(str(tmp_path / "b")))
+    try:
+        err = refused(6, *flags(bundle, file, tmp_path / "b"))
+    finally:
+        lease.release()
+    assert f"process {os.getpid()} on " in err
+    assert "--wait" in err
+
+
+def tampered(output: Path, name: str, content: bytes | None) -> None:
+    path = next(output.glob(name)) if content is None or "*" in name else output / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("part-*", None, "missing: part-"),
+        ("part-*", b"other", "altered: part-"),
+        ("part-99999.parquet", b"more", "surplus: part-99999.parquet"),
+        ("_SUCCESS", None, "not complete"),
+        ("_scoremill/manifest.json", b"{", "manifest.json is damaged"),
+        ("_scoremill/manifest.json", b"[]", "manifest.json is damaged"),
+        ("_scoremill/manifest/*", None, "is missing"),
+        ("_scoremill/manifest/*", b"other", "is not what the manifest says"),
+    ],
+)
+def test_7_an_output_that_was_tampered_with(scored, tmp_path, name, content, said):
+    output = copied(scored, tmp_path)
+    tampered(output, name, content)
+    assert said in refused(7, "verify", output)
+
+
+@pytest.mark.parametrize("name", ["_scoremill/manifest.json", "_scoremill/manifest/*", "part-*"])
+def test_what_was_lost_is_made_again_by_the_same_command(bundle, file, tmp_path, name):
+    arguments = [*flags(bundle, file, tmp_path / "out"), "--quiet"]
+    assert here(*arguments)[0] == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("part-*")}
+    tampered(tmp_path / "out", name, None)
+    if name.endswith("/*"):
+        tampered(tmp_path / "out", "_scoremill/manifest.json", None)
+    assert here(*arguments)[0] == 0
+    assert here("verify", tmp_path / "out")[0] == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("part-*")} == before
+
+
+@pytest.mark.parametrize("name", ["job.json", "plan/000000.parquet", "receipts/*"])
+def test_7_a_damaged_ledger_is_named_and_not_taken_for_a_defect(bundle, file, scored, tmp_path, name):
+    output = copied(scored, tmp_path)
+    tampered(output, f"_scoremill/{name}", b"{")
+    assert "damaged" in refused(7, *flags(bundle, file, output), "--quiet")
+
+
+def copied(output: Path, folder: Path) -> Path:
+    import shutil
+
+    return Path(shutil.copytree(output, folder / "out"))
+
+
+def test_130_an_interrupted_run_says_how_to_go_on(bundle, tmp_path):
+    trips(60_000).to_csv(tmp_path / "a.csv", index=False)
+    arguments = [*flags(bundle, tmp_path / "a.csv", tmp_path / "out"), "--partition-bytes", "4KiB"]
+    driver = command(*arguments)
+    while not list((tmp_path / "out").glob("part-*")):
+        assert driver.poll() is None
+    driver.send_signal(signal.SIGINT)
+    _, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
+
+
+# -- what programs read ------------------------------------------------------------------------------------------------
+
+
+def test_json_is_one_document_with_a_version(bundle, file, scored):
+    for arguments in (
+        [*flags(bundle, file, scored), "--json"],
+        ["verify", scored, "--json"],
+        ["report", scored, "--json"],
+        ["plan", *flags(bundle, file, scored)[3:], "--json"],
+        ["model", "inspect", bundle, "--json"],
+    ):
+        code, out, err = here(*arguments)
+        assert code == 0, err
+        assert json.loads(out)["version"] == 1
+
+
+def test_problems_are_in_the_plan_s_json_too(bundle, tmp_path):
+    (tmp_path / "a.csv").write_text("distance,payment\n1,cash\n")
+    code, out, _ = here("plan", "--model", bundle, "--input", tmp_path / "a.csv", "--json")
+    (problem,) = json.loads(out)["problems"]
+    assert (code, problem["severity"]) == (3, "error")
+    assert "'passengers'" in problem["message"]
+
+
+def test_a_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
+    code, out, err = here("plan", "--model", bundle, "--input", file, "--partition-bytes", "1KiB")
+    assert (code, err) == (0, "")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert {"model", "input", "partitions", "columns", "time", "memory"} <= lines.keys()
+    assert "1 objects" in lines["input"]
+    assert f"measured on {ROWS} rows" in lines["time"]
+
+
+def test_the_first_rows_go_to_stdout_and_nothing_is_written(bundle, file, tmp_path):
+    code, out, err = here("score", "--model", bundle, "--input", file, "--limit", "3", "--keep", "id")
+    assert (code, err) == (0, "")
+    assert [line.split(",")[0] for line in out.splitlines()] == ['"id"', "0", "1", "2"]
+    _, out, _ = here("score", "--model", bundle, "--input", file, "--limit", "2", "--json")
+    assert [set(json.loads(line)) for line in out.splitlines()] == [{"proba_0", "proba_1"}] * 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(bundle, tmp_path):
+    trips(30_000).to_csv(tmp_path / "a.csv", index=False)
+    driver = command("score", "--model", bundle, "--input", tmp_path / "a.csv", "--limit", "30000", "--keep", "*")
+    assert driver.stdout is not None and driver.stderr is not None
+    driver.stdout.readline()
+    driver.stdout.close()
+    err = driver.stderr.read()
+    assert (driver.wait(60), err) == (0, "")
+
+
+# -- what must not be ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["score", "--help"], ["model", "pack", "--help"]])
+def test_help_loads_nothing_heavy(arguments):
+    heavy = {"dask", "distributed", "pandas", "numpy", "sklearn", "pyarrow", "fsspec", "kubernetes"}
+    program = (
+        "import sys\nfrom scoremill.cli.app import app\n"
+        f"app.main({arguments!r}, standalone_mode=False)\nprint(sorted({heavy!r} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {"secretKey": SECRET}, {"options": {"token": SECRET}}, {"options": {"secret": SECRET}},
+        {"aws_secret_access_key": SECRET},
+    ],
+)  # fmt: skip
+def test_a_secret_in_a_job_is_refused_without_being_repeated(tmp_path, storage):
+    path = tmp_path / "job.yaml"
+    path.write_text(yaml.safe_dump({"spec": {"storage": storage}}))
+    assert SECRET not in refused(2, "score", path)
+
+
+def test_no_credential_is_in_any_output(bundle, file, s3, tmp_path):
+    environment = s3.environment | {"AWS_ACCESS_KEY_ID": "AKIAHUNTER2HUNTER2", "AWS_SECRET_ACCESS_KEY": SECRET}
+    code, out, err = run(*flags(bundle, file, s3.uri("out")), environment=environment)
+    assert code == 0, err
+    texts = [out, err]
+    for arguments in (
+        ["verify", s3.uri("out"), "--json"],
+        ["report", s3.uri("out"), "--json"],
+        flags(bundle, s3.uri("nothing/*.csv"), tmp_path / "out"),
+        flags(bundle, "s3://no-such-bucket/a.csv", tmp_path / "out"),
+    ):
+        _, out, err = run(*arguments, environment=environment)
+        texts += [out, err]
+    from scoremill.storage.filesystem import Store
+
+    store = Store(s3.uri("out"))
+    texts += [store.read(info.name).decode(errors="replace") for info in store.list()]
+    assert len(texts) > 12
+    assert not [text for text in texts if SECRET in text or "AKIAHUNTER2" in text]

@@ -1,0 +1,99 @@
+"""Flags and files give the same job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from scoremill.cli.options import FLAGS, job_from, job_options, names, pairs
+from scoremill.errors import UsageError
+from scoremill.spec import ScoringJob
+
+BASE = ["--model", "m", "--input", "i", "--output", "o"]
+CASES: list[tuple[list[str], dict[str, Any]]] = [
+    (["--input", "j"], {"input": {"uris": ["i", "j"]}}),
+    (["--digest", "sha256:" + "0" * 64], {"model": {"digest": "sha256:" + "0" * 64}}),
+    (["--trust", "s3://a,s3://b"], {"model": {"trustedPrefixes": ["s3://a", "s3://b"]}}),
+    (["--method", "predict_proba"], {"model": {"method": "predict_proba"}}),
+    (["--batch-rows", "7"], {"model": {"batchRows": 7}}),
+    (["--allow-version-skew"], {"model": {"allowVersionSkew": True}}),
+    (["--input-format", "parquet"], {"input": {"format": "parquet"}}),
+    (["--partition-bytes", "16KiB"], {"input": {"partitionBytes": 16384}}),
+    (["--hive", "--id-by", "content"], {"input": {"hive": True, "idBy": "content"}}),
+    (["--delimiter", "\\t", "--quote", "'"], {"input": {"csv": {"delimiter": "\t", "quote": "'"}}}),
+    (["--encoding", "latin-1"], {"input": {"csv": {"encoding": "latin-1"}}}),
+    (["--no-header", "--names", 'a,"b,c"'], {"input": {"csv": {"header": False, "columns": ["a", "b,c"]}}}),
+    (["--null-values", "-,", "--null-values", ""], {"input": {"csv": {"nullValues": ["-", "", ""]}}}),
+    (["--decimal", ",", "--thousands", ".", "--delimiter", ";"],
+     {"input": {"csv": {"decimal": ",", "thousands": ".", "delimiter": ";"}}}),
+    (["--dtypes", "a=float64,b=string"], {"input": {"csv": {"dtypes": {"a": "float64", "b": "string"}}}}),
+    (["--date-formats", "d=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"d": "%d.%m.%Y"}}}}),
+    (["--format", "csv", "--mode", "Overwrite"], {"output": {"format": "csv", "mode": "Overwrite"}}),
+    (["--keep", "a,b", "--keep", "c"], {"output": {"keep": ["a", "b", "c"]}}),
+    (["--row-id", "--dtype", "float32"], {"output": {"rowId": True, "dtype": "float32"}}),
+    (["--columns", "1=yhat"], {"output": {"columns": {"1": "yhat"}}}),
+    (["--threshold", "0.3"], {"output": {"threshold": 0.3}}),
+    (["--on-row-error", "Fail", "--max-errors", "3", "--max-error-fraction", "0.5", "--errors-raw", "Hash"],
+     {"errors": {"onRowError": "Fail", "maxRows": 3, "maxFraction": 0.5, "raw": "Hash"}}),
+    (["--workers", "4", "--memory", "2GiB"], {"cluster": {"workers": 4, "memory": 2 * 2**30}}),
+    (["--endpoint", "http://x", "--anonymous"], {"storage": {"endpoint": "http://x", "anonymous": True}}),
+    (["--input-storage", "endpoint=http://y,region=eu"],
+     {"input": {"storage": {"endpoint": "http://y", "options": {"region": "eu"}}}}),
+]  # fmt: skip
+
+
+def parsed(*arguments: str) -> ScoringJob:
+    found: list[ScoringJob] = []
+
+    @click.command()
+    @job_options
+    def command(job: str | None, **flags: Any) -> None:
+        found.append(job_from(job, flags))
+
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return found[0]
+
+
+def written(folder: Path, spec: dict[str, Any]) -> str:
+    base = {"model": {"uri": "m"}, "input": {"uris": ["i"]}, "output": {"uri": "o"}}
+    path = folder / "job.yaml"
+    path.write_text(yaml.safe_dump({"spec": {key: base.get(key, {}) | spec.get(key, {}) for key in {**base, **spec}}}))
+    return str(path)
+
+
+@pytest.mark.parametrize(("flags", "spec"), CASES)
+def test_flags_and_a_file_give_the_same_job(tmp_path, flags, spec):
+    from_file = parsed(written(tmp_path, spec))
+    assert parsed(*BASE, *flags) == from_file
+
+
+@pytest.mark.parametrize(("flags", "spec"), CASES[1:])
+def test_flags_beside_a_file_are_laid_over_it(tmp_path, flags, spec):
+    assert parsed(written(tmp_path, {}), *flags) == parsed(written(tmp_path, spec))
+
+
+def test_every_flag_is_a_field_of_the_job():
+    def has(path: list[str], model: Any) -> bool:
+        field = next((f for f in model.model_fields.values() if f.alias == path[0]), None)
+        if field is None or len(path) == 1:
+            return field is not None
+        inner = [
+            t for t in (field.annotation, *getattr(field.annotation, "__args__", ())) if hasattr(t, "model_fields")
+        ]
+        return has(path[1:], inner[0])
+
+    assert [flag.name for flag in FLAGS if not has(flag.path.split("."), ScoringJob)] == []
+    assert len({flag.path for flag in FLAGS}) == len(FLAGS)
+
+
+def test_names_and_pairs_are_read_with_quotes():
+    assert names(['a, b,"c,d"', "e"]) == ["a", "b", "c,d", "e"]
+    assert pairs(["a=1,b=x=y"]) == {"a": "1", "b": "x=y"}
+    with pytest.raises(UsageError, match="'a' is not NAME=VALUE"):
+        pairs(["a"])
