@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from scoremill.errors import InputError, UsageError
@@ -274,3 +275,18 @@ def test_fifty_thousand_random_floats_survive_bit_for_bit() -> None:
     numbers = np.random.default_rng(0).integers(0, 2**63, 50_000).view(np.float64)
     numbers = numbers[np.isfinite(numbers)]
     assert (frame_of([repr(float(x)) for x in numbers], "float64").to_numpy() == numbers).all()
+
+
+def test_times_that_arrow_reads_are_those_that_pandas_reads():
+    dates = ["2009-01-02", "20090102", "2009-1-2", "2009-01", "2009", "0001-01-01", "9999-12-31", "2009-02-30"]
+    times = ["", " 01", "T01", " 01:02", " 0102", "T01:02:03", " 010203", " 01:02:03.1", " 01:02:03.123456", " 24:00:00",
+             " 01:60:00", "T01:02:03Z", " 01:02:03+01:00", " 1:02:03", " 01:02:03,5"]  # fmt: skip
+    read = 0
+    for text in (date + time for date in dates for time in times):
+        try:
+            arrow = pc.cast(pa.array([text]), pa.timestamp("us"))[0].as_py()
+        except pa.ArrowInvalid:
+            continue
+        assert arrow == pd.to_datetime(pd.Series([text]), format="ISO8601").dt.as_unit("us")[0].to_pydatetime()
+        read += 1
+    assert read > 10
