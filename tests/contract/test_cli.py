@@ -364,8 +364,10 @@ def test_a_secret_in_a_job_is_refused_without_being_repeated(tmp_path, storage):
     assert SECRET not in refused(2, "score", path)
 
 
-def test_no_credential_is_in_any_output(bundle, file, s3, tmp_path):
+def test_no_credential_is_in_any_output(bundle, file, s3, tmp_path, monkeypatch):
     environment = s3.environment | {"AWS_ACCESS_KEY_ID": "AKIAHUNTER2HUNTER2", "AWS_SECRET_ACCESS_KEY": SECRET}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     code, out, err = run(*flags(bundle, file, s3.uri("out")), environment=environment)
     assert code == 0, err
     texts = [out, err]
@@ -375,7 +377,7 @@ def test_no_credential_is_in_any_output(bundle, file, s3, tmp_path):
         flags(bundle, s3.uri("nothing/*.csv"), tmp_path / "out"),
         flags(bundle, "s3://no-such-bucket/a.csv", tmp_path / "out"),
     ):
-        _, out, err = run(*arguments, environment=environment)
+        _, out, err = here(*arguments)
         texts += [out, err]
     from scoremill.storage.filesystem import Store
 

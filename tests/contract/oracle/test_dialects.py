@@ -253,3 +253,15 @@ def test_irregular_quotes_are_text_as_pandas_takes_them(check, tmp_path):
     truth = read_csv(path)
     assert truth["note"][40] == '40" disk'
     check(str(path), truth)
+
+
+@pytest.mark.parametrize("note", ['5" disk', '"two\nlines"'])
+def test_a_complete_run_over_quotes_of_any_kind_is_not_repeated(bundle, tmp_path, note):
+    lines = [f"{i},1.5,cash,{note if i == 70 else 'x'},2\n" for i in range(150)]
+    (tmp_path / "a.csv").write_text("id,distance,payment,note,passengers\n" + "".join(lines))
+    job = make_job(bundle, str(tmp_path / "a.csv"), str(tmp_path / "out"), input={"partitionBytes": "1KiB"})
+    score(job, cluster="in-process")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if "lease" not in str(path)}
+    score(job, cluster="in-process")
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if "lease" not in str(path)}
+    assert {p: t for p, t in after.items() if p.is_file()} == {p: t for p, t in before.items() if p.is_file()}
