@@ -22,7 +22,7 @@ from .work import Task
 
 
 class PartFiles:
-    """Writes a partition's batches; `parts` and `errors` tell of them once the block has ended well."""
+    """Writes a partition's batches; a context in which an error leaves nothing behind that readers could see."""
 
     def __init__(self, task: Task) -> None:
         self.parts: tuple[Part, ...] = ()
@@ -31,11 +31,7 @@ class PartFiles:
         self._store = Store(task.work.output_uri, task.work.output_storage)
         self._rejects: OutputObject | None = None
         self._named: set[int] = set()
-
-    def __enter__(self) -> Self:
-        schema = part_schema(self._settings, self._task.work.results)
-        self._parts = Parts(self._task, self._store, schema)
-        return self
+        self._parts = Parts(task, self._store, part_schema(self._settings, task.work.results))
 
     def write(self, table: pa.Table) -> None:
         """Appends a batch to the part."""
@@ -52,24 +48,22 @@ class PartFiles:
         self._rejects.stream.write(b"".join(self._line(reject, opened) for reject in rejects))
         self._rejects.rows += len(rejects)
 
+    def publish(self) -> None:
+        """Makes all objects appear; from here on `parts` and `errors` tell of them."""
+        # Rejects first: a part without its errors object would be a row lost.
+        self.errors = (self._rejects.close(),) if self._rejects else ()
+        self.parts = self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._abort(error)
-            return
-        try:
-            # Rejects first: a part without its errors object would be a row lost.
-            self.errors = (self._rejects.close(),) if self._rejects else ()
-            self.parts = self._parts.close()
-        except BaseException as failure:
-            self._abort(failure)
-            raise
-
-    def _abort(self, error: BaseException) -> None:
-        self._parts.abort(error)
-        if self._rejects is not None:
-            self._rejects.abort(error)
+            self._parts.abort(error)
+            if self._rejects is not None:
+                self._rejects.abort(error)
 
     def _line(self, reject: Reject, opened: Opened) -> bytes:
         at = opened.piece_of(reject.row)

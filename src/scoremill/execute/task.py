@@ -25,12 +25,15 @@ def score_partition(task: Task) -> Receipt:
     _one_thread()
     work, partition = task.work, task.partition
     opened, clock, counts = open_partition(work, partition), Clock(), Counts()
-    outputs = PartFiles(task)
+    with clock("write"):
+        outputs = PartFiles(task)
     with outputs:
         for scored in scored_batches(work, opened, clock, counts, model_works=task.model_works):
             with clock("write"):
                 outputs.write(scored.table)
                 outputs.reject(scored.rejects, opened)
+        with clock("write"):
+            outputs.publish()
     return Receipt(
         number=partition.number,
         id=partition.id,
