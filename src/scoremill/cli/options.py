@@ -144,6 +144,9 @@ def job_options(command: Command) -> Command:
     return click.argument("job", required=False, type=click.Path(dir_okay=False))(command)
 
 
+_UNWRITTEN = {"spec": {"output": {"uri": "unwritten"}}}
+
+
 def job_from(job: str | None, flags: dict[str, Any], *, writes: bool = True) -> ScoringJob:
     """The job of a file, of flags, or of a file with flags laid over it; one that does not write needs no output."""
     given: dict[str, Any] = {}
@@ -154,9 +157,9 @@ def job_from(job: str | None, flags: dict[str, Any], *, writes: bool = True) -> 
     if job is not None:
         if not Path(job).is_file():
             raise UsageError(f"there is no job file {job!r}", "Give a YAML or JSON file, or use flags; see --help.")
-        return load_job(job, given)
+        return load_job(job, given, None if writes else _UNWRITTEN)
     if not writes:
-        given = merge({"spec": {"output": {"uri": "unwritten"}}}, given)
+        given = merge(_UNWRITTEN, given)
     _refuse_missing(given)
     return parse_job(given)
 

@@ -156,6 +156,7 @@ class _Run:
             Started(len(self._plan), self._done.partitions, self._done.rows, self._plan.bytes, self._estimated_rows)
         )
         if first is None and manifest is not None:
+            self._ledger.confirm()
             return manifest
         self._check_budget()
         self._ledger.reopen()

@@ -11,7 +11,7 @@ from itertools import islice
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoremill.errors import InputError, StorageError
+from scoremill.errors import InputError
 from scoremill.spec import Column, Csv, Storage
 from scoremill.storage.convert import to_frame
 from scoremill.storage.csv import CsvReader, Header, Range, read_header
@@ -57,7 +57,7 @@ def take_sample(
     """
     try:
         return _take(source, storage, csv, hive, needs, keep, allowed)
-    except (InputError, StorageError) as error:
+    except InputError as error:
         return Sample(source, (), problems=(Problem("error", source.uri, error.message, error.mend or ""),))
 
 

@@ -16,8 +16,10 @@ from .job import ScoringJob
 Fields = dict[str, Any]
 
 
-def load_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> ScoringJob:
-    """The job in the YAML or JSON file at `path`, with `overrides` (nested like the file) laid over it.
+def load_job(
+    path: str | Path, overrides: Mapping[str, Any] | None = None, defaults: Mapping[str, Any] | None = None
+) -> ScoringJob:
+    """The job in the YAML or JSON file at `path`, laid over `defaults` and with `overrides` (nested alike) over it.
 
     Raises UsageError naming the file, line and field of everything that is wrong.
     """
@@ -31,7 +33,7 @@ def load_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Sc
         raise UsageError(f"{path}: expected a mapping with apiVersion, kind, metadata and spec")
     if _is_several(text):
         raise UsageError(f"{path}: holds several documents", "Give one job a file.")
-    return parse_job(merge(document, overrides or {}), source=str(path), node=node)
+    return parse_job(merge(merge(defaults or {}, document), overrides or {}), source=str(path), node=node)
 
 
 def parse_job(fields: Mapping[str, Any], source: str = "flags", node: yaml.Node | None = None) -> ScoringJob:

@@ -54,7 +54,7 @@ class CsvWriter:
 
 
 class JsonLinesWriter:
-    """An object a line; missing values and NaN are null, times are ISO 8601."""
+    """An object a line; what JSON has no number for (missing, NaN, infinite) is null, times are ISO 8601."""
 
     def __init__(self, sink: Sink, schema: pa.Schema) -> None:
         self._sink = sink

@@ -1,0 +1,68 @@
+"""Dask clusters that are there already, and those that cannot be had."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+
+import pytest
+from distributed import Client, LocalCluster
+
+from scoremill import score
+from scoremill.errors import ClusterError
+from scoremill.execute.dask_engine import OnDask
+from scoremill.execute.prepare import prepare
+from scoremill.execute.work import Task
+from scoremill.spec import Cluster, Deadlines
+from tests.support.jobs import make_job, objects, run, trip_bundle, trips
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        yield cluster
+
+
+def test_a_scheduler_that_is_named_by_its_address_gives_the_same_bytes_and_stays(bundle, cluster, tmp_path):
+    for number in range(3):
+        trips(2000, seed=number).to_csv(tmp_path / f"{number}.csv", index=False)
+    outputs = [str(tmp_path / name) for name in ("here", "there", "again")]
+    for output, where in zip(
+        outputs, ("in-process", cluster.scheduler_address, cluster.scheduler_address), strict=True
+    ):
+        job = make_job(bundle, f"{tmp_path}/*.csv", output, input={"partitionBytes": "8KiB"})
+        score(job, cluster=where)
+    assert objects(outputs[0]) == objects(outputs[1]) == objects(outputs[2])
+    with Client(cluster.scheduler_address) as client:
+        assert len(client.scheduler_info(n_workers=-1)["workers"]) == 2
+
+
+def test_a_task_is_small_and_holds_neither_model_nor_secret(bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret-key")
+    trips(100).to_csv(tmp_path / "in.csv", index=False)
+    prepared = prepare(make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out")))
+    task = pickle.dumps(Task(prepared.work(prepared.plan), next(prepared.plan.partitions())))
+    assert len(task) < 16_384
+    assert b"sklearn.linear_model" not in task
+    assert b"very-secret-key" not in task
+
+
+def test_a_cluster_that_does_not_answer_is_an_error_that_names_it(bundle, tmp_path):
+    trips(10).to_csv(tmp_path / "in.csv", index=False)
+    code, _, err = run(
+        "score", "--model", bundle, "--input", tmp_path / "in.csv", "--output", tmp_path / "out", "--cluster", "tcp://127.0.0.1:9"
+    )  # fmt: skip
+    assert code == 6
+    assert "tcp://127.0.0.1:9" in err
+    assert "Traceback" not in err
+
+
+def test_more_memory_than_there_is_is_refused():
+    wanted = Cluster.model_validate({"workers": 64, "memory": "1TiB"})
+    with pytest.raises(ClusterError, match="do not fit"), OnDask("local", wanted, Deadlines()):
+        pass
