@@ -8,6 +8,7 @@ The schedule is in the environment, so that worker processes follow it too:
     SCOREMILL_FAULTY_KINDS    how they fail, of `error`, `truncate`, `delay`, separated by commas; `error` by default
     SCOREMILL_FAULTY_DELAY    seconds of a delay; 0.01 by default
     SCOREMILL_FAULTY_KILL_AT  the process that makes this call is killed instead (SIGKILL)
+    SCOREMILL_FAULTY_DIE_AT   this call and all after it raise Died: a kill as the store sees it, within one process
     SCOREMILL_FAULTY_COUNTER  a file in which all processes together count their calls; else each counts its own
 """
 
@@ -49,6 +50,10 @@ def install(folder: Path, **schedule: object) -> dict[str, str]:
 def calls(environment: Mapping[str, str]) -> int:
     """The calls made so far by all processes of an `install`ed schedule."""
     return Path(environment[f"{_PREFIX}COUNTER"]).stat().st_size
+
+
+class Died(BaseException):
+    """The process that makes this call is taken to be dead: nothing that it does on its way out reaches the store."""
 
 
 class FaultyFileSystem(LocalFileSystem):  # type: ignore[misc]
@@ -103,6 +108,8 @@ def _call() -> str:
     number = _number()
     if str(number) == _setting("KILL_AT"):
         os.kill(os.getpid(), signal.SIGKILL)
+    if 0 < int(_setting("DIE_AT", "0")) <= number:
+        raise Died
     if not _is_faulty(number):
         return ""
     kinds = _setting("KINDS", "error").split(",")

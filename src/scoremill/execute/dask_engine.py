@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import queue
 from contextlib import ExitStack
+from dataclasses import replace
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,6 +38,7 @@ class OnDask:
         self._address, self._cluster, self._deadlines = address, cluster, deadlines
         self._ended: queue.SimpleQueue[tuple[Task, Future[Receipt]]] = queue.SimpleQueue()
         self._out: dict[str, Future[Receipt]] = {}
+        self._submissions = count()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -64,7 +67,8 @@ class OnDask:
         return len(self._client.scheduler_info(n_workers=-1)["workers"])
 
     def submit(self, task: Task) -> None:
-        key = f"score-{task.partition.number}-{task.partition.id}-{task.attempt}"
+        # Each submission has a key of its own: Dask takes an old one for the old result, or the old failure.
+        key = f"score-{task.partition.number}-{task.partition.id}-{next(self._submissions)}"
         future = self._client.submit(score_partition, task, key=key, pure=False, retries=0)
         self._out[key] = future
         future.add_done_callback(lambda done: self._ended.put((task, done)))
@@ -77,12 +81,16 @@ class OnDask:
                 raise ClusterError("the Dask scheduler is gone", _AGAIN) from None
             return None
         self._out.pop(str(future.key), None)
+        if future.status in {"lost", "pending"}:
+            # The worker died with the receipt in its memory. The part is published, so this is soon done again.
+            self.submit(replace(task, may_exist=True))
+            return None
         return self._result(task, future)
 
     def _result(self, task: Task, future: Future[Receipt]) -> Result:
         if future.status == "finished":
             return Result(task, receipt=future.result())
-        if future.status in {"cancelled", "lost"}:
+        if future.status == "cancelled":
             raise ClusterError("the Dask scheduler was lost", _AGAIN)
         error = future.exception()
         if isinstance(error, KilledWorker):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pyarrow as pa
 
 from scoremill.errors import InputError
@@ -40,7 +40,7 @@ class Opened:
 
     def piece_of(self, row: int) -> int:
         """Index of the piece that row `row` of the partition is in."""
-        return int(np.searchsorted(self.firsts, row, side="right")) - 1
+        return bisect_right(self.firsts, row) - 1
 
 
 @dataclass(frozen=True, slots=True)
