@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Mapping
 
@@ -9,6 +10,24 @@ ONE_THREAD: Mapping[str, str] = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 """Environment of a process whose numeric libraries are not loaded yet."""
+
+
+_TRIM, _MAP = -1, -3
+"""mallopt's M_TRIM_THRESHOLD and M_MMAP_THRESHOLD, from malloc.h."""
+
+
+def keep_memory() -> None:
+    """From here on glibc keeps up to 64 MiB of what is freed, and maps only blocks above 32 MiB.
+
+    Dask starts workers with a trim threshold of 64 KiB, which also ends glibc's own adaptation: every array of a batch
+    would then be mapped, faulted in page by page, and unmapped again. Elsewhere than on glibc nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(_MAP, 32 * 2**20)
+    mallopt(_TRIM, 64 * 2**20)
 
 
 def limit_threads() -> None:

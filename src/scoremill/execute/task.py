@@ -9,6 +9,7 @@ import time
 from functools import cache
 
 from scoremill.bundle import limit_threads
+from scoremill.bundle.threads import keep_memory
 from scoremill.ledger import Receipt
 
 from .inputs import open_partition
@@ -58,6 +59,7 @@ def score_partition(task: Task) -> Receipt:
 @cache
 def _one_thread() -> None:
     limit_threads()
+    keep_memory()
 
 
 @cache
