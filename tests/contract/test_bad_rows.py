@@ -7,6 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from scoremill import score, verify
@@ -201,6 +202,14 @@ def test_failing_at_the_first_bad_row_names_it(model, tmp_path):
     assert f"byte {len(HEADER + rows(0, 400))}, column 'x': 'abc' is not a float64" in err
     assert "Traceback" not in err
     assert not (tmp_path / "out" / "_SUCCESS").exists()
+
+
+def test_failing_at_the_first_bad_row_of_parquet_names_its_row_in_the_file(model, tmp_path):
+    frame = pd.DataFrame({"id": range(300), "x": [1.5] * 250 + [2e6] + [1.5] * 49, "y": [1.0] * 300})
+    frame.to_parquet(tmp_path / "in.parquet", row_group_size=100)
+    job = bad_job(model, tmp_path / "in.parquet", tmp_path / "out", errors={"onRowError": "Fail"})
+    with pytest.raises(BudgetError, match=r"in\.parquet, row 250: ValueError: x is too large"):
+        score(job, cluster="in-process")
 
 
 # -- a model that is at fault ----------------------------------------------------------------------------------------

@@ -49,7 +49,15 @@ def predict_rows(
     good = np.setdiff1d(np.arange(len(frame)), [f.position for f in failed])
     if not len(good):
         return None, failed
-    return predict(frame.iloc[good].reset_index(drop=True)), failed
+    try:
+        return predict(frame.iloc[good].reset_index(drop=True)), failed
+    except _NEVER_BISECTED:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the model raises on rows together that it scores in part: {reason_of(error)}",
+            "Its rows depend on one another; score with --batch-rows that it can bear (which begins the output anew).",
+        ) from None
 
 
 class _Search:

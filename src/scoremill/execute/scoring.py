@@ -126,10 +126,12 @@ class _Scoring:
         self._counts.reasons.update(reject.column or "row" for reject in rejects)
         if rejects and self._work.fail_on_row_error:
             first = min(rejects, key=lambda reject: reject.row)
-            piece = self._opened.partition.pieces[self._opened.piece_of(first.row)]
+            at = self._opened.piece_of(first.row)
+            piece, row = self._opened.partition.pieces[at], first.row - self._opened.firsts[at]
+            place = f"byte {first.offset}" if first.offset >= 0 else f"row {row + self._opened.origins[at]}"
             column = f", column {first.column!r}" if first.column else ""
             raise BudgetError(
-                f"{piece.source.uri}, byte {first.offset}{column}: {first.reason}",
+                f"{piece.source.uri}, {place}{column}: {first.reason}",
                 "Mend the row, or let bad rows be set aside: --on-row-error Quarantine.",
             )
 

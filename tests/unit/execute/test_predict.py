@@ -107,3 +107,14 @@ def test_memory_that_runs_out_while_bisecting_passes_through():
 
     with pytest.raises(MemoryError):
         predict_rows(Hungry({5}), rows(10), None)
+
+
+def test_rows_that_raise_only_together_are_told_apart_from_bad_ones():
+    def jealous(frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        values = set(frame["a"])
+        if 0 in values or {1, 9} <= values:
+            raise ValueError("not these two")
+        return {"prediction": frame["a"].to_numpy()}
+
+    with pytest.raises(ModelError, match="together that it scores in part: ValueError: not these two"):
+        predict_rows(jealous, rows(10), None)
