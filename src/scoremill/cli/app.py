@@ -89,7 +89,10 @@ def run(command: Callable[[], Any]) -> int:
         return UsageError.exit_code
     except ScoremillError as error:
         return _say(f"error: {error}", error.exit_code)
-    except (BrokenPipeError, SystemExit):
+    except (BrokenPipeError, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            # Code of the model's, or of a library, that ends the process.
+            return error.code if isinstance(error.code, int) and error.code else _say(f"exit: {error.code}", 1)
         # Whoever read our stdout has seen enough (`| head`); click makes an exit of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -88,5 +88,10 @@ class Progress:
         )
 
     def _say(self, text: str) -> None:
-        if not self._quiet:
+        if self._quiet:
+            return
+        try:
             (self._bar.console.print if self._terminal else lambda line: click.echo(line, err=True))(text)
+        except BrokenPipeError:
+            # Nobody listens any more; the run goes on.
+            self._quiet = True

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 from scoremill.errors import (
     BudgetError,
@@ -21,19 +18,20 @@ from scoremill.errors import (
     StorageError,
     UsageError,
 )
-from scoremill.ledger import Lease, Ledger, Manifest, Origin, Receipt, Totals, is_part, read_manifest, write_manifest
-from scoremill.plan import Partition, Plan, Settings, read_groups, write_groups
-from scoremill.spec import Errors, ScoringJob
+from scoremill.ledger import Lease, Ledger, Manifest, Receipt, Totals, read_manifest, write_manifest
+from scoremill.plan import Partition, Plan
+from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store
 
+from .begin import named_by, refuse_strangers, settle
 from .engine import Engine, Result
 from .events import Ended, Event, Note, Progress, Retrying, Started, Watcher
-from .predict import reason_of
+from .limits import check_budget, check_deadlines, told
+from .origins import origins
 from .prepare import Prepared, prepare, refuse_problems
 from .proofs import Outcome, Proofs
 from .work import Task, Work
 
-_PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})")
 _LONGEST_PAUSE = 60.0
 _REPORT = "Nothing was declared complete. Please report this with the output's _scoremill folder."
 
@@ -49,8 +47,10 @@ def execute(job: ScoringJob, engine: Engine, watchers: Iterable[Watcher] = (), *
     watch = _Watch(tuple(watchers))
     if not store.has_conditional_create:
         watch(Note(f"{store.uri} has no conditional create: nothing keeps two drivers apart"))
+    for warning in prepared.bundle.warnings:
+        watch(Note(warning))
     ledger = Ledger(store)
-    _refuse_strangers(ledger, job.spec.output.mode)
+    refuse_strangers(ledger, job.spec.output.mode)
     lease = Lease.acquire(store, wait=wait, waiting=lambda text: watch(Note(f"waiting: {text}")))
     try:
         ledger.hold(lease)
@@ -58,60 +58,6 @@ def execute(job: ScoringJob, engine: Engine, watchers: Iterable[Watcher] = (), *
         return _Run(prepared, plan, ledger, lease, watch, resumed).to_the_end(engine)
     finally:
         lease.release()
-
-
-def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob) -> tuple[Plan, bool]:
-    """The plan that this output has from now on, and whether an earlier run began it."""
-    begun = ledger.job()
-    if begun is not None and job.spec.output.mode == "Overwrite":
-        # Those of a killed driver too, which no receipt names.
-        ledger.erase(_named_by(Proofs(_plan_of(begun, ledger)), ledger.published()))
-        begun = None
-    if begun is None:
-        ledger.begin(_job_fields(prepared, job))
-        ledger.add_plan_segment(write_groups(prepared.plan.groups))
-        return prepared.plan, False
-    earlier = _plan_of(begun, ledger)
-    plan = prepared.plan.following(earlier)
-    added = plan.groups[len(earlier.groups) :]
-    if added:
-        ledger.reopen()
-        ledger.add_plan_segment(write_groups(added))
-    return plan, True
-
-
-def _plan_of(begun: dict[str, Any], ledger: Ledger) -> Plan:
-    return Plan(Settings.from_json(begun["settings"]), read_groups(ledger.plan_segments()))
-
-
-def _named_by(proofs: Proofs, names: Iterable[str]) -> list[str]:
-    """Those of `names` that partitions of a plan give to their objects."""
-    matches = ((name, match) for name in names if (match := _PART.match(name)))
-    return [name for name, match in matches if proofs.knows(int(match[1]), match[2])]
-
-
-def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
-    return {
-        "name": job.metadata.name,
-        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
-        "bundle": prepared.bundle.uri,
-        "settings": prepared.plan.settings.as_json(),
-        # Holds no credential, by its own rule; retries begin from it.
-        "job": job.model_copy(update={"spec": prepared.job}).model_dump(mode="json", by_alias=True, exclude_none=True),
-    }
-
-
-def _refuse_strangers(ledger: Ledger, mode: str) -> None:
-    """UsageError where readers would see other objects beside the parts, or where nothing may be there yet."""
-    begun = ledger.job() is not None
-    if begun and mode == "ErrorIfExists":
-        raise UsageError(f"{ledger.store.uri} exists already", "Choose another output, or --mode Resume or Overwrite.")
-    strangers = [name for name in ledger.published() if not (begun and is_part(name)) and name[0] not in "._"]
-    if strangers:
-        raise UsageError(
-            f"{ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
-            "Choose an empty folder or prefix: readers would take them for predictions.",
-        )
 
 
 class _Watch:
@@ -175,9 +121,9 @@ class _Run:
                 while self._submit(engine, pending):
                     result = engine.take(1.0) if self._out else None
                     self._lease.check()
-                    self._check_deadlines()
                     if result is not None:
                         self._handle(result, engine)
+                    self._check_deadlines()
         except BaseException:
             # What ended the run is to be told, not what it led to.
             with suppress(ScoremillError):
@@ -241,7 +187,8 @@ class _Run:
         self._judge_suspects()
 
     def _check_budget(self) -> None:
-        check_budget(self._job.errors, self._done, max(self._plan.most_rows, self._done.rows))
+        # Of rejected rows the bound on what the input holds says nothing: they may be shorter than any good row.
+        check_budget(self._job.errors, self._done, max(self._plan.most_rows + self._done.rejected, self._done.rows))
 
     def _count(self, receipts: list[Receipt]) -> None:
         more, done = Totals.of(receipts), self._done
@@ -258,7 +205,7 @@ class _Run:
             self._suspects.append((task, error))
             self._judge_suspects()
         else:
-            raise _told(error, task)
+            raise told(error, task)
 
     def _retry(self, task: Task, error: BaseException, submitted: float) -> None:
         """Lets the whole run rest, longer each time; what was out when a rest began is a part of the same outage."""
@@ -284,17 +231,8 @@ class _Run:
             self._again.append(replace(task, attempt=task.attempt + 1, model_works=True))
 
     def _check_deadlines(self) -> None:
-        limits, now = self._job.deadlines, time.monotonic()
-        if now - self._progressed > limits.no_progress_seconds:
-            raise ClusterError(
-                f"no partition was finished for {limits.no_progress_seconds} s",
-                "Look at the workers (memory, network), or raise deadlines.noProgressSeconds; the same command goes on.",
-            )
-        if limits.active_seconds is not None and now - self._started > limits.active_seconds:
-            raise ClusterError(
-                f"the run takes longer than deadlines.activeSeconds ({limits.active_seconds} s)",
-                "Give more workers or time; the same command goes on.",
-            )
+        now = time.monotonic()
+        check_deadlines(self._job.deadlines, now - self._progressed, now - self._started)
 
     def _complete(self) -> Manifest:
         if not self._proofs.is_complete:
@@ -302,52 +240,36 @@ class _Run:
         counted = list(self._proofs.accepted())
         receipts = [receipt for _, receipt in counted]
         check_budget(self._job.errors, self._done, self._done.rows)
-        self._remove_left_overs(receipts)
+        self._settle_objects(receipts)
         extra = {
             "method": self._plan.settings.method,
             "bundle": self._bundle.digest,
             "settings": self._plan.settings.as_json(),
         }
         self._lease.check()
-        return write_manifest(self._ledger.store, receipts, list(_origins(counted, self._plan)), extra)
+        return write_manifest(
+            self._ledger.store, receipts, list(origins(counted, self._plan.settings.partition_bytes)), extra
+        )
 
-    def _remove_left_overs(self, receipts: list[Receipt]) -> None:
-        """Deletes parts that this plan named and that do not count, such as those a killed driver left."""
-        names = {part.name for receipt in receipts for part in receipt.objects}
-        others = [name for name in self._ledger.published() if name not in names]
-        self._ledger.store.delete(_named_by(self._proofs, others))
+    def _settle_objects(self, receipts: list[Receipt]) -> None:
+        """Looks once more at what is there: every object that counts, and nothing that readers would take for one.
 
-
-def _told(error: BaseException, task: Task) -> BaseException:
-    """`error`, or for faults of the machine a message that names the partition."""
-    if isinstance(error, ScoremillError) or not isinstance(error, MemoryError | OSError):
-        return error
-    piece = task.partition.pieces[0]
-    return ClusterError(
-        f"partition {task.partition.number} ({piece.source.uri}, from byte {piece.start}): {reason_of(error)}",
-        "No row is at fault. Where memory ran out, give workers more, or --batch-rows less (which begins the output "
-        "anew); else look at what the model opens or connects to. The same command goes on.",
-    )
-
-
-def check_budget(errors: Errors, done: Totals, planned: float) -> None:
-    """BudgetError where more rows are rejected than `errors` allows of the `planned` rows."""
-    spent = f"{done.rejected} of {done.rows} rows were rejected"
-    where = "Look at _errors/ for the reasons. Then raise the budget, and the same command goes on."
-    if errors.max_rows is not None and done.rejected > errors.max_rows:
-        raise BudgetError(f"{spent}; at most {errors.max_rows} may be", f"{where} (--max-errors)")
-    if errors.max_fraction is not None and done.rejected > (errors.max_fraction and errors.max_fraction * planned):
-        raise BudgetError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} (--max-error-fraction)")
-
-
-def _origins(counted: Iterable[tuple[Any, Receipt]], plan: Plan) -> Iterator[Origin]:
-    """Where each counted receipt's rows begin, with line numbers as sums over the receipts before it."""
-    group, line = None, 1
-    for here, receipt in counted:
-        if here is not group:
-            group, line = here, 1
-        source = here.sources[0]
-        cut = source.format == "csv" and here.count > 1
-        start = (receipt.number - here.first) * plan.settings.partition_bytes if cut else 0
-        yield Origin(source.uri, start, line if source.format == "csv" and len(here.sources) == 1 else 0)
-        line += sum(receipt.lines)
+        Parts that this plan named and that do not count, such as those a killed driver left, are deleted.
+        """
+        named = {part.name: part.size for receipt in receipts for part in receipt.objects}
+        there = {name: info.size for name, info in self._ledger.published().items()}
+        missing = [name for name, size in named.items() if there.get(name) != size]
+        if missing:
+            raise ClusterError(
+                f"{len(missing)} objects that workers wrote are not in {self._ledger.store.uri}, such as {missing[0]}",
+                "Do workers and driver share this output? If somebody deleted them, the same command goes on.",
+            )
+        others = [name for name in there if name not in named]
+        ours = named_by(self._proofs, others)
+        self._ledger.store.delete(ours)
+        strangers = sorted(set(others) - set(ours))
+        if strangers:
+            raise UsageError(
+                f"{self._ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
+                "Remove them, and the same command completes the run.",
+            )

@@ -95,11 +95,11 @@ class Ledger:
 
     # -- what is published -----------------------------------------------------------------------------------------
     def published(self) -> dict[str, ObjectInfo]:
-        """Objects below the output that readers or verify would count: parts, errors, strangers; not our ledger."""
+        """Objects below the output that readers or verify would count: parts, errors, strangers; no hidden ones."""
         return {
             info.name: info
             for info in self.store.list()
-            if not info.name.startswith(f"{LEDGER}/") and info.name != SUCCESS and not info.name.startswith("_retries/")
+            if info.name[0] not in "._" or info.name.startswith(f"{ERRORS}/")
         }
 
     def confirm(self) -> None:

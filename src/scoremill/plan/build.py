@@ -30,6 +30,7 @@ def build_plan(job: JobSpec, needs: Needs, results: Sequence[str]) -> Plan:
     `results` are the names of the columns that the predictions will have. UsageError where names collide.
     """
     listing = discover(job.input, job.input_storage)
+    _refuse_own_output(listing.sources, job.output.uri)
     samples = _samples(listing.sources, job, needs)
     keep = _keep(job, needs, samples, results)
     where = _typed(Condition(job.input.where).columns, job, needs, samples) if job.input.where else ()
@@ -43,6 +44,16 @@ def build_plan(job: JobSpec, needs: Needs, results: Sequence[str]) -> Plan:
         parquet_rows=listing.parquet_rows,
         headers={sample.source.uri: sample.names for sample in samples if sample.names is not None},
     )
+
+
+def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
+    """UsageError where the next run would take predictions for input."""
+    inside = next((source.uri for source in sources if source.uri.startswith(f"{output.rstrip('/')}/")), None)
+    if inside:
+        raise UsageError(
+            f"the input holds an object of the output: {inside}",
+            "Write to a folder or prefix that --input does not reach, or name the input more narrowly.",
+        )
 
 
 def _samples(sources: tuple[Source, ...], job: JobSpec, needs: Needs) -> list[Sample]:

@@ -88,7 +88,7 @@ class Plan:
             return math.inf
         columns = min((len(self.headers.get(source.uri, ())) for source in csv), default=0)
         if self.settings.hive:
-            columns -= max(len(source.hive()) for source in csv)
+            columns -= max((len(source.hive()) for source in csv), default=0)
         return self.parquet_rows + sum(source.size for source in csv) / max(2, columns)
 
     @property

@@ -1,0 +1,75 @@
+"""The beginning of a run: the output's own plan, continued or begun, and nothing in the way of readers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from scoremill.errors import UsageError
+from scoremill.ledger import Ledger, is_part
+from scoremill.plan import Plan, Settings, read_groups, write_groups
+from scoremill.spec import ScoringJob
+
+from .prepare import Prepared
+from .proofs import Proofs
+
+_PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})")
+
+
+def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob) -> tuple[Plan, bool]:
+    """The plan that this output has from now on, and whether an earlier run began it."""
+    begun = ledger.job()
+    if begun is not None and job.spec.output.mode == "Overwrite":
+        # Those of a killed driver too, which no receipt names.
+        ledger.erase(named_by(Proofs(_plan_of(begun, ledger)), ledger.published()))
+        begun = None
+    if begun is None:
+        ledger.begin(_job_fields(prepared, job))
+        ledger.add_plan_segment(write_groups(prepared.plan.groups))
+        return prepared.plan, False
+    earlier = _plan_of(begun, ledger)
+    plan = prepared.plan.following(earlier)
+    added = plan.groups[len(earlier.groups) :]
+    if added:
+        ledger.reopen()
+        ledger.add_plan_segment(write_groups(added))
+    return plan, True
+
+
+def _plan_of(begun: dict[str, Any], ledger: Ledger) -> Plan:
+    return Plan(Settings.from_json(begun["settings"]), read_groups(ledger.plan_segments()))
+
+
+def named_by(proofs: Proofs, names: Iterable[str]) -> list[str]:
+    """Those of `names` that partitions of a plan give to their objects."""
+    matches = ((name, match) for name in names if (match := _PART.match(name)))
+    return [name for name, match in matches if proofs.knows(int(match[1]), match[2])]
+
+
+def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
+    return {
+        "name": job.metadata.name,
+        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+        "bundle": prepared.bundle.uri,
+        "settings": prepared.plan.settings.as_json(),
+        # Holds no credential, by its own rule; retries begin from it.
+        "job": job.model_copy(update={"spec": prepared.job}).model_dump(mode="json", by_alias=True, exclude_none=True),
+    }
+
+
+def refuse_strangers(ledger: Ledger, mode: str) -> None:
+    """UsageError where readers would see other objects beside the parts, or where nothing may be there yet."""
+    job = ledger.job()
+    begun = job is not None
+    if job is not None and "compactedFrom" in job:
+        raise UsageError(f"{ledger.store.uri} was made by `scoremill compact`", "Choose another output.")
+    if begun and mode == "ErrorIfExists":
+        raise UsageError(f"{ledger.store.uri} exists already", "Choose another output, or --mode Resume or Overwrite.")
+    strangers = [name for name in ledger.published() if not (begun and is_part(name)) and name[0] not in "._"]
+    if strangers:
+        raise UsageError(
+            f"{ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
+            "Choose an empty folder or prefix: readers would take them for predictions.",
+        )

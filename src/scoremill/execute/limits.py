@@ -1,0 +1,49 @@
+"""When a run has to end: rows beyond the budget, deadlines, and faults that no row is to blame for."""
+
+from __future__ import annotations
+
+from scoremill.bundle.load import explained
+from scoremill.errors import BudgetError, ClusterError, ScoremillError
+from scoremill.ledger import Totals
+from scoremill.spec import Deadlines, Errors
+
+from .predict import reason_of
+from .work import Task
+
+
+def check_budget(errors: Errors, done: Totals, planned: float) -> None:
+    """BudgetError where more rows are rejected than `errors` allows of the `planned` rows."""
+    spent = f"{done.rejected} of {done.rows} rows were rejected"
+    where = "Look at _errors/ for the reasons. Then raise the budget, and the same command goes on."
+    if errors.max_rows is not None and done.rejected > errors.max_rows:
+        raise BudgetError(f"{spent}; at most {errors.max_rows} may be", f"{where} (--max-errors)")
+    if errors.max_fraction is not None and done.rejected and done.rejected / planned > errors.max_fraction:
+        raise BudgetError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} (--max-error-fraction)")
+
+
+def check_deadlines(limits: Deadlines, since_progress: float, since_start: float) -> None:
+    """ClusterError once no partition was finished, or the run took, for longer than `limits` allow, in seconds."""
+    if since_progress > limits.no_progress_seconds:
+        raise ClusterError(
+            f"no partition was finished for {limits.no_progress_seconds} s",
+            "Look at the workers (memory, network), or raise deadlines.noProgressSeconds; the same command goes on.",
+        )
+    if limits.active_seconds is not None and since_start > limits.active_seconds:
+        raise ClusterError(
+            f"the run takes longer than deadlines.activeSeconds ({limits.active_seconds} s)",
+            "Give more workers or time; the same command goes on.",
+        )
+
+
+def told(error: BaseException, task: Task) -> BaseException:
+    """`error`, or for faults of the machine a message that names the partition."""
+    if isinstance(error, ImportError):
+        return explained(error, task.work.bundle.uri)
+    if isinstance(error, ScoremillError) or not isinstance(error, MemoryError | OSError):
+        return error
+    piece = task.partition.pieces[0]
+    return ClusterError(
+        f"partition {task.partition.number} ({piece.source.uri}, from byte {piece.start}): {reason_of(error)}",
+        "No row is at fault. Where memory ran out, give workers more, or --batch-rows less (which begins the output "
+        "anew); else look at what the model opens or connects to. The same command goes on.",
+    )

@@ -1,0 +1,118 @@
+"""A run is complete only if every object is really there, and nothing else that readers would take for one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scoremill import score, verify
+from scoremill.cli.app import run as run_command
+from scoremill.errors import ClusterError, UsageError
+from scoremill.execute import execute
+from scoremill.execute.compact import compact
+from scoremill.execute.engine import InProcess
+from scoremill.execute.limits import check_budget
+from scoremill.ledger import Totals
+from scoremill.spec import Errors
+from scoremill.storage.filesystem import Store
+from tests.support.jobs import ROOT, make_job, objects, trip_bundle, trips
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    (tmp_path / "in").mkdir()
+    trips(500).to_csv(tmp_path / "in" / "a.csv", index=False)
+    return str(tmp_path / "in" / "*.csv")
+
+
+class Elsewhere(InProcess):
+    """Workers that write to a disk that the driver does not see."""
+
+    def __init__(self, output: Path) -> None:
+        super().__init__()
+        self._output = output
+
+    def take(self, timeout: float):
+        result = super().take(timeout)
+        for path in self._output.glob("part-*"):
+            path.unlink()
+        return result
+
+
+def test_objects_that_the_driver_does_not_see_make_no_complete_run(bundle, data, tmp_path):
+    output = tmp_path / "out"
+    with pytest.raises(ClusterError, match="share this output"):
+        execute(make_job(bundle, data, str(output), input={"partitionBytes": "4KiB"}), Elsewhere(output))
+    assert not (output / "_SUCCESS").exists()
+    score(make_job(bundle, data, str(output), input={"partitionBytes": "4KiB"}), cluster="in-process")
+    assert verify(str(output)).totals.rows == 500
+
+
+def test_a_stranger_that_appears_in_mid_run_keeps_it_from_being_complete(bundle, data, tmp_path):
+    output = tmp_path / "out"
+    job = make_job(bundle, data, str(output), input={"partitionBytes": "4KiB"})
+    with pytest.raises(UsageError, match=r"stranger\.parquet"):
+        score(job, cluster="in-process", watchers=[lambda _: (output / "stranger.parquet").write_bytes(b"")])
+    (output / "stranger.parquet").unlink()
+    score(job, cluster="in-process")
+    verify(str(output))
+
+
+def test_hidden_files_that_tools_leave_are_nobodys_business(bundle, data, tmp_path):
+    output = tmp_path / "out"
+    score(make_job(bundle, data, str(output)), cluster="in-process")
+    (output / ".DS_Store").write_bytes(b"x")
+    verify(str(output))
+
+
+def test_an_output_that_would_be_the_next_runs_input_is_refused(bundle, tmp_path):
+    (tmp_path / "data").mkdir()
+    trips(100).to_csv(tmp_path / "data" / "a.csv", index=False)
+    job = make_job(
+        bundle, str(tmp_path / "data"), str(tmp_path / "data" / "out"), output={"format": "csv", "keep": ["*"]}
+    )
+    score(job, cluster="in-process")
+    with pytest.raises(UsageError, match="object of the output"):
+        score(job, cluster="in-process")
+
+
+def test_a_compacted_output_is_not_scored_onto(bundle, data, tmp_path):
+    score(make_job(bundle, data, str(tmp_path / "out"), input={"partitionBytes": "4KiB"}), cluster="in-process")
+    compact(Store(str(tmp_path / "out")), Store(str(tmp_path / "compact")), 1000)
+    before = objects(str(tmp_path / "compact"))
+    with pytest.raises(UsageError, match="compact"):
+        score(make_job(bundle, data, str(tmp_path / "compact"), input={"partitionBytes": "4KiB"}), cluster="in-process")
+    assert objects(str(tmp_path / "compact")) == before
+
+
+@pytest.mark.parametrize("rejected", range(101))
+def test_a_fraction_that_is_met_exactly_is_not_spent(rejected):
+    check_budget(Errors(max_fraction=rejected / 100), Totals(rows=100, rejected=rejected), 100)
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [(3, 3), (0, 1), (None, 1), ("bye", 1)])
+def test_a_process_that_something_ends_did_not_succeed(code, exit_code):
+    assert run_command(lambda: sys.exit(code)) == exit_code
+
+
+def test_a_closed_stderr_does_not_end_a_run(bundle, data, tmp_path):
+    words = ["score", "--model", bundle, "--input", data, "--output", tmp_path / "out", "--cluster", "in-process"]
+    line = f"{sys.executable} -m scoremill {' '.join(repr(str(word)) for word in words)} 2>&1 >/dev/null | true"
+    subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], check=True, env={"PYTHONPATH": str(ROOT / "src")})
+    assert verify(str(tmp_path / "out")).totals.rows == 500
+
+
+def test_path_columns_of_parquet_alone_are_kept(bundle, tmp_path):
+    folder = tmp_path / "in" / "year=2009"
+    folder.mkdir(parents=True)
+    trips(50).to_parquet(folder / "a.parquet")
+    job = make_job(bundle, str(tmp_path / "in"), str(tmp_path / "out"), input={"hive": True}, output={"keep": ["year"]})
+    assert score(job, cluster="in-process").totals.rows == 50
