@@ -28,6 +28,7 @@ _TRANSIENT_TYPES = {
     "RequestException", "TransportError", "ChecksumError",  # requests, google-auth, gcsfs
     "IncompleteRead", "ConnectionError", "TimeoutError", "ServiceRequestError", "ServiceResponseError",  # others
 }  # fmt: skip
+_CUT_SHORT_TYPES = {"ClientPayloadError", "ContentLengthError", "TransferEncodingError", "IncompleteRead"}
 _UNTRUSTED_TYPES = {"SSLError", "ClientSSLError", "SSLCertVerificationError", "ClientConnectorCertificateError"}
 _EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired", "InvalidToken"}
 _ROTATED_CODES = {"InvalidAccessKeyId", "401"}
@@ -56,6 +57,9 @@ def is_transient(error: BaseException) -> bool:
     types = _types(error)
     if types & _UNTRUSTED_TYPES:
         return False
+    if types & _CUT_SHORT_TYPES:
+        # aiohttp gives such errors a 400 of its own.
+        return True
     code, status = code_of(error), _status_of(error)
     if code or status:
         return (

@@ -112,3 +112,13 @@ def test_messages_hold_no_signed_queries() -> None:
     error = OSError("GET https://host/o?upload_id=SECRET&sig=SECRET failed\nand more")
     told = explain(error, "s3://b/x")
     assert "SECRET" not in str(told) and "https://host/o failed" in told.message and "and more" not in told.message
+
+
+def test_an_answer_that_was_cut_short_is_transient_whatever_code_the_library_gives_it() -> None:
+    from aiohttp import ClientPayloadError
+    from aiohttp.http_exceptions import ContentLengthError
+
+    error = ClientPayloadError("Response payload is not completed")
+    error.__cause__ = ContentLengthError("Not enough data")
+    assert error.__cause__.code == 400
+    assert is_transient(error)
