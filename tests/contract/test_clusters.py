@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from distributed import Client, LocalCluster
 
-from scoremill import score
+from scoremill import score, verify
 from scoremill.errors import ClusterError
 from scoremill.execute.dask_engine import OnDask
 from scoremill.execute.prepare import prepare
@@ -66,3 +67,13 @@ def test_more_memory_than_there_is_is_refused():
     wanted = Cluster.model_validate({"workers": 64, "memory": "1TiB"})
     with pytest.raises(ClusterError, match="do not fit"), OnDask("local", wanted, Deadlines()):
         pass
+
+
+def test_two_drivers_on_one_scheduler_get_the_receipts_of_their_own_tasks(bundle, cluster, tmp_path):
+    trips(2000).to_csv(tmp_path / "in.csv", index=False)
+    outputs = [str(tmp_path / name) for name in ("one", "two")]
+    jobs = [make_job(bundle, str(tmp_path / "in.csv"), output, input={"partitionBytes": "4KiB"}) for output in outputs]
+    with ThreadPoolExecutor() as threads:
+        done = list(threads.map(lambda job: score(job, cluster=cluster.scheduler_address), jobs))
+    assert [manifest.totals.scored for manifest in done] == [2000, 2000]
+    assert [verify(output).totals.rows for output in outputs] == [2000, 2000]

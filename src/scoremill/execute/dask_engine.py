@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import dask
 import distributed
@@ -38,7 +39,7 @@ class OnDask:
         self._address, self._cluster, self._deadlines = address, cluster, deadlines
         self._ended: queue.SimpleQueue[tuple[Task, Future[Receipt]]] = queue.SimpleQueue()
         self._out: dict[str, Future[Receipt]] = {}
-        self._submissions = count()
+        self._id, self._submissions = uuid4().hex, count()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -67,8 +68,8 @@ class OnDask:
         return len(self._client.scheduler_info(n_workers=-1)["workers"])
 
     def submit(self, task: Task) -> None:
-        # Each submission has a key of its own: Dask takes an old one for the old result, or the old failure.
-        key = f"score-{task.partition.number}-{task.partition.id}-{next(self._submissions)}"
+        # Each submission has a key of its own: Dask takes an old one, or another driver's, for the same result.
+        key = f"score-{self._id}-{task.partition.number}-{task.partition.id}-{next(self._submissions)}"
         future = self._client.submit(score_partition, task, key=key, pure=False, retries=0)
         self._out[key] = future
         future.add_done_callback(lambda done: self._ended.put((task, done)))
