@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 
 from scoremill.errors import UsageError
+from scoremill.naming import LEDGER
 from scoremill.spec import Column, Condition, Csv, JobSpec
 from scoremill.storage.convert import arrow_dtypes, infer_dtypes
 
@@ -48,7 +49,8 @@ def build_plan(job: JobSpec, needs: Needs, results: Sequence[str]) -> Plan:
 
 def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
     """UsageError where the next run would take predictions for input."""
-    inside = next((source.uri for source in sources if source.uri.startswith(f"{output.rstrip('/')}/")), None)
+    own, laid_down = f"{output.rstrip('/')}/", f"{output.rstrip('/')}/{LEDGER}/"
+    inside = next((s.uri for s in sources if s.uri.startswith(own) and not s.uri.startswith(laid_down)), None)
     if inside:
         raise UsageError(
             f"the input holds an object of the output: {inside}",
