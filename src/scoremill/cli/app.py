@@ -31,6 +31,10 @@ COMMANDS = {
 """Name, where it is defined, and its line in `scoremill --help`, which imports none of them."""
 
 
+class EnoughRead(Exception):
+    """Whoever read our stdout has seen enough (`| head`)."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are looked up."""
 
@@ -43,6 +47,13 @@ class LazyGroup(click.Group):
         module, attribute, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # click makes an exit of it that cannot be told from any other.
+            raise EnoughRead from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -89,11 +100,10 @@ def run(command: Callable[[], Any]) -> int:
         return UsageError.exit_code
     except ScoremillError as error:
         return _say(f"error: {error}", error.exit_code)
-    except (BrokenPipeError, SystemExit) as error:
-        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
-            # Code of the model's, or of a library, that ends the process.
-            return error.code if isinstance(error.code, int) and error.code else _say(f"exit: {error.code}", 1)
-        # Whoever read our stdout has seen enough (`| head`); click makes an exit of it.
+    except SystemExit as error:
+        # Code of the model's, or of a library, that ends the process.
+        return error.code if isinstance(error.code, int) and error.code else _say(f"exit: {error.code}", 1)
+    except EnoughRead:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:
