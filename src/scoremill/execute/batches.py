@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
-from scoremill.storage.rows import Rows, concat
+from scoremill.storage.rows import Reject, Rows, concat
 
 
 def rebatch(blocks: Iterator[Rows], size: int) -> Iterator[Rows]:
-    """The same rows and rejects in batches of `size` rows, the last one shorter.
+    """The same rows and rejects in batches of `size` rows, the last one shorter, and rejects without rows in between.
 
     A model's bits may depend on how many rows it is called with, so the count is a matter of the partition alone,
-    never of what a store delivers at a time. A reject goes with the batch that ends after it.
+    never of what a store delivers at a time. Rejects come in the order of their numbers, none before a row that
+    precedes it. No block is held but those that the rows of the next batch came from.
     """
     held: list[Rows] = []
+    rejects: list[Reject] = []
     count = 0
     for block in blocks:
-        held.append(block)
-        count += len(block)
+        rejects += block.rejects
+        if len(block):
+            held.append(block)
+            count += len(block)
         while count >= size:
-            full, rest = _split(held, size)
+            count -= size
+            full, held = _split(held, count)
+            cut = bisect_left(rejects, int(full.numbers[-1]), key=lambda reject: reject.row)
+            full.rejects, rejects = rejects[:cut], rejects[cut:]
             yield full
-            held, count = [rest], count - size
-    if held and (count or any(rows.rejects for rows in held)):
-        yield concat(held)
+            del full
+        if rejects and not count:
+            only = block.slice(0, 0)
+            only.rejects, rejects = rejects, []
+            yield only
+    if held:
+        last = concat(held)
+        last.rejects = rejects
+        yield last
 
 
-def _split(held: list[Rows], size: int) -> tuple[Rows, Rows]:
-    rows = concat(held)
-    full, rest = rows.slice(0, size), rows.slice(size, len(rows))
-    after = int(full.numbers[-1])
-    full.rejects = [reject for reject in rows.rejects if reject.row < after]
-    rest.rejects = [reject for reject in rows.rejects if reject.row > after]
-    return full, rest
+def _split(held: list[Rows], left: int) -> tuple[Rows, list[Rows]]:
+    """All rows of `held` but the last `left`, which are of its last block; and those."""
+    last = held[-1]
+    cut = len(last) - left
+    return concat([*held[:-1], last.slice(0, cut)]), [last.slice(cut, len(last))] if left else []

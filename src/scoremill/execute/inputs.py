@@ -77,9 +77,10 @@ def _rows(work: Work, opened: Opened) -> Iterator[Rows]:
         for block in _piece_rows(work, piece, opened):
             rows = _numbered_from(block, opened.firsts[-1])
             first += len(rows) + len(rows.rejects)
+            read = rows.table.column_names
             rows = _with_path_columns(rows, piece.source, work)
             if where is not None:
-                rows, left_out = where.choose(rows)
+                rows, left_out = where.choose(rows, read)
                 opened.left_out += left_out
             yield rows
 
@@ -154,11 +155,13 @@ _MOST_HEADERS = 1024
 def _header(work: Work, source: Source) -> Header | None:
     """The header of `source`; a process reads it once, however many of the file's partitions it scores."""
     key = (work.settings_hash, source.uri, source.version)
-    if key not in _headers:
+    # Another thread may clear it at any time.
+    header = _headers.get(key)
+    if header is None:
         if len(_headers) >= _MOST_HEADERS:
             _headers.clear()
-        _headers[key] = read_header(ObjectBytes(source, work.input_storage), work.settings.csv)
-    return _headers[key]
+        header = _headers[key] = read_header(ObjectBytes(source, work.input_storage), work.settings.csv)
+    return header
 
 
 def _wanted(work: Work, source: Source, names: Sequence[str] | None) -> list[str]:

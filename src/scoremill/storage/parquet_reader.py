@@ -47,10 +47,10 @@ def _without_columns(count: int, batch_rows: int) -> Iterator[Rows]:
 
 def _rows(table: pa.Table, first: int, count: int) -> Rows:
     numbers = np.arange(first, first + count)
-    return Rows(table, numbers, [], lambda: np.full(count, -1, np.int64), lambda i: _as_json(table, i), lambda _: -1)
+    return Rows(table, numbers, [], lambda: np.full(count, -1, np.int64), lambda i: as_json(table, i), lambda _: -1)
 
 
-def _as_json(table: pa.Table, i: int) -> bytes:
+def as_json(table: pa.Table, i: int) -> bytes:
     """Row i of the columns that were read, as JSON: Parquet has no text of a row."""
     row = table.slice(i, 1).to_pylist()[0]
     return json.dumps(row, default=str, ensure_ascii=False).encode()

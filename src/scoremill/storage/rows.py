@@ -63,6 +63,8 @@ class Rows:
     line: Callable[[int], int]
     """The physical line in the range at which row i of the table starts."""
     _offsets: Positions | None = field(default=None, init=False, repr=False)
+    _pieces: tuple[Piece, ...] = field(default=(), init=False, repr=False)
+    """Of what was sliced or joined, the readers' blocks that it came from: never what lies between."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -75,53 +77,70 @@ class Rows:
 
     def take(self, positions: Positions) -> Rows:
         """The rows at `positions` of the table, without rejects."""
+        offsets, raw, line = self.offsets, self.raw, self.line
         return Rows(
             self.table.take(pa.array(positions)),
             self.numbers[positions],
             [],
-            lambda: self.offsets()[positions],
-            lambda i: self.raw(int(positions[i])),
-            lambda i: self.line(int(positions[i])),
+            lambda: offsets()[positions],
+            lambda i: raw(int(positions[i])),
+            lambda i: line(int(positions[i])),
         )
 
     def slice(self, start: int, stop: int) -> Rows:
         """Rows `start` to before `stop` of the table, without copying and without rejects."""
-        return Rows(
-            self.table.slice(start, stop - start),
-            self.numbers[start:stop],
-            [],
-            lambda: self.offsets()[start:stop],
-            lambda i: self.raw(start + i),
-            lambda i: self.line(start + i),
-        )
+        pieces, at = [], 0
+        for block, begin, end in self.pieces():
+            low, high = max(begin, begin + start - at), min(end, begin + stop - at)
+            if low < high:
+                pieces.append((block, low, high))
+            at += end - begin
+        return _of_pieces(self.table.slice(start, stop - start), self.numbers[start:stop], [], pieces)
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """What it is made of, in order."""
+        return self._pieces or ((self, 0, len(self)),)
+
+
+Piece = tuple[Rows, int, int]
+"""Rows `begin` to before `end` of a block as a reader gave it."""
 
 
 def concat(parts: Sequence[Rows]) -> Rows:
     """`parts` as one, in their order; their tables stay chunks of one table."""
     if len(parts) == 1:
         return parts[0]
-    starts = np.cumsum([0, *(len(part) for part in parts)])
-
-    def find(i: int) -> tuple[Rows, int]:
-        k = int(np.searchsorted(starts, i, side="right")) - 1
-        return parts[k], i - int(starts[k])
-
-    def raw(i: int) -> bytes:
-        part, k = find(i)
-        return part.raw(k)
-
-    def line(i: int) -> int:
-        part, k = find(i)
-        return part.line(k)
-
-    return Rows(
+    return _of_pieces(
         pa.concat_tables([part.table for part in parts]),
         np.concatenate([part.numbers for part in parts]),
         [reject for part in parts for reject in part.rejects],
-        lambda: np.concatenate([part.offsets() for part in parts]),
-        raw,
-        line,
+        [piece for part in parts for piece in part.pieces() if len(part)],
     )
+
+
+def _of_pieces(table: pa.Table, numbers: Positions, rejects: list[Reject], pieces: Sequence[Piece]) -> Rows:
+    """Rows whose places are those of `pieces`."""
+    starts = np.cumsum([0, *(end - begin for _, begin, end in pieces)])
+
+    def find(i: int) -> tuple[Rows, int]:
+        k = int(np.searchsorted(starts, i, side="right")) - 1
+        block, begin, _ = pieces[k]
+        return block, begin + i - int(starts[k])
+
+    def offsets() -> Positions:
+        return np.concatenate([np.empty(0, np.int64), *(block.offsets()[begin:end] for block, begin, end in pieces)])
+
+    def raw(i: int) -> bytes:
+        block, k = find(i)
+        return block.raw(k)
+
+    def line(i: int) -> int:
+        block, k = find(i)
+        return block.line(k)
+
+    rows = Rows(table, numbers, rejects, offsets, raw, line)
+    rows._pieces = tuple(pieces)
+    return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,17 @@ from scoremill.errors import UsageError
 from scoremill.spec import Column, Condition, Csv
 
 from .convert.columns import convert_column
+from .convert.frame import _reason
+from .parquet_reader import as_json
 from .rows import Reject, Rows
 
 _COMPARE = {ast.Eq: "equal", ast.NotEq: "not_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater",
             ast.GtE: "greater_equal"}  # fmt: skip
 _COMPUTE = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
+
+
+_FEW = 16
+"""Where less than one row in so many is chosen, the others' text is let go."""
 
 
 class Where:
@@ -29,22 +35,25 @@ class Where:
         self._columns, self._dialect = columns, dialect
         self._text = text
 
-    def choose(self, rows: Rows) -> tuple[Rows, int]:
+    def choose(self, rows: Rows, read: Sequence[str]) -> tuple[Rows, int]:
         """The rows for which the condition holds, with all rejects, and how many do not count.
 
-        A value that does not convert makes its row a reject: whether it was meant is not known.
+        A value that does not convert makes its row a reject: whether it was meant is not known. `read` are the
+        columns that the object itself has.
         """
         values: dict[str, pa.Array] = {}
         rejects: dict[int, Reject] = {}
         for column in self._columns:
             values[column.name], bad = convert_column(rows.table[column.name], column, self._dialect)
             for i in np.flatnonzero(bad).tolist() if bad is not None else ():
-                rejects.setdefault(
-                    i, rows.reject(i, column.name, f"{rows.table[column.name][i]} is not a {column.dtype}")
-                )
+                if i not in rejects:
+                    rejects[i] = rows.reject(i, column.name, _reason(rows, i, column))
         holds = self._holds(values, len(rows))
         holds[list(rejects)] = False
-        chosen = rows.take(np.flatnonzero(holds))
+        positions = np.flatnonzero(holds)
+        chosen = rows.take(positions)
+        if len(positions) * _FEW < len(rows):
+            _detach(chosen, read)
         chosen.rejects = sorted([*rows.rejects, *rejects.values()], key=lambda reject: reject.row)
         return chosen, len(rows) - len(chosen) - len(rejects)
 
@@ -106,3 +115,15 @@ class Where:
             found = pc.if_else(pc.is_valid(column), pc.is_in(column, members), pa.scalar(None, pa.bool_()))
             return pc.invert(found) if isinstance(op, ast.NotIn) else found
         return pc.call_function(_COMPARE[type(op)], [column, self._evaluate(right, values)])
+
+
+def _detach(rows: Rows, read: Sequence[str]) -> None:
+    """Lets `rows` hold what tells their places themselves: a batch of them may come from very many blocks."""
+    offsets = rows.offsets()
+    if len(rows) and offsets[0] < 0:
+        table = rows.table.select(list(read))
+        rows.raw, rows.line = lambda i: as_json(table, i), lambda _: -1
+    else:
+        texts, lines = [rows.raw(i) for i in range(len(rows))], [rows.line(i) for i in range(len(rows))]
+        rows.raw, rows.line = texts.__getitem__, lines.__getitem__
+    rows.offsets = lambda: offsets

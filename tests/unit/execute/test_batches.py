@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -69,3 +71,29 @@ def test_what_a_batch_holds_does_not_depend_on_the_blocks(kinds, cuts, size):
         return [batch.table["n"].to_pylist() for batch in rebatch(iter(blocks_of(blocks)), size) if len(batch)]
 
     assert held(kinds) == held(other)
+
+
+def test_blocks_that_no_batch_needs_any_more_are_let_go():
+    alive: list[weakref.ref[pa.Table]] = []
+
+    def blocks() -> Iterator[Rows]:
+        left = blocks_of([[True] * 5] * 200)[::-1]
+        while left:
+            alive.append(weakref.ref(left[-1].table))
+            yield left.pop()
+
+    most = 0
+    for batch in rebatch(blocks(), 7):
+        del batch
+        most = max(most, sum(ref() is not None for ref in alive))
+    assert most <= 3, "what was read is held until the partition ends"
+
+
+def test_places_are_known_in_the_two_thousandth_batch():
+    *_, last = rebatch(iter(blocks_of([[True] * 4001])), 2)
+    assert (last.offsets().tolist(), last.raw(0), last.line(0)) == ([40000], b"4000", 4000)
+
+
+def test_rejects_are_handed_on_while_no_row_is_held():
+    batches = rebatch(iter(blocks_of([[False] * 3, [False] * 3, [True]])), 100)
+    assert [reject.row for reject in next(batches).rejects] == [0, 1, 2]
