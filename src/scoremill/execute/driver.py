@@ -36,12 +36,20 @@ _LONGEST_PAUSE = 60.0
 _REPORT = "Nothing was declared complete. Please report this with the output's _scoremill folder."
 
 
-def execute(job: ScoringJob, engine: Engine, watchers: Iterable[Watcher] = (), *, wait: bool = False) -> Manifest:
+def execute(
+    job: ScoringJob,
+    engine: Engine,
+    watchers: Iterable[Watcher] = (),
+    *,
+    wait: bool = False,
+    prepared: Prepared | None = None,
+) -> Manifest:
     """Scores what `job` asks for and what no earlier run of it has scored; the manifest of the complete output.
 
-    Raises the errors of scoremill.errors, each with its exit code; what is done by then is kept.
+    `prepared` is the job as it is prepared, where that is done already. Raises the errors of scoremill.errors, each
+    with its exit code; what is done by then is kept.
     """
-    prepared = prepare(job)
+    prepared = prepared or prepare(job)
     refuse_problems(prepared.plan)
     store = Store(prepared.job.output.uri, prepared.job.output_storage)
     watch = _Watch(tuple(watchers))

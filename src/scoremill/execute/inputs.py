@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import pyarrow as pa
 
 from scoremill.errors import InputError
-from scoremill.plan import Partition, Piece, Source
-from scoremill.spec import Storage
+from scoremill.plan import Partition, Piece, Settings, Source
+from scoremill.spec import Column, Storage
 from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store, is_local
@@ -19,7 +20,22 @@ from scoremill.storage.rows import Rows
 from scoremill.storage.rows import Source as Bytes
 from scoremill.storage.where import Where
 
-from .work import Work
+
+class Reading(Protocol):
+    """What reading needs to know; a run's Work says that and more."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def settings_hash(self) -> str: ...
+
+    @property
+    def input_storage(self) -> Storage: ...
+
+    @property
+    def read_columns(self) -> tuple[Column, ...]:
+        """What is read of each row."""
 
 
 @dataclass(slots=True)
@@ -62,15 +78,15 @@ class ObjectBytes:
         return Store(self.source.root, self.storage).read(self.source.name, start, end, self.source.version)
 
 
-def open_partition(work: Work, partition: Partition) -> Opened:
+def open_partition(work: Reading, partition: Partition) -> Opened:
     """The rows of `partition`, read as they are asked for."""
     opened = Opened(partition, iter(()))
     opened.rows = _rows(work, opened)
     return opened
 
 
-def _rows(work: Work, opened: Opened) -> Iterator[Rows]:
-    first, where = 0, _where(work)
+def _rows(work: Reading, opened: Opened) -> Iterator[Rows]:
+    first, where = 0, where_of(work)
     for piece in opened.partition.pieces:
         opened.firsts.append(first)
         opened.origins.append(0)
@@ -85,12 +101,13 @@ def _rows(work: Work, opened: Opened) -> Iterator[Rows]:
             yield rows
 
 
-def _where(work: Work) -> Where | None:
+def where_of(work: Reading) -> Where | None:
+    """The job's condition, if it has one."""
     settings = work.settings
     return Where(settings.where, settings.where_columns, settings.csv) if settings.where else None
 
 
-def _piece_rows(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
+def _piece_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]:
     source = piece.source
     try:
         yield from _read(work, piece, opened)
@@ -110,7 +127,7 @@ def _refuse_changed(source: Source, storage: Storage) -> None:
     Store(source.root, storage).open(source.name, source.version).close()
 
 
-def _read(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
+def _read(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]:
     source = piece.source
     if source.size == 0:
         opened.headers.append(())
@@ -126,7 +143,7 @@ def _read(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
         yield from _csv_rows(work, piece, ObjectBytes(source, work.input_storage), header, opened)
 
 
-def _csv_rows(work: Work, piece: Piece, data: Bytes, header: Header | None, opened: Opened) -> Iterator[Rows]:
+def _csv_rows(work: Reading, piece: Piece, data: Bytes, header: Header | None, opened: Opened) -> Iterator[Rows]:
     opened.headers.append(header.names if header else ())
     if header is None:
         opened.tallies.append(Tally())
@@ -138,7 +155,7 @@ def _csv_rows(work: Work, piece: Piece, data: Bytes, header: Header | None, open
     yield from reader
 
 
-def _parquet_rows(work: Work, piece: Piece, opened: Opened) -> Iterator[Rows]:
+def _parquet_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]:
     source = piece.source
     opened.headers.append(())
     opened.tallies.append(Tally())
@@ -152,7 +169,7 @@ _headers: dict[tuple[str, str, str], Header | None] = {}
 _MOST_HEADERS = 1024
 
 
-def _header(work: Work, source: Source) -> Header | None:
+def _header(work: Reading, source: Source) -> Header | None:
     """The header of `source`; a process reads it once, however many of the file's partitions it scores."""
     key = (work.settings_hash, source.uri, source.version)
     # Another thread may clear it at any time.
@@ -164,7 +181,7 @@ def _header(work: Work, source: Source) -> Header | None:
     return header
 
 
-def _wanted(work: Work, source: Source, names: Sequence[str] | None) -> list[str]:
+def _wanted(work: Reading, source: Source, names: Sequence[str] | None) -> list[str]:
     """Columns to read from the object itself: what the model and `keep` need, less those in its path."""
     path = source.hive() if work.settings.hive else {}
     needed = dict.fromkeys(column.name for column in work.read_columns)
@@ -178,7 +195,7 @@ def _wanted(work: Work, source: Source, names: Sequence[str] | None) -> list[str
     return wanted
 
 
-def _with_path_columns(rows: Rows, source: Source, work: Work) -> Rows:
+def _with_path_columns(rows: Rows, source: Source, work: Reading) -> Rows:
     if work.settings.hive:
         for name, value in source.hive().items():
             if name not in rows.table.column_names and name in {column.name for column in work.read_columns}:

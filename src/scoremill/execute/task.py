@@ -12,7 +12,7 @@ from scoremill.bundle import limit_threads
 from scoremill.bundle.threads import keep_memory
 from scoremill.ledger import Receipt
 
-from .inputs import open_partition
+from .inputs import Opened, open_partition
 from .outputs import PartFiles
 from .scoring import Clock, Counts, scored_batches
 from .work import Task
@@ -23,9 +23,14 @@ def score_partition(task: Task) -> Receipt:
 
     Its only effects are those objects, whole or not at all, under names that depend on the partition alone.
     """
+    return score_opened(task, open_partition(task.work, task.partition))
+
+
+def score_opened(task: Task, opened: Opened) -> Receipt:
+    """The same for a partition whose rows come from `opened`."""
     _one_thread()
     work, partition = task.work, task.partition
-    opened, clock, counts = open_partition(work, partition), Clock(), Counts()
+    clock, counts = Clock(), Counts()
     with clock("write"):
         outputs = PartFiles(task)
     with outputs:

@@ -1,6 +1,7 @@
 """PURE, given a listing: the partitions a job is cut into, each with a stable id and number."""
 
 from .build import build_plan
+from .discover import Listing
 from .partition import Group, Partition, Piece, Source, make_partition, piece_at
 from .plan import Plan, read_groups, write_groups
 from .problem import Problem
@@ -8,6 +9,7 @@ from .settings import Needs, Settings
 
 __all__ = [
     "Group",
+    "Listing",
     "Needs",
     "Partition",
     "Piece",

@@ -14,7 +14,7 @@ from scoremill.naming import LEDGER
 from scoremill.spec import Column, Condition, Csv, JobSpec
 from scoremill.storage.convert import arrow_dtypes, infer_dtypes
 
-from .discover import THREADS, chosen, discover
+from .discover import THREADS, Listing, chosen, discover
 from .partition import Source, group_sources
 from .plan import Plan
 from .problem import Problem
@@ -25,12 +25,13 @@ ROW_ID = ("source", "position")
 """Columns that `--row-id` writes: the object, and the byte offset (CSV) or row number (Parquet) in it."""
 
 
-def build_plan(job: JobSpec, needs: Needs, results: Sequence[str]) -> Plan:
+def build_plan(job: JobSpec, needs: Needs, results: Sequence[str], listing: Listing | None = None) -> Plan:
     """The plan of `job`; its problems are in it, for the caller to show or to refuse.
 
-    `results` are the names of the columns that the predictions will have. UsageError where names collide.
+    `results` are the names of the columns that the predictions will have; `listing` is the input where it is known
+    already. UsageError where names collide.
     """
-    listing = discover(job.input, job.input_storage)
+    listing = listing or discover(job.input, job.input_storage)
     _refuse_own_output(listing.sources, job.output.uri)
     samples = _samples(listing.sources, job, needs)
     keep = _keep(job, needs, samples, results)

@@ -35,11 +35,11 @@ class Where:
         self._columns, self._dialect = columns, dialect
         self._text = text
 
-    def choose(self, rows: Rows, read: Sequence[str]) -> tuple[Rows, int]:
+    def choose(self, rows: Rows, read: Sequence[str], *, holds_text: bool = True) -> tuple[Rows, int]:
         """The rows for which the condition holds, with all rejects, and how many do not count.
 
         A value that does not convert makes its row a reject: whether it was meant is not known. `read` are the
-        columns that the object itself has.
+        columns that the object itself has; `holds_text` says whether the rows keep their blocks' text in memory.
         """
         values: dict[str, pa.Array] = {}
         rejects: dict[int, Reject] = {}
@@ -52,7 +52,7 @@ class Where:
         holds[list(rejects)] = False
         positions = np.flatnonzero(holds)
         chosen = rows.take(positions)
-        if len(positions) * _FEW < len(rows):
+        if holds_text and len(positions) * _FEW < len(rows):
             _detach(chosen, read)
         chosen.rejects = sorted([*rows.rejects, *rejects.values()], key=lambda reject: reject.row)
         return chosen, len(rows) - len(chosen) - len(rejects)
