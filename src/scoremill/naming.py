@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 LEDGER = "_scoremill"
@@ -13,6 +14,14 @@ ERRORS = "_errors"
 """Folder of rejected rows in an output."""
 SUCCESS = "_SUCCESS"
 """Marker object of a complete run, as Hadoop and Spark write it."""
+
+RUNNER = "ghcr.io/scoremill/runner"
+"""Image of driver, scheduler and workers; its tag is the version."""
+
+ONE_THREAD: Mapping[str, str] = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""Environment of a worker whose numeric libraries are not loaded yet."""
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 

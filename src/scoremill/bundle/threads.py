@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping
 
-ONE_THREAD: Mapping[str, str] = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
-"""Environment of a process whose numeric libraries are not loaded yet."""
+from scoremill import naming
+
+ONE_THREAD = naming.ONE_THREAD
 
 
 _TRIM, _MAP = -1, -3

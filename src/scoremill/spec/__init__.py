@@ -1,6 +1,6 @@
 """WHAT is asked, defined once: file format, custom resource, JSON schema and reference page come from here."""
 
-from .cluster import Cluster, Deadlines, Retry, Workers
+from .cluster import Cluster, Credentials, Deadlines, Retry, SecretRef, Workers
 from .columns import Column
 from .input import NULL_VALUES, Csv, Input
 from .job import API_VERSION, JobSpec, Metadata, ScoringJob
@@ -17,6 +17,7 @@ __all__ = [
     "Cluster",
     "Column",
     "Condition",
+    "Credentials",
     "Csv",
     "Deadlines",
     "Errors",
@@ -29,6 +30,7 @@ __all__ = [
     "Output",
     "Retry",
     "ScoringJob",
+    "SecretRef",
     "Storage",
     "Workers",
     "load_job",

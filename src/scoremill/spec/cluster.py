@@ -42,6 +42,12 @@ class Cluster(Spec):
     """Memory of a worker."""
     image: str | None = None
     """Container image of driver, scheduler and workers."""
+    env: dict[str, str] = {}
+    """Further environment of workers; secrets come from `credentials`."""
+    service_account: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """Service account of workers, for a bucket's workload identity."""
+    idle_timeout_seconds: Annotated[int, Field(ge=0)] = 1800
+    """After so long without work the cluster is removed; never where it is 0."""
     template: dict[str, Any] = {}
     """Anything else, merged over the DaskCluster that is made."""
 

@@ -1,0 +1,219 @@
+"""Why a cluster is not up yet: the one most probable cause, from what Kubernetes says about its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import names
+from .quantities import asked, largest_node
+
+Object = Mapping[str, Any]
+
+OPERATOR_SECONDS = 15.0
+"""Time in which dask-kubernetes' operator, if it runs, has made the scheduler's Deployment."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What can be seen of one cluster; what may not be read is empty."""
+
+    cluster: Object
+    """The DaskCluster."""
+    age: float
+    """Seconds since it was made."""
+    workers: int
+    """Workers that are wanted."""
+    registered: int | None = None
+    """Workers that the scheduler knows; None where it does not answer."""
+    deployments: tuple[Object, ...] = ()
+    pods: tuple[Object, ...] = ()
+    events: tuple[Object, ...] = ()
+    """Of the cluster's objects, oldest first."""
+    nodes: tuple[Object, ...] = ()
+    quotas: tuple[Object, ...] = ()
+    logs: Mapping[str, str] = field(default_factory=dict)
+    """The tails of pods that crash, by name."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the scheduler answers and all wanted workers have registered."""
+        return self.registered is not None and self.registered >= self.workers
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is waited for."""
+
+    reason: str
+    """One word, as Kubernetes' reasons are."""
+    evidence: str
+    mend: str | None = None
+    """What the user can do; None while patience may be enough."""
+
+
+def diagnose(seen: Observed) -> Cause | None:
+    """The most probable cause of a wait; None when the cluster is up.
+
+    The scheduler comes before workers, and what nobody can mend by waiting before what may pass.
+    """
+    if seen.is_up:
+        return None
+    for look in (_operator, _refused_pods, _broken_pods, _mounts, _unschedulable):
+        cause = look(seen)
+        if cause:
+            return cause
+    return _progress(seen)
+
+
+def _operator(seen: Observed) -> Cause | None:
+    if seen.cluster.get("status", {}).get("phase") == "Error":
+        return Cause("InvalidCluster", "dask-kubernetes' operator refuses the cluster's name", "Give another name.")
+    if seen.deployments or seen.age < OPERATOR_SECONDS:
+        return None
+    return Cause(
+        "OperatorNotRunning",
+        f"nothing has taken up the DaskCluster for {seen.age:.0f} s",
+        "Check that dask-kubernetes' operator runs and watches this namespace: kubectl get pods --all-namespaces "
+        f"--selector app.kubernetes.io/name={names_of_operator()}.",
+    )
+
+
+def _refused_pods(seen: Observed) -> Cause | None:
+    """Pods that the API server does not let a ReplicaSet make."""
+    for message in _refusals(seen):
+        if "exceeded quota" in message:
+            return Cause("QuotaExceeded", message, "Ask for less (--workers, --memory, --cpu), or for a larger quota.")
+        if "violates PodSecurity" in message:
+            return Cause(
+                "PodSecurityViolation", message, "Take out of --template what the namespace's Pod Security forbids."
+            )
+        if "serviceaccount" in message and "not found" in message:
+            return Cause("MissingServiceAccount", message, "Create it, or give another --service-account.")
+        return Cause("PodsRefused", message, "The cluster's rules refuse such pods; see --template.")
+    return None
+
+
+def _refusals(seen: Observed) -> Iterator[str]:
+    for deployment in seen.deployments:
+        for condition in deployment.get("status", {}).get("conditions", ()):
+            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                yield _told(condition.get("message", ""))
+    if len(seen.pods) < len(seen.deployments):
+        for event in reversed(seen.events):
+            if event.get("reason") == "FailedCreate":
+                yield _told(event.get("message", ""))
+
+
+def _broken_pods(seen: Observed) -> Cause | None:
+    """Containers that do not start, or do not stay."""
+    for pod in _by_part(seen.pods):
+        for container in pod.get("status", {}).get("containerStatuses", ()):
+            cause = _waiting(pod, container, seen) or _ended(pod, container, seen)
+            if cause:
+                return cause
+    return None
+
+
+def _waiting(pod: Object, container: Object, seen: Observed) -> Cause | None:
+    waiting = container.get("state", {}).get("waiting") or {}
+    reason, message = waiting.get("reason", ""), waiting.get("message", "")
+    if reason in {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}:
+        return Cause(
+            "ImagePull",
+            f"{_part(pod)}: {reason}: image {container['image']} cannot be had: {message}",
+            "Give an --image that the nodes can pull, and pull secrets by --template if its registry asks for them.",
+        )
+    if reason in {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}:
+        mend = "Create it in the cluster's namespace, or give another --secret." if "secret" in message else None
+        name = "MissingSecret" if mend and "not found" in message else reason
+        return Cause(name, f"{_part(pod)}: {message or reason}", mend or "See the image and --template.")
+    return None
+
+
+def _ended(pod: Object, container: Object, seen: Observed) -> Cause | None:
+    """The last end of a container that is not up again."""
+    if container.get("ready") and not container.get("state", {}).get("terminated"):
+        return None
+    ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
+    if not ended:
+        return None
+    if ended.get("reason") == "OOMKilled":
+        return Cause(
+            "OOMKilled",
+            f"{_part(pod)} was killed for using more than its {asked(pod, 'memory')} of memory",
+            "Give more --memory; the scheduler's by --template.",
+        )
+    if not container.get("restartCount") and not ended.get("exitCode"):
+        return None
+    tail = seen.logs.get(pod["metadata"]["name"], "").strip()
+    return Cause(
+        "CrashLoop",
+        f"{_part(pod)} ended with code {ended.get('exitCode')}, {container.get('restartCount', 0)} restarts"
+        + (f"; its log's last lines:\n{tail}" if tail else ""),
+        "Check the --image: it needs Python, dask and scoremill in the versions used here.",
+    )
+
+
+def _mounts(seen: Observed) -> Cause | None:
+    pending = {pod["metadata"]["name"] for pod in seen.pods if pod.get("status", {}).get("phase") == "Pending"}
+    for event in reversed(seen.events):
+        pod = event.get("involvedObject", {}).get("name")
+        if event.get("reason") in {"FailedMount", "FailedAttachVolume"} and pod in pending:
+            return Cause("FailedMount", f"pod {pod}: {event.get('message', '')}", None)
+    return None
+
+
+def _unschedulable(seen: Observed) -> Cause | None:
+    for pod in _by_part(seen.pods):
+        for condition in pod.get("status", {}).get("conditions", ()):
+            if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+                has = largest_node(seen.nodes)
+                return Cause(
+                    "Unschedulable",
+                    f"{_part(pod)} asks for {asked(pod, 'cpu')} CPU and {asked(pod, 'memory')}: "
+                    f"{condition.get('message', 'no node takes it')}"
+                    + (f"; the largest node has {has}" if has else ""),
+                    "Ask for less (--cpu, --memory, --workers), or add nodes.",
+                )
+    return None
+
+
+def _progress(seen: Observed) -> Cause:
+    """What goes on while nothing is wrong."""
+    if not seen.deployments:
+        return Cause("Accepting", "dask-kubernetes' operator takes up the cluster")
+    for pod in _by_part(seen.pods):
+        name = pod["metadata"]["name"]
+        if pod.get("status", {}).get("phase") == "Pending":
+            last = [event for event in seen.events if event.get("involvedObject", {}).get("name") == name][-1:]
+            if last and last[0].get("reason") == "Pulling":
+                return Cause("Pulling", f"{_part(pod)}: {last[0].get('message', '')}")
+            return Cause("Starting", f"{_part(pod)} is being started")
+    if seen.registered is None:
+        return Cause("Scheduler", "the scheduler is not ready to answer")
+    return Cause("Workers", f"{seen.registered} of {seen.workers} workers have registered")
+
+
+def names_of_operator() -> str:
+    """Value of `app.kubernetes.io/name` on dask-kubernetes' operator."""
+    from .policy import OPERATOR
+
+    return OPERATOR
+
+
+def _by_part(pods: tuple[Object, ...]) -> list[Object]:
+    return sorted((pod for pod in pods if "deletionTimestamp" not in pod["metadata"]), key=_is_worker)
+
+
+def _is_worker(pod: Object) -> bool:
+    return bool(pod["metadata"].get("labels", {}).get(names.DASK_COMPONENT) != "scheduler")
+
+
+def _part(pod: Object) -> str:
+    return f"{'a worker' if _is_worker(pod) else 'the scheduler'} (pod {pod['metadata']['name']})"
+
+
+def _told(message: str) -> str:
+    return message.removeprefix("Error creating: ").strip()
