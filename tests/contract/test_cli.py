@@ -304,6 +304,30 @@ def test_problems_are_in_the_plan_s_json_too(bundle, tmp_path):
     assert "'passengers'" in problem["message"]
 
 
+def test_a_plan_says_what_is_not_read_and_what_stands_elsewhere(bundle, tmp_path):
+    trips(20).to_csv(tmp_path / "a.csv", index=False)
+    trips(20)[["passengers", "payment", "id", "distance"]].to_csv(tmp_path / "b.csv", index=False)
+    code, out, _ = here("plan", "--model", bundle, "--input", tmp_path / "*.csv", "--keep", "id")
+    assert (code, "not read    note\n" in out, "in 1 of 2 sampled objects" in out) == (0, True, True)
+    _, out, _ = here("plan", "--model", bundle, "--input", tmp_path / "*.csv", "--json")
+    assert json.loads(out)["match"] == {"surplus": ["id", "note"], "reordered": [str(tmp_path / "b.csv")]}
+
+
+def test_a_plan_warns_of_a_worker_too_small_for_a_batch(bundle, tmp_path):
+    frame = trips(3000)
+    frame.assign(payment="x" * 2_000).to_csv(tmp_path / "a.csv", index=False)
+    asked = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
+    code, _, err = here(*asked, "--memory", "300MiB")
+    assert (code, "a worker will probably need" in err, "--batch-rows" in err) == (0, True, True)
+    assert "will probably need" not in here(*asked, "--memory", "4GiB")[2]
+
+
+def test_a_model_is_inspected_with_all_that_is_known(bundle):
+    _, out, _ = here("model", "inspect", bundle)
+    for line in ("  predict_proba: proba_0, proba_1", "  predict: prediction", "known to --keep: id, note"):
+        assert line in out
+
+
 def test_a_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
     code, out, err = here("plan", "--model", bundle, "--input", file, "--partition-bytes", "1KiB")
     assert (code, err) == (0, "")

@@ -73,7 +73,8 @@ def inspect_command(bundle: str, as_json: bool, **flags: Any) -> None:
 @model_group.command("verify")
 @click.argument("bundle")
 @storage_options
-def verify_command(bundle: str, **flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
     """Check every file of BUNDLE against its digest; exits with 7 if one is missing or altered.
 
     \b
@@ -83,7 +84,14 @@ def verify_command(bundle: str, **flags: Any) -> None:
     from scoremill.bundle import verify_bundle
 
     proven = verify_bundle(bundle, storage_from(flags))
+    if as_json:
+        click.echo(json.dumps({"version": 1, "bundle": bundle, "verified": True, "digest": proven.digest}))
+        return
     click.echo(f"{bundle}: unaltered, {proven.digest}")
+
+
+_MANY = 12
+"""Result columns named in a line."""
 
 
 def show(bundle: Any, as_json: bool) -> None:
@@ -99,6 +107,8 @@ def show(bundle: Any, as_json: bool) -> None:
         "classes": ", ".join(map(str, bundle.classes)) if bundle.classes else None,
         "versions": ", ".join(f"{name} {version}" for name, version in bundle.versions.items()),
         "code": ", ".join(bundle.code) or None,
+        "by value": ", ".join(bundle.by_value) or None,
+        "warning": "a row's result depends on the rows scored with it" if bundle.batch_dependent else None,
         **{key: str(value) for key, value in bundle.trained.items() if value},
     }
     for key, value in lines.items():
@@ -108,5 +118,11 @@ def show(bundle: Any, as_json: bool) -> None:
     for column in bundle.columns:
         kinds = f" ({len(column.categories)} categories)" if column.categories else ""
         click.echo(f"  {column.name}: {column.dtype}{kinds}")
+    click.echo("results")
+    for method, columns in bundle.results.items():
+        shown = ", ".join(column.name for column in columns[:_MANY])
+        click.echo(f"  {method}: {shown}{f', … ({len(columns)} columns)' * (len(columns) > _MANY)}")
+    if bundle.others:
+        click.echo(f"not read by the model, but known to --keep: {', '.join(column.name for column in bundle.others)}")
     for warning in bundle.warnings:
         click.echo(f"warning: {warning}", err=True)

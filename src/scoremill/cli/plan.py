@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scoremill.units import format_bytes, format_seconds
 
 from .options import job_from, job_options
+
+if TYPE_CHECKING:
+    from scoremill.execute.estimate import Estimate
+    from scoremill.execute.prepare import Prepared
+    from scoremill.plan import Match, Problem
 
 
 @click.command("plan")
@@ -23,40 +29,64 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill plan --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/
     """
-    from scoremill.execute.estimate import estimate
+    from scoremill.execute.estimate import estimate, memory_problem
     from scoremill.execute.prepare import prepare, refuse_problems
 
-    parsed = job_from(job, flags, writes=False)
-    prepared = prepare(parsed)
+    prepared = prepare(job_from(job, flags, writes=False))
     plan = prepared.plan
     expected = None if plan.errors else estimate(prepared)
+    warnings = [problem for problem in plan.problems if problem.severity == "warning"]
+    if expected and (memory := memory_problem(prepared, expected.row_bytes)):
+        warnings.append(memory)
     if as_json:
-        click.echo(json.dumps({
-            "version": 1, "partitions": len(plan), "objects": len(plan.sources), "bytes": plan.bytes,
-            "estimatedRows": plan.estimated_rows, "estimate": asdict(expected) if expected else None,
-            "method": plan.settings.method, "bundle": plan.settings.bundle,
-            "keep": [asdict(column) for column in plan.settings.keep],
-            "problems": [asdict(problem) for problem in plan.problems],
-        }))  # fmt: skip
+        click.echo(json.dumps(_as_json(prepared, expected, [*plan.errors, *warnings])))
     else:
-        lines = [
-            f"model       {prepared.bundle.model_class}.{plan.settings.method}, {prepared.bundle.digest[:19]}…",
-            f"input       {len(plan.sources):,} objects, {format_bytes(plan.bytes)}, about {plan.estimated_rows:,} rows",
-            f"partitions  {len(plan):,}",
-            f"columns     {', '.join(column.name for column in prepared.bundle.columns)}",
-            *(
-                [f"keep        {', '.join(f'{c.name} ({c.dtype})' for c in plan.settings.keep)}"]
-                * bool(plan.settings.keep)
-            ),
-        ]
-        if expected:
-            lines += [
-                f"time        about {format_seconds(expected.seconds)} with {expected.workers} workers, measured on "
-                f"{expected.sampled_rows:,} rows",
-                f"memory      about {format_bytes(expected.worker_bytes)} a worker",
-            ]
-        click.echo("\n".join(lines))
-        for problem in plan.problems:
-            if problem.severity == "warning":
-                click.echo(str(problem), err=True)
+        click.echo("\n".join(_lines(prepared, expected)))
+        for warning in warnings:
+            click.echo(str(warning), err=True)
     refuse_problems(plan)
+
+
+def _as_json(prepared: Prepared, expected: Estimate | None, problems: list[Problem]) -> dict[str, Any]:
+    plan = prepared.plan
+    return {
+        "version": 1, "partitions": len(plan), "objects": len(plan.sources), "bytes": plan.bytes,
+        "estimatedRows": plan.estimated_rows, "estimate": asdict(expected) if expected else None,
+        "method": plan.settings.method, "bundle": plan.settings.bundle,
+        "keep": [asdict(column) for column in plan.settings.keep],
+        "match": asdict(_match(prepared)),
+        "problems": [asdict(problem) for problem in problems],
+    }  # fmt: skip
+
+
+def _match(prepared: Prepared) -> Match:
+    from scoremill.plan import match_columns
+
+    return match_columns(prepared.plan, [column.name for column in prepared.bundle.columns])
+
+
+def _lines(prepared: Prepared, expected: Estimate | None) -> Iterator[str]:
+    plan, match = prepared.plan, _match(prepared)
+    yield f"model       {prepared.bundle.model_class}.{plan.settings.method}, {prepared.bundle.digest[:19]}…"
+    yield (f"input       {len(plan.sources):,} objects, {format_bytes(plan.bytes)}, about {plan.estimated_rows:,} rows")
+    yield f"partitions  {len(plan):,}"
+    yield f"columns     {', '.join(column.name for column in prepared.bundle.columns)}"
+    if plan.settings.keep:
+        yield f"keep        {', '.join(f'{column.name} ({column.dtype})' for column in plan.settings.keep)}"
+    if match.surplus:
+        yield f"not read    {', '.join(match.surplus[:_MANY])}{', …' * (len(match.surplus) > _MANY)}"
+    if match.reordered:
+        yield (
+            f"by name     in {len(match.reordered):,} of {len(plan.headers):,} sampled objects the columns stand in "
+            "another order than in training"
+        )
+    if expected:
+        yield (
+            f"time        about {format_seconds(expected.seconds)} with {expected.workers} workers, measured on "
+            f"{expected.sampled_rows:,} rows"
+        )
+        yield f"memory      about {format_bytes(expected.worker_bytes)} a worker"
+
+
+_MANY = 20
+"""Columns named in a line."""

@@ -25,6 +25,7 @@ from scoremill.storage.filesystem import Store
 
 from .begin import named_by, refuse_strangers, settle
 from .engine import Engine, Result
+from .estimate import memory_problem
 from .events import Ended, Event, Note, Progress, Retrying, Started, Watcher
 from .limits import check_budget, check_deadlines, told
 from .origins import origins
@@ -57,6 +58,8 @@ def execute(
         watch(Note(f"{store.uri} has no conditional create: nothing keeps two drivers apart"))
     for warning in prepared.bundle.warnings:
         watch(Note(warning))
+    if prepared.job.cluster.memory and (memory := memory_problem(prepared)):
+        watch(Note(str(memory)))
     ledger = Ledger(store)
     refuse_strangers(ledger, job.spec.output.mode)
     lease = Lease.acquire(store, wait=wait, waiting=lambda text: watch(Note(f"waiting: {text}")))

@@ -9,7 +9,8 @@ from itertools import islice
 
 import pyarrow as pa
 
-from scoremill.plan import Partition
+from scoremill.plan import Partition, Problem
+from scoremill.units import GIB, format_bytes
 
 from .inputs import open_partition
 from .prepare import Prepared
@@ -24,6 +25,8 @@ _BASE = 300 * 2**20
 """A worker's memory before its first task: Python, pandas, pyarrow and scikit-learn."""
 _COPIES = 6
 """Times that a batch's text exists at once, as text, frame, features and results."""
+LOCAL_MEMORY = 2 * GIB
+"""Of a worker of a local cluster where the job does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Estimate:
 
     seconds: float
     worker_bytes: int
+    row_bytes: float
+    """Of a row of the input, as it was read."""
     workers: int
     sampled_rows: int
 
@@ -53,10 +58,32 @@ def estimate(prepared: Prepared) -> Estimate | None:
     row_bytes = max(plan.row_bytes, done.bytes / done.rows)
     return Estimate(
         seconds=done.seconds / done.rows * plan.estimated_rows / workers,
-        worker_bytes=int(_BASE + _COPIES * row_bytes * min(spec.model.batch_rows, plan.estimated_rows)),
+        worker_bytes=_worker_bytes(prepared, row_bytes),
+        row_bytes=row_bytes,
         workers=workers,
         sampled_rows=done.rows,
     )
+
+
+def memory_problem(prepared: Prepared, row_bytes: float | None = None) -> Problem | None:
+    """A warning where a worker will probably need more memory than the job gives it.
+
+    `row_bytes` are those of a row of the input as it was measured; without them those of the plan's samples of CSV.
+    """
+    needed, given = _worker_bytes(prepared, row_bytes or prepared.plan.row_bytes), prepared.job.cluster.memory
+    if needed <= (given or LOCAL_MEMORY):
+        return None
+    return Problem(
+        "warning",
+        "--memory",
+        f"a worker will probably need {format_bytes(needed)}, and has {format_bytes(given or LOCAL_MEMORY)}",
+        f"Give --memory {-(-needed * 5 // 4 // GIB)}GiB, or less --batch-rows (now {prepared.job.model.batch_rows:,}).",
+    )
+
+
+def _worker_bytes(prepared: Prepared, row_bytes: float) -> int:
+    rows = min(prepared.job.model.batch_rows, prepared.plan.estimated_rows)
+    return int(_BASE + sum(prepared.bundle.sizes.values()) + _COPIES * row_bytes * rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from .build import build_plan
 from .discover import Listing
+from .match import Match, match_columns
 from .partition import Group, Partition, Piece, Source, make_partition, piece_at
 from .plan import Plan, read_groups, write_groups
 from .problem import Problem
@@ -10,6 +11,7 @@ from .settings import Needs, Settings
 __all__ = [
     "Group",
     "Listing",
+    "Match",
     "Needs",
     "Partition",
     "Piece",
@@ -19,6 +21,7 @@ __all__ = [
     "Source",
     "build_plan",
     "make_partition",
+    "match_columns",
     "piece_at",
     "read_groups",
     "write_groups",

@@ -1,0 +1,33 @@
+"""How the columns of the sampled objects lie beside those that a model reads; no problem, but worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What is read by name and what is not read at all."""
+
+    surplus: tuple[str, ...]
+    """Columns of the input that neither the model reads nor the job names."""
+    reordered: tuple[str, ...]
+    """URIs of sampled objects in which the model's columns stand in another order than in training."""
+
+
+def match_columns(plan: Plan, columns: Sequence[str]) -> Match:
+    """The match of the sampled headers with the model's `columns`."""
+    settings = plan.settings
+    named = {*columns, *(column.name for column in (*settings.keep, *settings.where_columns))}
+    there = dict.fromkeys(name for names in plan.headers.values() for name in names)
+    return Match(
+        surplus=tuple(name for name in there if name not in named),
+        reordered=tuple(
+            uri
+            for uri, names in plan.headers.items()
+            if [name for name in names if name in columns] != [name for name in columns if name in names]
+        ),
+    )
