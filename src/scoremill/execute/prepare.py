@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scoremill.bundle import Bundle, open_bundle
 from scoremill.errors import FitError, UsageError
-from scoremill.plan import Needs, Plan, build_plan
+from scoremill.plan import Listing, Needs, Plan, build_plan
 from scoremill.spec import Column, Errors, JobSpec, ScoringJob
 from scoremill.storage.uri import absolute
 
@@ -42,8 +42,8 @@ class Prepared:
         )
 
 
-def prepare(job: ScoringJob) -> Prepared:
-    """The bundle and the plan of `job`; the plan's problems are in it.
+def prepare(job: ScoringJob, listing: Listing | None = None) -> Prepared:
+    """The bundle and the plan of `job`; the plan's problems are in it. `listing` is its input, if that is known.
 
     UsageError for a method or column that there is not, or an untrusted bundle; SkewError for other versions.
     """
@@ -54,7 +54,7 @@ def prepare(job: ScoringJob) -> Prepared:
     needs = Needs(bundle.digest, method, bundle.columns)
     shape = Shape(tuple(spec.output.columns.items()), spec.output.threshold, spec.output.dtype)
     names = [column.name for _, column in result_columns(shape, results)]
-    plan = build_plan(spec, needs, names)
+    plan = build_plan(spec, needs, names, listing)
     _refuse_folders(spec.output.partition_by, [*(column.name for column in plan.settings.keep), *names])
     return Prepared(spec, bundle, plan, results)
 
