@@ -209,6 +209,22 @@ def test_a_second_driver_is_refused_while_the_first_is_at_work(bundle, files, ex
     assert objects(str(tmp_path)) == expected
 
 
+def test_a_driver_that_slept_too_long_is_overtaken_and_does_no_harm(bundle, files, expected, tmp_path):
+    first = command(*arguments(bundle, files, tmp_path, "--cluster", "in-process"))
+    wait_for(lambda: len(parts(tmp_path)) >= 3)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        beat = tmp_path / "_scoremill" / "lease" / "000001.beat"
+        os.utime(beat, (time.time() - 60,) * 2)
+        score(cut_job(bundle, files, str(tmp_path)), cluster="in-process")
+    finally:
+        first.send_signal(signal.SIGCONT)
+    _, err = first.communicate(timeout=120)
+    assert (first.returncode, "another driver took over" in err) == (6, True), err
+    assert objects(str(tmp_path)) == expected
+    verify(str(tmp_path))
+
+
 def test_an_output_with_strangers_in_it_is_refused(bundle, files, tmp_path):
     (tmp_path / "old.parquet").write_bytes(b"")
     with pytest.raises(UsageError, match=r"old\.parquet"):

@@ -251,13 +251,14 @@ class _Run:
         counted = list(self._proofs.accepted())
         receipts = [receipt for _, receipt in counted]
         check_budget(self._job.errors, self._done, self._done.rows)
+        self._lease.confirm()
         self._settle_objects(receipts)
         extra = {
             "method": self._plan.settings.method,
             "bundle": self._bundle.digest,
             "settings": self._plan.settings.as_json(),
         }
-        self._lease.check()
+        self._lease.confirm()
         return write_manifest(
             self._ledger.store, receipts, list(origins(counted, self._plan.settings.partition_bytes)), extra
         )

@@ -113,6 +113,11 @@ class Lease:
         if self._lost:
             raise LeaseError(self._lost, "The other driver goes on with this run; see `scoremill report`.")
 
+    def confirm(self) -> None:
+        """As `check`, by asking the store: for what cannot be undone, such as the manifest."""
+        self._beat()
+        self.check()
+
     def release(self) -> None:
         """Stops the beat and lets the next driver in at once, or after the missed beats where the store refuses."""
         self._ended.set()
@@ -149,7 +154,13 @@ def _latest(store: Store) -> tuple[int, Holder | None]:
     latest = max(numbers)
     if f"{latest:06d}.done" in names:
         return latest, None
-    return latest, Holder(**json.loads(store.read(f"{_FOLDER}/{latest:06d}.json")))
+    name = f"{_FOLDER}/{latest:06d}.json"
+    try:
+        return latest, Holder(**json.loads(store.read(name)))
+    except (ValueError, TypeError):
+        raise LeaseError(
+            f"{store.uri}/{name} does not say who writes there", "Make sure that nobody does, and remove it."
+        ) from None
 
 
 def _is_alive(store: Store, number: int, holder: Holder, beat_seconds: float) -> bool:

@@ -100,3 +100,10 @@ def test_of_many_drivers_at_once_one_wins(store):
         thread.join()
     assert (len(won), len(lost)) == (1, 7)
     won[0].release()
+
+
+def test_a_lease_that_names_nobody_is_told_by_its_name(store):
+    Lease.acquire(store).release()
+    store.write("_scoremill/lease/000002.json", b"")
+    with pytest.raises(LeaseError, match=r"lease/000002\.json does not say who"):
+        Lease.acquire(store)
