@@ -10,22 +10,32 @@ import click
 
 from scoremill.units import format_bytes
 
-from .options import storage_from, storage_options
+from .options import FLAGS, Command, storage_from, storage_options
 from .progress import Progress
+
+_MODEL = tuple(
+    flag for flag in FLAGS if flag.path.startswith("spec.model.") and flag.name not in ("--method", "--batch-rows")
+)
+
+
+def _model_options(command: Command) -> Command:
+    for flag in reversed(_MODEL):
+        command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
+    return command
 
 
 @click.command("retry-errors")
 @click.argument("output")
-@click.option("--model", help="Bundle to score the rejected rows with; the run's own by default.")
-@click.option("--digest", help="Digest that the bundle must have (sha256:…).")
+@_model_options
 @click.option("--to", help="Where to write; OUTPUT/_retries/N by default.")
 @click.option("--cluster", default="in-process", metavar="WHERE", show_default=True, help="As in `score`.")
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def retry_command(
-    output: str, model: str | None, digest: str | None, to: str | None, cluster: str, as_json: bool, **flags: Any
-) -> None:
+def retry_command(output: str, to: str | None, cluster: str, as_json: bool, **flags: Any) -> None:
     """Score the rows that OUTPUT rejected once more, to an output of their own with its own manifest.
+
+    Without --model, an OUTPUT on this machine is retried with the bundle that its manifest names; any other needs
+    --model. Run the same command again after any interruption.
 
     \b
     Example:
@@ -35,9 +45,9 @@ def retry_command(
     from scoremill.execute.retry import retry_errors
     from scoremill.storage.filesystem import Store
 
-    changes: dict[str, Any] = {"spec": {"errors": {"maxFraction": 1.0}}}
-    if model:
-        changes["spec"]["model"] = {"uri": model, "digest": digest}
+    given = {flag.path.rpartition(".")[2]: (flag, flags.get(flag.parameter)) for flag in _MODEL}
+    model = {field: flag.read(value) for field, (flag, value) in given.items() if value not in (None, ())}
+    changes: dict[str, Any] = {"spec": {"model": model, "errors": {"maxFraction": 1.0}}}
     with Progress() as progress:
         manifest = retry_errors(
             Store(output, storage_from(flags)), lambda job: engine_for(job, cluster), changes, to, [progress]
@@ -102,7 +112,7 @@ def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **f
     found = list(left_overs(store)) if store else []
     cached = list(cached_bundles()) if cache else []
     if yes and store and found:
-        remove(store, found)
+        found = remove(store)
     if yes:
         remove_cached(cached)
     if as_json:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scoremill.bundle.load import cache_folder
 from scoremill.ledger import Lease, Ledger, is_part, read_manifest
+from scoremill.naming import SUCCESS
 from scoremill.storage.filesystem import Store
 
 
@@ -24,7 +25,7 @@ class LeftOver:
 
 
 def left_overs(output: Store) -> Iterator[LeftOver]:
-    """Unfinished uploads, parts that the manifest does not name, and all retries but the last."""
+    """Unfinished uploads, parts that the manifest does not name, and retries older than the last that is complete."""
     for name in output.sweep(remove=False):
         yield LeftOver("upload", name, 0)
     manifest = read_manifest(output)
@@ -34,19 +35,25 @@ def left_overs(output: Store) -> Iterator[LeftOver]:
             if is_part(name) and name not in named:
                 yield LeftOver("superseded part", name, info.size)
     retries = [info for info in output.list("_retries/") if info.name.split("/")[1].isdigit()]
-    last = max((int(info.name.split("/")[1]) for info in retries), default=0)
+    complete = [info for info in retries if info.name.split("/")[2:] == [SUCCESS]]
+    last = max((int(info.name.split("/")[1]) for info in complete), default=0)
     for info in retries:
         if int(info.name.split("/")[1]) < last:
             yield LeftOver("old retry", info.name, info.size)
 
 
-def remove(output: Store, found: list[LeftOver]) -> None:
-    """Removes what was found; LeaseError while a driver writes to the output, whose uploads would be among it."""
+def remove(output: Store) -> list[LeftOver]:
+    """What was left behind and is now gone; LeaseError while a driver writes to the output.
+
+    Found under the lease: what a driver was about to name in its manifest is no left-over.
+    """
     lease = Lease.acquire(output)
     try:
+        found = list(left_overs(output))
         if any(each.kind == "upload" for each in found):
             output.sweep()
         output.delete(each.name for each in found if each.kind != "upload")
+        return found
     finally:
         lease.release()
 

@@ -9,11 +9,16 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scoremill.bundle import inspect
 from scoremill.errors import UsageError
 from scoremill.ledger import Ledger, Manifest, read_manifest
-from scoremill.naming import ERRORS, LEDGER
-from scoremill.spec import Csv, ScoringJob, merge, parse_job
-from scoremill.storage.filesystem import Store
+from scoremill.naming import LEDGER, SUCCESS
+from scoremill.plan import Source
+from scoremill.spec import Csv, Input, ScoringJob, merge, parse_job
+from scoremill.storage.filesystem import Store, is_local
 
 from .driver import execute
 from .engine import Engine
@@ -28,29 +33,23 @@ Record = dict[str, Any]
 def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None) -> ScoringJob:
     """The job that scores what `output` rejected; its input is laid down below its own output, `OUTPUT/_retries/N`.
 
-    `changes` lie over the job that made `output`, such as another model. UsageError where nothing was rejected, or
-    where the text of rejected rows was not kept.
+    `changes` lie over the job that made `output`, such as another model; stores are reached as `output` is. A retry
+    with the same model that did not end is gone on with. UsageError where nothing was rejected, where the text of
+    rejected rows was not kept, or where `changes` name no model and the recorded one cannot be trusted.
     """
-    begun = Ledger(output).job()
-    if begun is None or read_manifest(output) is None:
+    begun, manifest = Ledger(output).job(), read_manifest(output)
+    if begun is None or manifest is None:
         raise UsageError(
             f"{output.uri} is not a complete output", "Complete it first, with the same `scoremill score`."
         )
-    names = [info.name for info in output.list(f"{ERRORS}/")]
+    names = [entry.part.name for entry in manifest.entries() if entry.kind == "errors"]
     if not names:
         raise UsageError(f"no row of {output.uri} was rejected")
-    target = uri or f"{output.uri}/_retries/{_next_number(output)}"
-    mine = merge(begun["job"], changes)
-    spec = merge(mine["spec"], {
-        "input": {"uris": [f"{target}/{INPUT}/*.csv"], "format": "csv", "csv": {"header": True, "columns": None}},
-        "output": {"uri": target, "mode": "Resume"},
-    })  # fmt: skip
-    if "storage" in spec["output"]:
-        spec["input"]["storage"] = spec["output"]["storage"]
-    else:
-        spec["input"].pop("storage", None)
-    job = parse_job({**mine, "spec": spec})
-    _lay_down(output, names, Store(target, job.spec.output_storage), job.spec.input.csv)
+    job = parse_job(_fields(output, begun, manifest, changes, uri or output.uri))
+    if uri is None:
+        uri = _target(output, inspect(job.spec.model.uri, job.spec.model_storage).digest)
+        job = parse_job(_fields(output, begun, manifest, changes, uri))
+    _lay_down(_files(output, names, job.spec.input), Store(uri, job.spec.output_storage))
     return job
 
 
@@ -63,18 +62,72 @@ def retry_errors(
     return execute(job, engine, watchers)
 
 
-def _next_number(output: Store) -> int:
-    numbers = {info.name.split("/")[1] for info in output.list("_retries/")}
-    return max((int(number) for number in numbers if number.isdigit()), default=0) + 1
+def _fields(
+    output: Store, begun: dict[str, Any], manifest: Manifest, changes: dict[str, Any], target: str
+) -> dict[str, Any]:
+    """The recorded job with `changes` laid over it, less what runs code or reaches stores: a ledger is data."""
+    recorded = begun["job"]["spec"]
+    spec = {name: value for name, value in recorded.items() if name not in ("storage", "credentials", "cluster")}
+    spec["model"] = {name: recorded["model"][name] for name in ("method", "batchRows") if name in recorded["model"]}
+    spec["storage"] = output.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
+    spec["output"] = {**recorded["output"], "storage": None}
+    mine = merge({**begun["job"], "spec": spec}, changes)
+    spec = merge(mine["spec"], {
+        "input": {"uris": [f"{target}/{INPUT}"], "format": "auto", "csv": {"header": True, "columns": None},
+                  "idBy": "content", "storage": mine["spec"]["output"]["storage"]},
+        "output": {"uri": target, "mode": "Resume",
+                   "keep": [column["name"] for column in manifest.fields["settings"]["keep"]], "drop": []},
+    })  # fmt: skip
+    if "uri" not in spec["model"]:
+        spec["model"] |= _own_model(output, begun, manifest, spec["model"])
+    return {**mine, "spec": spec}
 
 
-def _lay_down(output: Store, names: list[str], target: Store, dialect: Csv) -> None:
-    """One CSV for each file that rejected rows came from, in their order, with that file's header."""
+def _own_model(output: Store, begun: dict[str, Any], manifest: Manifest, given: dict[str, Any]) -> dict[str, Any]:
+    """The bundle that `output` was scored with; UsageError where whoever writes there could name another."""
+    if "digest" in given:
+        raise UsageError("a digest is given, but not of which bundle", "Name the bundle with --model.")
+    if not is_local(output.uri):
+        raise UsageError(
+            f"{output.uri} is not on this machine: who may write there could name any model in its ledger",
+            "Name the bundle with --model.",
+        )
+    return {"uri": begun["bundle"], "digest": manifest.fields["bundle"]}
+
+
+def _target(output: Store, digest: str) -> str:
+    """The last retry with the bundle of `digest` that did not end, newer than any that did; else a new one."""
+    names = {info.name for info in output.list("_retries/")}
+    numbers = sorted({int(step) for name in names if (step := name.split("/")[1]).isdigit()}, reverse=True)
+    for number in numbers:
+        uri = f"{output.uri}/_retries/{number}"
+        if f"_retries/{number}/{SUCCESS}" in names:
+            break
+        begun = Ledger(Store(uri, output.settings)).job()
+        if begun is None or begun["settings"]["bundle"] == digest:
+            return uri
+    return f"{output.uri}/_retries/{max(numbers, default=0) + 1}"
+
+
+def _lay_down(files: Iterable[tuple[str, bytes]], target: Store) -> None:
+    """What is there already stays untouched: a driver may be reading it."""
+    for name, data in files:
+        if target.info(name) is None or target.read(name) != data:
+            target.write(name, data)
+
+
+def _files(output: Store, names: list[str], spec: Input) -> Iterator[tuple[str, bytes]]:
+    """An object for each file that rejected rows came from, in their order: a CSV with that file's header, or Parquet.
+
+    The columns of its path stay in its path: as text in a file, some would be spellings of a missing value.
+    """
     count = 0
     for name in names:
         lines = output.read(name).splitlines()
         for header, rows in _by_file(json.loads(line) for line in lines):
-            target.write(f"{INPUT}/rejected-{count:06d}.csv", _file(header, rows, dialect))
+            steps = _path_columns(rows[0]["file"]) if spec.hive else []
+            data = _csv(header, rows, spec.csv) if header else _parquet(rows)
+            yield "/".join([INPUT, f"{count:06d}", *steps, f"rejected.{'csv' if header else 'parquet'}"]), data
             count += 1
 
 
@@ -91,14 +144,26 @@ def _by_file(records: Iterable[Record]) -> Iterator[tuple[list[str], list[Record
         yield header, rows
 
 
-def _file(header: list[str], rows: list[Record], dialect: Csv) -> bytes:
-    raws = [_raw(row) for row in rows]
-    if not header:
-        # Rows of Parquet were kept as JSON objects.
-        objects = [json.loads(raw) for raw in raws]
-        header = list(objects[0])
-        raws = [_line([each.get(name) for name in header], dialect) for each in objects]
-    return b"\n".join([_line(header, dialect), *raws]) + b"\n"
+def _path_columns(uri: str) -> list[str]:
+    """The folders `NAME=VALUE` of a path; UsageError where a listing would leave one out."""
+    folder, _, name = uri.rpartition("/")
+    steps = [f"{key}={value}" for key, value in Source(folder, name, 0, "", "", "csv").hive().items()]
+    hidden = [step for step in steps if step[0] in "._"]
+    if hidden:
+        raise UsageError(f"rows of {uri} cannot be retried: the folder {hidden[0]} counts only where it is written out",
+                         "Score that file alone, with a model that takes its rows.")  # fmt: skip
+    return steps
+
+
+def _csv(header: list[str], rows: list[Record], dialect: Csv) -> bytes:
+    return b"\n".join([_line(header, dialect), *map(_raw, rows)]) + b"\n"
+
+
+def _parquet(rows: list[Record]) -> bytes:
+    """Rows of Parquet were kept as JSON objects, in which an empty text is no missing value."""
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([json.loads(_raw(row)) for row in rows]), sink)
+    return sink.getvalue()
 
 
 def _line(fields: list[Any], dialect: Csv) -> bytes:
