@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
+from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow.dataset import dataset
 from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LinearRegression
 
 from scoremill import pack, score, verify
-from scoremill.errors import FitError, UsageError, VerificationError
+from scoremill.errors import FitError, TrustError, UsageError, VerificationError
+from scoremill.execute import compact as compacting
 from scoremill.execute.clean import left_overs, remove
-from scoremill.execute.compact import compact
+from scoremill.execute.compact import compact, regrouped
 from scoremill.execute.engine import InProcess
-from scoremill.execute.retry import retry_errors
+from scoremill.execute.retry import retry_errors, retry_job
 from scoremill.ledger import Receipt, read_manifest
 from scoremill.plan import Settings
 from scoremill.spec import Column, Csv
+from scoremill.spec.cluster import Credentials
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, run, table, trip_bundle, trips
 
@@ -99,11 +108,11 @@ def test_keep_all_but_some(bundle, files, rows, tmp_path):
     assert made.columns.tolist() == ["id", "distance", "payment", "passengers", "proba_0", "proba_1"]
 
 
-@pytest.mark.parametrize("most", [1, 100, 10_000])
-def test_parts_are_split_by_rows_in_order(bundle, files, rows, tmp_path, most):
-    spec = {"input": {"partitionBytes": "64KiB", "where": "id < 500"}, "output": {"keep": ["id"], "rowsPerFile": most}}
-    scored(bundle, files, tmp_path, **spec)
-    assert table(str(tmp_path))["id"].tolist() == [*range(500), *range(500)]
+@pytest.mark.parametrize(("most", "last"), [(1, 20), (100, 500), (10_000, 500)])
+def test_parts_are_split_by_rows_in_order(bundle, files, rows, tmp_path, most, last):
+    chosen = {"partitionBytes": "64KiB", "where": f"id < {last}"}
+    scored(bundle, files, tmp_path, input=chosen, output={"keep": ["id"], "rowsPerFile": most})
+    assert table(str(tmp_path))["id"].tolist() == [*range(last), *range(last)]
     assert all(len(pd.read_parquet(path)) <= most for path in tmp_path.glob("part-*"))
     verify(str(tmp_path))
 
@@ -166,6 +175,146 @@ def test_an_altered_output_is_not_compacted(bundle, files, tmp_path):
     assert not list(Store(str(tmp_path / "b")).list())
 
 
+class Gauge(Store):
+    """A store that counts the most rows of text in one write."""
+
+    most = 0
+
+    @contextmanager
+    def publish(self, name):
+        with super().publish(name) as stream:
+            write = stream.write
+
+            def counted(data):
+                self.most = max(self.most, bytes(data).count(b"\n"))
+                return write(data)
+
+            stream.write = counted
+            yield stream
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_compacting_text_writes_a_window_at_a_time(bundle, files, tmp_path, monkeypatch, format):
+    monkeypatch.setattr(compacting, "WINDOW", 100)
+    scored(bundle, files, tmp_path / "a", output={"format": format, "keep": ["id"]})
+    target = Gauge(str(tmp_path / "b"))
+    assert compact(Store(str(tmp_path / "a")), target, 1_000_000).totals.objects == 1
+    assert 100 <= target.most <= 101  # The header goes with the first window.
+
+
+def test_compacting_parquet_holds_as_much_of_a_large_part_as_of_a_small_one(bundle, files, tmp_path, monkeypatch):
+    window, read, written, most = 100, 0, 0, 0
+    monkeypatch.setattr(compacting, "WINDOW", window)
+    scored(bundle, files, tmp_path / "a", output={"keep": ["id"]})
+    iter_batches, write_table = pq.ParquetFile.iter_batches, pq.ParquetWriter.write_table
+
+    def counted_batches(file, *arguments, **named):
+        nonlocal read
+        for batch in iter_batches(file, *arguments, **named):
+            read += batch.num_rows
+            yield batch
+
+    def counted_write(writer, rows, *arguments, **named):
+        nonlocal written, most
+        if "proba_1" in rows.column_names:  # Not the manifest.
+            most = max(most, read - written)
+            written += rows.num_rows
+        write_table(writer, rows, *arguments, **named)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", counted_batches)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", counted_write)
+    assert compact(Store(str(tmp_path / "a")), Store(str(tmp_path / "b")), 1_000_000).totals.objects == 1
+    assert written == 2 * ROWS
+    assert most <= 2 * window
+
+
+@given(st.lists(st.integers(0, 30), min_size=1), st.integers(1, 40))
+def test_windows_are_regrouped_in_order_and_never_more_than_two_are_held(lengths, size):
+    read = given_back = 0
+
+    def windows():
+        nonlocal read
+        for length in lengths:
+            # What was asked for last is not given back yet.
+            assert read - given_back <= size
+            read += length
+            yield list(range(read - length, read))
+
+    groups = []
+    for group in regrouped(windows(), repeat(size)):
+        given_back += len(group)
+        groups.append(group)
+    assert [row for group in groups for row in group] == list(range(sum(lengths)))
+    assert all(len(group) == size for group in groups[:-1])
+    assert len(groups[-1]) <= size
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("last_words", ["part-00001-", "_scoremill/receipts", "_scoremill/manifest.json", "_SUCCESS"])
+def test_a_killed_compaction_is_begun_again(bundle, files, tmp_path, last_words):
+    scored(bundle, files, tmp_path / "a", output={"keep": ["id"]}, errors={"maxFraction": 0.5})
+
+    class Dying(Store):
+        def _die_at(self, name):
+            if name.startswith(last_words):
+                raise Killed
+
+        def write(self, name, data):
+            self._die_at(name)
+            super().write(name, data)
+
+        def create(self, name, data):
+            self._die_at(name)
+            return super().create(name, data)
+
+        @contextmanager
+        def publish(self, name):
+            self._die_at(name)
+            with super().publish(name) as stream:
+                yield stream
+
+    output, target = Store(str(tmp_path / "a")), Store(str(tmp_path / "b"))
+    with pytest.raises(Killed):
+        compact(output, Dying(str(tmp_path / "b")), 2500)
+    assert any(info.name.startswith("part-") for info in target.list())
+    compact(output, target, 1000)
+    assert verify(str(tmp_path / "b")).totals.rows == 2 * ROWS
+    assert table(str(tmp_path / "a"))["id"].tolist() == table(str(tmp_path / "b"))["id"].tolist()
+    with pytest.raises(UsageError, match="not empty"):
+        compact(output, target, 1000)
+
+
+def test_what_others_put_beside_a_killed_compaction_is_left_alone(bundle, files, tmp_path):
+    scored(bundle, files, tmp_path / "a", output={"keep": ["id"]})
+    output, target = Store(str(tmp_path / "a")), Store(str(tmp_path / "b"))
+    compact(output, target, 2500)
+    target.delete(["_SUCCESS", "_scoremill/manifest.json"])
+    mine = f"part-00000-{'0' * 16}.parquet"
+    target.write(mine, b"mine")
+    with pytest.raises(UsageError, match="not empty"):
+        compact(output, target, 2500)
+    assert target.read(mine) == b"mine"
+    target.delete([mine])
+    scored(bundle, files, tmp_path / "other", output={"keep": ["id"]})
+    with pytest.raises(UsageError, match="not empty"):
+        compact(Store(str(tmp_path / "other")), target, 2500)
+
+
+def test_predictions_that_are_no_numbers_are_compacted(tmp_path):
+    frame = trips(100)
+    model = LinearRegression().fit(frame[["distance"]], np.zeros(100))
+    model.intercept_ = np.nan
+    pack(model, str(tmp_path / "bundle"), sample=frame, method="predict")
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    score(make_job(str(tmp_path / "bundle"), str(tmp_path / "in.csv"), str(tmp_path / "a")), cluster="in-process")
+    assert table(str(tmp_path / "a"))["prediction"].isna().all()
+    compact(Store(str(tmp_path / "a")), Store(str(tmp_path / "b")), 30)
+    assert verify(str(tmp_path / "b")).totals.rows == 100
+
+
 @pytest.fixture(scope="module")
 def lenient(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that takes anything for text, and so has no row to reject."""
@@ -207,6 +356,170 @@ def test_rejected_rows_of_parquet_are_retried(bundle, lenient, tmp_path):
     assert table(manifest.store.uri)["id"].tolist() == [7]
 
 
+@pytest.fixture
+def rejecting(bundle, tmp_path):
+    """An output that rejected rows 3 and 50, and what makes another at a place of its own."""
+
+    def make(uri=str(tmp_path / "out"), **spec):
+        frame = trips(100).astype({"distance": "object"})
+        frame.loc[[3, 50], "distance"] = "far away"
+        frame.to_csv(tmp_path / "in.csv", index=False)
+        fields = {"output": {"keep": ["id"]}, "errors": {"maxFraction": 0.5}} | spec
+        score(make_job(bundle, str(tmp_path / "in.csv"), uri, **fields), cluster="in-process")
+        return Store(uri)
+
+    return make
+
+
+ANY = {"errors": {"maxFraction": 1.0}}
+
+
+def in_process(_):
+    return InProcess()
+
+
+def with_model(uri, **more):
+    return {"spec": {"model": {"uri": uri, **more}, **ANY}}
+
+
+def test_a_retry_of_a_remote_output_wants_its_model_named(rejecting, lenient):
+    output = rejecting("memory://retried-without-a-model")
+    with pytest.raises(UsageError, match="ledger") as raised:
+        retry_errors(output, in_process, {"spec": ANY})
+    assert "--model" in raised.value.mend
+    assert not output.list("_retries")
+    assert retry_errors(output, in_process, with_model(lenient)).totals.scored == 2
+
+
+def test_a_retry_without_a_model_takes_the_recorded_bundle_only_as_the_manifest_names_it(rejecting, lenient):
+    output = rejecting()
+    assert retry_errors(output, in_process, {"spec": ANY}).totals.rejected == 2
+    with pytest.raises(UsageError, match="digest"):
+        retry_errors(output, in_process, {"spec": {"model": {"digest": "sha256:" + "0" * 64}, **ANY}})
+    job = json.loads(output.read("_scoremill/job.json"))
+    job["bundle"] = job["job"]["spec"]["model"]["uri"] = lenient
+    output.write("_scoremill/job.json", json.dumps(job).encode())
+    with pytest.raises(TrustError, match="digest"):
+        retry_errors(output, in_process, {"spec": ANY})
+
+
+def test_a_retry_trusts_and_reaches_nothing_that_a_ledger_names(rejecting, lenient):
+    output = rejecting()
+    elsewhere = {"endpoint": "http://elsewhere.example", "optionsFile": "/secrets.json"}
+    job = json.loads(output.read("_scoremill/job.json"))
+    spec = job["job"]["spec"]
+    spec["model"] |= {"trustedPrefixes": ["s3://theirs"], "allowVersionSkew": True, "digest": "sha256:" + "0" * 64}
+    spec |= {"storage": elsewhere, "cluster": {"image": "theirs"}, "credentials": {"secretRef": {"name": "theirs"}}}
+    for part in ("model", "input", "output"):
+        spec[part]["storage"] = elsewhere
+    output.write("_scoremill/job.json", json.dumps(job).encode())
+    made = retry_job(output, with_model(lenient)).spec
+    assert (made.model.trusted_prefixes, made.model.allow_version_skew, made.model.digest) == ((), False, None)
+    for storage in (made.model_storage, made.input_storage, made.output_storage, made.storage):
+        assert storage == output.settings
+    assert (made.cluster.image, made.credentials) == (None, Credentials())
+
+
+def test_a_retry_that_was_interrupted_is_gone_on_with(rejecting, lenient, bundle):
+    output = rejecting()
+    first = retry_errors(output, in_process, with_model(lenient))
+    before = objects(first.store.uri)
+    first.store.delete(["_SUCCESS", "_scoremill/manifest.json"])
+    for info in first.store.list("_scoremill/input"):
+        # As if it were laid down again: same bytes, another time.
+        first.store.write(info.name, first.store.read(info.name))
+    again = retry_errors(output, in_process, with_model(lenient))
+    assert again.store.uri == first.store.uri
+    assert objects(again.store.uri) == before
+    assert retry_errors(output, in_process, with_model(lenient)).store.uri.endswith("_retries/2")
+
+
+def test_a_retry_that_did_not_end_is_left_alone_by_one_with_another_model(rejecting, lenient, bundle):
+    output = rejecting()
+    first = retry_errors(output, in_process, with_model(bundle))
+    first.store.delete(["_SUCCESS"])
+    assert retry_errors(output, in_process, with_model(lenient)).store.uri.endswith("_retries/2")
+
+
+def test_laying_down_again_does_not_touch_what_a_driver_may_be_reading(rejecting, lenient):
+    output = rejecting()
+    target = Store(retry_job(output, with_model(lenient)).spec.output.uri)
+    before = target.list("_scoremill/input")
+    assert retry_job(output, with_model(lenient)).spec.output.uri == target.uri
+    assert target.list("_scoremill/input") == before
+
+
+def test_an_errors_object_that_the_manifest_does_not_name_is_not_retried(rejecting, lenient):
+    output = rejecting()
+    name = next(info.name for info in output.list("_errors"))
+    output.write(f"_errors/part-00009-{'0' * 16}.jsonl", output.read(name))
+    assert retry_errors(output, in_process, with_model(lenient)).totals.rows == 2
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_a_retry_has_the_columns_of_the_path(lenient, bundle, tmp_path, format):
+    for payment, note in (("cash", "NA"), ("credit", "a, b")):
+        frame = trips(100).drop(columns=["payment", "note"]).astype({"distance": "str"})
+        frame.loc[7, "distance"] = "far away"
+        folder = tmp_path / "in" / f"payment={payment}" / f"note={note}"
+        folder.mkdir(parents=True)
+        if format == "csv":
+            (folder / "a.csv").write_text(frame.to_csv(index=False))
+        else:
+            frame.to_parquet(folder / "a.parquet")
+    glob = f"{tmp_path}/in/**/*.{format}"
+    spec = {"input": {"hive": True}, "output": {"keep": ["*"], "drop": ["distance", "passengers"]}}
+    job = make_job(bundle, glob, str(tmp_path / "out"), errors={"maxFraction": 0.5}, **spec)
+    score(job, cluster="in-process")
+    manifest = retry_errors(Store(str(tmp_path / "out")), in_process, with_model(lenient))
+    made, first = table(manifest.store.uri), table(str(tmp_path / "out"))
+    assert made.columns.tolist() == first.columns.tolist()
+    assert made[["id", "payment"]].to_numpy().tolist() == [[7, "cash"], [7, "credit"]]
+    assert made["note"].tolist() == ["NA", "a, b"]
+
+
+def test_a_row_that_no_listing_of_the_retry_would_find_is_not_lost(lenient, bundle, tmp_path):
+    folder = tmp_path / "_day=1"
+    folder.mkdir()
+    frame = trips(100).astype({"distance": "object"})
+    frame.loc[7, "distance"] = "far away"
+    frame.to_csv(folder / "a.csv", index=False)
+    spec = {"input": {"hive": True}, "errors": {"maxFraction": 0.5}}
+    score(make_job(bundle, str(folder / "a.csv"), str(tmp_path / "out"), **spec), cluster="in-process")
+    with pytest.raises(UsageError, match="_day=1"):
+        retry_errors(Store(str(tmp_path / "out")), in_process, with_model(lenient))
+
+
+def test_a_row_that_lacks_a_field_does_not_take_one_from_its_path(lenient, bundle, tmp_path):
+    folder = tmp_path / "in" / "payment=cash"
+    folder.mkdir(parents=True)
+    text = trips(100).drop(columns=["payment", "note"]).to_csv(index=False)
+    (folder / "a.csv").write_text(text + "100,3.5\n")
+    spec = {"input": {"hive": True}, "output": {"keep": ["id"]}, "errors": {"maxFraction": 0.5}}
+    score(make_job(bundle, f"{tmp_path}/in/**/*.csv", str(tmp_path / "out"), **spec), cluster="in-process")
+    totals = retry_errors(Store(str(tmp_path / "out")), in_process, with_model(lenient)).totals
+    assert (totals.scored, totals.rejected) == (0, 1)
+
+
+def test_texts_of_parquet_that_csv_takes_for_missing_stay_texts(bundle, lenient, tmp_path):
+    frame = trips(6).astype({"distance": "object", "note": "object"})
+    frame["distance"] = "far away"
+    frame.loc[0, "distance"] = "1.5"
+    frame["note"] = ["x", "NA", "", None, "null", "1"]
+    frame.to_parquet(tmp_path / "in.parquet")
+    spec = {"output": {"keep": ["id", "note"]}, "errors": {"maxFraction": 1.0}}
+    score(make_job(bundle, str(tmp_path / "in.parquet"), str(tmp_path / "out"), **spec), cluster="in-process")
+    manifest = retry_errors(Store(str(tmp_path / "out")), in_process, with_model(lenient))
+    made = table(manifest.store.uri)["note"].astype(object)
+    assert made.where(made.notna(), None).tolist() == ["NA", "", None, "null", "1"]
+
+
+def test_retry_takes_its_model_from_flags(rejecting, lenient):
+    output = rejecting()
+    code, out, _ = run("retry-errors", output.uri, "--model", lenient, "--allow-version-skew", "--json")
+    assert (code, json.loads(out)["totals"]["scored"]) == (0, 2)
+
+
 def test_without_a_rejected_row_there_is_nothing_to_retry(bundle, files, tmp_path):
     scored(bundle, files, tmp_path)
     with pytest.raises(UsageError, match="was rejected"):
@@ -226,9 +539,49 @@ def test_left_overs_are_listed_and_then_removed(bundle, files, tmp_path):
     code, out, _ = run("clean", tmp_path, "--json")
     assert code == 0
     assert len(json.loads(out)["found"]) == 2
-    remove(store, found)
+    assert remove(store) == found
     assert list(left_overs(store)) == []
     assert objects(str(tmp_path)) == whole
+    verify(str(tmp_path))
+
+
+def test_only_retries_older_than_the_last_complete_one_are_left_overs(rejecting, lenient, bundle):
+    output = rejecting()
+    first, second, third = (
+        retry_errors(output, in_process, with_model(uri)).store for uri in (bundle, lenient, bundle)
+    )
+    third.delete(["_SUCCESS"])
+    assert {each.name.split("/")[1] for each in left_overs(output)} == {"1"}
+    second.delete(["_SUCCESS"])
+    first.delete(["_SUCCESS"])
+    assert list(left_overs(output)) == []
+
+
+def test_cleaning_lists_under_the_lease(bundle, files, tmp_path):
+    """What a driver published between the look and the removal, and has named since, stays."""
+    scored(bundle, files, tmp_path)
+    manifest, success = (tmp_path / "_scoremill/manifest.json").read_bytes(), (tmp_path / "_SUCCESS").read_bytes()
+    stale = json.loads(manifest)
+    name = next(tmp_path.glob("_scoremill/manifest/*.parquet"))
+    whole, half = name.read_bytes(), io.BytesIO()
+    entries = pq.read_table(io.BytesIO(whole))
+    pq.write_table(entries.slice(1), half)
+    stale["segments"][0]["sha256"] = hashlib.sha256(half.getvalue()).hexdigest()
+
+    class Overtaken(Store):
+        """Another driver ends its run just before this one gets the lease."""
+
+        def create(self, lease, data):
+            name.write_bytes(whole)
+            (tmp_path / "_scoremill/manifest.json").write_bytes(manifest)
+            return super().create(lease, data)
+
+    name.write_bytes(half.getvalue())
+    (tmp_path / "_scoremill/manifest.json").write_bytes(json.dumps(stale).encode())
+    store = Overtaken(str(tmp_path))
+    assert [each.kind for each in left_overs(store)] == ["superseded part"]
+    assert remove(store) == []
+    assert (tmp_path / "_SUCCESS").read_bytes() == success
     verify(str(tmp_path))
 
 
