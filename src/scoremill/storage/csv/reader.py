@@ -13,7 +13,7 @@ from ..rows import Positions, Rows, Source
 from .block import Block, Layout
 from .grammar import Grammar, count_newlines
 from .header import Header
-from .proof import Range, Tally
+from .range import Range, Tally
 from .window import Window
 
 _BEHIND = 1 << 16

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+from scoremill.execute.proofs import Proofs
+from scoremill.ledger import Receipt
+from scoremill.plan import Group, Piece, Plan, Settings, Source
 from scoremill.spec import Csv
-from scoremill.storage.csv import CsvReader, Range, Tally, Verdict, prove, read_header
+from scoremill.storage.csv import CsvReader, Range, Tally, read_header
 from scoremill.storage.rows import BytesSource, Reject, Rows
 
 PLAIN = Csv(null_values=())
+SETTINGS = Settings(
+    bundle="", method="predict", batch_rows=1, partition_bytes=1, csv=Csv(), hive=False, id_by="version",
+    format="parquet", keep=(), row_id=False, columns=(), threshold=None, dtype=None, raw="Keep",
+)  # fmt: skip
+Scored = tuple[list[Rows], Tally]
 
 
 @dataclass
@@ -40,30 +50,34 @@ def read_cut(data: bytes, cut: int | None = None, block_bytes: int = 64, dialect
     if header is None:
         return Read((), [], [], [], 0, False)
 
-    def run(part: Range) -> tuple[list[Rows], Tally]:
+    def run(piece: Piece) -> Scored:
+        part = Range(piece.start, piece.end, piece.inside_quotes, piece.whole)
         reader = CsvReader(source, part, header, dialect, header.names, block_bytes, **options)
         return list(reader), reader.tally
 
-    step = cut or len(data)
-    ranges = [Range(start, min(start + step, len(data))) for start in range(0, len(data), step)]
-    results = [run(part) for part in ranges]
-    verdicts = prove([tally for _, tally in results])
-    redone = 0
-    for k, verdict in enumerate(verdicts):
-        if verdict is Verdict.REFUTED:
-            ranges[k] = Range(ranges[k].start, ranges[k].end, inside_quotes=not ranges[k].inside_quotes)
-            results[k] = run(ranges[k])
-            redone += 1
-    verdicts = prove([tally for _, tally in results])
-    whole = Verdict.IRREGULAR in verdicts
-    if whole:
-        first = verdicts.index(Verdict.IRREGULAR)
-        rest = Range(ranges[first].start, len(data), ranges[first].inside_quotes, whole=True)
-        results[first:], verdicts[first:] = [run(rest)], []
-    assert set(verdicts) <= {Verdict.PROVEN}
+    results, redone, whole = prove_cuts(len(data), cut or len(data), run)
     return Read(
         header.names, _in_order(results), [t for _, t in results], [b for bs, _ in results for b in bs], redone, whole
     )
+
+
+def prove_cuts(size: int, cut: int, run: Callable[[Piece], Scored]) -> tuple[list[Scored], int, bool]:
+    """What counts of a file cut every `cut` bytes, in order; how many pieces were run in vain; and if any was whole."""
+    file = Source("/", "file.csv", size, "v", "v", "csv")
+    proofs = Proofs(Plan(replace(SETTINGS, partition_bytes=cut), (Group(0, -(-size // cut), (file,)),)))
+    queue, whole = deque(proofs.pending()), False
+    done: dict[str, Scored] = {}
+    while queue:
+        partition = queue.popleft()
+        (piece,) = partition.pieces
+        _, tally = done[partition.id] = run(piece)
+        whole |= piece.whole
+        receipt = Receipt(partition.number, partition.id, tally.rows, tally.rows, 0, (), quotes=tally.quotes,
+                          irregular=(0,) * tally.irregular)  # fmt: skip
+        queue += proofs.take(receipt).again
+    assert proofs.is_complete
+    counted = [done[receipt.id] for _, receipt in proofs.accepted()]
+    return counted, len(done) - len(counted), whole
 
 
 def _in_order(results: list[tuple[list[Rows], Tally]]) -> list[list[str] | Reject]:

@@ -6,7 +6,7 @@ import pytest
 
 from scoremill.errors import InputError
 from scoremill.spec import Csv
-from scoremill.storage.csv import CsvReader, Header, Range, Verdict, prove
+from scoremill.storage.csv import CsvReader, Header, Range
 from scoremill.storage.rows import BytesSource
 from tests.unit.storage.csv.reading import PLAIN, read_cut
 
@@ -105,7 +105,6 @@ def test_an_irregular_range_still_counts_all_its_quotes() -> None:
     assert reader.tally.irregular
     assert reader.tally.quotes == data.count(b'"')
     assert reader.tally.bytes == len(data)
-    assert prove([reader.tally]) == [Verdict.IRREGULAR]
 
 
 def test_no_column_asked_still_gives_every_row() -> None:
