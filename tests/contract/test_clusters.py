@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
 
 from scoremill import score, verify
 from scoremill.errors import ClusterError
@@ -25,7 +25,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster:
         yield cluster
 
 
@@ -77,3 +77,28 @@ def test_two_drivers_on_one_scheduler_get_the_receipts_of_their_own_tasks(bundle
         done = list(threads.map(lambda job: score(job, cluster=cluster.scheduler_address), jobs))
     assert [manifest.totals.scored for manifest in done] == [2000, 2000]
     assert [verify(output).totals.rows for output in outputs] == [2000, 2000]
+
+
+def test_certificates_are_shown_to_a_scheduler_that_asks_for_them(bundle, tmp_path):
+    trips(300).to_csv(tmp_path / "in.csv", index=False)
+    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
+    security = Security.temporary()
+    with LocalCluster(n_workers=1, processes=False, threads_per_worker=1, security=security, host="127.0.0.1",
+                      dashboard_address="127.0.0.1:0") as cluster:  # fmt: skip
+        assert cluster.scheduler_address.startswith("tls://")
+        with pytest.raises(ClusterError, match="tls://"):
+            score(job, cluster=cluster.scheduler_address)
+        with pytest.raises(ClusterError, match="tls://"):
+            score(job, cluster=cluster.scheduler_address, security=Security.temporary())
+        assert score(job, cluster=cluster.scheduler_address, security=security).totals.scored == 300
+
+
+def test_a_cluster_that_scales_from_zero_gets_tasks_before_it_has_a_worker(bundle, tmp_path):
+    trips(300).to_csv(tmp_path / "in.csv", index=False)
+    workers = {"cluster": {"workers": {"min": 0, "max": 3}}, "deadlines": {"preRunningSeconds": 20}}
+    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), input={"partitionBytes": "1KiB"}, **workers)
+    with LocalCluster(n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+        with OnDask(cluster.scheduler_address, job.spec.cluster, job.spec.deadlines) as engine:
+            assert engine.window >= 12 * 3
+        cluster.adapt(minimum=0, maximum=1, interval="100ms")
+        assert score(job, cluster=cluster.scheduler_address).totals.scored == 300

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -19,23 +20,34 @@ from .inputs import open_partition
 from .prepare import prepare, refuse_problems
 from .scoring import Clock, Counts, Scored, scored_batches
 
+if TYPE_CHECKING:
+    from distributed import Security
 
-def score(job: ScoringJob, *, cluster: str = "local", watchers: Iterable[Watcher] = (), wait: bool = False) -> Manifest:
+
+def score(
+    job: ScoringJob,
+    *,
+    cluster: str = "local",
+    security: Security | None = None,
+    watchers: Iterable[Watcher] = (),
+    wait: bool = False,
+) -> Manifest:
     """Scores what `job` asks for, goes on where an earlier run ended, and returns the manifest.
 
-    `cluster` is `local` (a Dask LocalCluster), `in-process`, or the address of a Dask scheduler. `watchers` are
-    called with the events of scoremill.execute.events. Raises the errors of scoremill.errors.
+    `cluster` is `local` (a Dask LocalCluster), `in-process`, or the address of a Dask scheduler, to which `security`
+    (a distributed.Security) shows its certificates. `watchers` are called with the events of
+    scoremill.execute.events. Raises the errors of scoremill.errors.
     """
-    return execute(job, engine_for(job, cluster), watchers, wait=wait)
+    return execute(job, engine_for(job, cluster, security), watchers, wait=wait)
 
 
-def engine_for(job: ScoringJob, cluster: str) -> Engine:
+def engine_for(job: ScoringJob, cluster: str, security: Security | None = None) -> Engine:
     """The engine that `cluster` names, not started yet."""
     if cluster == "in-process":
         return InProcess()
     from .dask_engine import OnDask
 
-    return OnDask(cluster, job.spec.cluster, job.spec.deadlines)
+    return OnDask(cluster, job.spec.cluster, job.spec.deadlines, security)
 
 
 def build_plan(job: ScoringJob) -> Plan:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import dask
 import distributed
-from distributed import Client, Future, LocalCluster
+from distributed import Client, Future, LocalCluster, Security
 from distributed.scheduler import KilledWorker
 
 from scoremill.bundle.threads import ONE_THREAD
@@ -34,9 +34,12 @@ _LOCAL_MEMORY = 2 * GIB
 class OnDask:
     """Submits each task as one call of a top-level function; the model is never in the graph."""
 
-    def __init__(self, address: str, cluster: Cluster, deadlines: Deadlines) -> None:
-        """`address` is `local`, or a scheduler's address such as tcp://host:8786 or tls://host:8786."""
-        self._address, self._cluster, self._deadlines = address, cluster, deadlines
+    def __init__(self, address: str, cluster: Cluster, deadlines: Deadlines, security: Security | None = None) -> None:
+        """`address` is `local`, or a scheduler's address such as tcp://host:8786 or tls://host:8786.
+
+        `security` holds the certificates to show to a scheduler; without it Dask's own configuration is asked.
+        """
+        self._address, self._cluster, self._deadlines, self._security = address, cluster, deadlines, security
         self._ended: queue.SimpleQueue[tuple[Task, Future[Receipt]]] = queue.SimpleQueue()
         self._out: dict[str, Future[Receipt]] = {}
         self._id, self._submissions = uuid4().hex, count()
@@ -48,7 +51,6 @@ class OnDask:
             self._client = self._start_local()
         else:
             self._client = self._connect()
-        self._most = self._cluster.workers.max if self._cluster.workers else self.workers
         return self
 
     def __exit__(
@@ -61,7 +63,14 @@ class OnDask:
 
     @property
     def window(self) -> int:
-        return 2 * max(self._most, self.workers) + 2
+        asked, workers = self._cluster.workers, self.workers
+        if asked is None:
+            return 2 * workers + 2
+        if asked.min < asked.max:
+            # A Dask autoscaler takes a task that it knows nothing of for half a second, and adds a worker for every
+            # five seconds of them: fewer tasks would never bring the last worker.
+            return max(12 * asked.max, 2 * workers + 2)
+        return 2 * max(asked.max, workers) + 2
 
     @property
     def workers(self) -> int:
@@ -137,9 +146,12 @@ class OnDask:
 
     def _connect(self) -> Client:
         try:
-            client: Client = self._stack.enter_context(Client(self._address, timeout="15s", name="scoremill"))
-            client.wait_for_workers(1, timeout=self._deadlines.pre_running_seconds)
-        except (OSError, TimeoutError, ValueError) as error:
+            client: Client = self._stack.enter_context(
+                Client(self._address, timeout="15s", name="scoremill", security=self._security)
+            )
+            if self._cluster.workers is None or self._cluster.workers.min:
+                client.wait_for_workers(1, timeout=self._deadlines.pre_running_seconds)
+        except (OSError, TypeError, ValueError) as error:  # TypeError: tls:// without certificates
             raise ClusterError(
                 f"no Dask cluster with workers answers at {self._address}: {error}",
                 "Check the address and that `dask worker` processes are connected to it.",
