@@ -1,0 +1,130 @@
+"""Write what is made from the chart's values.yaml: its schema, and the table in its README.
+
+python helm/generate.py            write them
+python helm/generate.py --check    say which of those in the tree are old (exit 1), write nothing
+
+Each key of values.yaml has its description in the comment above it, or is a group of such keys, which takes no others.
+Types are those of the defaults.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHART = Path(__file__).resolve().parent / "scoremill"
+SUBCHART = "dask-kubernetes-operator"
+BEGIN, END = "<!-- values -->\n", "<!-- end of values -->\n"
+
+Schema = dict[str, Any]
+
+_NO_CPU_OR_MEMORY = {"propertyNames": {"not": {"enum": ["cpu", "memory"]}}}
+NARROWER: dict[str, Schema] = {
+    "image.digest": {"pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "networkPolicies.apiServerPorts": {"items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1},
+    "clusters.worker.resources": {"properties": {"limits": _NO_CPU_OR_MEMORY, "requests": _NO_CPU_OR_MEMORY}},
+}
+"""What a default cannot tell."""
+_TYPES = {str: "string", bool: "boolean", int: "integer", list: "array", dict: "object"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A key of values.yaml that has a description."""
+
+    path: str
+    default: Any
+    description: str
+
+
+def values() -> list[Value]:
+    """Every described key, in the order of the file."""
+    text = (CHART / "values.yaml").read_text()
+    root = yaml.compose(text)
+    assert isinstance(root, yaml.MappingNode)
+    return list(_described(root, yaml.safe_load(text), text.splitlines(), ""))
+
+
+def _described(node: yaml.MappingNode, loaded: dict[str, Any], lines: list[str], prefix: str) -> Iterator[Value]:
+    for key, value in node.value:
+        path, default = f"{prefix}{key.value}", loaded[key.value]
+        description = _comment_above(lines, key)
+        is_group = isinstance(value, yaml.MappingNode) and bool(value.value)
+        if is_group and (not description or _comment_above(lines, value.value[0][0])):
+            yield from _described(value, default, lines, f"{path}.")
+        elif description:
+            yield Value(path, default, description)
+        else:
+            raise SystemExit(f"{path} in values.yaml has no description above it")
+
+
+def _comment_above(lines: list[str], key: yaml.Node) -> str:
+    comment: list[str] = []
+    at = key.start_mark.line
+    while at and lines[at - 1].lstrip().startswith("#"):
+        at -= 1
+        comment.insert(0, lines[at].lstrip().removeprefix("#").strip())
+    return " ".join(comment)
+
+
+def schema() -> Schema:
+    """The JSON schema with which helm refuses values that nothing reads."""
+    made = _object(is_open=False)
+    made["$schema"] = "http://json-schema.org/draft-07/schema#"
+    made["properties"]["global"] = {"type": "object"}  # helm's own
+    for value in values():
+        *parents, name = value.path.split(".")
+        place = made
+        for parent in parents:
+            # Of its own chart's values, ours are some.
+            place = place["properties"].setdefault(parent, _object(is_open=parents[0] == SUBCHART))
+        kind = {"type": _TYPES[type(value.default)], "description": value.description}
+        place["properties"][name] = kind | NARROWER.get(value.path, {})
+    return made
+
+
+def _object(*, is_open: bool) -> Schema:
+    return {"type": "object", "additionalProperties": is_open, "properties": {}}
+
+
+def table() -> str:
+    """The values as a table in Markdown."""
+    rows = [f"| `{each.path}` | {_cell(each.default)} | {each.description} |" for each in values()]
+    return "\n".join(["| value | default | |", "|---|---|---|", *rows, ""])
+
+
+def _cell(default: Any) -> str:
+    return f"`{json.dumps(default)}`" if not isinstance(default, dict) or not default else "see values.yaml"
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file and what it should hold."""
+    readme = CHART / "README.md"
+    before, _, rest = readme.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return {
+        CHART / "values.schema.json": json.dumps(schema(), indent=2) + "\n",
+        readme: f"{before}{BEGIN}\n{table()}\n{END}{after}",
+    }
+
+
+def main() -> int:
+    old = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
+    if "--check" in sys.argv:
+        for path in old:
+            print(f"{path.relative_to(CHART.parent.parent)} is old: make generate")
+        return 1 if old else 0
+    for path in old:
+        path.write_text(pages()[path])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+{{- define "scoremill.fullname" -}}
+{{- $name := .Release.Name -}}
+{{- if not (contains "scoremill" $name) }}{{ $name = printf "%s-scoremill" $name }}{{ end -}}
+{{- default $name .Values.fullnameOverride | trunc 53 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "scoremill.labels" -}}
+app.kubernetes.io/name: scoremill
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: scoremill
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "scoremill.driverAccount" -}}
+{{ .Values.serviceAccounts.driver.name | default (printf "%s-driver" (include "scoremill.fullname" .)) }}
+{{- end }}
+
+{{- define "scoremill.workerAccount" -}}
+{{ .Values.serviceAccounts.worker.name | default (printf "%s-worker" (include "scoremill.fullname" .)) }}
+{{- end }}
+
+{{- define "scoremill.image" -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- end }}
+
+{{- /* The account of dask-kubernetes' operator, as its chart names it. */ -}}
+{{- define "scoremill.daskAccount" -}}
+{{- include "dask_kubernetes_operator.serviceAccountName" (dict
+      "Values" (index .Values "dask-kubernetes-operator") "Release" .Release
+      "Chart" (dict "Name" "dask-kubernetes-operator")) -}}
+{{- end }}
+
+{{- /* Kind of the roles: cluster-wide, or in the release's namespace. */ -}}
+{{- define "scoremill.roleKind" -}}
+{{ .Values.rbac.clusterWide | ternary "ClusterRole" "Role" }}
+{{- end }}
