@@ -79,9 +79,12 @@ class OnDask:
     def submit(self, task: Task) -> None:
         # Each submission has a key of its own: Dask takes an old one, or another driver's, for the same result.
         key = f"score-{self._id}-{task.partition.number}-{task.partition.id}-{next(self._submissions)}"
-        future = self._client.submit(score_partition, task, key=key, pure=False, retries=0)
+        future = self._start(task, key)
         self._out[key] = future
         future.add_done_callback(lambda done: self._ended.put((task, done)))
+
+    def _start(self, task: Task, key: str) -> Future[Receipt]:
+        return self._client.submit(score_partition, task, key=key, pure=False, retries=0)
 
     def take(self, timeout: float) -> Result | None:
         try:
