@@ -12,6 +12,8 @@ _BYTES = {
     "T": 10**12, "TB": 10**12, "TI": 2**40, "TIB": 2**40,
 }  # fmt: skip
 
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 
@@ -32,6 +34,14 @@ def format_bytes(count: float) -> str:
         count /= 1024
         units.pop(0)
     return f"{count:.0f} {units[0]}" if count == int(count) else f"{count:.1f} {units[0]}"
+
+
+def parse_seconds(text: str) -> float:
+    """The seconds in `90`, `90s`, `30m`, `1.5h` or `2d`; ValueError otherwise."""
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([smhd]?)\s*", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a time such as 90s, 30m or 1.5h")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def format_seconds(seconds: float) -> str:

@@ -25,6 +25,7 @@ COMMANDS = {
     "compact": ("scoremill.cli.outputs", "compact_command", "Rewrite an output with parts of another size."),
     "clean": ("scoremill.cli.outputs", "clean_command", "List and remove what earlier runs left behind."),
     "model": ("scoremill.cli.model", "model_group", "Pack, inspect and verify model bundles."),
+    "cluster": ("scoremill.cli.cluster", "cluster_group", "Start, look at and remove Dask clusters on Kubernetes."),
     "schema": ("scoremill.cli.schema", "schema_command", "Print the JSON schema of job files."),
     "doctor": ("scoremill.cli.doctor", "doctor_command", "Say what is missing here, and how to get it."),
 }

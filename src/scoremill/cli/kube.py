@@ -1,0 +1,202 @@
+"""The Kubernetes API: objects as dicts, a time limit on every call, every refusal told as an error of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from scoremill.errors import ClusterError, UsageError
+
+Object = dict[str, Any]
+
+_CORE, _DASK = "/api/v1", "/apis/kubernetes.dask.org/v1"
+KINDS = {
+    "DaskCluster": (_DASK, "daskclusters"),
+    "DaskWorkerGroup": (_DASK, "daskworkergroups"),
+    "DaskAutoscaler": (_DASK, "daskautoscalers"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "Pod": (_CORE, "pods"),
+    "Service": (_CORE, "services"),
+    "Secret": (_CORE, "secrets"),
+    "Event": (_CORE, "events"),
+    "Node": (_CORE, "nodes"),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
+}
+CONNECT_SECONDS, READ_SECONDS = 5, 30
+_IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class Kube:
+    """One API server and the namespace that is worked in."""
+
+    def __init__(self, configuration: Any, namespace: str) -> None:
+        from kubernetes.client.rest import RESTClientObject
+        from urllib3 import Retry, Timeout
+
+        self.configuration, self.namespace = configuration, namespace
+        self._pool = RESTClientObject(configuration).pool_manager
+        self._timeout = Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+        # Every call may be repeated: what was made before its answer was lost is there, and is told by 409.
+        self._retry = Retry(
+            total=3, backoff_factor=0.3, status_forcelist=(429, 502, 503, 504), allowed_methods=None,
+            raise_on_status=False,
+        )  # fmt: skip
+
+    def get(self, kind: str, name: str) -> Object | None:
+        """The object; None where there is none."""
+        status, answer = self._call("GET", self.path(kind, name))
+        return None if status == 404 else answer
+
+    def select(self, kind: str, selector: str = "", *, everywhere: bool = False) -> list[Object]:
+        """The objects that `selector` picks, in this namespace or in all; none where the server has no such kind."""
+        status, answer = self._call("GET", self.path(kind, everywhere=everywhere), {"labelSelector": selector})
+        return [] if status == 404 else [*answer["items"]]
+
+    def select_if_allowed(self, kind: str) -> list[Object]:
+        """Like `select`, but nothing where reading is not permitted: for what only explains."""
+        try:
+            return self.select(kind)
+        except NotPermitted:
+            return []
+
+    def create(self, made: Object) -> Object | None:
+        """The object as Kubernetes has made it; None where there is one of that name already."""
+        kind, name = made["kind"], made["metadata"]["name"]
+        status, answer = self._call("POST", self.path(kind), {"fieldValidation": "Strict"}, made)
+        if status == 404:
+            raise self._no_place(kind, answer)
+        if status == 409:
+            if answer.get("reason") != "AlreadyExists":
+                raise ClusterError(f"Kubernetes refuses {kind} {name}: {answer.get('message')}")
+            return None
+        return answer
+
+    def patch(self, kind: str, name: str, change: Object) -> Object | None:
+        """The object with `change` merged into it; None where there is none."""
+        status, answer = self._call("PATCH", self.path(kind, name), {"fieldValidation": "Strict"}, change)
+        return None if status == 404 else answer
+
+    def delete(self, kind: str, name: str, *, uid: str | None = None) -> bool:
+        """Asks for the object, and then all that it owns, to go; False where there is none (with that uid)."""
+        options: Object = {"propagationPolicy": "Foreground"} | ({"preconditions": {"uid": uid}} if uid else {})
+        status, _ = self._call("DELETE", self.path(kind, name), {}, options)
+        return status not in {404, 409}
+
+    def log(self, pod: str, tail: int, *, previous: bool = False) -> str | None:
+        """The last `tail` lines of the pod's log; None where there is none (yet)."""
+        query = {"tailLines": str(tail)} | ({"previous": "true"} if previous else {})
+        answer = self._request("GET", f"{self.path('Pod', pod)}/log", query, None)
+        if answer.status in {400, 404}:
+            return None
+        self._refuse(answer.status, _parsed(answer.data), "GET", "pods/log")
+        return str(answer.data.decode(errors="replace"))
+
+    def path(self, kind: str, name: str = "", *, everywhere: bool = False) -> str:
+        """The path of one object, or of all of a kind."""
+        prefix, plural = KINDS[kind]
+        place = "" if everywhere or kind == "Node" else f"/namespaces/{self.namespace}"
+        return f"{prefix}{place}/{plural}" + (f"/{name}" if name else "")
+
+    def authorization(self) -> dict[str, str]:
+        """The header that says who we are; empty where the certificate does."""
+        return {auth["key"]: auth["value"] for auth in self.configuration.auth_settings().values()}
+
+    def _call(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Object | None = None
+    ) -> tuple[int, Object]:
+        answer = self._request(method, path, query or {}, body)
+        parsed = _parsed(answer.data)
+        self._refuse(answer.status, parsed, method, path)
+        return answer.status, parsed
+
+    def _request(self, method: str, path: str, query: Mapping[str, str], body: Object | None) -> Any:
+        from urllib3.exceptions import HTTPError
+
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        query = {key: value for key, value in query.items() if value}
+        try:
+            return self._pool.request(
+                method, f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else ""),
+                body=None if body is None else json.dumps(body).encode(), timeout=self._timeout, retries=self._retry,
+                headers={"Accept": "application/json", "Content-Type": kind, **self.authorization()},
+            )  # fmt: skip
+        except HTTPError as error:
+            raise unreachable(self.configuration.host, error) from None
+
+    def _refuse(self, status: int, answer: Object, method: str, path: str) -> None:
+        message = answer.get("message") or f"HTTP {status}"
+        if status == 401:
+            raise ClusterError(
+                f"the Kubernetes API at {self.configuration.host} does not know who you are",
+                "Log in again, or give another --context.",
+            )
+        if status == 403:
+            raise NotPermitted(
+                f"not permitted in namespace {self.namespace}: {message}",
+                "Ask for the Role of scoremill's chart (helm/scoremill), or give another --namespace or --context.",
+            )
+        if status in {400, 422}:
+            raise UsageError(f"Kubernetes refuses what was asked: {message}", "See --template and the values given.")
+        if status >= 400 and status not in {404, 409}:
+            raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again in a while.")
+
+    def _no_place(self, kind: str, answer: Object) -> ClusterError:
+        if answer.get("details", {}).get("kind") == "namespaces":
+            return ClusterError(
+                f"there is no namespace {self.namespace}", f"kubectl create namespace {self.namespace}, or --namespace."
+            )
+        return ClusterError(
+            f"this Kubernetes has no {KINDS[kind][1]}: dask-kubernetes' operator is not installed",
+            "Install it with scoremill's chart (helm/scoremill), or by https://kubernetes.dask.org.",
+        )
+
+
+class NotPermitted(ClusterError):
+    """Kubernetes knows who asks, and does not let them."""
+
+
+def connect(kubeconfig: str | None = None, context: str | None = None, namespace: str | None = None) -> Kube:
+    """The API that the kubeconfig names, or, in a pod without one, the pod's own."""
+    from kubernetes import config
+    from kubernetes.client import Configuration
+    from kubernetes.config.config_exception import ConfigException
+
+    configuration = Configuration()
+    try:
+        if not kubeconfig and not context and _is_pod():
+            config.load_incluster_config(client_configuration=configuration)
+            return Kube(configuration, namespace or _IN_POD.read_text().strip())
+        config.load_kube_config(kubeconfig, context, client_configuration=configuration)
+        contexts, active = config.list_kube_config_contexts(kubeconfig)
+    except (ConfigException, OSError, ValueError) as error:
+        raise ClusterError(
+            f"no Kubernetes to work with: {error}", "Set KUBECONFIG, or give --kubeconfig and --context."
+        ) from None
+    chosen = next((each for each in contexts if each["name"] == context), active)
+    return Kube(configuration, namespace or chosen["context"].get("namespace") or "default")
+
+
+def unreachable(host: str, error: Exception) -> ClusterError:
+    """Nobody answers at `host`."""
+    reason = getattr(error, "reason", None) or error
+    return ClusterError(
+        f"the Kubernetes API at {host} cannot be reached: {reason}", "Is it up? Is --context the right one?"
+    )
+
+
+def _is_pod() -> bool:
+    has_config = "KUBECONFIG" in os.environ or (Path.home() / ".kube" / "config").exists()
+    return not has_config and "KUBERNETES_SERVICE_HOST" in os.environ and _IN_POD.exists()
+
+
+def _parsed(data: bytes) -> Object:
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        return {"message": data.decode(errors="replace").strip()[:300]}
+    return answer if isinstance(answer, dict) else {}

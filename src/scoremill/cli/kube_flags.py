@@ -1,0 +1,125 @@
+"""The flags of `scoremill cluster`: which Kubernetes, and what is asked for, as the objects to make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from scoremill import __version__
+from scoremill.errors import ClusterError, UsageError
+from scoremill.units import parse_seconds
+
+from .options import pairs
+
+if TYPE_CHECKING:
+    from scoremill.deploy import Certificates
+    from scoremill.spec import Cluster, Credentials, Workers
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_UNTOLD = "<made when the cluster is>"
+
+
+def seconds(text: str) -> float:
+    """The seconds in `30m`."""
+    try:
+        return parse_seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def workers(text: str) -> Workers:
+    """The bounds in `4` and in `0:20`."""
+    from scoremill.spec import Workers
+
+    least, colon, most = text.partition(":")
+    try:
+        return Workers(min=int(least), max=int(most if colon else least))
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is neither a number of workers such as 4 nor a range such as 0:20"
+        ) from None
+
+
+def place_options(command: Command) -> Command:
+    """Adds the flags that say which Kubernetes and which namespace."""
+    for flag, text in (
+        ("--namespace", "Namespace of the cluster; the context's by default."),
+        ("--context", "Context of the kubeconfig; its current one by default."),
+        ("--kubeconfig", "Kubeconfig file; KUBECONFIG or ~/.kube/config by default."),
+    ):
+        command = click.option(flag, help=text)(command)
+    return command
+
+
+def places_of(flags: dict[str, Any]) -> dict[str, str | None]:
+    """The values of `place_options`."""
+    return {key: flags[key] for key in ("kubeconfig", "context", "namespace")}
+
+
+def objects(name: str, namespace: str, flags: dict[str, Any], certificates: Certificates) -> list[Any]:
+    """The DaskCluster of the flags, and what stands beside it."""
+    from scoremill.deploy import dask_cluster
+    from scoremill.naming import RUNNER
+
+    cluster, credentials = _asked(flags)
+    made = dask_cluster(name, namespace, f"{RUNNER}:{__version__}", cluster, credentials)
+    return [made, *cluster_objects(name, namespace, flags["workers"], certificates)]
+
+
+def _asked(flags: dict[str, Any]) -> tuple[Cluster, Credentials]:
+    """The spec's cluster and credentials, from flags."""
+    from pydantic import ValidationError
+
+    from scoremill.deploy import refuse_secrets
+    from scoremill.spec import Cluster, Credentials
+
+    env = pairs(flags["env"])
+    refuse_secrets(env)
+    fields = {key: flags[key] for key in ("workers", "memory", "cpu", "image", "service_account")}
+    given = {key: value for key, value in fields.items() if value is not None}
+    try:
+        cluster = Cluster(**given, env=env, idle_timeout_seconds=int(flags["idle_timeout"]),
+                          template=_template(flags["template"]))  # fmt: skip
+        credentials = Credentials.model_validate(
+            {"secretRef": {"name": flags["secret"]}} if flags["secret"] else {})  # fmt: skip
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
+    return cluster, credentials
+
+
+def _template(path: str | None) -> dict[str, Any]:
+    import yaml
+
+    if path is None:
+        return {}
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"--template {path} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"--template {path} is no mapping", "It is a part of a DaskCluster: spec: {worker: …}")
+    return found
+
+
+def unissued() -> Certificates:
+    """Certificates that tell nothing, for a dry run."""
+    from scoremill.deploy import Certificates
+
+    return Certificates(_UNTOLD, _UNTOLD, _UNTOLD)
+
+
+def namespace_of(name: str, places: dict[str, str | None]) -> str:
+    """The namespace that would be worked in; a dry run needs no Kubernetes."""
+    from .kube_cluster import named
+
+    if places["namespace"]:
+        return places["namespace"]
+    try:
+        return named(name, places).kube.namespace
+    except ClusterError:
+        return "default"

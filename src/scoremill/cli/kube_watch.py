@@ -1,0 +1,171 @@
+"""A cluster on Kubernetes, watched: until it is up, with the cause of every wait, and until nothing of it is left."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from scoremill.deploy import Cause, Observed, diagnose, names
+from scoremill.errors import ClusterError
+from scoremill.units import format_seconds
+
+from .kube import Object
+from .kube_cluster import Named, is_ready
+from .kube_forward import Forward
+
+OURS = (
+    "DaskCluster", "DaskAutoscaler", "DaskWorkerGroup", "Deployment", "Pod", "Service", "Secret", "NetworkPolicy",
+    "PodDisruptionBudget",
+)  # fmt: skip
+"""Kinds of the objects of a cluster."""
+_POLL = 1.0
+_LOG_LINES = 15
+
+
+def observe(at: Named, http: Forward) -> Observed:
+    """What can be seen of the cluster now."""
+    cluster = at.exists()
+    deployments = at.kube.select("Deployment", names.selector(at.name))
+    pods = at.kube.select("Pod", names.selector(at.name))
+    made = dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
+    seen = Observed(
+        cluster=cluster,
+        age=(dt.datetime.now(dt.UTC) - made).total_seconds(),
+        workers=at.wanted(),
+        registered=_registered(http) if any(map(is_ready, pods)) else None,
+        deployments=tuple(deployments),
+        pods=tuple(pods),
+        events=tuple(_events(at, made)),
+    )
+    cause = diagnose(seen)
+    if cause and cause.reason == "Unschedulable":
+        return replace(seen, nodes=tuple(at.kube.select_if_allowed("Node")))
+    if cause and cause.reason == "CrashLoop":
+        return replace(seen, logs={pod["metadata"]["name"]: _last_words(at, pod) for pod in pods if _crashes(pod)})
+    return seen
+
+
+def _events(at: Named, since: dt.datetime) -> list[Object]:
+    """Events of the objects that dask-kubernetes makes for this cluster, oldest first."""
+    parts = (f"{names.scheduler_name(at.name)}-", f"{names.group_name(at.name)}-worker-")
+    found = [
+        event
+        for event in at.kube.select_if_allowed("Event")
+        if event["involvedObject"].get("name", "").startswith(parts) and _when(event) >= since
+    ]
+    return sorted(found, key=_when)
+
+
+def _when(event: Object) -> dt.datetime:
+    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return dt.datetime.fromisoformat(text)
+
+
+def _crashes(pod: Object) -> bool:
+    statuses = pod.get("status", {}).get("containerStatuses", ())
+    return any(status.get("restartCount") or status.get("state", {}).get("terminated") for status in statuses)
+
+
+def _last_words(at: Named, pod: Object) -> str:
+    name = pod["metadata"]["name"]
+    return at.kube.log(name, _LOG_LINES, previous=True) or at.kube.log(name, _LOG_LINES) or ""
+
+
+def ask(http: Forward, path: str) -> Any:
+    """The answer of the scheduler's HTTP API; None where it gives none."""
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection("127.0.0.1", http.port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return json.loads(answer.read()) if answer.status == 200 else None
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def _registered(forward: Forward) -> int | None:
+    answer = ask(forward, "/api/v1/get_workers")
+    return None if answer is None else int(answer["num_workers"])
+
+
+def wait_until_up(at: Named, seconds: float, say: Callable[[str], None]) -> Observed:
+    """The cluster once it is up; says what it waits for when that changes; ClusterError with the cause at the end."""
+    deadline, told = time.monotonic() + seconds, set[str]()
+    with at.forward(names.HTTP_PORT) as http:
+        while True:
+            seen = observe(at, http)
+            cause = diagnose(seen)
+            if cause is None:
+                return seen
+            if cause.evidence not in told:
+                told.add(cause.evidence)
+                say(f"waiting: {cause.evidence}")
+            if time.monotonic() > deadline:
+                raise _given_up(at, seconds, cause, http)
+            time.sleep(_POLL)
+
+
+def _given_up(at: Named, seconds: float, cause: Cause, http: Forward) -> ClusterError:
+    why = f" ({http.error})" if cause.reason == "Scheduler" and http.error else ""
+    return ClusterError(
+        f"cluster {at.name} is not up after {format_seconds(seconds)}: {cause.reason}: {cause.evidence}{why}",
+        cause.mend or "Give it more time: --timeout.",
+    )
+
+
+def remove(at: Named, seconds: float, say: Callable[[str], None]) -> bool:
+    """Removes the cluster and returns when nothing of it is left; False where there was nothing.
+
+    Objects that the cluster does not own, left by a run that was killed or by hand, are removed by their label.
+    """
+    deadline, told = time.monotonic() + seconds, set[str]()
+    found = False
+    while left := _left(at):
+        found = True
+        for each in left:
+            # Pods, Deployments and Services follow the cluster; asking for them too would be a race with it.
+            if "deletionTimestamp" not in each["metadata"] and (each["kind"] == "DaskCluster" or not _owners(each)):
+                at.kube.delete(each["kind"], each["metadata"]["name"])
+        text = f"waiting for {_counted(left)} to go"
+        if text not in told:
+            told.add(text)
+            say(text)
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"after {format_seconds(seconds)} there {_counted(left)} left of {at.name}", _stuck(left)
+            )
+        time.sleep(_POLL)
+    return found
+
+
+def _left(at: Named) -> list[Object]:
+    found = []
+    for kind in OURS:
+        found += [{**each, "kind": kind} for each in at.kube.select(kind, names.selector(at.name))]
+    return found
+
+
+def _owners(each: Object) -> list[Object]:
+    return list(each["metadata"].get("ownerReferences", []))
+
+
+def _counted(left: list[Object]) -> str:
+    kinds = [each["kind"] for each in left]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+
+
+def _stuck(left: list[Object]) -> str:
+    held = [each for each in left if any("kopf" in name for name in each["metadata"].get("finalizers", []))]
+    if held:
+        return (
+            f"{held[0]['kind']} {held[0]['metadata']['name']} waits for dask-kubernetes' operator, which removes its "
+            "finalizer: check that it runs."
+        )
+    return "Look at their finalizers and at the nodes: kubectl describe."
