@@ -62,7 +62,7 @@ def places_of(flags: dict[str, Any]) -> dict[str, str | None]:
 
 def objects(name: str, namespace: str, flags: dict[str, Any], certificates: Certificates) -> list[Any]:
     """The DaskCluster of the flags, and what stands beside it."""
-    from scoremill.deploy import dask_cluster
+    from scoremill.deploy import cluster_objects, dask_cluster
     from scoremill.naming import RUNNER
 
     cluster, credentials = _asked(flags)
