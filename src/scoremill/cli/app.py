@@ -26,6 +26,7 @@ COMMANDS = {
     "clean": ("scoremill.cli.outputs", "clean_command", "List and remove what earlier runs left behind."),
     "model": ("scoremill.cli.model", "model_group", "Pack, inspect and verify model bundles."),
     "cluster": ("scoremill.cli.cluster", "cluster_group", "Start, look at and remove Dask clusters on Kubernetes."),
+    "dataset": ("scoremill.cli.dataset", "dataset_group", "Hold inputs in a cluster's memory, for several models."),
     "schema": ("scoremill.cli.schema", "schema_command", "Print the JSON schema of job files."),
     "doctor": ("scoremill.cli.doctor", "doctor_command", "Say what is missing here, and how to get it."),
 }

@@ -147,8 +147,14 @@ def job_options(command: Command) -> Command:
 _UNWRITTEN = {"spec": {"output": {"uri": "unwritten"}}}
 
 
-def job_from(job: str | None, flags: dict[str, Any], *, writes: bool = True) -> ScoringJob:
-    """The job of a file, of flags, or of a file with flags laid over it; one that does not write needs no output."""
+def job_from(
+    job: str | None, flags: dict[str, Any], *, writes: bool = True, under: dict[str, Any] | None = None
+) -> ScoringJob:
+    """The job of a file, of flags, or of a file with flags laid over it, all of them over the fields of `under`.
+
+    One that does not write needs no output.
+    """
+    under = merge(under or {}, {} if writes else _UNWRITTEN)
     given: dict[str, Any] = {}
     for flag in FLAGS:
         value = flags.get(flag.parameter)
@@ -157,9 +163,8 @@ def job_from(job: str | None, flags: dict[str, Any], *, writes: bool = True) -> 
     if job is not None:
         if not Path(job).is_file():
             raise UsageError(f"there is no job file {job!r}", "Give a YAML or JSON file, or use flags; see --help.")
-        return load_job(job, given, None if writes else _UNWRITTEN)
-    if not writes:
-        given = merge(_UNWRITTEN, given)
+        return load_job(job, given, under)
+    given = merge(under, given)
     _refuse_missing(given)
     return parse_job(given)
 

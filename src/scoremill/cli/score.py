@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,17 +13,28 @@ from scoremill.units import format_bytes
 from .options import job_from, job_options
 from .progress import Progress
 
+if TYPE_CHECKING:
+    from scoremill.ledger import Manifest
+
 
 @click.command("score")
 @job_options
 @click.option("--cluster", default="local", metavar="WHERE", show_default=True,
               help="local (a LocalCluster), in-process, or a scheduler's address: tcp://… or tls://…")  # fmt: skip
+@click.option("--dataset", metavar="NAME", help="Score what `scoremill dataset load` put into the memory of --cluster.")
 @click.option("--limit", type=click.IntRange(min=1), help="Print the first rows to stdout and write nothing.")
 @click.option("--wait", is_flag=True, help="Wait while another driver writes to the output.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def score_command(
-    job: str | None, cluster: str, limit: int | None, wait: bool, as_json: bool, quiet: bool, **flags: Any
+    job: str | None,
+    cluster: str,
+    dataset: str | None,
+    limit: int | None,
+    wait: bool,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
 ) -> None:
     """Score the rows of INPUT with MODEL and write the predictions to OUTPUT.
 
@@ -35,7 +46,12 @@ def score_command(
       scoremill score --model bundle/ --input 'trips/*.csv' --output scores/ --limit 10
       scoremill score --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/ --keep vendor_name
       scoremill score job.yaml --workers 4 --memory 4GiB
+      scoremill score --dataset trips --cluster tcp://host:8786 --model bundle/ --output s3://b/scores/
     """
+    if dataset is not None:
+        manifest = _score_loaded(dataset, cluster, job, limit, wait, quiet, flags)
+        _tell(manifest, as_json)
+        return
     parsed = job_from(job, flags, writes=limit is None)
     if limit is not None:
         _print_rows(parsed, limit, as_json)
@@ -44,6 +60,21 @@ def score_command(
 
     with Progress(quiet=quiet) as progress:
         manifest = score(parsed, cluster=cluster, watchers=[progress], wait=wait)
+    _tell(manifest, as_json)
+
+
+def _score_loaded(
+    dataset: str, cluster: str, job: str | None, limit: int | None, wait: bool, quiet: bool, flags: dict[str, Any]
+) -> Manifest:
+    from .dataset import score_loaded
+
+    if limit is not None:
+        raise click.UsageError("--limit prints the first rows of --input; it does not look into a dataset")
+    with Progress(quiet=quiet) as progress:
+        return score_loaded(dataset, cluster, job, flags, [progress], wait=wait)
+
+
+def _tell(manifest: Manifest, as_json: bool) -> None:
     totals = manifest.totals
     if as_json:
         click.echo(json.dumps({"version": 1, "output": manifest.store.uri, "totals": manifest.fields["totals"],
