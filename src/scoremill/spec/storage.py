@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from .base import Spec
 
@@ -45,3 +47,14 @@ class Storage(Spec):
                     "Use the environment, `profile`, or `optionsFile`"
                 )
         return options
+
+    # Of the whole model: a wrong field's own value would be printed.
+    @model_validator(mode="after")
+    def _has_plain_urls(self) -> Self:
+        for name, value in {"endpoint": self.endpoint, **self.options}.items():
+            if isinstance(value, str) and "://" in value and ("@" in urlsplit(value).netloc or urlsplit(value).query):
+                raise ValueError(
+                    f"{name!r} is a URL with a user, a password or a query; a job never holds a credential. "
+                    "Use the environment, `profile`, or `optionsFile`"
+                )
+        return self

@@ -9,6 +9,10 @@ from pathlib import Path
 from scoremill.errors import UsageError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_QUERY = re.compile(r"https?://[^?#]*[?#]|(?:abfss?|az|adl|wasbs?)://.*[?&]\w+=", re.IGNORECASE | re.DOTALL)
+"""What could hold a signature. A question mark alone is a wildcard where there are no queries."""
+_USERS_ARE_NAMES = {"abfs", "abfss", "wasb", "wasbs", "sftp", "ssh", "ftp", "smb", "hdfs", "webhdfs"}
+"""Protocols that write a container or an account before the @; elsewhere it can only be a credential."""
 _SAME = {"": "file", "local": "file", "s3a": "s3", "gcs": "gs"}
 
 
@@ -25,21 +29,30 @@ def is_local(uri: str) -> bool:
 
 
 def normalise(uri: str) -> str:
-    """`uri` without trailing slashes; UsageError for one that is empty, chained, or holds a password."""
+    """`uri` without trailing slashes; UsageError for one that is empty, chained, or may hold a credential."""
     if not uri.strip():
         raise UsageError("a storage location is empty", "Give a path or a URI such as s3://bucket/prefix.")
-    if "::" in uri.partition("://")[0]:
+    scheme, _, rest = uri.partition("://")
+    if "::" in scheme:
         raise UsageError(
-            f"chained locations are not read: {uri}", "Give the location itself, such as s3://bucket/prefix."
+            f"chained locations are not read: {scheme}://…", "Give the location itself, such as s3://bucket/prefix."
         )
     match = _SCHEME.match(uri)
-    if match and re.match(r"[^/@]*:[^/@]*@", uri[match.end() :]):
+    if match and (_holds_user(protocol_of(uri), re.split(r"[/?#]", rest, maxsplit=1)[0]) or _QUERY.match(uri)):
         raise UsageError(
-            f"a {match[1]}:// location holds a password, which would be logged",
-            "Put it in storage.optionsFile, or in the environment.",
+            f"a {scheme}:// location holds a user, a password or a query, which would be logged",
+            "Put credentials in storage.optionsFile, or in the environment.",
         )
     start = match.end() if match else 0
     return uri[:start] + (uri[start:].rstrip("/") or ("/" if uri[start : start + 1] == "/" else ""))
+
+
+def _holds_user(protocol: str, authority: str) -> bool:
+    user, found, _ = authority.rpartition("@")
+    if protocol in {"s3", "gs"} and ":" in authority and not authority.startswith("arn:"):
+        # The secret's own slash may end the authority too early; no bucket's name has a colon.
+        return True
+    return bool(found) and (":" in user or protocol not in _USERS_ARE_NAMES)
 
 
 def local_path(uri: str) -> str:

@@ -1,0 +1,26 @@
+"""How a store is reached is said without a secret, and what looks like one is refused and not quoted."""
+
+from __future__ import annotations
+
+import pytest
+
+from scoremill.errors import UsageError
+from scoremill.spec import Storage, parse_job
+
+
+def parse(**storage: object) -> Storage:
+    job = {"model": {"uri": "m"}, "input": {"uris": ["i"]}, "output": {"uri": "o"}, "storage": storage}
+    return parse_job({"spec": job}).spec.storage
+
+
+@pytest.mark.parametrize("url", ["https://me:hush@host", "https://hush@host:9000", "https://host/?sig=hush"])
+@pytest.mark.parametrize("field", ["endpoint", "options"])
+def test_a_url_with_a_credential_is_refused_and_not_quoted(field, url):
+    with pytest.raises(UsageError, match="optionsFile") as raised:
+        parse(**{field: url if field == "endpoint" else {"proxy": url}})
+    assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["http://minio:9000", "https://s3.example.com/path@v1", "http://[::1]:9000"])
+def test_a_plain_endpoint_is_kept(url):
+    assert parse(endpoint=url).endpoint == url
