@@ -11,8 +11,11 @@ from pydantic import field_validator, model_validator
 from .base import Spec
 
 _SECRET = re.compile(
-    r"secret|token|passw|credential|private|^key$|access.?key|sas|account.?key|api.?key", re.IGNORECASE
+    r"secret|token|passw|passphrase|pwd|credential|private|bearer|jwt|cookie|header|auth(?!ority)|sas|access.?key|"
+    r"account.?key|api.?key|customer.?key|connection.?string|conn.?str|(^|[^a-z])pass([^a-z]|$)|key$",
+    re.IGNORECASE,
 )
+"""Names of options that hold credentials; `kms_key` is a field of its own."""
 
 Option = str | int | float | bool
 
