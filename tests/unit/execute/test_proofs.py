@@ -177,3 +177,15 @@ def test_both_hypotheses_of_a_partition_are_known_and_others_are_not(inside):
     assert proofs.knows(partition.number, partition.id)
     assert not proofs.knows(0, partition.id)
     assert not proofs.knows(99, partition.id)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_row_groups_count_in_whatever_order_they_are_done(order):
+    source = Source("/", "a.parquet", 100, "v", "v", "parquet", row_groups=3)
+    plan = Plan(SETTINGS, (Group(0, 3, (source,)),))
+    partitions, proofs = list(plan.partitions()), Proofs(plan)
+    outcomes = [
+        proofs.take(Receipt(number, partitions[number].id, rows=1, scored=1, rejected=0, parts=())) for number in order
+    ]
+    assert [receipt for outcome in outcomes for receipt in outcome.discarded] == []
+    assert proofs.is_complete
