@@ -125,7 +125,7 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(json.dumps({"version": 1, **found}))
         return
-    click.echo(f"{name} in {found['namespace']}: {found['state']}, {found['image']}, Dask {found['dask'] or '?'}")
+    click.echo(f"{name} in {found['namespace']}: {found['state']}, {found['image']}")
     if found["waitsFor"]:
         click.echo(f"waits for: {found['waitsFor']}")
     click.echo(f"workers   {len(found['workers'])} of {found['wanted']}" + (

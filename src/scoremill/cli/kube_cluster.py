@@ -162,19 +162,29 @@ def is_ready(pod: Object) -> bool:
     return ready and "deletionTimestamp" not in pod["metadata"]
 
 
-@contextmanager
-def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Iterator[tuple[str, Any, ScoringJob]]:
-    """What `--cluster WHERE` means: an address, its security, and the job with the workers that are there.
+@dataclass(frozen=True)
+class EnginePlace:
+    """Where a job is run: what `scoremill.execute.score` takes."""
 
-    `local`, `in-process` and addresses are what they are; a name is a cluster of the Kubernetes in `places`.
+    job: ScoringJob
+    address: str
+    security: Any = None
+
+
+@contextmanager
+def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Iterator[EnginePlace]:
+    """What `--cluster WHERE` means for `job`, open while this is.
+
+    `local`, `in-process` and addresses are what they are; a name is a cluster of the Kubernetes in `places`, and the
+    job then has the workers that are there.
     """
     if where in names.RESERVED or "://" in where:
-        yield where, None, job
+        yield EnginePlace(job, where)
         return
     with connected(named(where, places)) as found:
         cluster = job.spec.cluster.model_copy(update={"workers": found.workers})
         spec = job.spec.model_copy(update={"cluster": cluster})
-        yield found.address, found.security, job.model_copy(update={"spec": spec})
+        yield EnginePlace(job.model_copy(update={"spec": spec}), found.address, found.security)
 
 
 def named(name: str, places: dict[str, str | None]) -> Named:

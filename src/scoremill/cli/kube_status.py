@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import http.client
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +12,10 @@ from scoremill.errors import UsageError
 from .kube import Kube, Object
 from .kube_cluster import Named
 from .kube_forward import Forward
-from .kube_watch import ask, observe
+from .kube_watch import ask, observe, read
 
-_PAGES = ("/status", "/info/main/workers.html")
-"""Dask's dashboard where the image has bokeh, and the plain pages that every scheduler has."""
+_DASHBOARD, _PAGES = "/status", "/info/main/workers.html"
+"""Dask's dashboard, which needs bokeh in the image, and the plain pages that every scheduler has."""
 
 
 def clusters(kube: Kube, *, everywhere: bool = False) -> list[dict[str, Any]]:
@@ -60,7 +59,6 @@ def status(at: Named) -> dict[str, Any]:
         "state": "up" if cause is None else "waiting",
         "waitsFor": cause.evidence if cause else None,
         "image": container["image"],
-        "dask": _version(identity),
         "wanted": seen.workers,
         "range": _range(at.kube.get("DaskAutoscaler", at.name)),
         "tasks": {key: counts[key] for key in ("processing", "waiting", "memory", "erred") if key in counts},
@@ -80,10 +78,6 @@ def _worker(worker: Object, nodes: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _version(identity: Object) -> str | None:
-    return next((w["versions"]["distributed"] for w in identity.get("workers", {}).values() if "versions" in w), None)
-
-
 def logs(at: Named, worker: str | None, tail: int) -> Iterator[tuple[str, str]]:
     """Name and last lines of the scheduler's pod, of the pod of a worker, or of all of them."""
     at.exists()
@@ -100,14 +94,7 @@ def logs(at: Named, worker: str | None, tail: int) -> Iterator[tuple[str, str]]:
 
 def front_page(forward: Forward) -> str | None:
     """The path of the page to look at first; None where nobody answers."""
-    for path in _PAGES:
-        connection = http.client.HTTPConnection("127.0.0.1", forward.port, timeout=10)
-        try:
-            connection.request("GET", path)
-            if connection.getresponse().status == 200:
-                return path
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
-    return None
+    page = read(forward, _DASHBOARD)
+    if page is None:
+        return None
+    return _PAGES if b"needs bokeh" in page else _DASHBOARD

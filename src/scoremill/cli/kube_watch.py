@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from scoremill.deploy import Cause, Observed, diagnose, names
@@ -77,14 +78,18 @@ def _last_words(at: Named, pod: Object) -> str:
 
 def ask(http: Forward, path: str) -> Any:
     """The answer of the scheduler's HTTP API; None where it gives none."""
-    from http.client import HTTPConnection, HTTPException
+    page = read(http, path)
+    return None if page is None else json.loads(page)
 
+
+def read(http: Forward, path: str) -> bytes | None:
+    """A page of the scheduler; None where it gives none."""
     connection = HTTPConnection("127.0.0.1", http.port, timeout=10)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
-        return json.loads(answer.read()) if answer.status == 200 else None
-    except (OSError, HTTPException, ValueError):
+        return answer.read() if answer.status == 200 else None
+    except (OSError, HTTPException):
         return None
     finally:
         connection.close()

@@ -10,6 +10,8 @@ import click
 
 from scoremill.units import format_bytes
 
+from .kube_cluster import engine_at
+from .kube_flags import place_options, places_of
 from .options import job_from, job_options
 from .progress import Progress
 
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 @click.command("score")
 @job_options
 @click.option("--cluster", default="local", metavar="WHERE", show_default=True,
-              help="local (a LocalCluster), in-process, or a scheduler's address: tcp://… or tls://…")  # fmt: skip
+              help="local (a LocalCluster), in-process, a cluster on Kubernetes by its name, or a scheduler's address.")  # fmt: skip
 @click.option("--dataset", metavar="NAME", help="Score what `scoremill dataset load` put into the memory of --cluster.")
+@place_options
 @click.option("--limit", type=click.IntRange(min=1), help="Print the first rows to stdout and write nothing.")
 @click.option("--wait", is_flag=True, help="Wait while another driver writes to the output.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -46,6 +49,7 @@ def score_command(
       scoremill score --model bundle/ --input 'trips/*.csv' --output scores/ --limit 10
       scoremill score --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/ --keep vendor_name
       scoremill score job.yaml --workers 4 --memory 4GiB
+      scoremill score job.yaml --cluster trips
       scoremill score --dataset trips --cluster tcp://host:8786 --model bundle/ --output s3://b/scores/
     """
     if dataset is not None:
@@ -58,8 +62,8 @@ def score_command(
         return
     from scoremill.execute import score
 
-    with Progress(quiet=quiet) as progress:
-        manifest = score(parsed, cluster=cluster, watchers=[progress], wait=wait)
+    with engine_at(cluster, parsed, places_of(flags)) as at, Progress(quiet=quiet) as progress:
+        manifest = score(at.job, cluster=at.address, security=at.security, watchers=[progress], wait=wait)
     _tell(manifest, as_json)
 
 

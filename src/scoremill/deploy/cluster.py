@@ -56,7 +56,7 @@ def dask_cluster(name: str, namespace: str, image: str, cluster: Cluster, creden
 def worker_memory(memory: int) -> int:
     """Dask's memory limit, in bytes, in a pod that may use `memory`.
 
-    The rest is for the nanny beside the worker (110 MiB) and for what is freed late, so that Dask ends a worker that
+    The rest is for the nanny beside the worker (90 MiB) and for what is freed late, so that Dask ends a worker that
     grows too large before the kernel kills the pod.
     """
     return memory - max(192 * MIB, memory // 10)

@@ -74,7 +74,7 @@ def _operator(seen: Observed) -> Cause | None:
         return None
     return Cause(
         "OperatorNotRunning",
-        f"nothing has taken up the DaskCluster for {seen.age:.0f} s",
+        "nothing takes up the DaskCluster",
         "Check that dask-kubernetes' operator runs and watches this namespace: kubectl get pods --all-namespaces "
         f"--selector app.kubernetes.io/name={names_of_operator()}.",
     )
