@@ -9,16 +9,22 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check verify generate bench format changelog clean
+.PHONY: help demo test cluster-up cluster-down check verify generate bench format changelog clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## score a million taxi rows in an S3 bucket of its own, and prove the result
 	$(BIN)/python examples/01-taxi-tips/demo.py $(ARGS)
 
 test: $(READY) ## all tests (ARGS='-k cuts' for some of them)
 	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
+
+cluster-up: $(READY) ## a Kubernetes cluster for end-to-end tests, by kind (10 minutes the first time; then ARGS=--cluster)
+	$(BIN)/python -m tests.cluster up
+
+cluster-down: $(READY) ## end that cluster; caches stay
+	$(BIN)/python -m tests.cluster down
 
 check: $(READY) ## style, types, layers, and that generated files are those in the tree
 	$(BIN)/ruff check

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
+pytest_plugins = ["tests.cluster.plugin"]
+
 # One thread each for BLAS and OpenMP, set before NumPy is loaded: as in a worker, and two cores are shared by all tests.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# A developer's own credentials and endpoints never reach a test.
+# A developer's own credentials and endpoints never reach a test; the cluster to test on is named by SCOREMILL_TEST_*.
 for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "SCOREMILL_"))]:
-    del os.environ[name]
+    if not name.startswith("SCOREMILL_TEST_"):
+        del os.environ[name]
 os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 # Nor does an instance's metadata service answer where there is none.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"

@@ -1,0 +1,27 @@
+"""dask-kubernetes' operator, from the chart that its package brings."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from tests.cluster.parts import tool
+from tests.cluster.steps import run, step
+
+NAMESPACE = "dask-operator"
+_CHART = Path("operator", "deployment", "helm", "dask-kubernetes-operator")
+
+
+def install(kubeconfig: Path, image: str) -> None:
+    """The operator runs from `image` and watches all namespaces; its resource definitions are there."""
+    name, _, tag = image.rpartition(":")
+    values = [f"image.name={name}", f"image.tag={tag}", "image.pullPolicy=IfNotPresent"]
+    command = ["upgrade", "--install", "dask-kubernetes-operator", str(_chart()), "--namespace", NAMESPACE]
+    command += ["--create-namespace", "--wait", "--timeout", "180s", *(f"--set={value}" for value in values)]
+    with step("install dask-kubernetes' operator", "15 s"):
+        run(tool("helm"), *command, env={**os.environ, "KUBECONFIG": str(kubeconfig)})
+
+
+def _chart() -> Path:
+    return Path(str(files("dask_kubernetes"))) / _CHART

@@ -1,0 +1,64 @@
+"""A cluster's life: made of what the machine has, kept while it is well, and taken away without remains."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.cluster import daemon, dask, images, machine, nodes, remains, stores
+from tests.cluster.places import CLUSTERS, KUBECONFIG, NAME, OWN, State, given_kubeconfig, read_state
+from tests.cluster.steps import NoClusterError, alone
+
+
+def up() -> State:
+    """A cluster that is ready for tests; NoClusterError says why there is none."""
+    with alone(CLUSTERS / "lock"):
+        given = given_kubeconfig()
+        state = _given(given) if given else _kind()
+        state.write()
+        return state
+
+
+def down() -> None:
+    """Nothing that `up` started is left: no process, mount, link, control group or packet filter rule. Caches stay."""
+    with alone(CLUSTERS / "lock"):
+        state = read_state()
+        stores.stop_all()
+        if state and state.kind and state.docker_host != daemon.HOST:
+            nodes.delete(dict(os.environ))
+        daemon.stop()
+        remains.remove(OWN)
+
+
+def _given(kubeconfig: Path) -> State:
+    if trouble := nodes.unready(kubeconfig):
+        raise NoClusterError(f"the cluster of {kubeconfig} cannot be used: {trouble}")
+    s3, gcs = _stores(nodes.address_towards(kubeconfig))
+    return State(NAME, str(kubeconfig), None, None, s3, gcs, None, images.RUNNER_IMAGE)
+
+
+def _kind() -> State:
+    if _private():
+        machine.prepare()
+        daemon.start()
+        environment, host, node, base = daemon.environment(), daemon.HOST, images.node(), images.base()
+    else:
+        environment, host, node, base = dict(os.environ), os.environ.get("DOCKER_HOST"), machine.PUBLISHED_NODE, None
+    nodes.create(node, environment)
+    s3, gcs = _stores(daemon.gateway(environment))
+    runner, operator = images.project(base, environment)
+    nodes.load([runner, operator], environment)
+    dask.install(KUBECONFIG, operator)
+    return State(NAME, str(KUBECONFIG), NAME, host, s3, gcs, base, runner)
+
+
+def _private() -> bool:
+    """Whether a Docker daemon of our own is needed; one that runs already is not asked about again."""
+    return daemon.answers() or not machine.docker_that_pulls()
+
+
+def _stores(host: str) -> tuple[str, str]:
+    known = read_state()
+    s3 = stores.running("s3", host, known.s3_endpoint if known else None)
+    gcs = stores.running("gcs", host, known.gcs_endpoint if known else None)
+    return s3.endpoint, gcs.endpoint

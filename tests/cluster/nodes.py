@@ -1,0 +1,89 @@
+"""The cluster itself: kind's, one control plane and two workers."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.cluster.parts import tool
+from tests.cluster.places import KUBECONFIG, NAME, OWN, SOURCES
+from tests.cluster.steps import NoClusterError, run, say, step
+
+
+def create(image: str, env: dict[str, str]) -> None:
+    """All nodes are ready; a cluster that is there already and is well stays as it is."""
+    if NAME in run(tool("kind"), "get", "clusters", env=env).split():
+        if KUBECONFIG.exists() and not (trouble := unready(KUBECONFIG)):
+            return
+        say(f"the cluster of an earlier run is of no use: {trouble or 'no kubeconfig'}")
+        delete(env)
+    OWN.mkdir(parents=True, exist_ok=True)
+    place = ["--name", NAME, "--kubeconfig", KUBECONFIG]
+    with step("create a cluster of three nodes", "40 s"):
+        try:
+            config = SOURCES / "kind.yaml"
+            run(
+                tool("kind"),
+                "create",
+                "cluster",
+                *place,
+                "--image",
+                image,
+                "--config",
+                config,
+                "--wait",
+                "180s",
+                env=env,
+            )
+        except NoClusterError:
+            delete(env)
+            raise
+    if trouble := unready(KUBECONFIG):
+        raise NoClusterError(trouble)
+
+
+def delete(env: dict[str, str]) -> None:
+    """The nodes are gone; it is well if there are none."""
+    run(tool("kind"), "delete", "cluster", "--name", NAME, "--kubeconfig", KUBECONFIG, env=env)
+
+
+def load(images: list[str], env: dict[str, str]) -> None:
+    """The workers have `images` of the Docker daemon; nothing is moved for one that they have."""
+    workers = f"{NAME}-worker,{NAME}-worker2"
+    run(tool("kind"), "load", "docker-image", *images, "--name", NAME, "--nodes", workers, env=env)
+
+
+def unready(kubeconfig: Path) -> str:
+    """Why the cluster of `kubeconfig` cannot be used; empty if it can: it answers, and every node is ready within a minute."""
+    from kubernetes import client, config, watch
+
+    try:
+        with config.new_client_from_config(str(kubeconfig)) as api:
+            nodes = client.CoreV1Api(api)
+            waiting = {node.metadata.name: node for node in nodes.list_node(_request_timeout=10).items}
+            if all(map(_ready, waiting.values())):
+                return ""
+            for event in watch.Watch().stream(nodes.list_node, timeout_seconds=60, _request_timeout=70):
+                waiting[event["object"].metadata.name] = event["object"]
+                if all(map(_ready, waiting.values())):
+                    return ""
+            return f"not ready: {', '.join(name for name, node in waiting.items() if not _ready(node))}"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def address_towards(kubeconfig: Path) -> str:
+    """This machine's address on the way to the cluster's API server: pods reach it, unless something is between."""
+    from kubernetes import client, config
+
+    configuration = client.Configuration()
+    config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+    server = urlsplit(configuration.host)
+    with socket.create_connection((server.hostname, server.port or 443), timeout=10) as connection:
+        return str(connection.getsockname()[0])
+
+
+def _ready(node: object) -> bool:
+    conditions = node.status.conditions or []  # type: ignore[attr-defined]
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)

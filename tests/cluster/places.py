@@ -1,0 +1,66 @@
+"""Where the test cluster keeps what it makes, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+NAME = "scoremill-test"
+SOURCES = Path(__file__).parent
+CACHE = Path.home() / ".cache" / "scoremill"
+BINARIES = CACHE / "bin"
+CLUSTERS = CACHE / "cluster"
+PARTS = CLUSTERS / "parts"
+"""What costs time to make and depends on versions only; each file's name holds a digest of what it was made from."""
+DAEMON = CLUSTERS / "docker"
+OWN = CLUSTERS / NAME
+"""The cluster's own folder: gone after `down`."""
+KUBECONFIG = OWN / "kubeconfig"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A cluster that is up."""
+
+    name: str
+    kubeconfig: str
+    kind: str | None
+    """Its name among kind's clusters; None for a cluster of somebody else's."""
+    docker_host: str | None
+    s3_endpoint: str
+    gcs_endpoint: str
+    base_image: str | None
+    """What images are built from here: Debian with Python; None where `python:3.11-slim` can be pulled."""
+    runner: str | None
+    """The project's image as its nodes have it."""
+
+    def shell(self) -> str:
+        """What to tell a shell, so that kubectl, docker and helm find it."""
+        values = {"KUBECONFIG": self.kubeconfig, "DOCKER_HOST": self.docker_host}
+        lines = [f"export {name}={value}\n" for name, value in values.items() if value]
+        return "".join([*lines, f"# S3: {self.s3_endpoint}  GCS: {self.gcs_endpoint}\n"])
+
+    def write(self) -> None:
+        """Writes it where the tests read it: all or nothing."""
+        OWN.mkdir(parents=True, exist_ok=True)
+        new = OWN / "state.json.new"
+        new.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        new.replace(OWN / "state.json")
+
+
+def read_state() -> State | None:
+    """What `up` wrote last; None where nothing is up."""
+    with suppress(FileNotFoundError, ValueError, TypeError):
+        return State(**json.loads((OWN / "state.json").read_text()))
+    return None
+
+
+def given_kubeconfig() -> Path | None:
+    """The kubeconfig of a cluster that the user brings; None where one is to be made."""
+    for variable in ("SCOREMILL_TEST_KUBECONFIG", "KUBECONFIG"):
+        if os.environ.get(variable) and Path(os.environ[variable]) != KUBECONFIG:
+            return Path(os.environ[variable])
+    return None

@@ -1,0 +1,138 @@
+"""pytest's `--cluster`, and what an end-to-end test asks for; without a cluster it says so where nobody overlooks it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import lifecycle, nodes, remains, stores
+from tests.cluster.buckets import Store
+from tests.cluster.places import State, read_state
+from tests.cluster.steps import NoClusterError
+
+_TESTS = "tests/e2e/"
+_GET_ONE = "make cluster-up && make test ARGS=--cluster"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--cluster`."""
+    text = "run tests/e2e, on the cluster of SCOREMILL_TEST_KUBECONFIG or KUBECONFIG, else on one that kind makes"
+    parser.getgroup("scoremill").addoption("--cluster", action="store_true", help=text)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The cluster is up before the first test; of several test processes only the first sees to that."""
+    if session.config.getoption("--cluster") and not hasattr(session.config, "workerinput"):
+        with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            try:
+                lifecycle.up()
+            except NoClusterError as error:
+                pytest.exit(f"--cluster: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """End-to-end tests are not run without a cluster."""
+    if not config.getoption("--cluster"):
+        for item in items:
+            if item.nodeid.startswith(_TESTS):
+                item.add_marker(pytest.mark.skip(reason="not run: no cluster"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says that end-to-end tests were not run and how to run them; or where the cluster is that is left for the next."""
+    if config.getoption("--cluster"):
+        terminalreporter.write_line("The cluster is left running, for the next time: make cluster-down ends it.")
+        return
+    left = [report for report in terminalreporter.getreports("skipped") if report.nodeid.startswith(_TESTS)]
+    if left:
+        terminalreporter.section("END-TO-END TESTS WERE NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.write_line(f"{len(left)} tests need a Kubernetes cluster. To get one and run them:")
+        terminalreporter.write_line(f"    {_GET_ONE}")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> State:
+    """The cluster that is up."""
+    state = read_state()
+    if state is None:
+        pytest.fail("the cluster has been taken down during the tests")
+    return state
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(cluster: State) -> Iterator[Path]:
+    """Its kubeconfig, which KUBECONFIG names while tests run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", cluster.kubeconfig)
+        yield Path(cluster.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def docker_host(cluster: State) -> str | None:
+    """DOCKER_HOST of the Docker daemon that holds the nodes; None for the default one, or for a cluster of the user's."""
+    return cluster.docker_host
+
+
+@pytest.fixture(scope="session")
+def runner_image(cluster: State) -> str | None:
+    """The project's image, built from this tree; nodes that kind made have it."""
+    return cluster.runner
+
+
+@pytest.fixture(scope="session")
+def load_image(cluster: State) -> Callable[[str], None]:
+    """Gives the nodes an image that Docker has; a cluster of the user's has to pull it by itself."""
+
+    def load(image: str) -> None:
+        if cluster.kind:
+            nodes.load([image], {**os.environ, **({"DOCKER_HOST": cluster.docker_host} if cluster.docker_host else {})})
+
+    return load
+
+
+@pytest.fixture
+def namespace(kubeconfig: Path) -> Iterator[str]:
+    """A new namespace that admits restricted pods only; its deletion is asked for at the end, and not waited for."""
+    from kubernetes import client, config
+
+    name = f"e2e-{secrets.token_hex(4)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "scoremill.dev/test": "e2e"}
+    with config.new_client_from_config(str(kubeconfig)) as api:
+        core = client.CoreV1Api(api)
+        core.create_namespace({"metadata": {"name": name, "labels": labels}}, _request_timeout=30)
+        yield name
+        core.delete_namespace(name, _request_timeout=30)
+
+
+@pytest.fixture(scope="session")
+def s3(cluster: State) -> Store:
+    """The S3 server that all tests share; `s3.bucket()` is a new bucket."""
+    return Store(stores.known("s3", cluster.s3_endpoint))
+
+
+@pytest.fixture(scope="session")
+def gcs(cluster: State) -> Store:
+    """The Google Cloud Storage server that all tests share; `gcs.bucket()` is a new bucket."""
+    return Store(stores.known("gcs", cluster.gcs_endpoint))
+
+
+@pytest.fixture
+def own_store(cluster: State) -> Iterator[Callable[[stores.Kind], Store]]:
+    """Starts a server that a test may stop and start again: `own_store("s3").server.stop()`."""
+    started = []
+    host = stores.known("s3", cluster.s3_endpoint).host
+
+    def start(kind: stores.Kind) -> Store:
+        server = stores.new(kind, host, f"-{secrets.token_hex(4)}")
+        server.start()
+        started.append(server)
+        return Store(server)
+
+    yield start
+    for server in started:
+        server.stop()
+        remains.remove(server.folder)
