@@ -94,6 +94,19 @@ def test_private_text_is_hashed_or_left_out_if_asked(model, tmp_path, rule, keys
     assert {key for one in found for key in one if key.startswith("raw")} == keys
     if rule == "Hash":
         assert [one["rawSha256"] for one in found[:7]] == [hashlib.sha256(row).hexdigest() for row in BAD]
+    if rule != "Keep":
+        reasons = [one["reason"] for one in found[:7]]
+        assert reasons[2:5] == ["is not a float64", "the model raises ValueError", "is not a float64"]
+
+
+@pytest.mark.parametrize("bad", [b"1,is not a hush,1\n", b"1,2e6,1\n"])
+def test_private_text_is_in_no_message_of_the_run_that_it_ends(model, tmp_path, bad):
+    (tmp_path / "in.csv").write_bytes(HEADER + bad + rows(2, 5))
+    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"raw": "Omit", "onRowError": "Fail"})
+    with pytest.raises(BudgetError, match=f"byte {len(HEADER)}") as raised:
+        score(job, cluster="in-process")
+    assert "hush" not in str(raised.value)
+    assert "2e+06" not in str(raised.value)
 
 
 def test_a_local_cluster_rejects_the_same_rows_in_the_same_bytes(model, tmp_path):

@@ -13,11 +13,22 @@ from scoremill.errors import BudgetError, ModelError, ScoremillError
 
 Results = dict[str, np.ndarray]
 Predict = Callable[[pd.DataFrame], Results]
+Tell = Callable[[BaseException], str]
 
 SINGLES = 8
 """When so many single rows, spread over a batch, raise, and the task has scored none, the model is at fault."""
 _NEVER_BISECTED = (MemoryError, OSError, ScoremillError, ImportError)
 """Faults of the machine or of the bundle, not of a row."""
+
+
+def reason_of(error: BaseException) -> str:
+    """The last line of the traceback, as people know it, on one line."""
+    return " ".join("".join(traceback.format_exception_only(error)).split())[:500]
+
+
+def kind_of(error: BaseException) -> str:
+    """What was raised, without its text, which may quote the row."""
+    return f"the model raises {type(error).__name__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +41,24 @@ class Failed:
 
 
 def predict_rows(
-    predict: Predict, frame: pd.DataFrame, most: int | None, *, has_scored: bool = False
+    predict: Predict,
+    frame: pd.DataFrame,
+    most: int | None,
+    *,
+    has_scored: bool = False,
+    tell: Tell = reason_of,
 ) -> tuple[Results | None, list[Failed]]:
     """The results of the rows that can be scored, in their order and from one call, and those that cannot.
 
     Gives up with a BudgetError beyond `most` failures, and with a ModelError where the model fails on everything,
-    unless it `has_scored` rows before.
+    unless it `has_scored` rows before. `tell` makes the reasons of what was raised.
     """
     try:
         return predict(frame), []
     except _NEVER_BISECTED:
         raise
     except Exception as error:
-        search = _Search(predict, frame, most, error)
+        search = _Search(predict, frame, most, error, tell)
     if not has_scored:
         search.probe()
     failed = search.run()
@@ -55,7 +71,7 @@ def predict_rows(
         raise
     except Exception as error:
         raise ModelError(
-            f"the model raises on rows together that it scores in part: {reason_of(error)}",
+            f"the model raises on rows together that it scores in part: {tell(error)}",
             "Its rows depend on one another; score with --batch-rows that it can bear (which begins the output anew).",
         ) from None
 
@@ -63,8 +79,8 @@ def predict_rows(
 class _Search:
     """Bisection of a batch whose rows raise, left half first."""
 
-    def __init__(self, predict: Predict, frame: pd.DataFrame, most: int | None, error: Exception) -> None:
-        self._predict, self._frame, self._most, self._error = predict, frame, most, error
+    def __init__(self, predict: Predict, frame: pd.DataFrame, most: int | None, error: Exception, tell: Tell) -> None:
+        self._predict, self._frame, self._most, self._error, self._tell = predict, frame, most, error, tell
         self._failed: list[Failed] = []
 
     def probe(self) -> None:
@@ -73,7 +89,7 @@ class _Search:
             return
         positions = np.linspace(0, len(self._frame) - 1, SINGLES).astype(int)
         if all(self._raised(at, at + 1) for at in positions.tolist()):
-            raise model_error(self._error)
+            raise model_error(self._tell(self._error))
 
     def run(self) -> list[Failed]:
         """The rows on which the model raises."""
@@ -82,9 +98,9 @@ class _Search:
 
     def _halve(self, start: int, stop: int, error: Exception) -> None:
         if stop - start == 1:
-            self._failed.append(Failed(start, reason_of(error)))
+            self._failed.append(Failed(start, self._tell(error)))
             if self._most is not None and len(self._failed) > self._most:
-                raise BudgetError(f"more rows are rejected than may be, the last because of {reason_of(error)}",
+                raise BudgetError(f"more rows are rejected than may be, the last because of {self._tell(error)}",
                                   "Mend the rows or the model, or raise the budget (--max-errors, "
                                   "--max-error-fraction); the same command goes on.")  # fmt: skip
             return
@@ -104,12 +120,7 @@ class _Search:
         return None
 
 
-def reason_of(error: BaseException) -> str:
-    """The last line of the traceback, as people know it, on one line."""
-    return " ".join("".join(traceback.format_exception_only(error)).split())[:500]
-
-
-def model_error(error: BaseException) -> ModelError:
+def model_error(reason: str) -> ModelError:
     """The model fails on every row that was tried."""
-    return ModelError(f"the model raises on every row that was tried: {reason_of(error)}",
+    return ModelError(f"the model raises on every row that was tried: {reason}",
                       "Score a few rows in Python with the same bundle, or see `scoremill model inspect`.")  # fmt: skip

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from scoremill.storage.rows import Reject, Rows
 
 from .batches import rebatch
 from .inputs import Opened
-from .predict import Results, predict_rows
+from .predict import Results, kind_of, predict_rows, reason_of
 from .results import part_schema, result_arrays
 from .work import Work
 
@@ -91,6 +91,8 @@ class _Scoring:
         with self._clock("predict"):
             values, rows, bad = self._predict(frame, rows, len(rejects))
             rejects = rejects + bad
+        if self._work.settings.raw != "Keep":
+            rejects = [_without_value(reject) for reject in rejects]
         self._count(len(rows), rejects)
         with self._clock("write"):
             return Scored(self._table(rows, values), sorted(rejects, key=lambda reject: reject.row))
@@ -113,6 +115,7 @@ class _Scoring:
             frame,
             most,
             has_scored=self._model_works or self._counts.scored > 0,
+            tell=reason_of if work.settings.raw == "Keep" else kind_of,
         )
         if failed:
             bad = [rows.reject(one.position, None, one.reason) for one in failed]
@@ -165,3 +168,10 @@ class _Scoring:
         before = np.asarray(self._opened.firsts) - np.asarray(self._opened.origins)
         offsets = np.where(in_parquet, rows.numbers - before[pieces], offsets)
         return [source.cast(pa.string()), pa.array(offsets, pa.int64())]
+
+
+def _without_value(reject: Reject) -> Reject:
+    """`reject` without the value that does not convert, which its reason begins with."""
+    if reject.column is None:
+        return reject
+    return replace(reject, reason=reject.reason[reject.reason.rindex("is not a") :])
