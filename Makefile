@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster-up cluster-down check verify generate bench format changelog clean
+.PHONY: help demo test cluster-up cluster-down images images-lock chart check verify generate bench format changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,18 +26,40 @@ cluster-up: $(READY) ## a Kubernetes cluster for end-to-end tests, by kind (10 m
 cluster-down: $(READY) ## end that cluster; caches stay
 	$(BIN)/python -m tests.cluster down
 
+# BUILD='buildah build' or another builder; ARGS='--build-arg BASE=…' for another base.
+BUILD    ?= docker build
+VERSION   = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/scoremill/__init__.py)
+REVISION  = $(shell git rev-parse HEAD)
+
+images: ## build the image of driver, scheduler and workers
+	$(BUILD) $(ARGS) --file images/runner/Dockerfile --tag ghcr.io/scoremill/runner:$(VERSION) \
+	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .
+
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make images-lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
+       --python-version 3.11 --generate-hashes --no-annotate
+
+images-lock: $(READY) ## pin the newest libraries for the images
+	$(LOCK) --no-emit-package kubernetes-asyncio --no-emit-package pykube-ng -o images/runner/requirements.lock pyproject.toml
+	echo 'hatchling>=1.26' | $(LOCK) -o images/runner/build.lock -
+
+chart: $(READY) ## put dask-kubernetes' chart into helm/scoremill/charts, and test ours (needs Go)
+	$(BIN)/python helm/vendor.py
+	$(BIN)/python -m pytest tests/chart $(ARGS)
+
 check: $(READY) ## style, types, layers, and that generated files are those in the tree
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python helm/generate.py --check
 
 verify: generate ## regenerate what is generated; fails where that changes the tree
-	git diff --exit-code -- docs
+	git diff --exit-code -- docs helm
 
-generate: $(READY) ## write the generated files: CLI reference, job reference, JSON schema
+generate: $(READY) ## write the generated files: CLI reference, job reference, JSON schema, the chart's README and schema
 	$(BIN)/python docs/generate.py
+	$(BIN)/python helm/generate.py
 
 bench: $(READY) ## speed and memory beside a bare loop and dask.dataframe (ARGS='--rows 1000000' for less)
 	$(BIN)/python benchmarks/run.py $(ARGS)

@@ -36,3 +36,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "scoremill.roleKind" -}}
 {{ .Values.rbac.clusterWide | ternary "ClusterRole" "Role" }}
 {{- end }}
+
+{{- /* ClusterRoles of releases in several namespaces need names of their own. */ -}}
+{{- define "scoremill.rolePrefix" -}}
+{{ if .Values.rbac.clusterWide }}{{ .Release.Namespace }}-{{ end }}{{ include "scoremill.fullname" . }}
+{{- end }}

@@ -1,0 +1,153 @@
+"""The chart: what it renders, what it refuses, and that it agrees with the code that relies on it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scoremill.cli.kube import KINDS
+from scoremill.deploy import names, policy
+from scoremill.deploy.cluster import dask_cluster
+from scoremill.spec import Cluster, Credentials
+from tests.chart.conftest import EVERYWHERE, Object, Render
+from tests.chart.schemas import FILE, write_schemas
+from tests.chart.tools import tool
+
+# The first test that wants a tool builds it.
+pytestmark = pytest.mark.timeout(900)
+
+ALL_VALUES = ["--values", str(Path(__file__).parent / "all-values.yaml")]
+CASES = {"defaults": [], "everywhere": EVERYWHERE, "all values": ALL_VALUES}
+cases = pytest.mark.parametrize("arguments", CASES.values(), ids=CASES.keys())
+
+
+def run(name: str, *arguments: str | Path, text: str | None = None) -> None:
+    """Runs a tool; its words are the failure's."""
+    done = subprocess.run([tool(name), *arguments], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
+    return [each for each in objects if each["kind"] in kinds]
+
+
+def test_helm_finds_nothing_to_blame(chart: Path) -> None:
+    run("helm", "lint", "--strict", chart)
+
+
+def test_templates_render_what_their_suites_say(chart: Path) -> None:
+    run("helm-unittest", chart)
+
+
+@cases
+def test_objects_are_what_kubernetes_takes(render: Render, arguments: list[str], tmp_path: Path) -> None:
+    objects = render(*arguments)
+    write_schemas(tmp_path, {(each["apiVersion"], each["kind"]) for each in objects})
+    run("kubeconform", "-strict", "-schema-location", f"{tmp_path}/{FILE}", "-", text=yaml.safe_dump_all(objects))
+
+
+def test_a_field_that_kubernetes_does_not_know_would_be_found(render: Render, tmp_path: Path) -> None:
+    objects = of_kind(render(), "Deployment")
+    write_schemas(tmp_path, {("apps/v1", "Deployment")})
+    objects[0]["spec"]["template"]["spec"]["containers"][0]["readyness"] = {}
+    with pytest.raises(AssertionError, match="readyness"):
+        run("kubeconform", "-strict", "-schema-location", f"{tmp_path}/{FILE}", "-", text=yaml.safe_dump_all(objects))
+
+
+def test_nothing_is_critical_to_kube_score(render: Render) -> None:
+    run("kube-score", "score", "-", text=yaml.safe_dump_all(render()))
+
+
+@cases
+def test_no_rule_has_a_wildcard(render: Render, arguments: list[str]) -> None:
+    roles = of_kind(render(*arguments), "Role", "ClusterRole")
+    assert roles
+    assert "*" not in str([role["rules"] for role in roles])
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("clusters.wroker=1", "wroker"),
+        ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("image.digest=sha256:12", "digest"),
+        ("networkPolicies.apiServerPorts={0}", "apiServerPorts"),
+        ("clusters.worker.resources.limits.memory=3Gi", "memory"),
+    ],
+)
+def test_values_that_nothing_reads_are_refused(render: Render, setting: str, said: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        render("--set", setting)
+    assert said in refused.value.stderr
+
+
+def test_drivers_may_do_what_the_commands_do(render: Render) -> None:
+    (role,) = (
+        each for each in of_kind(render(*EVERYWHERE), "ClusterRole") if each["metadata"]["name"].endswith("driver")
+    )
+    allowed = {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    for prefix, plural in KINDS.values():
+        group = prefix.split("/")[2] if prefix.startswith("/apis/") else ""
+        assert (group, plural, "list") in allowed
+
+
+def clusters_template(objects: list[Object]) -> dict[str, Any]:
+    (defaults,) = of_kind(objects, "ConfigMap")
+    template: dict[str, Any] = yaml.safe_load(defaults["data"]["template.yaml"])
+    return template
+
+
+def test_clusters_take_their_places_and_credentials_from_the_values(render: Render) -> None:
+    template = clusters_template(render(*ALL_VALUES))
+    spec = dask_cluster("trips", "science", "other/image:1", Cluster(template=template), Credentials())["spec"]
+    worker, scheduler = spec["worker"]["spec"], spec["scheduler"]["spec"]
+    container = worker["containers"][0]
+
+    assert container["image"].startswith("registry.example/runner@sha256:")
+    assert container["envFrom"] == [{"secretRef": {"name": "buckets"}}]
+    assert {"name": "AWS_REGION", "value": "eu-central-1"} in container["env"]
+    assert container["resources"]["limits"]["ephemeral-storage"] == "50Gi"
+    assert container["resources"]["limits"]["memory"] == container["resources"]["requests"]["memory"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["args"][:2] == ["dask", "worker"]
+    assert worker["serviceAccountName"] == "works"
+    assert worker["tolerations"][0]["key"] == "spot"
+    assert worker["securityContext"]["runAsNonRoot"] is True
+    assert worker["securityContext"]["supplementalGroups"] == [2000]
+    assert worker["priorityClassName"] == "low"
+    assert scheduler["nodeSelector"] == {"pool": "system"}
+    assert scheduler["imagePullSecrets"] == [{"name": "registry"}]
+    assert "envFrom" not in scheduler["containers"][0]
+    assert "serviceAccountName" not in scheduler
+
+
+def test_default_template_changes_nothing_but_image_and_account(render: Render) -> None:
+    template = clusters_template(render())
+    image = template["spec"]["worker"]["spec"]["containers"][0]["image"]
+    plain = Cluster(service_account="mill-scoremill-worker")
+    with_template = dask_cluster("trips", "science", image, Cluster(template=template), Credentials())["spec"]
+    without = dask_cluster("trips", "science", image, plain, Credentials())["spec"]
+    for part in ("scheduler", "worker"):
+        assert with_template[part]["spec"]["containers"][0].pop("imagePullPolicy") == "IfNotPresent"
+        assert with_template[part] == without[part]
+
+
+def test_policies_speak_of_the_same_pods_and_ports_as_those_of_a_cluster(render: Render) -> None:
+    objects = render()
+    (operator,) = of_kind(objects, "Deployment")
+    (egress,) = (each["spec"]["egress"] for each in of_kind(objects, "NetworkPolicy") if "egress" in each["spec"])
+    labels = operator["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/name"] == policy.OPERATOR
+    assert egress[1]["to"][0]["podSelector"]["matchLabels"] == {names.DASK_COMPONENT: "scheduler"}
+    assert {port["port"] for port in egress[1]["ports"]} == {names.COMM_PORT, names.HTTP_PORT}
+    assert names.labels("trips")["app.kubernetes.io/part-of"] == "scoremill"
