@@ -79,6 +79,7 @@ def _wait_or_remove(at: Named, seconds: float, *, removes: bool) -> None:
         wait_until_up(at, seconds, _say)
     except ScoremillError:
         if removes:
+            _say("not up in time: removing it again (--keep leaves it to be looked at)")
             remove(at, 60, _say)
         raise
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scoremill.deploy import Certificates, autoscaler, is_cluster_name, names, owned_by
-from scoremill.errors import ClusterError, UsageError
+from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.spec import ScoringJob, Workers
 
 from .kube import Kube, Object, connect
@@ -71,8 +71,13 @@ def create(at: Named, cluster: Object, children: list[Object]) -> bool:
     """
     made = at.kube.create(cluster)
     owner = made or _same(at, cluster)
-    for child in children:
-        _create_child(at, owned_by(child, owner))
+    try:
+        for child in children:
+            _create_child(at, owned_by(child, owner))
+    except ScoremillError:
+        if made:
+            at.kube.delete("DaskCluster", at.name)
+        raise
     return made is not None
 
 

@@ -25,6 +25,8 @@ OURS = (
 """Kinds of the objects of a cluster."""
 _POLL = 1.0
 _LOG_LINES = 15
+_NO_LOG = "unable to retrieve container logs"
+"""What the kubelet answers in place of a log that it has just removed."""
 
 
 def observe(at: Named, http: Forward) -> Observed:
@@ -73,7 +75,11 @@ def _crashes(pod: Object) -> bool:
 
 def _last_words(at: Named, pod: Object) -> str:
     name = pod["metadata"]["name"]
-    return at.kube.log(name, _LOG_LINES, previous=True) or at.kube.log(name, _LOG_LINES) or ""
+    for previous in (True, False):
+        text = at.kube.log(name, _LOG_LINES, previous=previous)
+        if text and not text.startswith(_NO_LOG):
+            return text
+    return ""
 
 
 def ask(http: Forward, path: str) -> Any:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import names
+from .policy import OPERATOR
 from .quantities import asked, largest_node
 
 Object = Mapping[str, Any]
 
 OPERATOR_SECONDS = 15.0
 """Time in which dask-kubernetes' operator, if it runs, has made the scheduler's Deployment."""
+
+
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
+"""What is laid before the message of the last attempt while the next is waited for."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,6 @@ class Observed:
     events: tuple[Object, ...] = ()
     """Of the cluster's objects, oldest first."""
     nodes: tuple[Object, ...] = ()
-    quotas: tuple[Object, ...] = ()
     logs: Mapping[str, str] = field(default_factory=dict)
     """The tails of pods that crash, by name."""
 
@@ -76,34 +81,40 @@ def _operator(seen: Observed) -> Cause | None:
         "OperatorNotRunning",
         "nothing takes up the DaskCluster",
         "Check that dask-kubernetes' operator runs and watches this namespace: kubectl get pods --all-namespaces "
-        f"--selector app.kubernetes.io/name={names_of_operator()}.",
+        f"--selector app.kubernetes.io/name={OPERATOR}.",
     )
 
 
 def _refused_pods(seen: Observed) -> Cause | None:
     """Pods that the API server does not let a ReplicaSet make."""
-    for message in _refusals(seen):
-        if "exceeded quota" in message:
-            return Cause("QuotaExceeded", message, "Ask for less (--workers, --memory, --cpu), or for a larger quota.")
-        if "violates PodSecurity" in message:
-            return Cause(
-                "PodSecurityViolation", message, "Take out of --template what the namespace's Pod Security forbids."
-            )
-        if "serviceaccount" in message and "not found" in message:
-            return Cause("MissingServiceAccount", message, "Create it, or give another --service-account.")
-        return Cause("PodsRefused", message, "The cluster's rules refuse such pods; see --template.")
+    for part, message in _refusals(seen):
+        evidence = f"Kubernetes refuses {part}: {_FORBIDDEN.sub('', message)}"
+        for words, reason, mend in _REFUSALS:
+            if all(word in message for word in words):
+                return Cause(reason, evidence, mend)
+        return Cause("PodsRefused", evidence, "The cluster's rules refuse such pods; see --template.")
     return None
 
 
-def _refusals(seen: Observed) -> Iterator[str]:
+_REFUSALS = (
+    (("exceeded quota",), "QuotaExceeded", "Ask for less (--workers, --memory, --cpu), or for a larger quota."),
+    (("violates PodSecurity",), "PodSecurityViolation",
+     "Take out of --template what the namespace's Pod Security forbids."),
+    (("serviceaccount", "not found"), "MissingServiceAccount", "Create it, or give another --service-account."),
+)  # fmt: skip
+_FORBIDDEN = re.compile(r'^(Error creating: )?pods "[^"]*" is forbidden: (error looking up service account \S+: )?')
+
+
+def _refusals(seen: Observed) -> Iterator[tuple[str, str]]:
+    """The part whose pods are refused, and the words in which."""
     for deployment in seen.deployments:
         for condition in deployment.get("status", {}).get("conditions", ()):
             if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                yield _told(condition.get("message", ""))
+                yield _part_of(deployment), condition.get("message", "")
     if len(seen.pods) < len(seen.deployments):
         for event in reversed(seen.events):
             if event.get("reason") == "FailedCreate":
-                yield _told(event.get("message", ""))
+                yield "a pod", event.get("message", "")
 
 
 def _broken_pods(seen: Observed) -> Cause | None:
@@ -122,7 +133,7 @@ def _waiting(pod: Object, container: Object, seen: Observed) -> Cause | None:
     if reason in {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}:
         return Cause(
             "ImagePull",
-            f"{_part(pod)}: {reason}: image {container['image']} cannot be had: {message}",
+            f"{_part(pod)}: image {container['image']} cannot be had: {_BACK_OFF.sub('', message) or reason}",
             "Give an --image that the nodes can pull, and pull secrets by --template if its registry asks for them.",
         )
     if reason in {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}:
@@ -150,8 +161,7 @@ def _ended(pod: Object, container: Object, seen: Observed) -> Cause | None:
     tail = seen.logs.get(pod["metadata"]["name"], "").strip()
     return Cause(
         "CrashLoop",
-        f"{_part(pod)} ended with code {ended.get('exitCode')}, {container.get('restartCount', 0)} restarts"
-        + (f"; its log's last lines:\n{tail}" if tail else ""),
+        f"{_part(pod)} ended with code {ended.get('exitCode')}" + (f"; its log's last lines:\n{tail}" if tail else ""),
         "Check the --image: it needs Python, dask and scoremill in the versions used here.",
     )
 
@@ -196,13 +206,6 @@ def _progress(seen: Observed) -> Cause:
     return Cause("Workers", f"{seen.registered} of {seen.workers} workers have registered")
 
 
-def names_of_operator() -> str:
-    """Value of `app.kubernetes.io/name` on dask-kubernetes' operator."""
-    from .policy import OPERATOR
-
-    return OPERATOR
-
-
 def _by_part(pods: tuple[Object, ...]) -> list[Object]:
     return sorted((pod for pod in pods if "deletionTimestamp" not in pod["metadata"]), key=_is_worker)
 
@@ -212,8 +215,8 @@ def _is_worker(pod: Object) -> bool:
 
 
 def _part(pod: Object) -> str:
-    return f"{'a worker' if _is_worker(pod) else 'the scheduler'} (pod {pod['metadata']['name']})"
+    return f"{_part_of(pod)} (pod {pod['metadata']['name']})"
 
 
-def _told(message: str) -> str:
-    return message.removeprefix("Error creating: ").strip()
+def _part_of(made: Object) -> str:
+    return "a worker" if _is_worker(made) else "the scheduler"

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scoremill.units import format_bytes, parse_bytes
+from scoremill.units import format_bytes
 
 Object = Mapping[str, Any]
 
-
-def cores(quantity: str | int) -> float:
-    """`1500m` and `1.5` as cores."""
-    text = str(quantity)
-    return int(text[:-1]) / 1000 if text.endswith("m") else float(text)
-
-
-def bytes_of(quantity: str | int) -> int:
-    """`4Gi`, `500M` and `1024` as bytes."""
-    text = str(quantity)
-    return int(text[:-1]) // 1000 if text.endswith("m") else parse_bytes(text.replace("k", "K"))
+_SUFFIXES = {
+    "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
+}  # fmt: skip
+"""Of resource.Quantity, k8s.io/apimachinery."""
 
 
-def told(resource: str, quantity: str | int) -> str:
+def amount(quantity: str | float) -> float:
+    """`1500m`, `1.5`, `4Gi` and `1e3` as numbers."""
+    match = re.fullmatch(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)([a-zA-Z]*)", str(quantity))
+    if match is None or match[2] not in _SUFFIXES:
+        raise ValueError(f"{quantity!r} is no quantity")
+    return float(match[1]) * _SUFFIXES[match[2]]
+
+
+def told(resource: str, quantity: str | float) -> str:
     """`quantity` for people."""
-    return f"{cores(quantity):g}" if resource == "cpu" else format_bytes(bytes_of(quantity))
+    return f"{amount(quantity):,g}" if resource == "cpu" else format_bytes(amount(quantity))
 
 
 def asked(pod: Object, resource: str) -> str:
@@ -38,6 +41,6 @@ def largest_node(nodes: Iterable[Object]) -> str | None:
     allocatable = [node["status"]["allocatable"] for node in nodes if not node["spec"].get("unschedulable")]
     if not allocatable:
         return None
-    cpu = max(cores(each["cpu"]) for each in allocatable)
-    memory = max(bytes_of(each["memory"]) for each in allocatable)
-    return f"{cpu:g} CPU and {format_bytes(memory)}"
+    cpu = max(amount(each["cpu"]) for each in allocatable)
+    memory = max(amount(each["memory"]) for each in allocatable)
+    return f"{told('cpu', cpu)} CPU and {told('memory', memory)}"
