@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from scoremill.bundle import Bundle, open_bundle
 from scoremill.errors import FitError, UsageError
-from scoremill.plan import Listing, Needs, Plan, build_plan
-from scoremill.spec import Column, Errors, JobSpec, ScoringJob
+from scoremill.plan import Needs, Plan, Survey, build_plan
+from scoremill.spec import Column, Errors, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
 
 from .results import Shape, result_columns
 from .work import Work
+
+Part = TypeVar("Part", Model, Input, Output)
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class Prepared:
         )
 
 
-def prepare(job: ScoringJob, listing: Listing | None = None) -> Prepared:
-    """The bundle and the plan of `job`; the plan's problems are in it. `listing` is its input, if that is known.
+def prepare(job: ScoringJob, survey: Survey | None = None) -> Prepared:
+    """The bundle and the plan of `job`; the plan's problems are in it. `survey` is of its input, if that is known.
 
     UsageError for a method or column that there is not, or an untrusted bundle; SkewError for other versions.
     """
@@ -54,7 +57,7 @@ def prepare(job: ScoringJob, listing: Listing | None = None) -> Prepared:
     needs = Needs(bundle.digest, method, bundle.columns)
     shape = Shape(tuple(spec.output.columns.items()), spec.output.threshold, spec.output.dtype)
     names = [column.name for _, column in result_columns(shape, results)]
-    plan = build_plan(spec, needs, names, listing)
+    plan = build_plan(spec, needs, names, survey)
     _refuse_folders(spec.output.partition_by, [*(column.name for column in plan.settings.keep), *names])
     return Prepared(spec, bundle, plan, results)
 
@@ -81,13 +84,24 @@ def _most_rejects(errors: Errors, plan: Plan) -> int | None:
 
 def _absolute(spec: JobSpec) -> JobSpec:
     """`spec` with local paths that mean the same in every process."""
+    model, source, output = spec.model, spec.input, spec.output
     return spec.model_copy(
         update={
-            "model": spec.model.model_copy(update={"uri": absolute(spec.model.uri)}),
-            "input": spec.input.model_copy(update={"uris": tuple(map(absolute, spec.input.uris))}),
-            "output": spec.output.model_copy(update={"uri": absolute(spec.output.uri)}),
+            "model": _at(model, model.storage, uri=absolute(model.uri)),
+            "input": _at(source, source.storage, uris=tuple(map(absolute, source.uris))),
+            "output": _at(output, output.storage, uri=absolute(output.uri)),
+            "storage": _absolute_files(spec.storage),
         }
     )
+
+
+def _at(part: Part, storage: Storage | None, **places: Any) -> Part:
+    return part.model_copy(update={**places, "storage": storage and _absolute_files(storage)})
+
+
+def _absolute_files(storage: Storage) -> Storage:
+    files = {"ca_bundle": storage.ca_bundle, "options_file": storage.options_file}
+    return storage.model_copy(update={name: absolute(path) for name, path in files.items() if path})
 
 
 def refuse_problems(plan: Plan) -> None:
