@@ -16,7 +16,6 @@ from scoremill.bundle import inspect
 from scoremill.errors import UsageError
 from scoremill.ledger import Ledger, Manifest, read_manifest
 from scoremill.naming import LEDGER, SUCCESS
-from scoremill.plan import Source
 from scoremill.spec import Csv, Input, ScoringJob, merge, parse_job
 from scoremill.storage.filesystem import Store, is_local
 
@@ -146,8 +145,7 @@ def _by_file(records: Iterable[Record]) -> Iterator[tuple[list[str], list[Record
 
 def _path_columns(uri: str) -> list[str]:
     """The folders `NAME=VALUE` of a path; UsageError where a listing would leave one out."""
-    folder, _, name = uri.rpartition("/")
-    steps = [f"{key}={value}" for key, value in Source(folder, name, 0, "", "", "csv").hive().items()]
+    steps = [step for step in uri.split("/")[:-1] if step.find("=") > 0]
     hidden = [step for step in steps if step[0] in "._"]
     if hidden:
         raise UsageError(f"rows of {uri} cannot be retried: the folder {hidden[0]} counts only where it is written out",

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 PACK_BELOW = 16
 """Files smaller than 1/16 of a partition are packed, several to a partition."""
@@ -13,6 +14,7 @@ PACK_TO = 4
 """Packing stops at 1/4 of a partition, so that many small files still spread over workers."""
 PACK_FILES = 1000
 """The most files in one partition."""
+_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,12 @@ class Source:
     def is_compressed(self) -> bool:
         return self.name.lower().endswith((".gz", ".bz2", ".zst", ".xz"))
 
-    def hive(self) -> dict[str, str]:
-        """Columns in its path: `year=2009/a.csv` gives `{"year": "2009"}`."""
-        steps = f"{self.root}/{self.name}".split("/")[:-1]
-        return {key: value for key, found, value in (step.partition("=") for step in steps) if found and key}
+    def hive(self) -> dict[str, str | None]:
+        """Columns in its path: `year=2009/a.csv` gives `{"year": "2009"}`, without the escapes that Hive makes."""
+        steps = (step.partition("=") for step in f"{self.root}/{self.name}".split("/")[:-1])
+        return {
+            unquote(key): None if value == _NULL else unquote(value) for key, found, value in steps if found and key
+        }
 
 
 @dataclass(frozen=True, slots=True)
