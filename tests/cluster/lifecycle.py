@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.cluster import daemon, dask, images, machine, nodes, remains, stores
+from tests.cluster import daemon, dask, images, machine, network, nodes, remains, stores
 from tests.cluster.places import CLUSTERS, KUBECONFIG, NAME, OWN, State, given_kubeconfig, read_state
 from tests.cluster.steps import NoClusterError, alone
 
@@ -20,7 +20,10 @@ def up() -> State:
 
 
 def down() -> None:
-    """Nothing that `up` started is left: no process, mount, link, control group or packet filter rule. Caches stay."""
+    """Nothing that `up` started is left: no process, mount, link, control group or packet filter rule. Caches stay.
+
+    NoClusterError names what could not be taken away.
+    """
     with alone(CLUSTERS / "lock"):
         state = read_state()
         stores.stop_all()
@@ -28,6 +31,8 @@ def down() -> None:
             nodes.delete(dict(os.environ))
         daemon.stop()
         remains.remove(OWN)
+        if left := remains.left(daemon.DAEMON):
+            raise NoClusterError("\n  ".join(["could not be taken away:", *left]))
 
 
 def _given(kubeconfig: Path) -> State:
@@ -45,7 +50,7 @@ def _kind() -> State:
     else:
         environment, host, node, base = dict(os.environ), os.environ.get("DOCKER_HOST"), machine.PUBLISHED_NODE, None
     nodes.create(node, environment)
-    s3, gcs = _stores(daemon.gateway(environment))
+    s3, gcs = _stores(network.gateway(environment))
     runner, operator = images.project(base, environment)
     nodes.load([runner, operator], environment)
     dask.install(KUBECONFIG, operator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -12,9 +13,12 @@ NAME = "scoremill-test"
 SOURCES = Path(__file__).parent
 CACHE = Path.home() / ".cache" / "scoremill"
 BINARIES = CACHE / "bin"
-CLUSTERS = CACHE / "cluster"
-PARTS = CLUSTERS / "parts"
+PARTS = CACHE / "cluster" / "parts"
 """What costs time to make and depends on versions only; each file's name holds a digest of what it was made from."""
+CLUSTERS = Path(os.environ.get("SCOREMILL_TEST_CLUSTERS", PARTS.parent))
+"""Clusters in another folder meet nothing of those in this one."""
+MARK = hashlib.sha256(str(CLUSTERS).encode()).hexdigest()[:8]
+"""What tells the kernel's objects of these clusters from others."""
 DAEMON = CLUSTERS / "docker"
 OWN = CLUSTERS / NAME
 """The cluster's own folder: gone after `down`."""

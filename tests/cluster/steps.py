@@ -6,7 +6,7 @@ import fcntl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +52,29 @@ def succeeds(*command: str | Path, env: Mapping[str, str] | None = None, timeout
         return not subprocess.run(command, env=env, timeout=timeout, capture_output=True, check=False).returncode
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+def detach(command: list[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+    """Starts a process that outlives this one; its words are added to `log`."""
+    with log.open("ab") as words:
+        subprocess.run(
+            ["setsid", "--fork", *command], env=env, stdin=subprocess.DEVNULL, stdout=words, stderr=words, check=True
+        )
+
+
+def until(condition: Callable[[], object], seconds: float) -> bool:
+    """Whether `condition` has come to hold within that time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def last_words(log: Path) -> str:
+    """The end of a log, to stand below an error's first line."""
+    return "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-10:])
 
 
 @contextmanager

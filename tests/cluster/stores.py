@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Literal
 from tests.cluster import remains
 from tests.cluster.parts import tool
 from tests.cluster.places import OWN
-from tests.cluster.steps import NoClusterError
+from tests.cluster.steps import NoClusterError, detach, last_words, until
 from tests.support.s3 import CREDENTIALS
 
 Kind = Literal["s3", "gcs"]
@@ -39,27 +37,27 @@ class Server:
     def start(self) -> None:
         """It answers. NoClusterError with the last words of its log if it ends instead."""
         (self.folder / "objects").mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                self._command(), env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        while process.poll() is None:
-            if self.answers():
-                return
-            time.sleep(0.05)
-        words = (self.folder / "log").read_text(errors="replace").splitlines()[-5:]
-        raise NoClusterError("\n  ".join([f"{_BINARY[self.kind]} ended with {process.returncode}:", *words]))
+        log = self.folder / "log"
+        detach(self._command(), log, self._environment())
+        if not until(lambda: self.answers() or not self._processes(), 20) or not self.answers():
+            raise NoClusterError(f"{_BINARY[self.kind]} does not answer:{last_words(log)}")
 
     def stop(self) -> None:
         """Nobody answers at its endpoint: connections are refused."""
-        remains.kill(lambda: remains.processes(self.folder, _BINARY[self.kind]))
+        remains.kill(self._processes)
 
     def answers(self) -> bool:
         """Whether connections are taken."""
         with suppress(OSError), socket.create_connection((self.host, self.port), timeout=2):
             return True
         return False
+
+    def is_well(self) -> bool:
+        """Whether it is our own server that answers."""
+        return bool(self._processes()) and self.answers()
+
+    def _processes(self) -> list[int]:
+        return remains.processes(self.folder, _BINARY[self.kind], "setsid")
 
     def _command(self) -> list[str]:
         binary, place = str(tool(_BINARY[self.kind])), f"{self.host}:{self.port}"
@@ -95,7 +93,7 @@ def running(kind: Kind, host: str, endpoint: str | None) -> Server:
     """The server of an earlier `up` at `endpoint` if it is well and on `host`, else a new one."""
     if endpoint is not None:
         earlier = known(kind, endpoint)
-        if earlier.host == host and earlier.answers() and remains.processes(earlier.folder, _BINARY[kind]):
+        if earlier.host == host and earlier.is_well():
             return earlier
     server = new(kind, host)
     server.stop()
