@@ -23,6 +23,7 @@ from sklearn.linear_model import LinearRegression
 from scoremill import pack, score, verify
 from scoremill.errors import FitError, TrustError, UsageError, VerificationError
 from scoremill.execute import compact as compacting
+from scoremill.execute import windows
 from scoremill.execute.clean import left_overs, remove
 from scoremill.execute.compact import compact, regrouped
 from scoremill.execute.engine import InProcess
@@ -193,9 +194,14 @@ class Gauge(Store):
             yield stream
 
 
+def narrow(monkeypatch, rows):
+    for module in (compacting, windows):
+        monkeypatch.setattr(module, "WINDOW", rows)
+
+
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
 def test_compacting_text_writes_a_window_at_a_time(bundle, files, tmp_path, monkeypatch, format):
-    monkeypatch.setattr(compacting, "WINDOW", 100)
+    narrow(monkeypatch, 100)
     scored(bundle, files, tmp_path / "a", output={"format": format, "keep": ["id"]})
     target = Gauge(str(tmp_path / "b"))
     assert compact(Store(str(tmp_path / "a")), target, 1_000_000).totals.objects == 1
@@ -204,7 +210,7 @@ def test_compacting_text_writes_a_window_at_a_time(bundle, files, tmp_path, monk
 
 def test_compacting_parquet_holds_as_much_of_a_large_part_as_of_a_small_one(bundle, files, tmp_path, monkeypatch):
     window, read, written, most = 100, 0, 0, 0
-    monkeypatch.setattr(compacting, "WINDOW", window)
+    narrow(monkeypatch, window)
     scored(bundle, files, tmp_path / "a", output={"keep": ["id"]})
     iter_batches, write_table = pq.ParquetFile.iter_batches, pq.ParquetWriter.write_table
 

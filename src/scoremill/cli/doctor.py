@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import platform
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
 
 from scoremill.units import MIB, format_bytes
+
+from .document import print_document
 
 _LIBRARIES = (
     "dask",
@@ -84,7 +85,7 @@ def doctor_command(as_json: bool) -> int:
     """
     found = list(findings())
     if as_json:
-        click.echo(json.dumps({"version": 1, "findings": [asdict(finding) for finding in found]}))
+        print_document(findings=found)
     else:
         for finding in found:
             click.echo(f"{finding.state:<9}{finding.what:<14}{finding.detail}")

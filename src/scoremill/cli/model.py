@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from scoremill.units import format_bytes
 
+from .document import plain, print_document
 from .options import names, pairs, storage_from, storage_options
 
 
@@ -85,7 +84,7 @@ def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
 
     proven = verify_bundle(bundle, storage_from(flags))
     if as_json:
-        click.echo(json.dumps({"version": 1, "bundle": bundle, "verified": True, "digest": proven.digest}))
+        print_document(bundle=bundle, verified=True, digest=proven.digest)
         return
     click.echo(f"{bundle}: unaltered, {proven.digest}")
 
@@ -97,7 +96,7 @@ _MANY = 12
 def show(bundle: Any, as_json: bool) -> None:
     """Prints a bundle for people or programs."""
     if as_json:
-        click.echo(json.dumps({"version": 1, **asdict(bundle)}, default=str))
+        print_document(**plain(bundle))
         return
     lines = {
         "bundle": bundle.uri,

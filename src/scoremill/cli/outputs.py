@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from scoremill.units import format_bytes
 
+from .document import print_document
 from .options import FLAGS, Command, storage_from, storage_options
 from .progress import Progress
 
@@ -53,7 +52,7 @@ def retry_command(output: str, to: str | None, cluster: str, as_json: bool, **fl
             Store(output, storage_from(flags)), lambda job: engine_for(job, cluster), changes, to, [progress]
         )
     if as_json:
-        click.echo(json.dumps({"version": 1, "output": manifest.store.uri, "totals": asdict(manifest.totals)}))
+        print_document(output=manifest.store.uri, totals=manifest.totals)
         return
     totals = manifest.totals
     click.echo(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected again, in {manifest.store.uri}")
@@ -81,7 +80,7 @@ def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bo
     manifest = compact(Store(output, storage), Store(to or f"{output.rstrip('/')}-compact", storage), rows_per_file)
     totals = manifest.totals
     if as_json:
-        click.echo(json.dumps({"version": 1, "output": manifest.store.uri, "totals": asdict(totals)}))
+        print_document(output=manifest.store.uri, totals=totals)
         return
     click.echo(
         f"{totals.scored:,} rows in {totals.objects:,} objects, {format_bytes(totals.bytes)}, in {manifest.store.uri}"
@@ -116,7 +115,7 @@ def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **f
     if yes:
         remove_cached(cached)
     if as_json:
-        click.echo(json.dumps({"version": 1, "removed": yes, "found": [asdict(each) for each in (*found, *cached)]}))
+        print_document(removed=yes, found=[*found, *cached])
         return
     for each in (*found, *cached):
         click.echo(f"{'removed' if yes else 'found'}  {each.kind:<16} {each.name}  {format_bytes(each.size)}")

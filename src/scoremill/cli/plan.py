@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scoremill.units import format_bytes, format_seconds
 
+from .document import print_document
 from .options import job_from, job_options
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
     if expected and (memory := memory_problem(prepared, expected.row_bytes)):
         warnings.append(memory)
     if as_json:
-        click.echo(json.dumps(_as_json(prepared, expected, [*plan.errors, *warnings])))
+        _print_document(prepared, expected, [*plan.errors, *warnings])
     else:
         click.echo("\n".join(_lines(prepared, expected)))
         for warning in warnings:
@@ -47,16 +46,13 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
     refuse_problems(plan)
 
 
-def _as_json(prepared: Prepared, expected: Estimate | None, problems: list[Problem]) -> dict[str, Any]:
+def _print_document(prepared: Prepared, expected: Estimate | None, problems: list[Problem]) -> None:
     plan = prepared.plan
-    return {
-        "version": 1, "partitions": len(plan), "objects": len(plan.sources), "bytes": plan.bytes,
-        "estimatedRows": plan.estimated_rows, "estimate": asdict(expected) if expected else None,
-        "method": plan.settings.method, "bundle": plan.settings.bundle,
-        "keep": [asdict(column) for column in plan.settings.keep],
-        "match": asdict(_match(prepared)),
-        "problems": [asdict(problem) for problem in problems],
-    }  # fmt: skip
+    print_document(
+        partitions=len(plan), objects=len(plan.sources), bytes=plan.bytes, estimatedRows=plan.estimated_rows,
+        estimate=expected, method=plan.settings.method, bundle=plan.settings.bundle, keep=plan.settings.keep,
+        match=_match(prepared), problems=problems,
+    )  # fmt: skip
 
 
 def _match(prepared: Prepared) -> Match:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Any
 
 import click
 
+from .document import plain, print_document
 from .options import storage_from, storage_options
 
 
@@ -26,4 +25,7 @@ def report_command(output: str, as_json: bool, **flags: Any) -> None:
     from scoremill.storage.filesystem import Store
 
     report = build_report(Store(output, storage_from(flags)))
-    click.echo(json.dumps({"version": 1, **asdict(report)}) if as_json else as_text(report))
+    if as_json:
+        print_document(**plain(report))
+    else:
+        click.echo(as_text(report))

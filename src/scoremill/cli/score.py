@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from scoremill.units import format_bytes
 
+from .document import print_document
 from .kube_cluster import engine_at
 from .kube_flags import place_options, places_of
 from .options import job_from, job_options
@@ -81,8 +81,8 @@ def _score_loaded(
 def _tell(manifest: Manifest, as_json: bool) -> None:
     totals = manifest.totals
     if as_json:
-        click.echo(json.dumps({"version": 1, "output": manifest.store.uri, "totals": manifest.fields["totals"],
-                               "bundle": manifest.fields["bundle"], "method": manifest.fields["method"]}))  # fmt: skip
+        fields = manifest.fields
+        print_document(output=manifest.store.uri, totals=totals, bundle=fields["bundle"], method=fields["method"])
         return
     click.echo(
         f"{totals.scored:,} rows scored, {totals.rejected:,} rejected, {totals.partitions:,} partitions, "

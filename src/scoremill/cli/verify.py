@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scoremill.units import format_bytes
 
+from .document import print_document
 from .options import storage_from, storage_options
+
+if TYPE_CHECKING:
+    from scoremill.spec import Storage
 
 
 @click.command("verify")
 @click.argument("output")
 @storage_options
+@click.option("--against", metavar="OTHER", help="Another output, whose rows must be the same.")
+@click.option("--tolerance", type=click.FloatRange(min=0), default=0.0, show_default=True,
+              help="By how much numbers of OUTPUT and OTHER may differ; relative above 1.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def verify_command(output: str, as_json: bool, **flags: Any) -> None:
+def verify_command(output: str, against: str | None, tolerance: float, as_json: bool, **flags: Any) -> None:
     """Read every object of OUTPUT again and prove counts and checksums against its manifest.
 
-    Exits with 7 if an object is missing, altered or surplus.
+    Exits with 7 if an object is missing, altered or surplus, or if the rows of OTHER are not the same. Scores made
+    with other library versions or on another family of processors differ in their last bits: give a --tolerance.
 
     \b
-    Example:
+    Examples:
       scoremill verify s3://b/scores/
+      scoremill verify s3://b/scores/ --against s3://b/scores-new/ --tolerance 1e-9
     """
     from scoremill.execute import verify
 
-    proven = verify(output, storage_from(flags))
+    storage = storage_from(flags)
+    proven = verify(output, storage)
     totals = proven.totals
+    difference = _compare(output, against, storage, tolerance) if against else None
     if as_json:
-        click.echo(json.dumps({"version": 1, "output": output, "verified": True, "totals": asdict(totals),
-                               "method": proven.method, "bundle": proven.bundle}))  # fmt: skip
+        print_document(output=output, verified=True, totals=totals, method=proven.method, bundle=proven.bundle,
+                       **({} if difference is None else {"against": against, "difference": difference}))  # fmt: skip
         return
     click.echo(
         f"{output}: complete and unaltered: {totals.rows:,} rows = {totals.scored:,} scored + {totals.rejected:,} "
         f"rejected, in {totals.objects:,} objects of {format_bytes(totals.bytes)}"
     )
+    if difference is not None:
+        click.echo(f"{against}: the same rows{f', numbers within {difference:.3g}' * bool(difference)}")
+
+
+def _compare(output: str, against: str, storage: Storage, tolerance: float) -> float:
+    from scoremill.execute.compare import compare
+    from scoremill.storage.filesystem import Store
+
+    return compare(Store(output, storage), Store(against, storage), tolerance)

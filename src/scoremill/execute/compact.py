@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import groupby, islice, repeat, zip_longest
-from typing import Any, BinaryIO
+from itertools import groupby, repeat, zip_longest
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from scoremill import naming
 from scoremill.errors import UsageError, VerificationError
@@ -31,13 +27,10 @@ from scoremill.storage.filesystem import Publication, Store
 from scoremill.storage.uri import absolute
 from scoremill.storage.writers import ParquetWriter
 
-WINDOW = 65_536
-"""Rows read or written at a time, and the most in a row group; a few such windows are held, however large the parts."""
+from .compare import is_same
+from .windows import WINDOW, Rows, parts_by_folder, read_windows, records, regrouped
 
 _PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})\.[a-z]+")
-
-Rows = Any
-"""A pyarrow Table, or a list of records."""
 
 
 def compact(output: Store, target: Store, rows_per_file: int) -> Manifest:
@@ -113,9 +106,9 @@ def _is_named_by(seed: str, name: str) -> bool:
 def _rewrite(output: Store, target: Store, manifest: Manifest, most: int) -> list[Receipt]:
     receipts: list[Receipt] = []
     seed, settings = _seed(manifest, most), Settings.from_json(manifest.fields["settings"])
-    for folder, names in _folders(manifest).items():
+    for folder, names in parts_by_folder(manifest).items():
         header = _header(output, names[0])
-        for windows in _cut(_windows(output, names), most):
+        for windows in _cut(read_windows(output, names), most):
             number = len(receipts)
             identity = _identity(seed, number)
             name = folder + naming.part_name(number, identity, settings.format)
@@ -139,44 +132,16 @@ def _copied_errors(output: Store, target: Store, manifest: Manifest, number: int
 def _refuse_difference(output: Store, target: Store, manifest: Manifest, receipts: list[Receipt]) -> None:
     """Reads both again, row by row."""
     made = [part.name for receipt in receipts for part in receipt.parts]
-    for folder, names in _folders(manifest).items():
+    for folder, names in parts_by_folder(manifest).items():
         here = [name for name in made if name.rpartition("/")[0] + "/" * ("/" in name) == folder]
         windows = (
-            regrouped(_windows(store, some), repeat(WINDOW)) for store, some in ((output, names), (target, here))
+            regrouped(read_windows(store, some), repeat(WINDOW)) for store, some in ((output, names), (target, here))
         )
         for before, after in zip_longest(*windows):
-            if not _is_same(before, after):
+            if not is_same(before, after):
                 raise VerificationError(
                     f"{target.uri} does not hold the rows of {output.uri}", "Delete it; the output itself is untouched."
                 )
-
-
-def _is_same(before: Rows, after: Rows) -> bool:
-    if not (isinstance(before, pa.Table) and isinstance(after, pa.Table)):
-        return bool(before == after)
-    # To Arrow a NaN is no other's equal.
-    return before.schema.equals(after.schema) and all(
-        first.equals(second)
-        for column, other in zip(before.columns, after.columns, strict=True)
-        for first, second in zip(_numbers_and_nans(column), _numbers_and_nans(other), strict=True)
-    )
-
-
-def _numbers_and_nans(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, ...]:
-    if not pa.types.is_floating(column.type):
-        return (column,)
-    is_nan = pc.is_nan(column)
-    return pc.if_else(is_nan, None, column), is_nan
-
-
-def _folders(manifest: Manifest) -> dict[str, list[str]]:
-    """The names of the parts by their folder, in the order of the input."""
-    folders: dict[str, list[str]] = {}
-    for entry in manifest.entries():
-        if entry.kind == "part":
-            folder, slash, _ = entry.part.name.rpartition("/")
-            folders.setdefault(folder + slash, []).append(entry.part.name)
-    return folders
 
 
 def _cut(windows: Iterable[Rows], most: int) -> Iterator[Iterator[Rows]]:
@@ -192,57 +157,12 @@ def _cut(windows: Iterable[Rows], most: int) -> Iterator[Iterator[Rows]]:
         yield (rows for _, rows in part)
 
 
-def regrouped(windows: Iterable[Rows], sizes: Iterator[int]) -> Iterator[Rows]:
-    """The same rows, as many at a time as `sizes` says and fewer at the end; one empty group where there are none."""
-    held: list[Rows] = []
-    count, size = 0, next(sizes)
-    for rows in windows:
-        held.append(rows)
-        count += len(rows)
-        while count > size:
-            whole = _joined(held)
-            yield whole[:size]
-            held, count, size = [whole[size:]], count - size, next(sizes)
-    if held:
-        yield _joined(held)
-
-
-def _joined(windows: list[Rows]) -> Rows:
-    return pa.concat_tables(windows) if isinstance(windows[0], pa.Table) else [row for rows in windows for row in rows]
-
-
-def _windows(store: Store, names: list[str]) -> Iterator[Rows]:
-    """The rows of parts, some at a time: tables of Parquet, else records as they stand in the file."""
-    for name in names:
-        with store.open(name) as file:
-            if name.endswith(".parquet"):
-                parquet = pq.ParquetFile(file)
-                yield parquet.schema_arrow.empty_table()
-                yield from (pa.Table.from_batches([batch]) for batch in parquet.iter_batches(WINDOW))
-            else:
-                is_csv = name.endswith(".csv")
-                records = islice(_records(file, quoted=is_csv), int(is_csv), None)
-                yield []
-                while window := list(islice(records, WINDOW)):
-                    yield window
-
-
-def _records(file: BinaryIO, *, quoted: bool) -> Iterator[bytes]:
-    """The records of a text; a newline inside quotes does not end one."""
-    record = b""
-    for line in io.BufferedReader(file, 2**20):  # type: ignore[type-var]
-        record += line
-        if not quoted or record.count(b'"') % 2 == 0:
-            yield record
-            record = b""
-
-
 def _header(store: Store, name: str) -> bytes:
     """The first record of a CSV; nothing of other formats."""
     if not name.endswith(".csv"):
         return b""
     with store.open(name) as file:
-        return next(_records(file, quoted=True), b"")
+        return next(records(file, quoted=True), b"")
 
 
 def _write(stream: Publication, windows: Iterator[Rows], header: bytes) -> int:
