@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import dask
 import pytest
 from distributed import Client, LocalCluster, Security
 
@@ -102,3 +104,18 @@ def test_a_cluster_that_scales_from_zero_gets_tasks_before_it_has_a_worker(bundl
             assert engine.window >= 12 * 3
         cluster.adapt(minimum=0, maximum=1, interval="100ms")
         assert score(job, cluster=cluster.scheduler_address).totals.scored == 300
+
+
+def test_what_was_opened_before_a_cluster_failed_is_closed():
+    before = dask.config.get("distributed.scheduler.worker-saturation")
+    with pytest.raises(ClusterError), OnDask("tls://127.0.0.1:9", Cluster(), Deadlines()):
+        pass
+    assert dask.config.get("distributed.scheduler.worker-saturation") == before
+
+
+def test_local_workers_keep_the_environment_that_dask_gives_them():
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {"OF_THE_SITE": "1", "OMP_NUM_THREADS": 8}}):
+        with OnDask("local", Cluster.model_validate({"workers": 1, "memory": "1GiB"}), Deadlines()) as engine:
+            (found,) = engine._client.run(lambda: dict(os.environ)).values()
+    assert found["OF_THE_SITE"] == "1"
+    assert found["OMP_NUM_THREADS"] == "1"

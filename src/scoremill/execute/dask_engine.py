@@ -43,14 +43,12 @@ class OnDask:
         self._ended: queue.SimpleQueue[tuple[Task, Future[Receipt]]] = queue.SimpleQueue()
         self._out: dict[str, Future[Receipt]] = {}
         self._id, self._submissions = uuid4().hex, count()
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(dask.config.set(self._config()))
-        if self._address == "local":
-            self._client = self._start_local()
-        else:
-            self._client = self._connect()
+        with ExitStack() as stack:
+            stack.enter_context(dask.config.set(self._config()))
+            self._client = self._start_local(stack) if self._address == "local" else self._connect(stack)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -75,6 +73,10 @@ class OnDask:
     @property
     def workers(self) -> int:
         return len(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    @property
+    def shares_files(self) -> bool:
+        return self._address == "local"
 
     def submit(self, task: Task) -> None:
         # Each submission has a key of its own: Dask takes an old one, or another driver's, for the same result.
@@ -124,10 +126,13 @@ class OnDask:
             "distributed.worker.memory.target": False,
             "distributed.worker.memory.pause": False,
             "distributed.admin.system-monitor.gil.enabled": False,
-            "distributed.nanny.pre-spawn-environ": dict(ONE_THREAD),
+            "distributed.nanny.pre-spawn-environ": {
+                **dask.config.get("distributed.nanny.pre-spawn-environ"),
+                **ONE_THREAD,
+            },
         }
 
-    def _start_local(self) -> Client:
+    def _start_local(self, stack: ExitStack) -> Client:
         count = self._cluster.workers.max if self._cluster.workers else os.cpu_count() or 1
         memory = self._cluster.memory or _LOCAL_MEMORY
         total = distributed.system.MEMORY_LIMIT
@@ -136,7 +141,7 @@ class OnDask:
                 f"{count} workers of {format_bytes(memory)} do not fit in this machine's {format_bytes(total)}",
                 "Give fewer --workers or less --memory.",
             )
-        cluster = self._stack.enter_context(
+        cluster = stack.enter_context(
             LocalCluster(
                 n_workers=count, threads_per_worker=1, processes=True, memory_limit=min(memory, total // count),
                 security=True, silence_logs="ERROR", host="127.0.0.1",
@@ -144,12 +149,12 @@ class OnDask:
                 dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
             )
         )  # fmt: skip
-        client: Client = self._stack.enter_context(Client(cluster))
+        client: Client = stack.enter_context(Client(cluster))
         return client
 
-    def _connect(self) -> Client:
+    def _connect(self, stack: ExitStack) -> Client:
         try:
-            client: Client = self._stack.enter_context(
+            client: Client = stack.enter_context(
                 Client(self._address, timeout="15s", name="scoremill", security=self._security)
             )
             if self._cluster.workers is None or self._cluster.workers.min:
