@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dask
 import pytest
-from distributed import Client, LocalCluster, Security
+from distributed import Client, LocalCluster, Security, wait
 
 from scoremill import score, verify
 from scoremill.errors import ClusterError
 from scoremill.execute.dask_engine import OnDask
+from scoremill.execute.driver import execute
 from scoremill.execute.prepare import prepare
 from scoremill.execute.work import Task
 from scoremill.spec import Cluster, Deadlines
@@ -119,3 +120,40 @@ def test_local_workers_keep_the_environment_that_dask_gives_them():
             (found,) = engine._client.run(lambda: dict(os.environ)).values()
     assert found["OF_THE_SITE"] == "1"
     assert found["OMP_NUM_THREADS"] == "1"
+
+
+class Forgetful(OnDask):
+    """Loses each result as soon as it is there, as a worker does that dies with it in its memory."""
+
+    submitted = 0
+
+    def _start(self, task, key):
+        self.submitted += 1
+        future = super()._start(task, key)
+        wait(future)
+        future._state.status = "lost"
+        return future
+
+
+def test_a_result_that_is_lost_again_and_again_ends_the_run_and_what_is_done_is_kept(bundle, cluster, tmp_path):
+    trips(100).to_csv(tmp_path / "in.csv", index=False)
+    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
+    engine = Forgetful(cluster.scheduler_address, job.spec.cluster, job.spec.deadlines)
+    with pytest.raises(ClusterError, match=r"3 workers died with the result of partition 0 \(.*in\.csv"):
+        execute(job, engine)
+    assert engine.submitted == 3
+    assert score(job, cluster="in-process").totals.rows == 100
+
+
+def test_a_result_that_is_lost_with_its_scheduler_is_not_asked_for_again(bundle, cluster, tmp_path):
+    trips(100).to_csv(tmp_path / "in.csv", index=False)
+    prepared = prepare(make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out")))
+    task = Task(prepared.work(prepared.plan), next(prepared.plan.partitions()))
+    with Forgetful(cluster.scheduler_address, Cluster(), Deadlines()) as engine:
+        engine.submit(task)
+        (future,) = engine._out.values()
+        engine._client.close()
+        future._state.status = "lost"
+        with pytest.raises(ClusterError, match="scheduler is gone"):
+            engine.take(5.0)
+        assert engine.submitted == 1

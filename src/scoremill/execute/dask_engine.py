@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
@@ -43,6 +44,7 @@ class OnDask:
         self._ended: queue.SimpleQueue[tuple[Task, Future[Receipt]]] = queue.SimpleQueue()
         self._out: dict[str, Future[Receipt]] = {}
         self._id, self._submissions = uuid4().hex, count()
+        self._lost: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -92,15 +94,28 @@ class OnDask:
         try:
             task, future = self._ended.get(timeout=timeout)
         except queue.Empty:
-            if self._client.status not in {"running", "connecting"}:
-                raise ClusterError("the Dask scheduler is gone", _AGAIN) from None
+            self._refuse_closed()
             return None
         self._out.pop(str(future.key), None)
         if future.status in {"lost", "pending"}:
-            # The worker died with the receipt in its memory. The part is published, so this is soon done again.
-            self.submit(replace(task, may_exist=True))
+            self._submit_lost(task)
             return None
         return self._result(task, future)
+
+    def _submit_lost(self, task: Task) -> None:
+        """The worker died with the receipt in its memory. The part is published, so this is soon done again."""
+        self._refuse_closed()
+        self._lost[task.partition.id] += 1
+        if self._lost[task.partition.id] == KILLS:
+            raise ClusterError(
+                f"{KILLS} workers died with the result of partition {task.partition.number} ({_names(task)})",
+                "Look at why workers end: their memory, their nodes. " + _AGAIN,
+            )
+        self.submit(replace(task, may_exist=True))
+
+    def _refuse_closed(self) -> None:
+        if self._client.status not in {"running", "connecting"}:
+            raise ClusterError("the Dask scheduler is gone", _AGAIN)
 
     def _result(self, task: Task, future: Future[Receipt]) -> Result:
         if future.status == "finished":
