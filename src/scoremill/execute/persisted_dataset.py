@@ -7,7 +7,7 @@ import queue
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Self
 from uuid import uuid4
@@ -22,7 +22,7 @@ from distributed.scheduler import KilledWorker
 from scoremill.bundle import inspect
 from scoremill.errors import ClusterError, FitError, UsageError
 from scoremill.ledger import Manifest, Receipt
-from scoremill.plan import Listing, Needs, Partition, Piece, Plan, build_plan
+from scoremill.plan import Needs, Partition, Piece, Plan, Survey, build_plan, take_survey
 from scoremill.spec import Column, Input, JobSpec, ScoringJob
 from scoremill.storage.uri import absolute
 from scoremill.units import format_bytes
@@ -44,19 +44,29 @@ _FRAME, _ABOUT = "frame", "scoremill"
 
 
 @dataclass(frozen=True, slots=True)
+class Quotes:
+    """What a receipt tells of a partition's quotes."""
+
+    quotes: int
+    irregular: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """What is known of an input in a cluster's memory; enough to plan a job on it without listing it again."""
 
     name: str
     input: Input
     """As it was asked for, with the settings of its store."""
-    listing: Listing
+    survey: Survey
     columns: tuple[Column, ...]
     """What is held of each row, with the types that its samples, or the bundles it was loaded for, give."""
     where_columns: tuple[Column, ...]
     """Columns of the condition that chose the rows, with the types that it compared."""
     pieces: tuple[tuple[Piece, ...], ...]
     """Of each partition of the frame."""
+    refuted: dict[tuple[Piece, ...], Quotes]
+    """Partitions that a run asks for and that do not begin where a row begins, and what proves that."""
     rows: int
     rejected: int
     """Rows that cannot be read; they are not among `rows`."""
@@ -73,8 +83,7 @@ class _Held:
     rows: int
     rejected: int
     bytes: int
-    quotes: int
-    irregular: tuple[int, ...]
+    quotes: Quotes
 
 
 class OnDataset(OnDask):
@@ -87,16 +96,30 @@ class OnDataset(OnDask):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        pieces = find(self, self._name).pieces
-        self._held = dict(zip(pieces, partitions_of(self._client.get_dataset(self._name)[_FRAME]), strict=True))
+        dataset = find(self, self._name)
+        futures = partitions_of(self._client.get_dataset(self._name)[_FRAME])
+        self._held, self._refuted = dict(zip(dataset.pieces, futures, strict=True)), dataset.refuted
         return self
 
     def _start(self, task: Task, key: str) -> Future[Receipt]:
-        held = self._held.get(task.partition.pieces)
+        pieces = task.partition.pieces
+        if pieces in self._refuted:
+            return self._client.submit(_refute, task, self._refuted[pieces], key=key, pure=False, retries=0)
         # What failed once may have failed in memory: a worker died, and its partition could not be read again.
-        if held is None or task.attempt:
+        if pieces not in self._held or task.attempt:
             return super()._start(task, key)
-        return self._client.submit(score_held, task, held, key=key, pure=False, retries=0)
+        return self._client.submit(score_held, task, self._held[pieces], key=key, pure=False, retries=0)
+
+
+def _refute(task: Task, quotes: Quotes) -> Receipt:
+    """The receipt of a partition that begins in the wrong place: nothing was read or written, its quotes are known."""
+    return _receipt(task.partition, quotes)
+
+
+def _receipt(partition: Partition, quotes: Quotes) -> Receipt:
+    return Receipt(
+        partition.number, partition.id, 0, 0, 0, (), quotes=quotes.quotes, irregular=quotes.irregular, ended=time.time()
+    )
 
 
 def load(
@@ -112,7 +135,7 @@ def load(
             f"the cluster has a dataset {name!r} already", f"`scoremill dataset drop {name}`, or choose another name."
         )
     job = _absolute(job)
-    plan, reading = _plan(job, bundles)
+    survey, plan, reading = _plan(job, bundles)
     room, (row_bytes, meta) = _room(engine._client), _measure(plan, reading)
     _refuse_too_much(row_bytes * plan.estimated_rows, room)
     loading = _Loading(plan, reading, meta, room, engine._client, tuple(watchers), job.deadlines.no_progress_seconds)
@@ -120,10 +143,11 @@ def load(
     dataset = Dataset(
         name,
         job.input.model_copy(update={"storage": job.input_storage}),
-        Listing(tuple(plan.sources), plan.parquet_rows),
+        survey,
         tuple({column.name: column for column in reading.read_columns}.values()),
         plan.settings.where_columns,
         tuple(partition.pieces for partition, _ in held),
+        loading.refuted,
         sum(each.rows for _, each in held),
         sum(each.rejected for _, each in held),
         sum(each.bytes for _, each in held),
@@ -165,22 +189,25 @@ def score_dataset(
     Raises UsageError where the job's input is not the dataset's, FitError for columns that were not loaded.
     """
     _refuse_other_input(dataset, job.spec.input)
-    prepared = prepare(job, dataset.listing)
+    prepared = prepare(job, dataset.survey)
     _refuse_unfit(dataset, prepared)
     return execute(job, engine, watchers, wait=wait, prepared=prepared)
 
 
-def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Plan, ReadOnly]:
-    read = [column for uri in bundles for column in inspect(uri, job.model_storage).columns]
-    columns = tuple({column.name: column for column in reversed(read)}.values())
+def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, ReadOnly]:
+    columns: dict[str, Column] = {}
+    for uri in bundles:
+        for column in inspect(uri, job.model_storage).columns:
+            columns.setdefault(column.name, column)
     if not columns and not job.output.keep:
         raise UsageError("nothing says which columns to load", "Give --for BUNDLE, or --columns a,b ('*' is all).")
-    plan = build_plan(job, Needs("", "", columns), ())
+    needs = Needs("", "", tuple(columns.values()))
+    survey, problems = take_survey(job, needs, list(columns))
+    plan = replace(build_plan(job, needs, (), survey), problems=problems)
     refuse_problems(plan)
     settings = plan.settings
-    return plan, ReadOnly(
-        settings, plan.settings_hash, (*columns, *settings.keep, *settings.where_columns), job.input_storage
-    )
+    read = (*needs.columns, *settings.keep, *settings.where_columns)
+    return survey, plan, ReadOnly(settings, plan.settings_hash, read, job.input_storage)
 
 
 def _measure(plan: Plan, reading: ReadOnly) -> tuple[float, pd.DataFrame]:
@@ -232,9 +259,10 @@ def _refuse_too_much(wanted: float, room: float) -> None:
 
 
 def _refuse_other_input(dataset: Dataset, asked: Input) -> None:
-    """UsageError where `asked` is read in another way than `dataset` was; how text becomes values is free."""
-    free = {"storage": None, "csv": dataset.input.csv.model_copy(update={"dtypes": asked.csv.dtypes})}
-    loaded = dataset.input.model_copy(update=free)
+    """UsageError where `asked` is read in another way than `dataset` was; further types of columns are free."""
+    csv = dataset.input.csv
+    csv = csv.model_copy(update={"dtypes": {**csv.dtypes, **asked.csv.dtypes}})
+    loaded = dataset.input.model_copy(update={"storage": None, "csv": csv})
     if loaded.where is None:
         loaded = loaded.model_copy(update={"where": asked.where})
     asked = asked.model_copy(update={"storage": None, "uris": tuple(map(absolute, asked.uris))})
@@ -281,6 +309,7 @@ class _Loading:
         self._proofs = Proofs(plan)
         self._loaded: dict[tuple[int, str], tuple[Partition, _Held, Future[pd.DataFrame]]] = {}
         self._rows = self._rejected = self._taken = self._done = 0
+        self.refuted: dict[tuple[Piece, ...], Quotes] = {}
 
     def to_the_end(self) -> tuple[dd.DataFrame, list[tuple[Partition, _Held]]]:
         """The frame of all partitions that begin where a row begins, and what each is, in the order of the input."""
@@ -289,7 +318,8 @@ class _Loading:
         while asked:
             frame, asked = self._read(asked)
             rounds += 1
-        loaded = [self._loaded[receipt.number, receipt.id] for _, receipt in self._proofs.accepted()]
+        loaded = [self._loaded.pop((receipt.number, receipt.id)) for _, receipt in self._proofs.accepted()]
+        self.refuted |= {partition.pieces: held.quotes for partition, held, _ in self._loaded.values()}
         if rounds > 1:
             frame = self._client.persist(
                 dd.from_delayed([future for _, _, future in loaded], meta=self._meta, verify_meta=False)
@@ -338,14 +368,10 @@ class _Loading:
         """Counts a partition that is in memory; those to be read because it, or others, begin inside quotes."""
         self._loaded[partition.number, partition.id] = partition, held, future
         self._count(partition, held, 1)
-        outcome = self._proofs.take(
-            Receipt(
-                partition.number, partition.id, held.rows + held.rejected, held.rows, held.rejected, (),
-                quotes=held.quotes, irregular=held.irregular,
-            )
-        )  # fmt: skip
+        outcome = self._proofs.take(_receipt(partition, held.quotes))
         for wrong in outcome.discarded:
             wrong_partition, wrong_held, _ = self._loaded.pop((wrong.number, wrong.id))
+            self.refuted[wrong_partition.pieces] = wrong_held.quotes
             self._count(wrong_partition, wrong_held, -1)
         _refuse_too_much(self._taken, self._room)
         workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
@@ -375,6 +401,8 @@ def _about(frame: pd.DataFrame) -> _Held:
         rows=len(frame),
         rejected=len(learned.rejects),
         bytes=size_of(frame),
-        quotes=sum(tally.quotes for tally in learned.tallies),
-        irregular=tuple(at for at, tally in enumerate(learned.tallies) if tally.irregular),
+        quotes=Quotes(
+            sum(tally.quotes for tally in learned.tallies),
+            tuple(at for at, tally in enumerate(learned.tallies) if tally.irregular),
+        ),
     )

@@ -1,7 +1,6 @@
 """PURE, given a listing: the partitions a job is cut into, each with a stable id and number."""
 
-from .build import build_plan
-from .discover import Listing
+from .build import Survey, build_plan, take_survey
 from .match import Match, match_columns
 from .partition import Group, Partition, Piece, Source, make_partition, piece_at
 from .plan import Plan, read_groups, write_groups
@@ -10,7 +9,6 @@ from .settings import Needs, Settings
 
 __all__ = [
     "Group",
-    "Listing",
     "Match",
     "Needs",
     "Partition",
@@ -19,10 +17,12 @@ __all__ = [
     "Problem",
     "Settings",
     "Source",
+    "Survey",
     "build_plan",
     "make_partition",
     "match_columns",
     "piece_at",
     "read_groups",
+    "take_survey",
     "write_groups",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -14,7 +15,7 @@ from scoremill.naming import LEDGER
 from scoremill.spec import Column, Condition, Csv, JobSpec
 from scoremill.storage.convert import arrow_dtypes, infer_dtypes
 
-from .discover import THREADS, Listing, chosen, discover
+from .discover import THREADS, chosen, discover
 from .partition import Source, group_sources
 from .plan import Plan
 from .problem import Problem
@@ -25,27 +26,50 @@ ROW_ID = ("source", "position")
 """Columns that `--row-id` writes: the object, and the byte offset (CSV) or row number (Parquet) in it."""
 
 
-def build_plan(job: JobSpec, needs: Needs, results: Sequence[str], listing: Listing | None = None) -> Plan:
+Headers = Mapping[str, tuple[str, ...]]
+"""Columns of the sampled objects, those in their paths included, by URI."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is known of an input before it is read: its objects, and what the beginnings of some of them show."""
+
+    sources: tuple[Source, ...]
+    parquet_rows: int
+    row_bytes: float
+    headers: dict[str, tuple[str, ...]]
+    types: dict[str, str]
+    """Of columns that are carried along: as Parquet has them, or as text looks."""
+
+
+def build_plan(job: JobSpec, needs: Needs, results: Sequence[str], survey: Survey | None = None) -> Plan:
     """The plan of `job`; its problems are in it, for the caller to show or to refuse.
 
-    `results` are the names of the columns that the predictions will have; `listing` is the input where it is known
-    already. UsageError where names collide.
+    `results` are the names of the columns that the predictions will have. With a `survey` of the input, made by an
+    earlier job, nothing is read. UsageError where names collide.
     """
-    listing = listing or discover(job.input, job.input_storage)
+    problems: tuple[Problem, ...] = ()
+    if survey is None:
+        survey, problems = take_survey(job, needs)
+    _refuse_own_output(survey.sources, job.output.uri)
+    keep = _keep(job, needs, survey, results)
+    where = _typed(Condition(job.input.where).columns, job, needs, survey) if job.input.where else ()
+    settings = Settings.of(job, needs, keep, where)
+    groups = group_sources(list(survey.sources), settings.partition_bytes)
+    return Plan(settings, tuple(groups), problems, survey.row_bytes, survey.parquet_rows, survey.headers)
+
+
+def take_survey(job: JobSpec, needs: Needs, typed: Sequence[str] = ()) -> tuple[Survey, tuple[Problem, ...]]:
+    """What can be known of the job's input, and what is wrong with it; the types of `typed` columns too."""
+    listing = discover(job.input, job.input_storage)
     _refuse_own_output(listing.sources, job.output.uri)
     samples = _samples(listing.sources, job, needs)
-    keep = _keep(job, needs, samples, results)
-    where = _typed(Condition(job.input.where).columns, job, needs, samples) if job.input.where else ()
-    settings = Settings.of(job, needs, keep, where)
-    groups = group_sources(list(listing.sources), settings.partition_bytes)
-    return Plan(
-        settings=settings,
-        groups=tuple(groups),
-        problems=tuple(_problems(job, samples)),
-        row_bytes=statistics.fmean(sizes) if (sizes := [s.row_bytes for s in samples if s.row_bytes]) else 0.0,
-        parquet_rows=listing.parquet_rows,
-        headers={sample.source.uri: sample.names for sample in samples if sample.names is not None},
-    )
+    sizes = [sample.row_bytes for sample in samples if sample.row_bytes]
+    headers = {sample.source.uri: sample.names for sample in samples if sample.names is not None}
+    carried = [*_kept_names(job, headers), *(Condition(job.input.where).columns if job.input.where else ()), *typed]
+    types = _found_types(samples, list(dict.fromkeys(carried)), job.input.csv)
+    row_bytes = statistics.fmean(sizes) if sizes else 0.0
+    return Survey(listing.sources, listing.parquet_rows, row_bytes, headers, types), tuple(_problems(job, samples))
 
 
 def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
@@ -92,7 +116,7 @@ def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
     """Columns that `*` takes from the first file and that others do not have."""
     if "*" not in job.output.keep:
         return
-    names = _kept_names(job, samples)
+    names = _kept_names(job, {sample.source.uri: sample.names or () for sample in samples})
     for sample in samples:
         missing = [name for name in names if sample.names and name not in sample.names]
         if missing and not sample.problems:
@@ -105,8 +129,8 @@ def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
             )
 
 
-def _keep(job: JobSpec, needs: Needs, samples: list[Sample], results: Sequence[str]) -> tuple[Column, ...]:
-    names = _kept_names(job, samples)
+def _keep(job: JobSpec, needs: Needs, survey: Survey, results: Sequence[str]) -> tuple[Column, ...]:
+    names = _kept_names(job, survey.headers)
     taken = Counter([*names, *results, *(ROW_ID if job.output.row_id else ())])
     twice = [name for name, count in taken.items() if count > 1]
     if twice:
@@ -114,23 +138,23 @@ def _keep(job: JobSpec, needs: Needs, samples: list[Sample], results: Sequence[s
             f"two columns of the output would be called {twice[0]!r}",
             f"Do not --keep it, or rename the result: --columns {twice[0]}=other.",
         )
-    return _typed(names, job, needs, samples)
+    return _typed(names, job, needs, survey)
 
 
-def _typed(names: Sequence[str], job: JobSpec, needs: Needs, samples: list[Sample]) -> tuple[Column, ...]:
+def _typed(names: Sequence[str], job: JobSpec, needs: Needs, survey: Survey) -> tuple[Column, ...]:
     """Columns that the job names with their types: as given, as the model has them, as Parquet has them, inferred."""
     known = {column.name: column for column in needs.columns}
-    given, found = job.input.csv.dtypes, _found_types(samples, names, job.input.csv)
+    given, found = job.input.csv.dtypes, survey.types
     return tuple(
         Column(name, given[name]) if name in given else known.get(name, Column(name, found.get(name, "string")))
         for name in names
     )
 
 
-def _kept_names(job: JobSpec, samples: list[Sample]) -> list[str]:
+def _kept_names(job: JobSpec, headers: Headers) -> list[str]:
     if "*" not in job.output.keep:
         return list(dict.fromkeys(job.output.keep))
-    first = next((sample.names for sample in samples if sample.names), ())
+    first = next(filter(None, headers.values()), ())
     others = [name for name in job.output.keep if name != "*" and name not in first]
     return [name for name in (*first, *others) if name not in job.output.drop]
 

@@ -105,7 +105,7 @@ def _take_parquet(
 ) -> Sample:
     if source.size == 0:
         return Sample(source, None)
-    with Store(source.root, storage).open(source.name) as file:
+    with Store(source.root, storage).open(source.name, source.version) as file:
         schema = pq.ParquetFile(file).schema_arrow
         names = tuple(dict.fromkeys((*schema.names, *path)))
         problems = list(_columns_missing(source, names, needs, keep, None, None))
@@ -139,10 +139,10 @@ def _beginning(source: Source, storage: Storage) -> tuple[bytes, bool]:
     store, size = Store(source.root, storage), SAMPLE_BYTES
     while True:
         if source.is_compressed:
-            with store.open(source.name) as file:
+            with store.open(source.name, source.version) as file:
                 data = DecodedSource(file, source.uri).read(0, size) if source.size else b""
         else:
-            data = store.read(source.name, 0, min(size, source.size))
+            data = store.read(source.name, 0, min(size, source.size), source.version)
         if len(data) < size or data.rfind(b"\n", 0, len(data) // 2) >= 0 or size >= _LONGEST_HEADER:
             return data, len(data) < size
         size *= 8

@@ -1,0 +1,397 @@
+"""Inputs held in a cluster's memory: the same bytes as by streaming, whatever the input, the model, the fate of workers."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pickle
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster
+from sklearn.linear_model import LinearRegression
+
+from scoremill import score, verify
+from scoremill.bundle import pack
+from scoremill.errors import FitError, InputChanged, UsageError
+from scoremill.execute.dask_engine import OnDask
+from scoremill.execute.persisted import size_of
+from scoremill.execute.persisted_dataset import (
+    Dataset,
+    OnDataset,
+    datasets,
+    drop,
+    find,
+    load,
+    partitions_of,
+    score_dataset,
+)
+from scoremill.spec import Cluster, Deadlines, ScoringJob
+from tests.support.jobs import make_job, objects, run, trip_bundle, trips
+from tests.support.touchy import touchy_bundle
+
+LOCAL: dict[str, Any] = {
+    "threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    with LocalCluster(n_workers=2, memory_limit="1GiB", **LOCAL) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A classifier of `distance`, `passengers` and `payment`."""
+    return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
+
+
+@pytest.fixture(scope="module")
+def touchy(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A regressor of `x` that raises where it is above 1e6."""
+    return touchy_bundle(tmp_path_factory.mktemp("touchy"))
+
+
+def connection(address: str) -> tuple[str, Cluster, Deadlines]:
+    return address, Cluster(), Deadlines()
+
+
+def loaded(address: str, name: str, job: ScoringJob, *bundles: str) -> Dataset:
+    """The dataset of the job's input, with the columns that the job keeps and `bundles` read."""
+    with OnDask(*connection(address)) as engine:
+        return load(name, job.spec, bundles, engine)[0]
+
+
+def score_held(address: str, dataset: Dataset, job: ScoringJob) -> Any:
+    return score_dataset(dataset, job, OnDataset(dataset.name, *connection(address)))
+
+
+def assert_same_bytes(address: str, model: str, inputs: str, folder: Path, /, **spec: Any) -> dict[str, bytes]:
+    """Scores by streaming and from memory; the objects, which are the same."""
+    streamed, held = (make_job(model, inputs, str(folder / name), **spec) for name in ("streamed", "held"))
+    score(streamed, cluster="in-process")
+    name = secrets.token_hex(4)
+    manifest = score_held(address, loaded(address, name, held, model), held)
+    with OnDask(*connection(address)) as engine:
+        drop(engine, name)
+    assert objects(held.spec.output.uri) == objects(streamed.spec.output.uri)
+    assert verify(held.spec.output.uri).totals == manifest.totals
+    return objects(held.spec.output.uri)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        threading.Event().wait(0.01)
+
+
+# --- the same bytes --------------------------------------------------------------------------------------------------
+
+BAD = b'40,1.5\n41,abc,3\n42,2e6,3\n43,"3,5",1\n\xff44,1.5,3\n45,1\x00.5,3\n'
+
+
+def numbers(first: int, count: int) -> bytes:
+    return b"".join(b"%d,%d.5,%d\n" % (i, i % 1000, i % 7) for i in range(first, first + count))
+
+
+def test_rows_that_cannot_be_read_converted_or_scored_are_told_alike(cluster, touchy, tmp_path):
+    data = b"id,x,y\n" + b"".join(numbers(i * 200, 200) + BAD for i in range(5)) + b'9,"1.5\n",2\n' * 40
+    (tmp_path / "in.csv").write_bytes(data)
+    made = assert_same_bytes(
+        cluster, touchy, str(tmp_path / "in.csv"), tmp_path, input={"partitionBytes": "1KiB"},
+        output={"keep": ["id"], "rowId": True}, errors={"maxFraction": None}, model={"batchRows": 64},
+    )  # fmt: skip
+    told = b"".join(made[name] for name in sorted(made) if name.startswith("_errors"))
+    assert told.count(b"\n") == 6 * 5
+    assert b"x is too large" in told
+    assert json.loads(told.splitlines()[2])["raw"] == "42,2e6,3"
+
+
+def test_text_with_newlines_and_stray_quotes_is_loaded_as_it_is_proven_to_be_cut(cluster, bundle, tmp_path):
+    for number in range(2):
+        frame = trips(1500, seed=number)
+        frame["note"] = frame["note"].str.replace("late", 'a\n"b",\nc' * 5)
+        frame.to_csv(tmp_path / f"{number}.csv", index=False)
+    with (tmp_path / "1.csv").open("a") as file:
+        file.write('9,1.5,cash,5" disk,2\n')
+        frame.to_csv(file, index=False, header=False)
+    shape = {"input": {"partitionBytes": "4KiB"}, "output": {"keep": ["id", "note"], "rowId": True, "format": "csv"}}
+    streamed, held = (make_job(bundle, f"{tmp_path}/*.csv", str(tmp_path / name), **shape) for name in ("a", "b"))
+    score(streamed, cluster="in-process")
+    dataset = loaded(cluster, "quotes", held, bundle)
+    assert dataset.rows == 4501
+    assert any(piece.inside_quotes for pieces in dataset.pieces for piece in pieces)
+    assert dataset.pieces[-1][0].whole
+    # Not even the partitions that begin in the wrong place, with which a run begins, are read.
+    for path in tmp_path.glob("*.csv"):
+        path.unlink()
+    score_held(cluster, dataset, held)
+    assert objects(str(tmp_path / "a")) == objects(str(tmp_path / "b"))
+
+
+def test_small_empty_and_compressed_files_and_columns_in_paths(cluster, bundle, tmp_path):
+    for number in range(6):
+        (tmp_path / "in" / f"passengers={number}").mkdir(parents=True)
+        trips(40, seed=number).drop(columns="passengers").to_csv(
+            tmp_path / "in" / f"passengers={number}" / "a.csv", index=False
+        )
+    (tmp_path / "in" / "passengers=2" / "b.csv").write_bytes(b"")
+    text = trips(500, seed=9).drop(columns="passengers").to_csv(index=False) + "1,abc,cash,x\n"
+    (tmp_path / "in" / "passengers=3" / "c.csv.gz").write_bytes(gzip.compress(text.encode()))
+    made = assert_same_bytes(
+        cluster, bundle, f"{tmp_path}/in/**/*.csv*", tmp_path, input={"hive": True},
+        output={"keep": ["passengers", "id"], "rowId": True}, errors={"maxFraction": None},
+    )  # fmt: skip
+    assert any(b"'abc' is not a float64" in data for data in made.values())
+
+
+def test_parquet_with_its_own_types(cluster, touchy, tmp_path):
+    frame = pd.DataFrame({
+        "x": [1.5, None, 3e6, 4.0] * 50, "y": range(200), "day": pd.Timestamp("2009-01-31"),
+        "who": pd.Categorical(["a", "b", None, "c"] * 50), "note": ["ä", None, "", "x"] * 50,
+    })  # fmt: skip
+    frame.to_parquet(tmp_path / "a.parquet", row_group_size=30, index=False)
+    made = assert_same_bytes(
+        cluster, touchy, str(tmp_path / "a.parquet"), tmp_path,
+        output={"keep": ["day", "who", "note"], "rowId": True, "format": "jsonl"}, errors={"maxFraction": None},
+    )  # fmt: skip
+    assert any(b"x is too large" in data for data in made.values())
+
+
+CONDITION = "passengers > 2 and payment != 'cash' or isnull(note)"
+
+
+def test_a_condition_chooses_alike_when_loading_and_when_scoring(cluster, bundle, tmp_path):
+    trips(3000).assign(passengers=lambda rows: rows["passengers"].where(rows["id"] % 500 != 0, "many")).to_csv(
+        tmp_path / "in.csv", index=False
+    )
+    shape = {"output": {"keep": ["id"]}, "errors": {"maxFraction": None}}
+    cut = {"partitionBytes": "16KiB", "csv": {"dtypes": {"note": "string"}}}
+    chosen = assert_same_bytes(
+        cluster, bundle, f"{tmp_path}/in.csv", tmp_path, input={**cut, "where": CONDITION}, **shape
+    )
+    whole = make_job(
+        bundle, f"{tmp_path}/in.csv", str(tmp_path / "unwritten"), input=cut, output={"keep": ["id", "note"]}
+    )
+    dataset = loaded(cluster, "all rows", whole, bundle)
+    for name, where in (("here", CONDITION), ("rare", "distance > 12")):
+        uri = str(tmp_path / name)
+        job = make_job(bundle, f"{tmp_path}/in.csv", uri, input={**cut, "where": where}, **shape)
+        totals = score_held(cluster, dataset, job).totals
+        assert totals.left_out + totals.rows == 3000
+    assert objects(str(tmp_path / "here")) == chosen
+    again = make_job(
+        bundle,
+        f"{tmp_path}/in.csv",
+        str(tmp_path / "streamed rare"),
+        input=job.spec.input.model_dump(by_alias=True),
+        **shape,
+    )
+    score(again, cluster="in-process")
+    assert objects(str(tmp_path / "rare")) == objects(str(tmp_path / "streamed rare"))
+
+
+# --- read once, scored often ------------------------------------------------------------------------------------------
+
+
+def test_three_models_in_turn_over_one_load_that_needs_no_object_any_more(cluster, bundle, tmp_path):
+    frame = trips(40_000)
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    models = [bundle]
+    for columns in (["distance"], ["passengers", "id"]):
+        models.append(str(tmp_path / f"model of {len(columns)}"))
+        pack(LinearRegression().fit(frame[columns], frame["distance"]), models[-1], sample=frame[:500])
+    cut = ["--partition-bytes", "64KiB"]
+    for number, model in enumerate(models):
+        assert run("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / f"streamed {number}",
+                   "--cluster", "in-process", *cut)[0] == 0  # fmt: skip
+    code, out, err = run("dataset", "load", tmp_path / "in.csv", "--name", "trips", "--cluster", cluster, *cut,
+                         *(word for model in models for word in ("--for", model)), "--json")  # fmt: skip
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["rows"], sorted(told["columns"])) == (40_000, ["distance", "id", "passengers", "payment"])
+    assert sum(told["workers"].values()) == told["bytes"] > 40_000 * 20
+    (tmp_path / "in.csv").unlink()
+    for number, model in enumerate(models):
+        code, _, err = run("score", "--dataset", "trips", "--cluster", cluster, "--model", model,
+                           "--output", tmp_path / f"held {number}")  # fmt: skip
+        assert code == 0, err
+        assert objects(str(tmp_path / f"held {number}")) == objects(str(tmp_path / f"streamed {number}"))
+    with Client(cluster) as client:
+        published = client.get_dataset("trips")["frame"]
+        assert published["distance"].astype("float64").sum().compute() == pytest.approx(frame["distance"].sum())
+
+
+def test_datasets_are_listed_and_dropped_with_their_memory(cluster, bundle, tmp_path):
+    trips(1000).to_csv(tmp_path / "in.csv", index=False)
+    for name in ("one", "two"):
+        code, out, err = run(
+            "dataset", "load", tmp_path / "in.csv", "--name", name, "--cluster", cluster, "--for", bundle
+        )
+        assert code == 0, err
+        assert "1,000 rows" in out
+        assert "tcp://127.0.0.1" in out
+    assert run("dataset", "drop", "one", "--cluster", cluster)[0] == 0
+    listed = json.loads(run("dataset", "list", "--cluster", cluster, "--json")[1])["datasets"]
+    assert "one" not in [each["name"] for each in listed]
+    two = next(each for each in listed if each["name"] == "two")
+    assert two["rows"] == 1000
+    assert two["bytes"] > 20_000
+    assert two["uris"] == [str(tmp_path / "in.csv")]
+    with Client(cluster) as client:
+        held = partitions_of(client.get_dataset("two")["frame"])
+        assert sum(len(future.result()) for future in held) == 1000
+        keys = [future.key for future in held]
+        del held
+        assert run("dataset", "drop", "two", "--cluster", cluster)[0] == 0
+        wait_for(lambda: not any(client.who_has(keys).values()))
+
+
+# --- what may happen --------------------------------------------------------------------------------------------------
+
+
+def kill_holders(address: str, name: str) -> None:
+    """Ends the processes of all workers that hold a part of the dataset, one after another."""
+    with Client(address) as client:
+        held = partitions_of(client.get_dataset(name)["frame"])
+        holders = {worker for workers in client.who_has(held).values() for worker in workers}
+        pids = client.run(os.getpid, workers=list(holders))
+        for pid in pids.values():
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not holders & set(client.scheduler_info(n_workers=-1)["workers"]))
+
+
+def test_what_lost_workers_held_is_read_again_as_it_was_planned(bundle, tmp_path):
+    trips(20_000).to_csv(tmp_path / "in.csv", index=False)
+    fields = {"input": {"partitionBytes": "64KiB"}, "output": {"keep": ["id"]}}
+    jobs = [make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / name), **fields) for name in "abc"]
+    score(jobs[0], cluster="in-process")
+    with LocalCluster(n_workers=2, memory_limit="1GiB", silence_logs="ERROR", **LOCAL) as cluster:
+        address = cluster.scheduler_address
+        dataset = loaded(address, "trips", jobs[1], bundle)
+        kill_holders(address, "trips")
+        score_held(address, dataset, jobs[1])
+        assert objects(jobs[0].spec.output.uri) == objects(jobs[1].spec.output.uri)
+        with (tmp_path / "in.csv").open("a") as file:
+            file.write("1,1.5,cash,,2\n")
+        kill_holders(address, "trips")
+        with pytest.raises(InputChanged, match=r"in\.csv"):
+            score_held(address, dataset, jobs[2])
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_loaded(bundle, tmp_path):
+    trips(1000).to_csv(tmp_path / "in.csv", index=False)
+    # Less than what a worker takes by itself.
+    with LocalCluster(n_workers=1, memory_limit="100MiB", silence_logs="ERROR", **LOCAL) as cluster:
+        address = cluster.scheduler_address
+        code, _, err = run(
+            "dataset", "load", tmp_path / "in.csv", "--name", "trips", "--cluster", address, "--for", bundle
+        )
+        assert code == 6
+        assert "in memory, and the workers have room for" in err
+        assert "--columns" in err
+        with Client(address) as client:
+            assert client.list_datasets() == ()
+            assert client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)) == 0
+
+
+def test_the_estimate_is_what_is_held(cluster, bundle, tmp_path):
+    trips(60_000).to_csv(tmp_path / "in.csv", index=False)
+    job = make_job(bundle, str(tmp_path / "in.csv"), "unwritten", input={"partitionBytes": "256KiB"})
+    dataset = loaded(cluster, "measured", job, bundle)
+    with Client(cluster) as client:
+        frames = [future.result() for future in partitions_of(client.get_dataset("measured")["frame"])]
+        assert sum(size_of(frame) for frame in frames) == dataset.bytes
+        assert dataset.bytes == pytest.approx(60_000 * (16 + 8 + 4 + 4 + 1 + 4 + 6), rel=0.2)
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def known(cluster: str, bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Trips whose rows were chosen by a column that one of two models reads as text."""
+    folder = tmp_path_factory.mktemp("known")
+    trips(300).to_csv(folder / "in.csv", index=False)
+    job = make_job(bundle, str(folder / "in.csv"), "unwritten", input={"where": "passengers > 2"})
+    return loaded(cluster, "known", job, bundle)
+
+
+def test_a_column_that_was_not_loaded_is_named(cluster, bundle, known, tmp_path):
+    job = make_job(
+        bundle, known.input.uris[0], str(tmp_path), input={"where": "passengers > 2"}, output={"keep": ["note"]}
+    )
+    with pytest.raises(FitError, match=r"does not hold 'note'; it holds (\w+, )+\w+\n") as raised:
+        score_held(cluster, known, job)
+    assert "--columns note" in str(raised.value.mend)
+
+
+def test_a_column_of_another_type_than_the_rows_were_chosen_by_is_named(cluster, known, tmp_path):
+    frame = trips(300).astype({"passengers": "float64"})
+    pack(LinearRegression().fit(frame[["passengers"]], frame["distance"]), str(tmp_path / "other"), sample=frame)
+    job = make_job(
+        str(tmp_path / "other"), known.input.uris[0], str(tmp_path / "out"), input={"where": "passengers > 2"}
+    )
+    with pytest.raises(FitError, match=r"chosen by passengers as int64; .* means passengers as float64"):
+        score_held(cluster, known, job)
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"where": "passengers > 3"}, "where"),
+        ({"partitionBytes": "8KiB"}, "partition"),
+        ({"csv": {"delimiter": ";"}}, "csv"),
+    ],
+)
+def test_an_input_that_is_read_otherwise_is_refused(cluster, bundle, known, tmp_path, other, named):
+    job = make_job(bundle, known.input.uris[0], str(tmp_path), input={"where": "passengers > 2", **other})
+    with pytest.raises(UsageError, match=f"was loaded otherwise: {named}"):
+        score_held(cluster, known, job)
+
+
+def test_a_name_is_taken_once(cluster, bundle, known):
+    job = make_job(bundle, known.input.uris[0], "unwritten")
+    with pytest.raises(UsageError, match="has a dataset 'known' already"):
+        loaded(cluster, "known", job, bundle)
+
+
+def test_nothing_is_loaded_where_nothing_says_what(cluster, known):
+    code, _, err = run("dataset", "load", known.input.uris[0], "--name", "x", "--cluster", cluster)
+    assert code == 2
+    assert "--for BUNDLE" in err
+
+
+@pytest.mark.parametrize(
+    "words", [["score", "--dataset", "trops", "--model", "b", "--output", "o"], ["dataset", "drop", "trops"]]
+)
+def test_an_unknown_dataset_is_told_with_those_there_are(cluster, known, words):
+    code, _, err = run(*words, "--cluster", cluster)
+    assert code == 2
+    assert "no dataset 'trops'" in err
+    assert "known" in err
+
+
+@pytest.mark.parametrize("where", ["local", "in-process"])
+def test_a_cluster_that_ends_with_the_command_is_refused(where, bundle, tmp_path):
+    code, _, err = run("dataset", "load", tmp_path / "in.csv", "--name", "trips", "--cluster", where, "--for", bundle)
+    assert code == 2
+    assert "ends with the command" in err
+    assert "scoremill cluster up" in err
+
+
+def test_what_is_published_holds_no_secret(cluster, known, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret-key")
+    with OnDask(*connection(cluster)) as engine:
+        assert b"very-secret-key" not in pickle.dumps(find(engine, "known"))
+        assert "known" in [dataset.name for dataset in datasets(engine)]
