@@ -12,13 +12,15 @@ from scoremill.ledger import Lease, Ledger, is_part, read_manifest
 from scoremill.naming import SUCCESS
 from scoremill.storage.filesystem import Store
 
+from .ship import SHIPPED
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
     """Something that no complete output needs."""
 
     kind: str
-    """`upload`, `superseded part`, `old retry` or `cached bundle`."""
+    """`upload`, `superseded part`, `shipped bundle`, `old retry` or `cached bundle`."""
     name: str
     size: int
     """Bytes; 0 where the store does not say."""
@@ -34,6 +36,7 @@ def left_overs(output: Store) -> Iterator[LeftOver]:
         for name, info in Ledger(output).published().items():
             if is_part(name) and name not in named:
                 yield LeftOver("superseded part", name, info.size)
+        yield from (LeftOver("shipped bundle", info.name, info.size) for info in output.list(f"{SHIPPED}/"))
     retries = [info for info in output.list("_retries/") if info.name.split("/")[1].isdigit()]
     complete = [info for info in retries if info.name.split("/")[2:] == [SUCCESS]]
     last = max((int(info.name.split("/")[1]) for info in complete), default=0)

@@ -31,6 +31,7 @@ from .limits import check_budget, check_deadlines, told
 from .origins import origins
 from .prepare import Prepared, prepare, refuse_problems
 from .proofs import Outcome, Proofs
+from .ship import forget, ship
 from .work import Task, Work
 
 _LONGEST_PAUSE = 60.0
@@ -120,9 +121,12 @@ class _Run:
         for name in self._ledger.store.sweep():
             self._watch(Note(f"removed a left-over upload: {name}"))
         if first is not None:
-            self._again.append(first)
+            if not engine.shares_files:
+                self._work = ship(self._work, self._ledger.store)
+            self._again.append(replace(first, work=self._work))
             self._score(engine, pending)
         manifest = self._complete()
+        forget(self._ledger.store)
         self._watch(Ended(time.monotonic() - self._started))
         return manifest
 

@@ -33,6 +33,10 @@ class Engine(Protocol):
     def workers(self) -> int:
         """Processes at work."""
 
+    @property
+    def shares_files(self) -> bool:
+        """Whether its processes see this machine's files."""
+
     def submit(self, task: Task) -> None:
         """Hands over a task."""
 
@@ -51,6 +55,7 @@ class InProcess:
 
     window = 1
     workers = 1
+    shares_files = True
 
     def __init__(self) -> None:
         self._tasks: deque[Task] = deque()
