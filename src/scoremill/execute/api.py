@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from scoremill.bundle.threads import one_thread
 from scoremill.ledger import Manifest, Verified
 from scoremill.ledger import verify as verify_output
 from scoremill.plan import Plan
@@ -66,12 +67,13 @@ def preview(job: ScoringJob, rows: int) -> Iterator[Scored]:
     refuse_problems(prepared.plan)
     work = prepared.work(prepared.plan)
     left = rows
-    for partition in prepared.plan.uncut():
-        for scored in scored_batches(work, open_partition(work, partition), Clock(), Counts()):
-            yield Scored(scored.table.slice(0, left), scored.rejects)
-            left -= scored.table.num_rows
-            if left <= 0:
-                return
+    with one_thread():
+        for partition in prepared.plan.uncut():
+            for scored in scored_batches(work, open_partition(work, partition), Clock(), Counts()):
+                yield Scored(scored.table.slice(0, left), scored.rejects)
+                left -= scored.table.num_rows
+                if left <= 0:
+                    return
 
 
 def table_of(batches: Iterable[Scored]) -> pa.Table:

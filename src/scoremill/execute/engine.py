@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from scoremill.bundle.threads import one_thread
 from scoremill.ledger import Receipt
 
 from .task import score_partition
@@ -51,7 +53,7 @@ class Engine(Protocol):
 
 
 class InProcess:
-    """Runs each task when its result is asked for, in the calling thread."""
+    """Runs each task when its result is asked for, in the calling thread; until it exits the process computes on one."""
 
     window = 1
     workers = 1
@@ -59,6 +61,7 @@ class InProcess:
 
     def __init__(self) -> None:
         self._tasks: deque[Task] = deque()
+        self._stack = ExitStack()
 
     def submit(self, task: Task) -> None:
         self._tasks.append(task)
@@ -71,9 +74,11 @@ class InProcess:
             return Result(task, error=error)
 
     def __enter__(self) -> Self:
+        self._stack.enter_context(one_thread())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._tasks.clear()
+        self._stack.close()

@@ -28,7 +28,9 @@ def score_partition(task: Task) -> Receipt:
 
 def score_opened(task: Task, opened: Opened) -> Receipt:
     """The same for a partition whose rows come from `opened`."""
-    _one_thread()
+    if limit_threads():
+        # A process of its own: Dask's worker.
+        keep_memory()
     work, partition = task.work, task.partition
     clock, counts = Clock(), Counts()
     with clock("write"):
@@ -59,12 +61,6 @@ def score_opened(task: Task, opened: Opened) -> Receipt:
         worker=f"{_host()}:{os.getpid()}",
         ended=time.time(),
     )
-
-
-@cache
-def _one_thread() -> None:
-    limit_threads()
-    keep_memory()
 
 
 @cache
