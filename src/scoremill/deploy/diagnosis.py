@@ -102,7 +102,7 @@ _REFUSALS = (
      "Take out of --template what the namespace's Pod Security forbids."),
     (("serviceaccount", "not found"), "MissingServiceAccount", "Create it, or give another --service-account."),
 )  # fmt: skip
-_FORBIDDEN = re.compile(r'^(Error creating: )?pods "[^"]*" is forbidden: (error looking up service account \S+: )?')
+_FORBIDDEN = re.compile(r'^.*?pods "[^"]*" is forbidden: (error looking up service account \S+: )?')
 
 
 def _refusals(seen: Observed) -> Iterator[tuple[str, str]]:
@@ -171,7 +171,11 @@ def _mounts(seen: Observed) -> Cause | None:
     for event in reversed(seen.events):
         pod = event.get("involvedObject", {}).get("name")
         if event.get("reason") in {"FailedMount", "FailedAttachVolume"} and pod in pending:
-            return Cause("FailedMount", f"pod {pod}: {event.get('message', '')}", None)
+            return Cause(
+                "FailedMount",
+                f"pod {pod}: {event.get('message', '')}",
+                "Create what the volume names, or change --template.",
+            )
     return None
 
 

@@ -16,8 +16,8 @@ def merge(base: Any, over: Any, field: str = "") -> Any:
     merged by it; other lists and all scalars are replaced.
     """
     if isinstance(base, Mapping) and isinstance(over, Mapping):
-        merged = {key: merge(base.get(key), value, key) for key, value in over.items() if value is not None}
-        return {key: value for key, value in base.items() if key not in over} | merged
+        merged = {key: merge(base.get(key), value, key) for key, value in over.items()}
+        return {key: value for key, value in {**base, **merged}.items() if value is not None}
     key = _KEYS.get(field, "name")
     if _keyed(base, key) and _keyed(over, key):
         items = {item[key]: item for item in base}

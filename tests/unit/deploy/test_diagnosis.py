@@ -1,0 +1,84 @@
+"""Why a cluster is not up: recorded from clusters on Kubernetes 1.34 (waits/*.yaml), and what those cannot show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scoremill.deploy import Cause, Observed, diagnose
+
+WAITS = sorted((Path(__file__).parent / "waits").glob("*.yaml"))
+
+
+def recorded(name: str) -> tuple[Observed, Cause | None]:
+    content = yaml.safe_load((Path(__file__).parent / "waits" / f"{name}.yaml").read_text())
+    return Observed(**content["seen"]), Cause(**content["cause"]) if content["cause"] else None
+
+
+@pytest.mark.parametrize("name", [path.stem for path in WAITS])
+def test_the_cause_of_a_recorded_wait_is_told(name: str) -> None:
+    seen, cause = recorded(name)
+    assert diagnose(seen) == cause
+
+
+def up(**changes: Any) -> Observed:
+    return replace(recorded("up")[0], **changes)
+
+
+def reason(seen: Observed) -> str:
+    cause = diagnose(seen)
+    assert cause is not None
+    return cause.reason
+
+
+def test_a_cluster_without_workers_is_up_when_its_scheduler_answers() -> None:
+    assert diagnose(up(workers=0, registered=0)) is None
+    assert reason(up(workers=0, registered=None)) == "Scheduler"
+
+
+def test_workers_that_have_not_registered_are_counted() -> None:
+    assert diagnose(up(workers=4, registered=3)) == Cause("Workers", "3 of 4 workers have registered")
+
+
+def test_nobody_takes_up_the_cluster() -> None:
+    fresh = up(registered=None, deployments=(), pods=(), age=1.0)
+    assert reason(fresh) == "Accepting"
+    assert reason(replace(fresh, age=60.0)) == "OperatorNotRunning"
+
+
+def test_the_operator_refuses_the_cluster() -> None:
+    assert reason(up(registered=None, cluster={"status": {"phase": "Error"}})) == "InvalidCluster"
+
+
+def test_an_image_that_is_being_pulled_is_no_fault() -> None:
+    seen, _ = recorded("image-pull")
+    pods = [{**pod, "status": {"phase": "Pending"}} for pod in seen.pods]
+    name = next(pod["metadata"]["name"] for pod in pods if "scheduler" in pod["metadata"]["name"])
+    pulling = {"reason": "Pulling", "message": 'Pulling image "i"', "involvedObject": {"kind": "Pod", "name": name}}
+    cause = diagnose(replace(seen, pods=tuple(pods), events=(pulling,)))
+    assert cause == Cause("Pulling", f'the scheduler (pod {name}): Pulling image "i"')
+
+
+def test_what_a_pod_died_of_once_is_forgotten_when_it_is_ready_again() -> None:
+    seen, _ = recorded("oom-killed")
+    for pod in seen.pods:
+        for container in pod["status"]["containerStatuses"]:
+            container |= {"ready": True, "state": {"running": {}}}
+    assert reason(seen) not in {"OOMKilled", "CrashLoop"}
+
+
+def test_pods_that_are_going_are_not_blamed() -> None:
+    seen, _ = recorded("crash-loop")
+    for pod in seen.pods:
+        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert reason(seen) == "Scheduler"
+
+
+@pytest.mark.parametrize("name", [path.stem for path in WAITS])
+def test_every_cause_but_patience_has_a_mend(name: str) -> None:
+    _, cause = recorded(name)
+    assert cause is None or cause.reason in {"Scheduler", "Starting"} or cause.mend
