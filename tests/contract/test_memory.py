@@ -1,0 +1,50 @@
+"""Promise 5: memory is that of a batch, however large a partition or a file is."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from scoremill.ledger import Ledger
+from scoremill.storage.filesystem import Store
+from scoremill.units import MIB
+from tests.support.jobs import run, trip_bundle, trips
+
+ROWS, TIMES = 50_000, 10
+NOTE = "n" * 300
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file of some rows and one of ten times as many, about 160 MB, plain and compressed."""
+    folder = tmp_path_factory.mktemp("large")
+    header, body = trips(ROWS).assign(note=NOTE).to_csv(index=False).encode().split(b"\n", 1)
+    for name, times in (("small", 1), ("large", TIMES)):
+        data = header + b"\n" + body * times
+        (folder / f"{name}.csv").write_bytes(data)
+        with gzip.open(folder / f"{name}.csv.gz", "wb", compresslevel=1) as file:
+            file.write(data)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+@pytest.mark.parametrize("more", [[], ["--where", "id == 3"], ["--keep", "*"]], ids=["all", "few", "kept"])
+def test_a_partition_of_ten_times_as_many_rows_needs_no_more_memory(bundle, folder, tmp_path, suffix, more):
+    peaks = {}
+    for name in ("small", "large"):
+        code, _, err = run(
+            "score", "--model", bundle, "--input", folder / f"{name}.{suffix}", "--output", tmp_path / name,
+            "--cluster", "in-process", "--partition-bytes", "1GiB", "--batch-rows", "10000", *more,
+        )  # fmt: skip
+        assert code == 0, err
+        (receipt,) = Ledger(Store(str(tmp_path / name))).receipts()
+        peaks[name] = receipt.peak_memory
+    assert peaks["large"] < peaks["small"] + 32 * MIB
