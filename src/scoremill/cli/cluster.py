@@ -58,7 +58,7 @@ def up_command(name: str, **flags: Any) -> None:
     """
     places, waits, keep = places_of(flags), flags["wait"], flags["keep"]
     if flags["dry_run"]:
-        _print(objects(name, namespace_of(name, places), flags, unissued()), flags["format"])
+        _print(objects(name, namespace_of(places), flags, unissued()), flags["format"])
         return
     from scoremill.deploy import issue
 

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from scoremill.deploy import Certificates, autoscaler, is_cluster_name, names, owned_by
+from scoremill.deploy import Certificates, autoscaler, names, owned_by
 from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.spec import ScoringJob, Workers
 
 from .kube import Kube, Object, connect
+from .kube_flags import refuse_name
 from .kube_forward import Forward
 
 _POLL = 1.0
@@ -194,9 +195,5 @@ def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Ite
 
 def named(name: str, places: dict[str, str | None]) -> Named:
     """The cluster `name` at `kubeconfig`, `context` and `namespace` of `places`; UsageError for what is no name."""
-    if not is_cluster_name(name):
-        raise UsageError(
-            f"{name!r} cannot name a cluster",
-            "At most 53 letters a-z, digits and '-', beginning with a letter; not local or in-process.",
-        )
+    refuse_name(name)
     return Named(connect(**places), name)

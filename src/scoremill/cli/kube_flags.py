@@ -10,7 +10,7 @@ import click
 
 from scoremill import __version__
 from scoremill.errors import ClusterError, UsageError
-from scoremill.units import parse_seconds
+from scoremill.units import MIB, format_bytes, parse_seconds
 
 from .options import pairs
 
@@ -60,11 +60,27 @@ def places_of(flags: dict[str, Any]) -> dict[str, str | None]:
     return {key: flags[key] for key in ("kubeconfig", "context", "namespace")}
 
 
+LEAST_MEMORY = 512 * MIB
+"""Of a worker: Python, pandas, pyarrow and scikit-learn take 300 MiB, the nanny beside it 90."""
+
+
+def refuse_name(name: str) -> None:
+    """UsageError for what cannot name a cluster."""
+    from scoremill.deploy import is_cluster_name
+
+    if not is_cluster_name(name):
+        raise UsageError(
+            f"{name!r} cannot name a cluster",
+            "At most 53 letters a-z, digits and '-', beginning with a letter; not local or in-process.",
+        )
+
+
 def objects(name: str, namespace: str, flags: dict[str, Any], certificates: Certificates) -> list[Any]:
     """The DaskCluster of the flags, and what stands beside it."""
     from scoremill.deploy import cluster_objects, dask_cluster
     from scoremill.naming import RUNNER
 
+    refuse_name(name)
     cluster, credentials = _asked(flags)
     made = dask_cluster(name, namespace, f"{RUNNER}:{__version__}", cluster, credentials)
     return [made, *cluster_objects(name, namespace, flags["workers"], certificates)]
@@ -89,6 +105,8 @@ def _asked(flags: dict[str, Any]) -> tuple[Cluster, Credentials]:
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
+    if cluster.memory is not None and cluster.memory < LEAST_MEMORY:
+        raise UsageError(f"--memory: a worker needs {format_bytes(LEAST_MEMORY)} before it has read a row")
     return cluster, credentials
 
 
@@ -113,13 +131,13 @@ def unissued() -> Certificates:
     return Certificates(_UNTOLD, _UNTOLD, _UNTOLD)
 
 
-def namespace_of(name: str, places: dict[str, str | None]) -> str:
+def namespace_of(places: dict[str, str | None]) -> str:
     """The namespace that would be worked in; a dry run needs no Kubernetes."""
-    from .kube_cluster import named
+    from .kube import connect
 
     if places["namespace"]:
         return places["namespace"]
     try:
-        return named(name, places).kube.namespace
+        return connect(**places).namespace
     except ClusterError:
         return "default"

@@ -1,0 +1,132 @@
+"""`scoremill cluster` without a cluster: what would be made, and what is refused before anybody is asked."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scoremill.cli import app
+from scoremill.cli.app import run
+from scoremill.cli.kube_cluster import engine_at
+from scoremill.errors import UsageError
+from scoremill.spec import parse_job
+
+PLACES: dict[str, str | None] = {"kubeconfig": None, "context": None, "namespace": None}
+
+
+@pytest.fixture(autouse=True)
+def no_kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+
+def call(*arguments: str) -> int:
+    return run(lambda: app.main(["cluster", *arguments], standalone_mode=False))
+
+
+def kubeconfig(folder: Path, server: str) -> str:
+    path = folder / "config"
+    path.write_text(
+        yaml.safe_dump({
+            "apiVersion": "v1", "kind": "Config", "current-context": "here",
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "users": [{"name": "u", "user": {"token": "t0ken"}}],
+            "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "scoring"}}],
+        })
+    )  # fmt: skip
+    return str(path)
+
+
+def test_a_dry_run_needs_no_kubernetes_and_tells_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("up", "trips", "--workers", "0:4", "--secret", "buckets", "--dry-run") == 0
+    text = capsys.readouterr().out
+    objects = {each["kind"]: each for each in yaml.safe_load_all(text)}
+    assert set(objects) == {"DaskCluster", "Secret", "NetworkPolicy", "PodDisruptionBudget", "DaskAutoscaler"}
+    assert set(objects["Secret"]["stringData"].values()) == {"<made when the cluster is>"}
+    assert "-----BEGIN" not in text and "&id" not in text
+
+
+def test_a_dry_run_is_in_the_namespace_that_would_be_worked_in(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = kubeconfig(tmp_path, "https://127.0.0.1:1")
+    for more, expected in (([], "scoring"), (["--namespace", "mine"], "mine")):
+        assert call("up", "trips", "--kubeconfig", config, *more, "--dry-run", "-o", "json") == 0
+        items = json.loads(capsys.readouterr().out)["items"]
+        assert {each["metadata"]["namespace"] for each in items} == {expected}
+
+
+def test_the_image_is_that_of_this_version_unless_another_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    from scoremill import __version__
+
+    for more, expected in (([], f"ghcr.io/scoremill/runner:{__version__}"), (["--image", "i:1"], "i:1")):
+        assert call("up", "trips", *more, "--dry-run") == 0
+        cluster = next(yaml.safe_load_all(capsys.readouterr().out))
+        found = [cluster["spec"][part]["spec"]["containers"][0]["image"] for part in ("scheduler", "worker")]
+        assert found == [expected] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["up", "Trips", "--namespace", "n", "--dry-run"], "cannot name a cluster"),
+        (["up", "local", "--dry-run"], "cannot name a cluster"),
+        (["up", "trips", "--workers", "5:2", "--dry-run"], "nor a range"),
+        (["up", "trips", "--workers", "0", "--dry-run"], "nor a range"),
+        (["up", "trips", "--memory", "much", "--dry-run"], "--memory"),
+        (["up", "trips", "--memory", "256MiB", "--dry-run"], "512 MiB"),
+        (["up", "trips", "--cpu", "0", "--dry-run"], "--cpu"),
+        (["up", "trips", "--idle-timeout", "soon", "--dry-run"], "is not a time"),
+        (["up", "trips", "--env", "AWS_SECRET_ACCESS_KEY=hidden", "--dry-run"], "--secret"),
+        (["up", "trips", "--template", "nowhere.yaml", "--dry-run"], "cannot be read"),
+        (["down"], "NAME"),
+        (["down", "trips", "--all"], "NAME"),
+        (["logs", "trips", "--scheduler", "--worker", "all"], "give one"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_2(arguments: list[str], words: str, capsys) -> None:
+    assert call(*arguments) == 2
+    told = capsys.readouterr()
+    assert words in told.err and not told.out and "hidden" not in told.err
+
+
+def test_a_template_that_is_no_mapping_is_refused(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text("- a\n- b\n")
+    assert call("up", "trips", "--template", str(path), "--dry-run") == 2
+    assert "is no mapping" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["up", "trips"], ["list"], ["status", "trips"], ["down", "trips"]])
+def test_without_a_kubeconfig_the_mend_says_where_one_comes_from(command: list[str], capsys) -> None:
+    assert call(*command) == 6
+    assert "Set KUBECONFIG" in capsys.readouterr().err
+
+
+def test_an_api_server_that_is_not_there_is_named(tmp_path: Path, capsys) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"https://127.0.0.1:{taken.getsockname()[1]}"
+    assert call("list", "--kubeconfig", kubeconfig(tmp_path, address)) == 6
+    told = capsys.readouterr().err
+    assert address in told and "refused" in told and "t0ken" not in told
+
+
+def test_an_unknown_context_is_named(tmp_path: Path, capsys) -> None:
+    assert call("list", "--kubeconfig", kubeconfig(tmp_path, "https://127.0.0.1:1"), "--context", "there") == 6
+    assert "there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["local", "in-process", "tcp://host:8786", "tls://host:8786"])
+def test_local_in_process_and_addresses_are_what_they_are(where: str) -> None:
+    job = parse_job({"spec": {"model": {"uri": "m"}, "input": {"uris": ["i"]}, "output": {"uri": "o"}}})
+    with engine_at(where, job, PLACES) as at:
+        assert (at.address, at.security, at.job) == (where, None, job)
+
+
+def test_what_is_neither_an_address_nor_a_name_is_refused() -> None:
+    job = parse_job({"spec": {"model": {"uri": "m"}, "input": {"uris": ["i"]}, "output": {"uri": "o"}}})
+    with pytest.raises(UsageError, match="cannot name a cluster"), engine_at("My_Cluster", job, PLACES):
+        pass
