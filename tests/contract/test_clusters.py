@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
 
 import dask
 import pytest
 from distributed import Client, LocalCluster, Security, wait
 
 from scoremill import score, verify
-from scoremill.errors import ClusterError
+from scoremill.errors import ClusterError, SkewError
 from scoremill.execute.dask_engine import OnDask
 from scoremill.execute.driver import execute
 from scoremill.execute.prepare import prepare
 from scoremill.execute.work import Task
 from scoremill.spec import Cluster, Deadlines
-from tests.support.jobs import make_job, objects, run, trip_bundle, trips
+from tests.support.jobs import ROOT, make_job, objects, run, trip_bundle, trips
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +162,78 @@ def test_a_result_that_is_lost_with_its_scheduler_is_not_asked_for_again(bundle,
         with pytest.raises(ClusterError, match="scheduler is gone"):
             engine.take(5.0)
         assert engine.submitted == 1
+
+
+@contextmanager
+def odd_worker(scheduler: str, folder: Path, versions: dict[str, str], scoremill: str | None = None) -> Iterator[None]:
+    """A worker whose environment says that it has `versions` of packages, and another `scoremill`."""
+    for name, version in versions.items():
+        made = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        made.mkdir(parents=True)
+        (made / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    if scoremill is not None:
+        folder.mkdir()
+        (folder / "scoremill.py").write_text(scoremill)
+    words = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--no-nanny", "--nthreads", "1",
+             "--no-dashboard"]  # fmt: skip
+    path = os.pathsep.join([str(folder), str(ROOT / "src"), str(ROOT)])
+    worker = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(30)
+
+
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    with LocalCluster(n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as empty:
+        yield empty.scheduler_address
+
+
+@pytest.mark.parametrize(
+    ("versions", "scoremill", "error", "match"),
+    [
+        ({"scikit-learn": "0.24.2"}, None, SkewError, r"tcp://\S+ has scikit-learn 0\.24\.2, the driver has \d"),
+        ({}, "raise ModuleNotFoundError('No module named scoremill')", ClusterError, r"tcp://\S+ cannot run scoremill"),
+    ],
+)
+def test_workers_that_would_score_otherwise_are_refused_by_name(
+    bundle, scheduler, tmp_path, versions, scoremill, error, match
+):
+    trips(100).to_csv(tmp_path / "in.csv", index=False)
+    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
+    with odd_worker(scheduler, tmp_path / "odd", versions, scoremill):
+        with pytest.raises(error, match=match) as raised:
+            score(job, cluster=scheduler)
+    assert "same image" in raised.value.mend
+    assert not objects(str(tmp_path / "out"))
+
+
+def test_other_libraries_are_told_and_scikit_learn_may_be_allowed(bundle, scheduler, tmp_path, caplog):
+    trips(100).to_csv(tmp_path / "in.csv", index=False)
+    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"),
+                   model={"allowVersionSkew": True})  # fmt: skip
+    with odd_worker(scheduler, tmp_path / "odd", {"scikit-learn": "0.24.2", "numpy": "1.2.3"}):
+        assert score(job, cluster=scheduler).totals.scored == 100
+    assert [one.message.split(",")[0] for one in caplog.records if one.name == "scoremill"] == [
+        "workers have scikit-learn 0.24.2", "workers have numpy 1.2.3",
+    ]  # fmt: skip
+
+
+def test_a_worker_that_joins_later_is_judged_before_it_can_do_harm(bundle, scheduler, tmp_path):
+    trips(100).to_csv(tmp_path / "in.csv", index=False)
+    workers = {"cluster": {"workers": {"min": 0, "max": 2}}, "deadlines": {"noProgressSeconds": 100}}
+    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), **workers)
+    joined = Event()
+
+    def watch(event):
+        joined.set()
+
+    with ThreadPoolExecutor() as threads:
+        run = threads.submit(score, job, cluster=scheduler, watchers=[watch])
+        assert joined.wait(60)
+        with odd_worker(scheduler, tmp_path / "odd", {"scikit-learn": "0.24.2"}):
+            with pytest.raises(SkewError, match=r"scikit-learn"):
+                run.result(100)
+    assert not objects(str(tmp_path / "out"))

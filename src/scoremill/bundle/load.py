@@ -16,7 +16,7 @@ from scoremill.storage.filesystem import Store, is_local
 
 from . import code
 from .flavours import flavour
-from .read import inspect, sha256
+from .read import inspect, sha256, skews
 from .schema import Bundle
 
 _CHUNK = 2**24
@@ -27,24 +27,26 @@ _loaded: dict[str, Any] = {}
 _lock = threading.Lock()
 
 
-def load_estimator(uri: str, digest: str, storage: Storage) -> Any:
+def load_estimator(uri: str, digest: str, storage: Storage, *, allow_version_skew: bool = False) -> Any:
     """The estimator of the bundle at `uri`, which has `digest`; the same object for each call in this process.
 
-    Raises TrustError for another digest, VerificationError naming the file that is missing or altered, UsageError for
+    Raises TrustError for another digest, SkewError for versions that it must not be loaded with, VerificationError naming the file that is missing or altered, UsageError for
     a module that is not here, ModelError for what else keeps it from being loaded.
     """
     with _lock:
         if digest not in _loaded:
             while len(_loaded) >= _KEPT:
                 del _loaded[next(iter(_loaded))]
-            _loaded[digest] = _load(uri, digest, storage)
+            _loaded[digest] = _load(uri, digest, storage, allow_version_skew=allow_version_skew)
         return _loaded[digest]
 
 
-def _load(uri: str, digest: str, storage: Storage) -> Any:
+def _load(uri: str, digest: str, storage: Storage, *, allow_version_skew: bool) -> Any:
     bundle = inspect(uri, storage)
     if bundle.digest != digest:
         raise TrustError(f"{uri} has digest {bundle.digest}, not {digest} as planned", "Plan the job anew.")
+    # A worker that joined late may have another environment than those that were asked.
+    skews(bundle, allowed=allow_version_skew)
     kind = flavour(bundle.format)
     artifact = _verified(bundle, storage, kind.ARTIFACT)
     if bundle.code:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, BinaryIO
 
+from scoremill import __version__
 from scoremill.errors import FitError, SkewError, StorageError, UsageError, VerificationError
 from scoremill.spec import Model, Storage
 from scoremill.storage.filesystem import Store
@@ -18,6 +20,7 @@ from .schema import MANIFEST, TRAINED, Bundle, digest_of, from_document
 from .trust import check_trust
 
 _CHUNK = 2**24
+_SHARE = "Start driver and workers from the same image or environment."
 _WATCHED = ("scikit-learn", "numpy", "pandas", "pyarrow")
 
 
@@ -31,7 +34,7 @@ def open_bundle(model: Model, storage: Storage, *, named_by_user: bool = True) -
     check_trust(model, bundle.digest, named_by_user=named_by_user)
     if model.method is not None and model.method not in bundle.results:
         raise FitError(f"{model.uri} has no method {model.method!r}", f"It offers {', '.join(bundle.results)}.")
-    return replace(bundle, warnings=_skews(bundle, allowed=model.allow_version_skew))
+    return replace(bundle, warnings=skews(bundle, allowed=model.allow_version_skew))
 
 
 def inspect(uri: str, storage: Storage) -> Bundle:
@@ -88,6 +91,29 @@ def versions_here() -> dict[str, str]:
     return found
 
 
+def environment_here() -> dict[str, str]:
+    """Versions of all that driver and workers must share."""
+    return {"scoremill": __version__, **versions_here()}
+
+
+def judge_worker(worker: str, versions: Mapping[str, str], *, allowed: bool) -> list[str]:
+    """Differences between the environments of a worker and of the driver, here, that may matter.
+
+    Raises SkewError for another scoremill, or, unless `allowed`, for another minor version of scikit-learn.
+    """
+    here = environment_here()
+    if versions["scoremill"] != here["scoremill"]:
+        raise SkewError(f"{worker} has scoremill {versions['scoremill']}, the driver has {here['scoremill']}", _SHARE)
+    there = {name: versions.get(name, "none") for name in ("python", *_WATCHED)}
+    skews = [name for name in there if minor(there[name]) != minor(here.get(name, "none"))]
+    if "scikit-learn" in skews and not allowed:
+        raise SkewError(
+            f"{worker} has scikit-learn {there['scikit-learn']}, the driver has {here.get('scikit-learn', 'none')}",
+            f"{_SHARE} Or allow it (--allow-version-skew).",
+        )
+    return [f"workers have {name} {there[name]}, the driver has {here.get(name, 'none')}" for name in skews]
+
+
 def _document(store: Store, name: str, missing: Any = None) -> Any:
     try:
         text = store.read(name)
@@ -107,19 +133,20 @@ def _document(store: Store, name: str, missing: Any = None) -> Any:
     return document
 
 
-def _skews(bundle: Bundle, *, allowed: bool) -> tuple[str, ...]:
+def skews(bundle: Bundle, *, allowed: bool) -> tuple[str, ...]:
+    """What differs between the versions here and those that `bundle` was packed with; SkewError where it must not."""
     here = versions_here()
-    skews = {name: (there, here.get(name, "none")) for name, there in bundle.versions.items()
+    differ = {name: (there, here.get(name, "none")) for name, there in bundle.versions.items()
              if name in ("python", *_WATCHED) and minor(there) != minor(here.get(name, ""))}  # fmt: skip
-    if "scikit-learn" in skews and not allowed:
-        there, found = skews["scikit-learn"]
+    if "scikit-learn" in differ and not allowed:
+        there, found = differ["scikit-learn"]
         raise SkewError(f"{bundle.uri} was packed with scikit-learn {there}, here is {found}",
                         f"Install scikit-learn {there}, pack the model again, or allow it (--allow-version-skew).")  # fmt: skip
-    if "python" in skews and bundle.by_value and not allowed:
-        there, found = skews["python"]
+    if "python" in differ and bundle.by_value and not allowed:
+        there, found = differ["python"]
         raise SkewError(f"{bundle.uri} carries code of Python {there} ({', '.join(bundle.by_value)}), here is {found}",
                         "Put that code in a module and pack again with --code, or use the same Python.")  # fmt: skip
-    return tuple(f"packed with {name} {there}, here is {found}" for name, (there, found) in skews.items())
+    return tuple(f"packed with {name} {there}, here is {found}" for name, (there, found) in differ.items())
 
 
 def minor(version: str) -> list[str]:

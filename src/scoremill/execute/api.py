@@ -48,7 +48,9 @@ def engine_for(job: ScoringJob, cluster: str, security: Security | None = None) 
         return InProcess()
     from .dask_engine import OnDask
 
-    return OnDask(cluster, job.spec.cluster, job.spec.deadlines, security)
+    return OnDask(
+        cluster, job.spec.cluster, job.spec.deadlines, security, allow_version_skew=job.spec.model.allow_version_skew
+    )
 
 
 def build_plan(job: ScoringJob) -> Plan:

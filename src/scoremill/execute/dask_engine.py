@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import queue
+import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,6 +20,8 @@ import distributed
 from distributed import Client, Future, LocalCluster, Security
 from distributed.scheduler import KilledWorker
 
+from scoremill import __version__
+from scoremill.bundle.read import environment_here, judge_worker
 from scoremill.bundle.threads import ONE_THREAD
 from scoremill.errors import ClusterError
 from scoremill.ledger import Receipt
@@ -29,13 +34,22 @@ from .work import Task
 
 KILLS = 3
 """Workers that a partition may kill before it is taken for the cause."""
+_LOG = logging.getLogger("scoremill")
 _LOCAL_MEMORY = 2 * GIB
 
 
 class OnDask:
     """Submits each task as one call of a top-level function; the model is never in the graph."""
 
-    def __init__(self, address: str, cluster: Cluster, deadlines: Deadlines, security: Security | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        cluster: Cluster,
+        deadlines: Deadlines,
+        security: Security | None = None,
+        *,
+        allow_version_skew: bool = False,
+    ) -> None:
         """`address` is `local`, or a scheduler's address such as tcp://host:8786 or tls://host:8786.
 
         `security` holds the certificates to show to a scheduler; without it Dask's own configuration is asked.
@@ -45,11 +59,15 @@ class OnDask:
         self._out: dict[str, Future[Receipt]] = {}
         self._id, self._submissions = uuid4().hex, count()
         self._lost: Counter[str] = Counter()
+        self._allow_version_skew = allow_version_skew
+        self._workers: frozenset[str] = frozenset()
+        self._looked, self._told = -math.inf, set[str]()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(dask.config.set(self._config()))
             self._client = self._start_local(stack) if self._address == "local" else self._connect(stack)
+            _ = self.workers
             self._stack = stack.pop_all()
         return self
 
@@ -74,7 +92,30 @@ class OnDask:
 
     @property
     def workers(self) -> int:
-        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+        """Looked at once a second; raises ClusterError or SkewError for new ones that cannot score as the driver."""
+        if time.monotonic() - self._looked >= 1:
+            workers = frozenset(self._client.scheduler_info(n_workers=-1)["workers"])
+            if self._address != "local":
+                self._judge(sorted(workers - self._workers))
+            self._workers, self._looked = workers, time.monotonic()
+        return len(self._workers)
+
+    def _judge(self, workers: list[str]) -> None:
+        found = self._client.run(environment_here, workers=workers, on_error="return") if workers else {}
+        for worker, versions in found.items():
+            if isinstance(versions, OSError):
+                # It has gone since.
+                continue
+            if isinstance(versions, BaseException):
+                raise ClusterError(
+                    f"the worker {worker} cannot run scoremill {__version__}: {versions}",
+                    "Start driver and workers from the same image or environment.",
+                )
+            notes = judge_worker(f"the worker {worker}", versions, allowed=self._allow_version_skew)
+            for note in notes:
+                if note not in self._told:
+                    _LOG.warning(note)
+            self._told.update(notes)
 
     @property
     def shares_files(self) -> bool:

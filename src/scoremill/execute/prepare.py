@@ -40,6 +40,7 @@ class Prepared:
             model_storage=spec.model_storage,
             input_storage=spec.input_storage,
             output_storage=spec.output_storage,
+            allow_version_skew=spec.model.allow_version_skew,
             fail_on_row_error=spec.errors.on_row_error == "Fail",
             max_rejects=_most_rejects(spec.errors, plan),
         )

@@ -62,7 +62,9 @@ def scored_batches(
     work: Work, opened: Opened, clock: Clock, counts: Counts, *, model_works: bool = False
 ) -> Iterator[Scored]:
     """The partition's batches, scored one at a time; `clock` and `counts` follow."""
-    estimator = load_estimator(work.bundle.uri, work.bundle.digest, work.model_storage)
+    estimator = load_estimator(
+        work.bundle.uri, work.bundle.digest, work.model_storage, allow_version_skew=work.allow_version_skew
+    )
     scoring = _Scoring(work, opened, estimator, clock, counts, model_works)
     batches = rebatch(opened.rows, work.settings.batch_rows)
     while True:

@@ -24,6 +24,7 @@ class Work:
     model_storage: Storage
     input_storage: Storage
     output_storage: Storage
+    allow_version_skew: bool = False
     fail_on_row_error: bool = False
     max_rejects: int | None = None
     """Rejected rows from which a task gives up: the budget of the whole run."""
