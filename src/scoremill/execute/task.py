@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import time
 from functools import cache
@@ -14,6 +13,7 @@ from scoremill.ledger import Receipt
 
 from .inputs import Opened, open_partition
 from .outputs import PartFiles
+from .peak import peak_memory
 from .scoring import Clock, Counts, scored_batches
 from .work import Task
 
@@ -57,7 +57,7 @@ def score_opened(task: Task, opened: Opened) -> Receipt:
         reasons=dict(counts.reasons),
         seconds={stage: round(seconds, 6) for stage, seconds in clock.seconds.items()},
         left_out=opened.left_out,
-        peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_memory=peak_memory(),
         worker=f"{_host()}:{os.getpid()}",
         ended=time.time(),
     )
