@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from tests.cluster.parts import tool
-from tests.cluster.steps import run, step
+from tests.cluster.steps import NoClusterError, run, step
 
 NAMESPACE = "dask-operator"
 _CHART = Path("operator", "deployment", "helm", "dask-kubernetes-operator")
@@ -21,6 +21,16 @@ def install(kubeconfig: Path, image: str) -> None:
     command += ["--create-namespace", "--wait", "--timeout", "180s", *(f"--set={value}" for value in values)]
     with step("install dask-kubernetes' operator", "15 s"):
         run(tool("helm"), *command, env={**os.environ, "KUBECONFIG": str(kubeconfig)})
+
+
+def check(kubeconfig: Path) -> None:
+    """NoClusterError where a cluster of the user's does not know dask-kubernetes: that is the user's to install."""
+    from kubernetes import client, config
+
+    with config.new_client_from_config(str(kubeconfig)) as api:
+        groups = {group.name for group in client.ApisApi(api).get_api_versions(_request_timeout=10).groups}
+    if "kubernetes.dask.org" not in groups:
+        raise NoClusterError(f"the cluster of {kubeconfig} lacks dask-kubernetes: helm install it from helm.dask.org")
 
 
 def _chart() -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.cluster import daemon, dask, images, machine, network, nodes, remains, stores
 from tests.cluster.places import CLUSTERS, KUBECONFIG, NAME, OWN, State, given_kubeconfig, read_state
-from tests.cluster.steps import NoClusterError, alone
+from tests.cluster.steps import NoClusterError, alone, step
 
 
 def up() -> State:
@@ -38,6 +38,7 @@ def down() -> None:
 def _given(kubeconfig: Path) -> State:
     if trouble := nodes.unready(kubeconfig):
         raise NoClusterError(f"the cluster of {kubeconfig} cannot be used: {trouble}")
+    dask.check(kubeconfig)
     s3, gcs = _stores(nodes.address_towards(kubeconfig))
     return State(NAME, str(kubeconfig), None, None, s3, gcs, None, images.RUNNER_IMAGE)
 
@@ -52,7 +53,8 @@ def _kind() -> State:
     nodes.create(node, environment)
     s3, gcs = _stores(network.gateway(environment))
     runner, operator = images.project(base, environment)
-    nodes.load([runner, operator], environment)
+    with step("give them to the nodes", "2 s where they have them, else 40 s"):
+        nodes.load([runner, operator], environment)
     dask.install(KUBECONFIG, operator)
     return State(NAME, str(KUBECONFIG), NAME, host, s3, gcs, base, runner)
 

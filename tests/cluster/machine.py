@@ -35,12 +35,17 @@ def prepare() -> None:
             "\n  - ".join(["no Docker here can pull kind's node image, and none can be made on the spot:", *lacks])
             + "\n  Start a Docker that can pull, or name a cluster by SCOREMILL_TEST_KUBECONFIG."
         )
-    missing = [package for command, package in _PACKAGES.items() if shutil.which(command) is None]
-    if missing:
+    _install([package for command, package in _PACKAGES.items() if shutil.which(command) is None])
+    if shutil.which("docker") is None:  # later releases package the client by itself
+        _install(["docker-cli"])
+
+
+def _install(packages: list[str]) -> None:
+    if packages:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        with step(f"install {', '.join(missing)}", "20 s"):
+        with step(f"install {', '.join(packages)}", "20 s"):
             run("apt-get", "update", "-qq", env=environment)
-            run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, env=environment)
+            run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages, env=environment)
 
 
 def _needs() -> dict[str, bool]:

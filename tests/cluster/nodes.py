@@ -14,9 +14,9 @@ from tests.cluster.steps import NoClusterError, run, say, step
 def create(image: str, env: dict[str, str]) -> None:
     """All nodes are ready; a cluster that is there already and is well stays as it is."""
     if NAME in run(tool("kind"), "get", "clusters", env=env).split():
-        if KUBECONFIG.exists() and not (trouble := unready(KUBECONFIG)):
+        if not (trouble := _stopped(env) or unready(KUBECONFIG)):
             return
-        say(f"the cluster of an earlier run is of no use: {trouble or 'no kubeconfig'}")
+        say(f"the cluster of an earlier run is of no use: {trouble}")
         delete(env)
     OWN.mkdir(parents=True, exist_ok=True)
     place = ["--name", NAME, "--kubeconfig", KUBECONFIG]
@@ -71,6 +71,13 @@ def unready(kubeconfig: Path) -> str:
             return f"not ready: {', '.join(name for name, node in waiting.items() if not _ready(node))}"
     except Exception as error:
         return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _stopped(env: dict[str, str]) -> str:
+    """Which nodes have stopped; the cluster itself takes a while to notice. Empty if none has."""
+    of_ours = ["--filter", f"label=io.x-k8s.kind.cluster={NAME}", "--format", "{{.State}} {{.Names}}"]
+    containers = run("docker", "ps", "--all", *of_ours, env=env).splitlines()
+    return ", ".join(line for line in containers if not line.startswith("running "))
 
 
 def address_towards(kubeconfig: Path) -> str:

@@ -42,8 +42,8 @@ def cgroups() -> list[Path]:
     """Control groups of containers, the innermost first."""
     return [
         Path(place)
-        for root in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}")
-        if root.is_dir()
+        for pattern in (CGROUP, f"*/{CGROUP}")  # version 2, and each hierarchy of version 1
+        for root in Path("/sys/fs/cgroup").glob(pattern)
         for place, _, _ in os.walk(root, topdown=False)
     ]
 
