@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import click
 from scoremill.errors import UsageError
 from scoremill.units import format_bytes
 
+from .document import print_document
 from .kube_flags import place_options, places_of
 from .options import FLAGS, job_from
 from .progress import Progress
@@ -77,7 +77,7 @@ def load_command(
     with _engine(cluster, flags, waits=True) as engine, Progress(quiet=quiet) as progress:
         dataset, by_worker = load(name, job.spec, bundles, engine, [progress])
     if as_json:
-        click.echo(json.dumps({"version": 1, **_fields(dataset), "workers": by_worker}))
+        print_document(**_fields(dataset), workers=by_worker)
         return
     click.echo(
         f"{dataset.name}: {dataset.rows:,} rows, {dataset.rejected:,} that cannot be read, "
@@ -101,7 +101,7 @@ def list_command(cluster: str, as_json: bool, **flags: Any) -> None:
     with _engine(cluster, flags) as engine:
         found = datasets(engine)
     if as_json:
-        click.echo(json.dumps({"version": 1, "datasets": [_fields(dataset) for dataset in found]}))
+        print_document(datasets=[_fields(dataset) for dataset in found])
         return
     for dataset in found:
         fields = _fields(dataset)
@@ -126,7 +126,10 @@ def drop_command(name: str, cluster: str, as_json: bool, **flags: Any) -> None:
 
     with _engine(cluster, flags) as engine:
         drop(engine, name)
-    click.echo(json.dumps({"version": 1, "dropped": name}) if as_json else f"dropped {name}")
+    if as_json:
+        print_document(dropped=name)
+    else:
+        click.echo(f"dropped {name}")
 
 
 def score_loaded(
