@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -81,14 +83,22 @@ def _stopped(env: dict[str, str]) -> str:
 
 
 def address_towards(kubeconfig: Path) -> str:
-    """This machine's address on the way to the cluster's API server: pods reach it, unless something is between."""
+    """This machine's address on the way to the cluster's API server, or SCOREMILL_TEST_HOST: one that pods reach."""
     from kubernetes import client, config
 
+    if given := os.environ.get("SCOREMILL_TEST_HOST"):
+        return given
     configuration = client.Configuration()
     config.load_kube_config(str(kubeconfig), client_configuration=configuration)
     server = urlsplit(configuration.host)
     with socket.create_connection((server.hostname, server.port or 443), timeout=10) as connection:
-        return str(connection.getsockname()[0])
+        address = str(connection.getsockname()[0])
+    if ipaddress.ip_address(address).is_loopback:
+        raise NoClusterError(
+            f"pods cannot reach {address}: set SCOREMILL_TEST_HOST to an address of this machine that they reach,\n"
+            "  for a cluster of kind's the gateway that `docker network inspect kind` shows"
+        )
+    return address
 
 
 def _ready(node: object) -> bool:

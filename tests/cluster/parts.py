@@ -53,7 +53,7 @@ def hyperkube() -> Path:
             "k8s.io/client-go/pkg/version.gitVersion": KUBERNETES,
         }  # fmt: skip
         flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in values.items())])
-        with step(f"build Kubernetes {KUBERNETES} from its Go modules", "6 to 10 min, once"), _made(folder) as new:
+        with step(f"build Kubernetes {KUBERNETES} from its Go modules", "6 to 10 min, once"), made(folder) as new:
             command = ["nice", "go", "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", f"{new}/"]
             run(*command, ".", "./pause", cwd=_HYPERKUBE, env={**os.environ, "CGO_ENABLED": "0"})
     return folder
@@ -64,7 +64,7 @@ def debian(name: str, packages: list[str]) -> Path:
     mark = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
     folder = PARTS / f"debian-{name}-{mark}"
     if not folder.exists():
-        with step(f"put together a Debian for {name}", "100 s, once"), _made(folder) as new:
+        with step(f"put together a Debian for {name}", "100 s, once"), made(folder) as new:
             include = f"--include={','.join(packages)}"
             run("nice", "debootstrap", "--variant=minbase", include, "bookworm", new / "tree")
             for left in (
@@ -91,7 +91,7 @@ def digest(*places: Path) -> str:
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[Path]:
+def made(folder: Path) -> Iterator[Path]:
     """A folder to fill, which is `folder` once it is full: whoever is killed before leaves a half that counts for nothing."""
     new = folder.with_name(f"{folder.name}.half")
     remains.remove(new)

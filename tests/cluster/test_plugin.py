@@ -1,0 +1,58 @@
+"""Without a cluster nothing passes silently."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cluster import parts
+from tests.cluster.places import SOURCES
+
+_TESTS = "tests/e2e/test_cluster.py"
+
+
+def _pytest(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    place = SOURCES.parents[1]
+    return subprocess.run(command, cwd=place, env={**os.environ, **environment}, capture_output=True, text=True)
+
+
+def test_end_to_end_tests_that_were_not_run_are_announced_with_the_command_that_runs_them() -> None:
+    done = _pytest(_TESTS)
+    assert done.returncode == 0
+    assert "END-TO-END TESTS WERE NOT RUN" in done.stdout
+    assert "make cluster-up && make test ARGS=--cluster" in done.stdout
+    assert "6 skipped" in done.stdout
+
+
+def test_other_tests_are_run_without_an_announcement() -> None:
+    assert "END-TO-END" not in _pytest("tests/cluster/test_plugin.py", "--collect-only").stdout
+
+
+def test_a_cluster_that_was_asked_for_and_cannot_be_had_fails_the_run_with_the_reason(tmp_path: Path) -> None:
+    missing = tmp_path / "kubeconfig"
+    place = {"SCOREMILL_TEST_KUBECONFIG": str(missing), "SCOREMILL_TEST_CLUSTERS": str(tmp_path)}
+    done = _pytest(_TESTS, "--cluster", **place)
+    assert done.returncode
+    assert f"the cluster of {missing} cannot be used" in done.stderr + done.stdout
+    assert "passed" not in done.stdout
+
+
+def test_what_was_half_made_when_it_was_killed_is_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "part"
+    (tmp_path / "part.half").mkdir()
+    (tmp_path / "part.half" / "rubbish").touch()
+    with parts.made(folder) as new:
+        (new / "file").touch()
+        assert not folder.exists()
+    assert [file.name for file in folder.iterdir()] == ["file"]
+
+
+def test_a_part_is_known_by_all_that_it_is_made_from(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    first = parts.digest(tmp_path)
+    assert parts.digest(tmp_path) == first
+    (tmp_path / "a").write_text("2")
+    assert parts.digest(tmp_path) != first
