@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from threading import Event
 
 import dask
 import pytest
-from distributed import Client, LocalCluster, Security, wait
+from distributed import Client, LocalCluster, Security, Worker, wait
 
 from scoremill import score, verify
 from scoremill.errors import ClusterError, SkewError
@@ -23,7 +25,8 @@ from scoremill.execute.driver import execute
 from scoremill.execute.prepare import prepare
 from scoremill.execute.work import Task
 from scoremill.spec import Cluster, Deadlines
-from tests.support.jobs import ROOT, make_job, objects, run, trip_bundle, trips
+from tests.support.jobs import ROOT, command, make_job, objects, run, trip_bundle, trips
+from tests.support.touchy import touchy_bundle
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +240,41 @@ def test_a_worker_that_joins_later_is_judged_before_it_can_do_harm(bundle, sched
             with pytest.raises(SkewError, match=r"scikit-learn"):
                 run.result(100)
     assert not objects(str(tmp_path / "out"))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+def states(dask_worker: Worker) -> set[str]:
+    return {task.state for task in dask_worker.state.tasks.values()}
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_a_task_that_outlives_its_driver_publishes_nothing(cluster, tmp_path, end):
+    """By then the next driver may have cleared away what it does not count."""
+    os.mkfifo(tmp_path / "go")
+    model = touchy_bundle(tmp_path / "model")
+    (tmp_path / "in.csv").write_bytes(b"x,y\n1.5,1\n")
+    with Client(cluster.scheduler_address) as client:
+        client.run(lambda: os.environ.update(TOUCHY_WAIT=str(tmp_path)))
+        driver = command("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / "out",
+                         "--cluster", cluster.scheduler_address)  # fmt: skip
+        go = os.open(tmp_path / "go", os.O_RDWR)
+        try:
+            wait_for((tmp_path / "begun").exists)
+            driver.send_signal(end)
+            driver.communicate(timeout=60)
+            wait_for(lambda: {"cancelled"} in client.run(states).values())
+        finally:
+            client.run(lambda: os.environ.pop("TOUCHY_WAIT"))
+            os.write(go, b"go\n")
+        wait_for(lambda: not any(client.run(states).values()))
+        os.close(go)
+    assert not objects(str(tmp_path / "out"))
+    assert run("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / "out",
+               "--cluster", "in-process")[0] == 0  # fmt: skip
+    assert len(objects(str(tmp_path / "out"))) == 1

@@ -40,7 +40,14 @@ class Touchy(RegressorMixin, BaseEstimator):
 
 
 def _do_as_told(rows):
-    """Appends to the file of calls, and plays the trick in the environment once: at the n-th call, by any process."""
+    """Appends to the file of calls, and plays the trick in the environment once: at the n-th call, by any process.
+
+    With a place to wait at, it says there that it has begun, and waits for a line of the pipe there.
+    """
+    if "TOUCHY_WAIT" in os.environ:
+        place = Path(os.environ["TOUCHY_WAIT"])
+        (place / "begun").touch()
+        (place / "go").open().readline()
     calls = os.environ.get("TOUCHY_CALLS")
     if not calls:
         return

@@ -74,6 +74,7 @@ class OnDask:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Dask cannot stop those that run: they find out for themselves before they publish (outputs.py).
         for future in list(self._out.values()):
             future.cancel(force=True)
         self._out.clear()

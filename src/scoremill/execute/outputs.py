@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import sys
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
 import pyarrow as pa
 
+from scoremill.errors import ClusterError
 from scoremill.ledger import Part
 from scoremill.naming import ERRORS, part_name
 from scoremill.storage.filesystem import Store
@@ -50,6 +52,7 @@ class PartFiles:
 
     def publish(self) -> None:
         """Makes all objects appear; from here on `parts` and `errors` tell of them."""
+        _refuse_cancelled()
         # Rejects first: a part without its errors object would be a row lost.
         self.errors = (self._rejects.close(),) if self._rejects else ()
         self.parts = self._parts.close()
@@ -81,6 +84,20 @@ class PartFiles:
             self._named.add(at)
             record["header"] = list(opened.headers[at])
         return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _refuse_cancelled() -> None:
+    """Raises in a task that Dask has cancelled, because its driver has ended, but cannot stop.
+
+    The next driver may have another plan, or have found that the partition began in the wrong place: this one's objects
+    would appear when it has cleared away, and readers would take them for predictions.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed is None or (key := getattr(distributed.utils.thread_state, "key", None)) is None:
+        return
+    task = distributed.get_worker().state.tasks.get(key)
+    if task is None or task.state == "cancelled":
+        raise ClusterError("the driver of this task has ended")
 
 
 def _raw(raw: bytes, rule: str) -> dict[str, str]:
