@@ -1,0 +1,104 @@
+"""What tests on a real cluster share: a namespace, the command line in it, and the runner image beside it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from kubernetes import client, config
+
+from scoremill.cli.kube import Kube, connect
+from scoremill.cli.kube_cluster import Named
+from tests.cluster.places import State
+from tests.support.jobs import command
+
+SMALL = ("--memory", "600MiB", "--cpu", "0.1")
+"""A worker that fits many times into two small nodes."""
+
+
+@contextmanager
+def new_namespace(kubeconfig: Path) -> Iterator[str]:
+    """A namespace that admits restricted pods only; its deletion is asked for at the end, and not waited for."""
+    name = f"e2e-{secrets.token_hex(4)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "scoremill.dev/test": "e2e"}
+    with config.new_client_from_config(str(kubeconfig)) as api:
+        core = client.CoreV1Api(api)
+        core.create_namespace({"metadata": {"name": name, "labels": labels}}, _request_timeout=30)
+        yield name
+        core.delete_namespace(name, _request_timeout=30)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A namespace of a cluster, and a user who works there by the command line."""
+
+    kubeconfig: Path
+    namespace: str
+    image: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Further environment of the user's: the way to the buckets, mostly."""
+
+    def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+        """`scoremill ARGUMENTS`, running."""
+        where = ["--namespace", self.namespace] if arguments[0] in {"cluster", "score", "dataset"} else []
+        variables = {**self.environment, "KUBECONFIG": str(self.kubeconfig), **environment}
+        return command(*arguments, *where, environment=variables)
+
+    def run(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        """`scoremill ARGUMENTS`, ended; killed where the test is."""
+        with self.start(*arguments, **environment) as process:
+            try:
+                out, err = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+            return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def ok(self, *arguments: object, **environment: str) -> str:
+        """What `scoremill ARGUMENTS` prints that goes well."""
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 0, f"{done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def fails(self, code: int, *arguments: object, **environment: str) -> str:
+        """What `scoremill ARGUMENTS` says that ends with `code`; never with a traceback."""
+        done = self.run(*arguments, **environment)
+        assert done.returncode == code, f"{done.returncode}: {done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    def up(self, name: str, *arguments: object) -> Named:
+        """A cluster of small workers that is up."""
+        self.ok("cluster", "up", name, *SMALL, "--image", self.image, *arguments)
+        return Named(self.kube, name)
+
+    @property
+    def kube(self) -> Kube:
+        """The Kubernetes API, in the namespace."""
+        return connect(str(self.kubeconfig), namespace=self.namespace)
+
+    def secret(self, name: str, values: Mapping[str, str]) -> None:
+        """Makes a Secret."""
+        made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict(values)}
+        assert self.kube.create(made)
+
+
+def in_image(cluster: State, folder: Path, *words: object, environment: Mapping[str, str] | None = None) -> str:
+    """What a command prints that runs in the runner image on this machine; `folder` is its working folder."""
+    if cluster.kind is None:
+        pytest.skip("not run: a cluster of the user's pulls the image; it need not be on this machine")
+    options = ["--rm", "--network", "host", "--read-only", "--tmpfs", "/tmp", "--user", f"{os.getuid()}:{os.getgid()}"]
+    options += ["--volume", f"{folder}:{folder}", "--workdir", str(folder)]
+    for name, value in (environment or {}).items():
+        options += ["--env", f"{name}={value}"]
+    docker = {**os.environ, **({"DOCKER_HOST": cluster.docker_host} if cluster.docker_host else {})}
+    whole = ["docker", "run", *options, str(cluster.runner), *map(str, words)]
+    done = subprocess.run(whole, env=docker, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
