@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 from tests.cluster import network, remains
 from tests.cluster.places import DAEMON, SOURCES
@@ -85,11 +86,16 @@ def _command() -> list[str]:
         str(_config()),
     ]
     command += ["--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{remains.CGROUP}"]
-    command += ["--add-runtime", f"fit={SOURCES}/node/runc-fit", "--default-runtime", "fit"]
+    command += ["--add-runtime", f"fit={_runtime()}", "--default-runtime", "fit"]
     # By default a daemon lowers its own score, which takes a capability; later releases have no such option.
     if "--oom-score-adjust" in run("dockerd", "--help"):
         command += ["--oom-score-adjust", "0"]
     return command
+
+
+def _runtime() -> os.PathLike[str]:
+    """A copy that stays when this source tree goes."""
+    return Path(shutil.copy(SOURCES / "node" / "runc-fit", DAEMON))
 
 
 def _config() -> os.PathLike[str]:
