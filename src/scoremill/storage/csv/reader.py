@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from scoremill.errors import InputError
 from scoremill.spec import Csv
 from scoremill.units import MIB, format_bytes
@@ -85,10 +87,10 @@ class CsvReader:
             if stop <= here:
                 break
             quotes = self._grammar.quotes(window.text)
-            quotes = quotes[(quotes >= here) & (quotes < stop)]
+            quotes = quotes[slice(*np.searchsorted(quotes, (here, stop)))]
             found = self._grammar.first_end(window.text, quotes, odd, here, window.is_final) if is_sought else None
             if found is not None and window.at + found < limit:
-                stop, quotes = found, quotes[quotes < found]
+                stop, quotes = found, quotes[: np.searchsorted(quotes, found)]
             if not self._is_regular(quotes, odd):
                 self.tally.irregular, is_sought, limit = True, False, self._end
             self._count(here, stop, quotes)
@@ -110,7 +112,7 @@ class CsvReader:
                 return None
             quotes = self._grammar.quotes(window.text)
             end = self._end_of_records(quotes)
-            quotes = quotes if end is None else quotes[quotes < end]
+            quotes = quotes if end is None else quotes[: np.searchsorted(quotes, end)]
             is_regular = not len(quotes) or self._grammar.is_regular(window.text, quotes, odd=False)
             if not is_regular and self._is_whole:
                 end = self._grammar.last_end_by_machine(window.text, window.is_final)
@@ -153,5 +155,5 @@ class CsvReader:
     def _count(self, begin: int, stop: int, quotes: Positions) -> None:
         """Adds what lies between positions `begin` and `stop` of the window, as far as the range owns it."""
         stop = min(stop, self._end - self._window.at)
-        self.tally.quotes += int((quotes < stop).sum())
+        self.tally.quotes += int(np.searchsorted(quotes, stop))
         self.tally.lines += count_newlines(self._window.text, begin, stop)
