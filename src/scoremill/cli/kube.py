@@ -167,6 +167,8 @@ def connect(kubeconfig: str | None = None, context: str | None = None, namespace
     from kubernetes.config.config_exception import ConfigException
 
     configuration = Configuration()
+    # The client's own default is what the variable said when it was imported.
+    kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
     try:
         if not kubeconfig and not context and _is_pod():
             config.load_incluster_config(client_configuration=configuration)

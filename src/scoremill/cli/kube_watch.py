@@ -39,6 +39,7 @@ def observe(at: Named, http: Forward) -> Observed:
         cluster=cluster,
         age=(dt.datetime.now(dt.UTC) - made).total_seconds(),
         workers=at.wanted(),
+        group=at.kube.get("DaskWorkerGroup", names.group_name(at.name)) or {},
         registered=_registered(http) if any(map(is_ready, pods)) else None,
         deployments=tuple(deployments),
         pods=tuple(pods),

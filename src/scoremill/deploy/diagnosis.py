@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,10 @@ OPERATOR_SECONDS = 15.0
 """Time in which dask-kubernetes' operator, if it runs, has made the scheduler's Deployment."""
 
 
+_NOTES = "kopf.zalando.org/"
+"""Where kopf, of which the operator is made, writes of attempts that failed."""
+_VALUE = re.compile(r"\{.*\}")
+"""An invalid object, written out before the words that say what is wrong with it."""
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
 """What is laid before the message of the last attempt while the next is waited for."""
 
@@ -33,6 +38,8 @@ class Observed:
     """Workers that are wanted."""
     registered: int | None = None
     """Workers that the scheduler knows; None where it does not answer."""
+    group: Object = field(default_factory=dict)
+    """The DaskWorkerGroup."""
     deployments: tuple[Object, ...] = ()
     pods: tuple[Object, ...] = ()
     events: tuple[Object, ...] = ()
@@ -65,11 +72,27 @@ def diagnose(seen: Observed) -> Cause | None:
     """
     if seen.is_up:
         return None
-    for look in (_operator, _refused_pods, _broken_pods, _mounts, _unschedulable):
+    for look in (_operator_error, _operator, _refused_pods, _broken_pods, _mounts, _unschedulable):
         cause = look(seen)
         if cause:
             return cause
     return _progress(seen)
+
+
+def _operator_error(seen: Observed) -> Cause | None:
+    """What keeps dask-kubernetes' operator from making a Deployment, from the notes that it keeps between attempts."""
+    if len(seen.deployments) > seen.workers:
+        return None
+    for made in (seen.cluster, seen.group):
+        for key, note in made.get("metadata", {}).get("annotations", {}).items():
+            handler = json.loads(note) if key.startswith(_NOTES) and note.startswith("{") else {}
+            if handler.get("success") is False and handler.get("message"):
+                return Cause(
+                    "OperatorError",
+                    f"dask-kubernetes' operator cannot make the cluster: {_VALUE.sub('{…}', handler['message'])}",
+                    "See --template, and what its operator may do: kubectl logs of it.",
+                )
+    return None
 
 
 def _operator(seen: Observed) -> Cause | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,19 @@ def test_nobody_takes_up_the_cluster() -> None:
 
 def test_the_operator_refuses_the_cluster() -> None:
     assert reason(up(registered=None, cluster={"status": {"phase": "Error"}})) == "InvalidCluster"
+
+
+def test_what_the_operator_cannot_make_is_in_its_notes() -> None:
+    note = json.dumps(
+        {"retries": 1, "success": False, "failure": False, "message": 'Deployment.apps "w" is invalid: x'}
+    )
+    group = {"metadata": {"annotations": {"kopf.zalando.org/daskworkergroup_create": note, "a/b": "{"}}}
+    seen = up(workers=1, registered=0, group=group)
+    scheduler = tuple(each for each in seen.deployments if each["metadata"]["name"].endswith("-scheduler"))
+    cause = diagnose(replace(seen, deployments=scheduler))
+    assert cause is not None
+    assert cause.reason == "OperatorError" and cause.evidence.endswith('Deployment.apps "w" is invalid: x')
+    assert reason(seen) == "Workers", "an old note of what is made by now says nothing"
 
 
 def test_an_image_that_is_being_pulled_is_no_fault() -> None:
