@@ -11,6 +11,7 @@ import click
 from scoremill.errors import ClusterError, ScoremillError
 from scoremill.units import format_bytes, format_seconds
 
+from .document import print_document
 from .kube_flags import namespace_of, objects, place_options, places_of, seconds, unissued, workers
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
 
     found = clusters(connect(**places_of(flags)), everywhere=all_namespaces)
     if as_json:
-        click.echo(json.dumps({"version": 1, "clusters": found}))
+        print_document(clusters=found)
         return
     _table(["NAME", "NAMESPACE", "WORKERS", "SCHEDULER", "AGE"], [
         [each["name"], each["namespace"], each["workers"], "ready" if each["ready"] else "not ready",
@@ -124,7 +125,7 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
 
     found = status(named(name, places_of(flags)))
     if as_json:
-        click.echo(json.dumps({"version": 1, **found}))
+        print_document(**found)
         return
     click.echo(f"{name} in {found['namespace']}: {found['state']}, {found['image']}")
     if found["waitsFor"]:
