@@ -30,10 +30,10 @@ from scoremill.execute.persisted_dataset import (
     datasets,
     drop,
     find,
-    load,
     partitions_of,
     score_dataset,
 )
+from scoremill.execute.persisted_load import load
 from scoremill.spec import Cluster, Deadlines, ScoringJob
 from tests.support.jobs import make_job, objects, run, trip_bundle, trips
 from tests.support.touchy import touchy_bundle
@@ -260,18 +260,16 @@ def test_datasets_are_listed_and_dropped_with_their_memory(cluster, bundle, tmp_
 # --- what may happen --------------------------------------------------------------------------------------------------
 
 
-def kill_holders(address: str, name: str) -> None:
-    """Ends the processes of all workers that hold a part of the dataset, one after another."""
+def kill_a_holder(address: str, name: str) -> None:
+    """Ends the process of a worker that holds a part of the dataset."""
     with Client(address) as client:
-        held = partitions_of(client.get_dataset(name)["frame"])
-        holders = {worker for workers in client.who_has(held).values() for worker in workers}
-        pids = client.run(os.getpid, workers=list(holders))
-        for pid in pids.values():
-            os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not holders & set(client.scheduler_info(n_workers=-1)["workers"]))
+        holders = client.who_has(partitions_of(client.get_dataset(name)["frame"])).values()
+        worker = next(worker for workers in holders for worker in workers)
+        os.kill(client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
+        wait_for(lambda: worker not in client.scheduler_info(n_workers=-1)["workers"])
 
 
-def test_what_lost_workers_held_is_read_again_as_it_was_planned(bundle, tmp_path):
+def test_what_a_lost_worker_held_is_read_again_as_it_was_planned(bundle, tmp_path):
     trips(20_000).to_csv(tmp_path / "in.csv", index=False)
     fields = {"input": {"partitionBytes": "64KiB"}, "output": {"keep": ["id"]}}
     jobs = [make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / name), **fields) for name in "abc"]
@@ -279,12 +277,12 @@ def test_what_lost_workers_held_is_read_again_as_it_was_planned(bundle, tmp_path
     with LocalCluster(n_workers=2, memory_limit="1GiB", silence_logs="ERROR", **LOCAL) as cluster:
         address = cluster.scheduler_address
         dataset = loaded(address, "trips", jobs[1], bundle)
-        kill_holders(address, "trips")
+        kill_a_holder(address, "trips")
         score_held(address, dataset, jobs[1])
         assert objects(jobs[0].spec.output.uri) == objects(jobs[1].spec.output.uri)
         with (tmp_path / "in.csv").open("a") as file:
             file.write("1,1.5,cash,,2\n")
-        kill_holders(address, "trips")
+        kill_a_holder(address, "trips")
         with pytest.raises(InputChanged, match=r"in\.csv"):
             score_held(address, dataset, jobs[2])
 

@@ -71,7 +71,7 @@ def load_command(
       scoremill dataset load 's3://b/2009/*.csv' --name trips --cluster tcp://host:8786 --for s3://models/tips/1
       scoremill dataset load 's3://b/2009/*.csv' --name trips --cluster tcp://host:8786 --columns fare,vendor
     """
-    from scoremill.execute.persisted_dataset import load
+    from scoremill.execute.persisted_load import load
 
     job = job_from(None, {**flags, "model": "unread", "input": uris, "keep": kept}, writes=False)
     with _engine(cluster, flags, waits=True) as engine, Progress(quiet=quiet) as progress:
