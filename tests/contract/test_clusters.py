@@ -22,6 +22,7 @@ from scoremill import score, verify
 from scoremill.errors import ClusterError, SkewError
 from scoremill.execute.dask_engine import OnDask
 from scoremill.execute.driver import execute
+from scoremill.execute.events import Note
 from scoremill.execute.prepare import prepare
 from scoremill.execute.work import Task
 from scoremill.spec import Cluster, Deadlines
@@ -213,15 +214,24 @@ def test_workers_that_would_score_otherwise_are_refused_by_name(
     assert not objects(str(tmp_path / "out"))
 
 
-def test_other_libraries_are_told_and_scikit_learn_may_be_allowed(bundle, scheduler, tmp_path, caplog):
+def test_other_libraries_are_told_and_scikit_learn_may_be_allowed(bundle, scheduler, tmp_path):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"),
                    model={"allowVersionSkew": True})  # fmt: skip
+    events: list[object] = []
     with odd_worker(scheduler, tmp_path / "odd", {"scikit-learn": "0.24.2", "numpy": "1.2.3"}):
-        assert score(job, cluster=scheduler).totals.scored == 100
-    assert [one.message.split(",")[0] for one in caplog.records if one.name == "scoremill"] == [
+        assert score(job, cluster=scheduler, watchers=[events.append]).totals.scored == 100
+    assert [event.text.split(",")[0] for event in events if isinstance(event, Note)] == [
         "workers have scikit-learn 0.24.2", "workers have numpy 1.2.3",
     ]  # fmt: skip
+
+
+def test_a_worker_that_never_comes_ends_the_run_in_time(bundle, scheduler, tmp_path):
+    trips(100).to_csv(tmp_path / "in.csv", index=False)
+    scales = {"cluster": {"workers": {"min": 0, "max": 2}}, "deadlines": {"preRunningSeconds": 2}}
+    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), **scales)
+    with pytest.raises(ClusterError, match="no worker for 2 s"):
+        score(job, cluster=scheduler)
 
 
 def test_a_worker_that_joins_later_is_judged_before_it_can_do_harm(bundle, scheduler, tmp_path):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import os
 import queue
-import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,8 +17,6 @@ import distributed
 from distributed import Client, Future, LocalCluster, Security
 from distributed.scheduler import KilledWorker
 
-from scoremill import __version__
-from scoremill.bundle.read import environment_here, judge_worker
 from scoremill.bundle.threads import ONE_THREAD
 from scoremill.errors import ClusterError
 from scoremill.ledger import Receipt
@@ -31,10 +26,10 @@ from scoremill.units import GIB, format_bytes
 from .engine import Result
 from .task import score_partition
 from .work import Task
+from .workers import Workers
 
 KILLS = 3
 """Workers that a partition may kill before it is taken for the cause."""
-_LOG = logging.getLogger("scoremill")
 _LOCAL_MEMORY = 2 * GIB
 
 
@@ -60,14 +55,18 @@ class OnDask:
         self._id, self._submissions = uuid4().hex, count()
         self._lost: Counter[str] = Counter()
         self._allow_version_skew = allow_version_skew
-        self._workers: frozenset[str] = frozenset()
-        self._looked, self._told = -math.inf, set[str]()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(dask.config.set(self._config()))
             self._client = self._start_local(stack) if self._address == "local" else self._connect(stack)
-            _ = self.workers
+            self._workers = Workers(
+                self._client,
+                patience=self._deadlines.pre_running_seconds,
+                are_ours=self._address == "local",
+                allow_version_skew=self._allow_version_skew,
+            )
+            self._workers.count()
             self._stack = stack.pop_all()
         return self
 
@@ -93,30 +92,10 @@ class OnDask:
 
     @property
     def workers(self) -> int:
-        """Looked at once a second; raises ClusterError or SkewError for new ones that cannot score as the driver."""
-        if time.monotonic() - self._looked >= 1:
-            workers = frozenset(self._client.scheduler_info(n_workers=-1)["workers"])
-            if self._address != "local":
-                self._judge(sorted(workers - self._workers))
-            self._workers, self._looked = workers, time.monotonic()
-        return len(self._workers)
+        return self._workers.count()
 
-    def _judge(self, workers: list[str]) -> None:
-        found = self._client.run(environment_here, workers=workers, on_error="return") if workers else {}
-        for worker, versions in found.items():
-            if isinstance(versions, OSError):
-                # It has gone since.
-                continue
-            if isinstance(versions, BaseException):
-                raise ClusterError(
-                    f"the worker {worker} cannot run scoremill {__version__}: {versions}",
-                    "Start driver and workers from the same image or environment.",
-                )
-            notes = judge_worker(f"the worker {worker}", versions, allowed=self._allow_version_skew)
-            for note in notes:
-                if note not in self._told:
-                    _LOG.warning(note)
-            self._told.update(notes)
+    def notes(self) -> list[str]:
+        return self._workers.notes()
 
     @property
     def shares_files(self) -> bool:
@@ -137,6 +116,7 @@ class OnDask:
             task, future = self._ended.get(timeout=timeout)
         except queue.Empty:
             self._refuse_closed()
+            self._workers.refuse_none()
             return None
         self._out.pop(str(future.key), None)
         if future.status in {"lost", "pending"}:

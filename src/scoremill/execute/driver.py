@@ -135,6 +135,8 @@ class _Run:
             with engine:
                 while self._submit(engine, pending):
                     result = engine.take(1.0) if self._out else None
+                    for note in engine.notes():
+                        self._watch(Note(note))
                     self._lease.check()
                     if result is not None:
                         self._handle(result, engine)

@@ -39,6 +39,9 @@ class Engine(Protocol):
     def shares_files(self) -> bool:
         """Whether its processes see this machine's files."""
 
+    def notes(self) -> list[str]:
+        """What users should know and have not been told yet."""
+
     def submit(self, task: Task) -> None:
         """Hands over a task."""
 
@@ -62,6 +65,9 @@ class InProcess:
     def __init__(self) -> None:
         self._tasks: deque[Task] = deque()
         self._stack = ExitStack()
+
+    def notes(self) -> list[str]:
+        return []
 
     def submit(self, task: Task) -> None:
         self._tasks.append(task)
