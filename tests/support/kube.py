@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client, config
+from kubernetes.dynamic import DynamicClient
 
-from scoremill.cli.kube import Kube, connect
+from scoremill.cli.kube import Kube, Object, connect
 from scoremill.cli.kube_cluster import Named
+from scoremill.deploy import names
 from tests.cluster.places import State
 from tests.support.jobs import command
 
@@ -82,6 +84,17 @@ class Place:
     def kube(self) -> Kube:
         """The Kubernetes API, in the namespace."""
         return connect(str(self.kubeconfig), namespace=self.namespace)
+
+    def everything(self) -> list[Object]:
+        """Every object of the namespace, of whatever kind, and those outside of namespaces that bear our label."""
+        found = []
+        with config.new_client_from_config(str(self.kubeconfig)) as api:
+            for kind in DynamicClient(api).resources.search():
+                if kind.kind.endswith("List") or not {"list", "watch"} <= set(kind.verbs or ()):
+                    continue
+                where = {"namespace": self.namespace} if kind.namespaced else {"label_selector": names.LABEL}
+                found += [{**each.to_dict(), "kind": kind.kind} for each in kind.get(**where).items]
+        return found
 
     def secret(self, name: str, values: Mapping[str, str]) -> None:
         """Makes a Secret."""
