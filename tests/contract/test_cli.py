@@ -358,6 +358,12 @@ def test_the_first_rows_go_to_stdout_and_nothing_is_written(bundle, file, tmp_pa
     assert [set(json.loads(line)) for line in out.splitlines()] == [{"proba_0", "proba_1"}] * 2
 
 
+def test_fields_that_mean_nothing_here_are_told(bundle, file, tmp_path):
+    (tmp_path / "job.yaml").write_text("spec: {suspend: true}")
+    code, _, err = here("score", tmp_path / "job.yaml", *flags(bundle, file, tmp_path / "out")[1:])
+    assert (code, "note: spec.suspend is for ScoringJobs on Kubernetes" in err) == (0, True)
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(bundle, tmp_path):
     trips(30_000).to_csv(tmp_path / "a.csv", index=False)
     driver = command("score", "--model", bundle, "--input", tmp_path / "a.csv", "--limit", "30000", "--keep", "*")

@@ -60,6 +60,9 @@ def score_command(
     if limit is not None:
         _print_rows(parsed, limit, as_json)
         return
+    for name in ("persist", "suspend"):
+        if getattr(parsed.spec, name):
+            click.echo(f"note: spec.{name} is for ScoringJobs on Kubernetes and means nothing here", err=True)
     from scoremill.execute import score
 
     with engine_at(cluster, parsed, places_of(flags)) as at, Progress(quiet=quiet) as progress:
