@@ -127,6 +127,14 @@ def test_a_compressed_file_is_streamed_into_several_parts(bundle, tmp_path):
     assert table(str(tmp_path / "out"))["id"].tolist() == list(range(ROWS))
 
 
+def test_folders_that_readers_would_skip_are_refused(bundle, tmp_path):
+    trips(10).assign(_day=1).to_csv(tmp_path / "a.csv", index=False)
+    output = {"keep": ["_day"], "partitionBy": ["_day"]}
+    with pytest.raises(UsageError, match="readers skip folders"):
+        score(make_job(bundle, str(tmp_path / "a.csv"), str(tmp_path / "out"), output=output), cluster="in-process")
+    assert not (tmp_path / "out").exists()
+
+
 def test_columns_become_folders_that_readers_understand(bundle, files, rows, tmp_path):
     scored(bundle, files, tmp_path, output={"keep": ["id", "payment", "note"], "partitionBy": ["payment", "note"]})
     made = dataset(tmp_path, partitioning="hive").to_table().to_pandas()
