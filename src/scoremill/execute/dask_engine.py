@@ -24,6 +24,7 @@ from scoremill.spec import Cluster, Deadlines
 from scoremill.units import GIB, format_bytes
 
 from .engine import Result
+from .starts import Starts
 from .task import score_partition
 from .work import Task
 from .workers import Workers
@@ -67,6 +68,7 @@ class OnDask:
                 allow_version_skew=self._allow_version_skew,
             )
             self._workers.count()
+            self._starts = Starts(self._client, f"score-{self._id}-")
             self._stack = stack.pop_all()
         return self
 
@@ -141,7 +143,9 @@ class OnDask:
 
     def _result(self, task: Task, future: Future[Receipt]) -> Result:
         if future.status == "finished":
-            return Result(task, receipt=future.result())
+            receipt = future.result()
+            begun = max(receipt.begun, self._starts.of(str(future.key)))
+            return Result(task, receipt=replace(receipt, begun=begun))
         if future.status == "cancelled":
             raise ClusterError("the Dask scheduler was lost", _AGAIN)
         error = future.exception()

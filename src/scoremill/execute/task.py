@@ -15,6 +15,7 @@ from .inputs import Opened, open_partition
 from .outputs import PartFiles
 from .peak import peak_memory
 from .scoring import Clock, Counts, scored_batches
+from .starts import tell_start
 from .work import Task
 
 
@@ -28,6 +29,7 @@ def score_partition(task: Task) -> Receipt:
 
 def score_opened(task: Task, opened: Opened) -> Receipt:
     """The same for a partition whose rows come from `opened`."""
+    tell_start()
     if limit_threads():
         # A process of its own: Dask's worker.
         keep_memory()
@@ -57,6 +59,7 @@ def score_opened(task: Task, opened: Opened) -> Receipt:
         reasons=dict(counts.reasons),
         seconds={stage: round(seconds, 6) for stage, seconds in clock.seconds.items()},
         left_out=opened.left_out,
+        begun=task.attempt + 1,
         peak_memory=peak_memory(),
         worker=f"{_host()}:{os.getpid()}",
         ended=time.time(),

@@ -47,6 +47,8 @@ class Receipt:
     """Bytes; the worker process' peak resident set so far."""
     left_out: int = 0
     """Rows that the job's condition did not choose; they are not among `rows`."""
+    begun: int = 1
+    """How often its run began the partition: again when the store failed it, or its worker was lost or taken away."""
     worker: str = ""
     ended: float = 0.0
     """Seconds since the epoch, by the worker's clock."""

@@ -54,7 +54,7 @@ class Report:
     drivers: int
     """Drivers that held the lease, one after another."""
     repeated: int
-    """Receipts for work that was done again or discarded."""
+    """Times that a partition was begun again or its result discarded."""
     workers: int
     busy_seconds: dict[str, float] = field(default_factory=dict)
     """Over all workers, by stage."""
@@ -106,7 +106,7 @@ def build_report(store: Store) -> Report:
         bundle=begun["settings"]["bundle"],
         method=begun["settings"]["method"],
         drivers=sum(info.name.endswith(".json") for info in store.list(f"{LEDGER}/lease/")),
-        repeated=len(every) - len(counted),
+        repeated=len(every) - len(counted) + sum(receipt.begun - 1 for receipt in every),
         workers=len({receipt.worker for receipt in counted}),
         busy_seconds={stage: round(total, 3) for stage, total in busy.items()},
         rows_per_busy_second=round(rows / sum(busy.values()), 1) if sum(busy.values()) else 0.0,

@@ -22,7 +22,7 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     yield "model", f"{report.bundle[:19]}…, {report.method}"
     yield (
         "partitions",
-        f"{report.partitions_done:,} of {report.partitions:,} done, {report.repeated:,} receipts for work done again",
+        f"{report.partitions_done:,} of {report.partitions:,} done, {report.repeated:,} times work was done again",
     )
     yield (
         "rows",
