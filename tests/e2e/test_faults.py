@@ -33,7 +33,7 @@ from tests.support.jobs import make_job, objects
 from tests.support.kube import Place, new_namespace
 from tests.support.runs import Run
 from tests.support.s3 import Bucket
-from tests.support.slow import SECONDS, slow_bundle, slow_rows
+from tests.support.slow import HUNGRY, SECONDS, slow_bundle, slow_rows
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -42,7 +42,7 @@ pytestmark = [
 ]
 
 PARTITIONS = 24
-ROWS = slow_rows(24_000, hungry=13_013)
+ROWS = slow_rows(24_000, {13_013: HUNGRY})
 CUT = {"partitionBytes": -(-len(ROWS) // PARTITIONS)}
 APART = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": {
     "topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {names.DASK_COMPONENT: "worker"}}}}]}}  # fmt: skip

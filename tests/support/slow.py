@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from scoremill.bundle import pack
 HUNGRY = -1.0
 """`x` of a row on which the model looks whether to eat."""
 SECONDS = "SLOW_SECONDS"
-"""Environment variable of a worker: how long the model takes for a row. Without it, it takes no time."""
+"""Environment variable of a worker: how long the model takes for a row, or for one below -1: -x seconds more.
+
+Without it, it takes no time.
+"""
 CODE = '''
 """Twice `x`, late."""
 
@@ -37,7 +41,8 @@ class Slow(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         x = X["x"].to_numpy()
-        time.sleep(float(os.environ.get("SLOW_SECONDS", 0)) * len(x))
+        if "SLOW_SECONDS" in os.environ:
+            time.sleep(float(os.environ["SLOW_SECONDS"]) * len(x) - x[x < -1].sum())
         if self.hunger and (x == -1).any():
             _eat_as_told(self.hunger)
         return 2 * x
@@ -72,9 +77,8 @@ def slow_bundle(folder: Path, hunger: str | None = None) -> str:
     return str(folder / "bundle")
 
 
-def slow_rows(rows: int, hungry: int | None = None) -> bytes:
-    """A CSV of `rows` numbers; on that of row `hungry` the model looks whether to eat."""
+def slow_rows(rows: int, special: Mapping[int, float]) -> bytes:
+    """A CSV of `rows` numbers, those of `special` at their places."""
     x = np.arange(float(rows))
-    if hungry is not None:
-        x[hungry] = HUNGRY
+    x[list(special)] = list(special.values())
     return pd.DataFrame({"x": x}).to_csv(index=False).encode()
