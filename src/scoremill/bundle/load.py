@@ -13,10 +13,11 @@ from typing import Any
 from scoremill.errors import ModelError, ScoremillError, TrustError, UsageError, VerificationError
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store, is_local
+from scoremill.storage.hashing import sha256
 
 from . import code
 from .flavours import flavour
-from .read import inspect, sha256, skews
+from .read import inspect, skews
 from .schema import Bundle
 
 _CHUNK = 2**24

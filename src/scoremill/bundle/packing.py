@@ -19,13 +19,14 @@ from sklearn.exceptions import InconsistentVersionWarning
 from scoremill.errors import ModelError, SkewError, UsageError
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
+from scoremill.storage.hashing import sha256
 
 from . import code as carried
 from .flavours import Flavour, flavour
 from .load import explained
 from .measure import measure
 from .prove import Claim, Proof, prove
-from .read import located, minor, sha256, versions_here
+from .read import located, minor, versions_here
 from .results import TOLERANCE
 from .sample import columns_of, read_sample
 from .schema import CODE, MANIFEST, TRAINED, Bundle, sealed, to_document

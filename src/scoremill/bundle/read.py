@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, BinaryIO
+from typing import Any
 
 from scoremill import __version__
 from scoremill.errors import FitError, SkewError, StorageError, UsageError, VerificationError
 from scoremill.spec import Model, Storage
 from scoremill.storage.filesystem import Store
+from scoremill.storage.hashing import sha256
 from scoremill.storage.uri import is_local, local_path
 
 from .schema import MANIFEST, TRAINED, Bundle, digest_of, from_document
 from .trust import check_trust
 
-_CHUNK = 2**24
 _SHARE = "Start driver and workers from the same image or environment."
 _WATCHED = ("scikit-learn", "numpy", "pandas", "pyarrow")
 
@@ -70,14 +69,6 @@ def sha256_of(store: Store, name: str) -> str:
     """The hash of an object's bytes, in hexadecimal."""
     with store.open(name) as file:
         return sha256(file)
-
-
-def sha256(file: BinaryIO) -> str:
-    """The hash of what is left in `file`, in hexadecimal."""
-    state = hashlib.sha256()
-    while chunk := file.read(_CHUNK):
-        state.update(chunk)
-    return state.hexdigest()
 
 
 def versions_here() -> dict[str, str]:

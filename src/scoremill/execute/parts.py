@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from scoremill.ledger import Part
 from scoremill.naming import part_name
 from scoremill.plan import Settings
 from scoremill.storage.filesystem import Publication, Store
+from scoremill.storage.hashing import sha256
 from scoremill.storage.writers import open_writer
 
 from .work import Task
@@ -59,11 +59,8 @@ class OutputObject:
         info = self._store.info(part.name)
         if info is None or info.size != part.size:
             return False
-        hashed = hashlib.sha256()
         with self._store.open(part.name) as file:
-            while block := file.read(2**23):
-                hashed.update(block)
-        return hashed.hexdigest() == part.sha256
+            return sha256(file) == part.sha256
 
 
 class Parts:

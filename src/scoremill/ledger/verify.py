@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from scoremill.errors import StorageError, VerificationError
 from scoremill.naming import SUCCESS
 from scoremill.storage.filesystem import Store
+from scoremill.storage.hashing import sha256
 from scoremill.storage.writers import count_rows
 
 from .journal import Ledger
@@ -16,7 +16,6 @@ from .manifest import Entry, Totals, read_manifest
 
 THREADS = 8
 """Objects read at a time: reading waits for the store more than for the processor."""
-_BLOCK = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,8 @@ def _problem(store: Store, entry: Entry, found: set[str]) -> str | None:
     if part.name not in found:
         return f"missing: {part.name}"
     try:
-        sha256 = hashlib.sha256()
         with store.open(part.name) as file:
-            while block := file.read(_BLOCK):
-                sha256.update(block)
-            if sha256.hexdigest() != part.sha256:
+            if sha256(file) != part.sha256:
                 return f"altered: {part.name}"
             file.seek(0)
             rows = count_rows(file, part.name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from scoremill.errors import InputError
 from scoremill.spec import Input, Storage
 from scoremill.storage.filesystem import Found, Store, find
+from scoremill.storage.hashing import sha256
 from scoremill.storage.parquet_reader import row_groups
 
 from .partition import Source
@@ -71,8 +72,5 @@ def _row_groups(source: Source, storage: Storage) -> list[int]:
 
 
 def _content_hash(source: Source, storage: Storage) -> str:
-    hashed = hashlib.sha256()
     with Store(source.root, storage).open(source.name) as file:
-        while block := file.read(8 * 2**20):
-            hashed.update(block)
-    return f"sha256:{hashed.hexdigest()}"
+        return f"sha256:{sha256(file)}"
