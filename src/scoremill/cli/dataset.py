@@ -144,7 +144,8 @@ def score_loaded(
         loaded = dataset.input.model_dump(mode="json", by_alias=True, exclude_none=True)
         parsed = job_from(job, flags, under={"spec": {"input": loaded}})
         asked = parsed.spec.cluster.model_copy(update={"workers": workers or parsed.spec.cluster.workers})
-        over = OnDataset(name, address, asked, parsed.spec.deadlines, security)
+        skewed = parsed.spec.model.allow_version_skew
+        over = OnDataset(name, address, asked, parsed.spec.deadlines, security, allow_version_skew=skewed)
         return score_dataset(dataset, parsed, over, watchers, wait=wait)
 
 
