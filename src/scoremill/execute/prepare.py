@@ -72,7 +72,8 @@ def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
             )
         if name.startswith(("_", ".")):
             raise UsageError(
-                f"--partition-by {name}: readers skip folders whose names begin with {name[0]!r}", "Choose another column."
+                f"--partition-by {name}: readers skip folders whose names begin with {name[0]!r}",
+                "Choose another column.",
             )
     if folders and set(columns) <= set(folders):
         raise UsageError("--partition-by leaves no column in the parts", "Keep a further column, or name fewer.")
