@@ -168,6 +168,14 @@ def test_a_result_that_is_lost_with_its_scheduler_is_not_asked_for_again(bundle,
         assert engine.submitted == 1
 
 
+def test_a_scheduler_that_goes_while_nothing_is_out_ends_the_run_with_that_reason(cluster):
+    with OnDask(cluster.scheduler_address, Cluster(), Deadlines()) as engine:
+        assert engine.workers == 2
+        engine._client.close()
+        with pytest.raises(ClusterError, match="scheduler is gone"):
+            _ = engine.window
+
+
 @contextmanager
 def odd_worker(scheduler: str, folder: Path, versions: dict[str, str], scoremill: str | None = None) -> Iterator[None]:
     """A worker whose environment says that it has `versions` of packages, and another `scoremill`."""

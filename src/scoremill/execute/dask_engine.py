@@ -94,6 +94,7 @@ class OnDask:
 
     @property
     def workers(self) -> int:
+        self._refuse_closed()
         return self._workers.count()
 
     def notes(self) -> list[str]:

@@ -31,7 +31,8 @@ class Workers:
         """How many there are, as of a second ago at most."""
         now = time.monotonic()
         if now - self._looked >= _EVERY:
-            there = frozenset(self._client.scheduler_info(n_workers=-1)["workers"])
+            # A client that is closed in this moment knows none.
+            there = frozenset(self._client.scheduler_info(n_workers=-1).get("workers", ()))
             if not self._are_ours:
                 self._judge(sorted(there - self._there))
             self._there, self._looked = there, now
