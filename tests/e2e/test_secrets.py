@@ -45,7 +45,7 @@ class Guarded(Server):
 
 @pytest.fixture(scope="module")
 def way(cluster: State) -> Iterator[dict[str, str]]:
-    """The environment that leads to such a server; its bucket `rows` holds a job's model and input."""
+    """The environment that leads to such a server; its bucket `rows` holds a job's input."""
     from s3fs import S3FileSystem
 
     free = new("s3", known("s3", cluster.s3_endpoint).host, f"-{secrets.token_hex(4)}")
@@ -108,7 +108,7 @@ def test_credentials_and_keys_appear_nowhere(vault, place, model, needles) -> No
     job = ["--model", model, "--input", "s3://rows/in/*.csv", "--output", "s3://rows/out", "--partition-bytes", "16KiB"]
     up = ["cluster", "up", "vault", "--secret", "buckets", "--dry-run", "-o"]
     said = {
-        " ".join(words[:2]) + words[-1]: place.run(*words)
+        " ".join(words): place.run(*words)
         for words in (
             ["score", *job, "--cluster", "vault"], ["plan", *job, "--json"], ["verify", "s3://rows/out"],
             ["report", "s3://rows/out"], [*up, "yaml"], [*up, "json"], ["cluster", "status", "vault", "--json"],
@@ -123,7 +123,7 @@ def test_credentials_and_keys_appear_nowhere(vault, place, model, needles) -> No
     holders = {f"{each['kind']} {each['metadata']['name']}" for each in objects if needles.within(json.dumps(each))}
     assert holders == {"Secret buckets", "Secret vault-tls"}
 
-    logs = {pod: place.kube.log(pod, 10000) for pod in _pods(place)}
+    logs = _logs(vault)
     assert len(logs) == 2 and all(logs.values())
     assert {pod for pod, log in logs.items() if needles.within(log)} == set()
     assert needles.within(_log_of_dask_kubernetes(place)) == []
@@ -136,8 +136,10 @@ def test_credentials_and_keys_appear_nowhere(vault, place, model, needles) -> No
     assert [path for path in disk.rglob("*") if path.is_file() and needles.within(path.read_bytes())] == []
 
 
-def _pods(place: Place) -> list[str]:
-    return [each["metadata"]["name"] for each in place.kube.select("Pod")]
+def _logs(at: Named) -> dict[str, str | None]:
+    """What the pods of a cluster have logged, by their names."""
+    pods = [each["metadata"]["name"] for each in at.kube.select("Pod", names.selector(at.name))]
+    return {pod: at.kube.log(pod, 10000) for pod in pods}
 
 
 def _log_of_dask_kubernetes(place: Place) -> str:
@@ -174,11 +176,10 @@ def test_the_scheduler_s_pages_tell_no_credential(vault, needles) -> None:
 def test_a_wrong_secret_ends_the_run_with_its_reason_and_is_not_told(place, model, way) -> None:
     wrong = secrets.token_hex(20)
     place.secret("wrong", {**way, "AWS_SECRET_ACCESS_KEY": wrong})
-    place.up("wrong", "--secret", "wrong")
+    at = place.up("wrong", "--secret", "wrong")
     job = ["--model", model, "--input", "s3://rows/in/*.csv", "--output", "s3://rows/wrong", "--cluster", "wrong"]
     said = place.fails(5, "score", *job)
-    logs = [place.kube.log(pod, 10000) for pod in _pods(place)]
-    assert Needles(frozenset({wrong, SECRET})).within([said, logs]) == []
+    assert Needles(frozenset({wrong, SECRET})).within([said, _logs(at)]) == []
     assert "error: permission denied: s3://rows/wrong/" in said
     place.ok("cluster", "down", "wrong")
 

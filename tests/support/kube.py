@@ -32,8 +32,10 @@ def new_namespace(kubeconfig: Path) -> Iterator[str]:
     with config.new_client_from_config(str(kubeconfig)) as api:
         core = client.CoreV1Api(api)
         core.create_namespace({"metadata": {"name": name, "labels": labels}}, _request_timeout=30)
-        yield name
-        core.delete_namespace(name, _request_timeout=30)
+        try:
+            yield name
+        finally:
+            core.delete_namespace(name, _request_timeout=30)
 
 
 @dataclass(frozen=True)
