@@ -42,7 +42,7 @@ def expected(bundle: str, files: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def cut_job(bundle: str, files: Path | str, output: str):
-    return make_job(bundle, f"{files}/*.csv", output, input={"partitionBytes": "16KiB"}, output={"keep": ["id"]})
+    return make_job(bundle, f"{files}/*.csv", output, input={"partitionBytes": "4KiB"}, output={"keep": ["id"]})
 
 
 def test_predictions_equal_pandas_and_scikit_learn(bundle, files, tmp_path):
@@ -55,7 +55,7 @@ def test_predictions_equal_pandas_and_scikit_learn(bundle, files, tmp_path):
 
 
 def test_a_local_cluster_gives_the_same_bytes(bundle, files, expected, tmp_path):
-    job = make_job(bundle, f"{files}/*.csv", str(tmp_path), input={"partitionBytes": "16KiB"}, output={"keep": ["id"]},
+    job = make_job(bundle, f"{files}/*.csv", str(tmp_path), input={"partitionBytes": "4KiB"}, output={"keep": ["id"]},
                    cluster={"workers": 2, "memory": "1GiB"})  # fmt: skip
     score(job, cluster="local")
     assert objects(str(tmp_path)) == expected
@@ -74,7 +74,7 @@ def test_every_store_gives_the_same_bytes(bundle, files, expected, store_uri):
 
 
 def arguments(bundle: str, files: Path, output: Path, *more: object) -> list[object]:
-    return ["score", "--model", bundle, "--input", f"{files}/*.csv", "--output", output, "--partition-bytes", "16KiB",
+    return ["score", "--model", bundle, "--input", f"{files}/*.csv", "--output", output, "--partition-bytes", "4KiB",
             "--keep", "id", *more]  # fmt: skip
 
 

@@ -140,6 +140,32 @@ def test_a_cluster_gives_the_bytes_that_one_machine_gives(
     assert len(fetched) == 2 and all(files >= {"model.joblib", "code/features.py"} for files in fetched.values())
 
 
+def test_what_is_loaded_once_is_scored_by_three_models(place, stores, folder, cluster, monkeypatch) -> None:
+    bucket = stores["s3"]
+    place.up("held", "--workers", "2", "--secret", "buckets", "--memory", "1200MiB")
+    _reach(bucket, monkeypatch)
+    methods = ["predict", "predict_log_proba", "decision_function"]
+    packs = [f"scoremill model pack model.joblib --output {method} --sample sample.csv --code features.py "
+             f"--method {method}" for method in methods]  # fmt: skip
+    in_image(cluster, folder, "sh", "-ec", "\n".join(packs))
+    bundles = [str(folder / method) for method in methods]
+    wanted = [word for bundle in bundles for word in ("--for", bundle)]
+    place.ok("dataset", "load", bucket.uri("in/*.csv"), "--name", "rows", "--cluster", "held", *wanted,
+             "--columns", "id,payment", "--partition-bytes", "24KiB")  # fmt: skip
+    for bundle in bundles:
+        outputs = {name: bucket.uri(f"{name}-{Path(bundle).name}") for name in ("loaded", "streamed")}
+        shape = ["--cluster", "held", "--model", bundle, "--keep", "id,payment", "--row-id"]
+        place.ok("score", "--dataset", "rows", *shape, "--output", outputs["loaded"])
+        place.ok("score", "--input", bucket.uri("in/*.csv"), "--partition-bytes", "24KiB", *shape,
+                 "--output", outputs["streamed"])  # fmt: skip
+        assert objects(outputs["loaded"]) == objects(outputs["streamed"])
+        place.ok("verify", outputs["loaded"])
+    (found,) = json.loads(place.ok("dataset", "list", "--cluster", "held", "--json"))["datasets"]
+    assert (found["name"], found["rows"]) == ("rows", 12000)
+    place.ok("dataset", "drop", "rows", "--cluster", "held")
+    assert json.loads(place.ok("dataset", "list", "--cluster", "held", "--json"))["datasets"] == []
+
+
 def test_a_bundle_of_another_scikit_learn_is_refused_before_the_first_row(at, place, stores, folder, monkeypatch):
     bucket = stores["s3"]
     _reach(bucket, monkeypatch)

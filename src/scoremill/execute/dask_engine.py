@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import warnings
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,6 +17,7 @@ import dask
 import distributed
 from distributed import Client, Future, LocalCluster, Security
 from distributed.scheduler import KilledWorker
+from distributed.versions import VersionMismatchWarning
 
 from scoremill.bundle.threads import ONE_THREAD
 from scoremill.errors import ClusterError
@@ -196,9 +198,12 @@ class OnDask:
 
     def _connect(self, stack: ExitStack) -> Client:
         try:
-            client: Client = stack.enter_context(
-                Client(self._address, timeout="15s", name="scoremill", security=self._security)
-            )
+            with warnings.catch_warnings():
+                # Workers are judged by what matters to scores (workers.py); the last digits of Python's version do not.
+                warnings.simplefilter("ignore", VersionMismatchWarning)
+                client: Client = stack.enter_context(
+                    Client(self._address, timeout="15s", name="scoremill", security=self._security)
+                )
             if self._cluster.workers is None or self._cluster.workers.min:
                 client.wait_for_workers(1, timeout=self._deadlines.pre_running_seconds)
         except (OSError, TypeError, ValueError) as error:  # TypeError: tls:// without certificates

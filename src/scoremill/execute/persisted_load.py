@@ -121,8 +121,15 @@ def _measure(plan: Plan, reading: ReadOnly) -> tuple[float, pd.DataFrame]:
 
 
 def _room(client: Client) -> float:
-    """Bytes that data may still take in the memory of the workers there are; infinite where one has no limit."""
+    """Bytes that data may still take in the memory of the workers there are; infinite where one has no limit.
+
+    ClusterError where there is none.
+    """
     workers: list[dict[str, Any]] = list(client.scheduler_info(n_workers=-1)["workers"].values())
+    if not workers:
+        raise ClusterError(
+            "the cluster has no worker", "Wait for one, or see why none is there: scoremill cluster status."
+        )
     if not all(worker["memory_limit"] for worker in workers):
         return math.inf
     return math.fsum(max(0.0, SHARE * worker["memory_limit"] - worker["metrics"]["memory"]) for worker in workers)
@@ -142,7 +149,7 @@ def _refuse_too_much(wanted: float, room: float) -> None:
     if wanted > room:
         raise ClusterError(
             f"the dataset takes about {format_bytes(round(wanted))} in memory, and the workers have room for "
-            f"{format_bytes(round(room))}: {SHARE:.0%} of their limits, less what they use now",
+            f"{format_bytes(round(room))}: {100 * SHARE:.0f} % of their limits, less what they use now",
             "Give the cluster more workers or memory, load fewer --columns or rows (--where), drop another dataset, "
             "or score without one: `scoremill score --input …` holds a batch at a time.",
         )
