@@ -45,12 +45,17 @@ class Run:
         """Partitions that it has scored itself."""
         return len(self.told(Progress))
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has neither ended nor failed."""
+        return not self._ended.done()
+
     def reaches(self, partitions: int, seconds: float = 90) -> None:
         """It has scored `partitions`, and there are more to score."""
         self.sees(lambda: self.done >= partitions, seconds)
         (started,) = self.told(Started)
         assert isinstance(started, Started)
-        assert not self._ended.done() and self.done < started.partitions, "the fault would come too late"
+        assert self.goes_on and self.done < started.partitions, "the fault would come too late"
 
     def sees(self, condition: Callable[[], object], seconds: float = 90) -> None:
         """`condition` comes to hold while it runs."""
