@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.cli.kube import KINDS
 from scoremill.deploy import names, policy
 from scoremill.deploy.cluster import dask_cluster
+from scoremill.kube import KINDS
 from scoremill.spec import Cluster, Credentials
 from tests.chart.conftest import EVERYWHERE, Object, Render
 from tests.chart.schemas import FILE, write_schemas

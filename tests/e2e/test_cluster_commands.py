@@ -17,11 +17,11 @@ from kubernetes import client, config
 from sklearn.linear_model import LogisticRegression
 
 from scoremill.bundle import pack
-from scoremill.cli.kube import connect
 from scoremill.cli.kube_cluster import Named, connected
 from scoremill.cli.kube_watch import OURS
 from scoremill.deploy import issue, names
 from scoremill.execute.security import security_from
+from scoremill.kube import connect
 from tests.cluster.buckets import Store
 
 pytestmark = pytest.mark.timeout(400)

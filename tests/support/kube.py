@@ -14,9 +14,9 @@ import pytest
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 
-from scoremill.cli.kube import Kube, Object, connect
 from scoremill.cli.kube_cluster import Named
 from scoremill.deploy import names
+from scoremill.kube import Kube, Object, connect
 from tests.cluster.places import State
 from tests.support.jobs import command
 

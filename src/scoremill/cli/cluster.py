@@ -96,7 +96,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill cluster list
     """
-    from .kube import connect
+    from scoremill.kube import connect
     from .kube_status import clusters
 
     found = clusters(connect(**places_of(flags)), everywhere=all_namespaces)
@@ -233,7 +233,7 @@ def down_command(name: str | None, every: bool, timeout: float, **flags: Any) ->
     Example:
       scoremill cluster down trips
     """
-    from .kube import connect
+    from scoremill.kube import connect
     from .kube_cluster import Named, named
     from .kube_status import clusters
     from .kube_watch import remove

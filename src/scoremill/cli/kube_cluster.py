@@ -11,9 +11,9 @@ from typing import Any
 
 from scoremill.deploy import Certificates, autoscaler, names, owned_by
 from scoremill.errors import ClusterError, ScoremillError, UsageError
+from scoremill.kube import Kube, Object, connect
 from scoremill.spec import ScoringJob, Workers
 
-from .kube import Kube, Object, connect
 from .kube_flags import refuse_name
 from .kube_forward import Forward
 

@@ -133,7 +133,7 @@ def unissued() -> Certificates:
 
 def namespace_of(places: dict[str, str | None]) -> str:
     """The namespace that would be worked in; a dry run needs no Kubernetes."""
-    from .kube import connect
+    from scoremill.kube import connect
 
     if places["namespace"]:
         return places["namespace"]

@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from scoremill.errors import ClusterError
-
-from .kube import CONNECT_SECONDS, Kube
+from scoremill.kube import CONNECT_SECONDS, Kube
 
 _DATA, _ERROR = 0, 1
 """Channels of a forwarded port; each begins with a frame that repeats the port's number."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from scoremill.deploy import diagnose, names
 from scoremill.errors import UsageError
+from scoremill.kube import Kube, Object
 
-from .kube import Kube, Object
 from .kube_cluster import Named
 from .kube_forward import Forward
 from .kube_watch import ask, observe, read

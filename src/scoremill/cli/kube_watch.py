@@ -12,9 +12,9 @@ from typing import Any
 
 from scoremill.deploy import Cause, Observed, diagnose, names
 from scoremill.errors import ClusterError
+from scoremill.kube import Object
 from scoremill.units import format_seconds
 
-from .kube import Object
 from .kube_cluster import Named, is_ready
 from .kube_forward import Forward
 
