@@ -37,6 +37,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def spec_hash(spec: Mapping[str, Any]) -> str:
+    """The digest of a ScoringJob's spec as the API server holds it, without `suspend`, which may change at any time."""
+    return digest({name: value for name, value in spec.items() if name != "suspend"})
+
+
 def part_name(number: int, partition_id: str, suffix: str, piece: int | None = None) -> str:
     """`part-00042-<id>.parquet`; sorted names are the order of the input.
 
