@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Mapping
@@ -13,21 +14,30 @@ from scoremill.errors import ClusterError, UsageError
 
 Object = dict[str, Any]
 
-_CORE, _DASK = "/api/v1", "/apis/kubernetes.dask.org/v1"
+_CORE, _DASK, _OURS = "/api/v1", "/apis/kubernetes.dask.org/v1", "/apis/scoremill.dev/v1alpha1"
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
 KINDS = {
+    "ScoringJob": (_OURS, "scoringjobs"),
+    "ScoringSchedule": (_OURS, "scoringschedules"),
     "DaskCluster": (_DASK, "daskclusters"),
     "DaskWorkerGroup": (_DASK, "daskworkergroups"),
     "DaskAutoscaler": (_DASK, "daskautoscalers"),
     "Deployment": ("/apis/apps/v1", "deployments"),
+    "Job": ("/apis/batch/v1", "jobs"),
     "Pod": (_CORE, "pods"),
     "Service": (_CORE, "services"),
     "Secret": (_CORE, "secrets"),
     "Event": (_CORE, "events"),
     "Node": (_CORE, "nodes"),
+    "ServiceAccount": (_CORE, "serviceaccounts"),
+    "Role": (_RBAC, "roles"),
+    "RoleBinding": (_RBAC, "rolebindings"),
+    "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
 }
 CONNECT_SECONDS, READ_SECONDS = 5, 30
+_APPLY = "application/apply-patch+yaml"
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -46,6 +56,20 @@ class Kube:
             total=3, backoff_factor=0.3, status_forcelist=(429, 502, 503, 504), allowed_methods=None,
             raise_on_status=False,
         )  # fmt: skip
+
+    def within(self, namespace: str) -> Kube:
+        """The same API server, working in `namespace`."""
+        other = copy.copy(self)
+        other.namespace = namespace
+        return other
+
+    def hurried(self, seconds: float) -> Kube:
+        """The same, with at most `seconds` for a call and none repeated: for what is too late soon."""
+        from urllib3 import Retry, Timeout
+
+        other = copy.copy(self)
+        other._timeout, other._retry = Timeout(total=seconds), Retry(0)
+        return other
 
     def get(self, kind: str, name: str) -> Object | None:
         """The object; None where there is none."""
@@ -79,7 +103,23 @@ class Kube:
     def patch(self, kind: str, name: str, change: Object) -> Object | None:
         """The object with `change` merged into it; None where there is none."""
         status, answer = self._call("PATCH", self.path(kind, name), {"fieldValidation": "Strict"}, change)
+        if status == 409:
+            raise Conflict(f"{kind} {name} has changed: {answer.get('message')}", "Try again.")
         return None if status == 404 else answer
+
+    def apply_status(self, kind: str, name: str, status: Object, *, manager: str, uid: str) -> Object | None:
+        """The object with `status` as all that `manager` says of it; None where there is none (with that uid).
+
+        Fields of other managers stay; those that this one said before, and says no more, go.
+        """
+        prefix, _ = KINDS[kind]
+        made = {
+            "apiVersion": prefix.removeprefix("/apis/").removeprefix("/api/"), "kind": kind,
+            "metadata": {"name": name, "uid": uid}, "status": status,
+        }  # fmt: skip
+        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        code, answer = self._call("PATCH", f"{self.path(kind, name)}/status", query, made, _APPLY)
+        return None if code in {404, 409} else answer
 
     def delete(self, kind: str, name: str, *, uid: str | None = None) -> bool:
         """Asks for the object, and then all that it owns, to go; False where there is none (with that uid)."""
@@ -107,17 +147,20 @@ class Kube:
         return {auth["key"]: auth["value"] for auth in self.configuration.auth_settings().values()}
 
     def _call(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Object | None = None
-    ) -> tuple[int, Object]:
-        answer = self._request(method, path, query or {}, body)
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Object | None = None,
+        content: str | None = None,
+    ) -> tuple[int, Object]:  # fmt: skip
+        answer = self._request(method, path, query or {}, body, content)
         parsed = _parsed(answer.data)
         self._refuse(answer.status, parsed, method, path)
         return answer.status, parsed
 
-    def _request(self, method: str, path: str, query: Mapping[str, str], body: Object | None) -> Any:
+    def _request(
+        self, method: str, path: str, query: Mapping[str, str], body: Object | None, content: str | None = None
+    ) -> Any:
         from urllib3.exceptions import HTTPError
 
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        kind = content or ("application/merge-patch+json" if method == "PATCH" else "application/json")
         query = {key: value for key, value in query.items() if value}
         try:
             return self._pool.request(
@@ -150,10 +193,17 @@ class Kube:
             return ClusterError(
                 f"there is no namespace {self.namespace}", f"kubectl create namespace {self.namespace}, or --namespace."
             )
+        prefix, plural = KINDS[kind]
+        if prefix == _OURS:
+            return ClusterError(f"this Kubernetes has no {plural}", "Install scoremill's chart (helm/scoremill).")
         return ClusterError(
-            f"this Kubernetes has no {KINDS[kind][1]}: dask-kubernetes' operator is not installed",
+            f"this Kubernetes has no {plural}: dask-kubernetes' operator is not installed",
             "Install it with scoremill's chart (helm/scoremill), or by https://kubernetes.dask.org.",
         )
+
+
+class Conflict(ClusterError):
+    """The object is not the one that was read."""
 
 
 class NotPermitted(ClusterError):
