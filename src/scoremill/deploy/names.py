@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
+JOB = "scoremill.dev/job"
+"""On every object of a ScoringJob, pods included: its child name."""
+JOB_NAME = "scoremill.dev/job-name"
+"""Annotation beside it: the ScoringJob's whole name."""
 LABEL = "scoremill.dev/cluster"
 """On every object of a cluster, pods included: its name."""
 SPEC = "scoremill.dev/spec"
@@ -29,6 +34,26 @@ RESERVED = frozenset({"local", "in-process"})
 def is_cluster_name(name: str) -> bool:
     """Whether `name` can name a cluster: at most 53 of a-z, 0-9 and -, beginning with a letter."""
     return _NAME.fullmatch(name) is not None and name not in RESERVED
+
+
+def child_name(job: str, uid: str) -> str:
+    """The name of a ScoringJob's cluster and the beginning of all its children's, within all their limits.
+
+    No other job has it, nor had one that was deleted: what is left of that one is in nobody's way.
+    """
+    stem = re.sub(r"[^a-z0-9]+", "-", job)
+    stem = (stem if stem[0].isalpha() else f"job-{stem}")[:40].rstrip("-")
+    return f"{stem}-{sha256(f'{uid}/{job}'.encode()).hexdigest()[:8]}"
+
+
+def driver_name(child: str, attempt: int) -> str:
+    """The driver Job of one attempt."""
+    return f"{child}-{attempt}"
+
+
+def job_labels(child: str) -> dict[str, str]:
+    """The labels of every object of the ScoringJob with that child name."""
+    return {**labels(child), JOB: child}
 
 
 def labels(cluster: str) -> dict[str, str]:

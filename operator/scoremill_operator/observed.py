@@ -1,0 +1,97 @@
+"""What is seen of one ScoringJob, and what is decided upon it: values, filled and carried out by `cluster`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scoremill import deploy
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What whoever runs the operator has set."""
+
+    image: str
+    """Of driver, scheduler and workers where a job names none."""
+    driver_resources: Mapping[str, Any] = field(default_factory=dict)
+    """`resources` of the driver's container, laid over its own."""
+    issue: Callable[[str, str], deploy.Certificates] = deploy.issue
+    """New certificates of a cluster in a namespace; the one thing that is not the same each time."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One driver Job and all pods of it that there are."""
+
+    job: Object
+    pods: tuple[Object, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that a decision rests on, read in one go; no caches."""
+
+    job: Object
+    """The ScoringJob as the API gives it, with its status."""
+    now: dt.datetime
+    """With its zone (UTC)."""
+    settings: Settings
+    drivers: tuple[Driver, ...] = ()
+    """Every batch Job with label `scoremill.dev/job=<child name>`, finished ones included."""
+    cluster: deploy.Observed | None = None
+    """The DaskCluster named as the child name; `registered` is the number of its ready worker pods, None while its
+    scheduler's pod is not ready."""
+    autoscaler: Object | None = None
+    """The DaskAutoscaler of that cluster; asked for only where `cluster.workers` is a range."""
+    refused: str | None = None
+    """What the API server said (400, 403, 422) to the last Create for this job; None once Creates go through."""
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make the object; one of that name and kind being there is as good."""
+
+    made: Object = field(repr=False)  # may hold a key
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Have the object of that uid go, and first all that it owns (Foreground); its being gone is as good."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+Action = Create | Delete
+
+
+@dataclass(frozen=True)
+class Event:
+    """Told of the ScoringJob, on transitions only."""
+
+    type: str
+    """`Normal` or `Warning`."""
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done now: the status first, then the actions in their order, then events; the first failure ends it.
+
+    The status is applied with the observed `metadata.resourceVersion`: one decided upon an older look is refused (409),
+    and the job is looked at again.
+    """
+
+    status: Object | None = None
+    """All that the operator owns of the status (never `progress`); None where it is as it was."""
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    again: float | None = None
+    """Seconds until the next look; None where only an event or the resync brings one."""
