@@ -76,15 +76,18 @@ class Kube:
         status, answer = self._call("GET", self.path(kind, name))
         return None if status == 404 else answer
 
-    def select(self, kind: str, selector: str = "", *, everywhere: bool = False) -> list[Object]:
-        """The objects that `selector` picks, in this namespace or in all; none where the server has no such kind."""
-        status, answer = self._call("GET", self.path(kind, everywhere=everywhere), {"labelSelector": selector})
+    def select(
+        self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False
+    ) -> list[Object]:  # fmt: skip
+        """The objects that labels and fields pick, in this namespace or in all; none where the server has no such kind."""
+        query = {"labelSelector": selector, "fieldSelector": fields}
+        status, answer = self._call("GET", self.path(kind, everywhere=everywhere), query)
         return [] if status == 404 else [*answer["items"]]
 
-    def select_if_allowed(self, kind: str) -> list[Object]:
+    def select_if_allowed(self, kind: str, *, fields: str = "") -> list[Object]:
         """Like `select`, but nothing where reading is not permitted: for what only explains."""
         try:
-            return self.select(kind)
+            return self.select(kind, fields=fields)
         except NotPermitted:
             return []
 
@@ -103,23 +106,23 @@ class Kube:
     def patch(self, kind: str, name: str, change: Object) -> Object | None:
         """The object with `change` merged into it; None where there is none."""
         status, answer = self._call("PATCH", self.path(kind, name), {"fieldValidation": "Strict"}, change)
-        if status == 409:
-            raise Conflict(f"{kind} {name} has changed: {answer.get('message')}", "Try again.")
-        return None if status == 404 else answer
+        return _unless_changed(f"{kind} {name}", status, answer)
 
-    def apply_status(self, kind: str, name: str, status: Object, *, manager: str, uid: str) -> Object | None:
-        """The object with `status` as all that `manager` says of it; None where there is none (with that uid).
+    def apply_status(
+        self, kind: str, name: str, status: Object, *, manager: str, uid: str, version: str | None = None
+    ) -> Object | None:
+        """The object with `status` as all that `manager` says of it; None where there is none.
 
-        Fields of other managers stay; those that this one said before, and says no more, go.
+        Fields of other managers stay; those that this one said before, and says no more, go. Conflict where the object
+        is another than that of `uid`, or has changed since `version`.
         """
         prefix, _ = KINDS[kind]
-        made = {
-            "apiVersion": prefix.removeprefix("/apis/").removeprefix("/api/"), "kind": kind,
-            "metadata": {"name": name, "uid": uid}, "status": status,
-        }  # fmt: skip
+        identity = {"name": name, "uid": uid} | ({"resourceVersion": version} if version else {})
+        api = prefix.removeprefix("/apis/").removeprefix("/api/")
+        made = {"apiVersion": api, "kind": kind, "metadata": identity, "status": status}
         query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
         code, answer = self._call("PATCH", f"{self.path(kind, name)}/status", query, made, _APPLY)
-        return None if code in {404, 409} else answer
+        return _unless_changed(f"{kind} {name}", code, answer)
 
     def delete(self, kind: str, name: str, *, uid: str | None = None) -> bool:
         """Asks for the object, and then all that it owns, to go; False where there is none (with that uid)."""
@@ -244,6 +247,12 @@ def unreachable(host: str, error: Exception) -> ClusterError:
 def _is_pod() -> bool:
     has_config = "KUBECONFIG" in os.environ or (Path.home() / ".kube" / "config").exists()
     return not has_config and "KUBERNETES_SERVICE_HOST" in os.environ and _IN_POD.exists()
+
+
+def _unless_changed(what: str, status: int, answer: Object) -> Object | None:
+    if status == 409:
+        raise Conflict(f"{what} has changed: {answer.get('message')}", "Try again.")
+    return None if status == 404 else answer
 
 
 def _parsed(data: bytes) -> Object:
