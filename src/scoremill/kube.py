@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -138,6 +139,32 @@ class Kube:
             return None
         self._refuse(answer.status, _parsed(answer.data), "GET", "pods/log")
         return str(answer.data.decode(errors="replace"))
+
+    def follow_log(self, pod: str, tail: int) -> Iterator[bytes]:
+        """The last `tail` lines of the pod's log, and what it logs from then on, in pieces, until its container ends."""
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
+
+        path = f"{self.path('Pod', pod)}/log?{urlencode({'tailLines': tail, 'follow': 'true'})}"
+        try:
+            answer = self._pool.request(
+                "GET", f"{self.configuration.host}{path}", headers=self.authorization(), preload_content=False,
+                timeout=Timeout(connect=CONNECT_SECONDS, read=None), retries=self._retry,
+            )  # fmt: skip
+            with closing(answer):
+                if answer.status in {400, 404}:
+                    return
+                if answer.status != 200:
+                    self._refuse(answer.status, _parsed(answer.read()), "GET", "pods/log")
+                yield from answer.stream(amt=None)
+        except HTTPError as error:
+            raise unreachable(self.configuration.host, error) from None
+
+    def require(self, kind: str) -> None:
+        """Returns where the API server has objects of that kind; ClusterError that says what to install elsewhere."""
+        status, answer = self._call("GET", self.path(kind), {"limit": "1"})
+        if status == 404:
+            raise self._no_place(kind, answer)
 
     def path(self, kind: str, name: str = "", *, everywhere: bool = False) -> str:
         """The path of one object, or of all of a kind."""
