@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from scoremill.units import MIB
 
@@ -121,6 +122,11 @@ class Input(Spec):
     """Whether folders such as `year=2009/` are columns."""
     id_by: Literal["version", "content"] = "version"
     """What tells an object from its successor: ETag or size and time, or a hash of its bytes."""
+    since: Literal["LastSuccess"] | AwareDatetime | None = None
+    """Only objects modified at this time (RFC 3339) or later; `LastSuccess`, in a ScoringSchedule: at the time of its last
+    complete run, so that each run scores what is new."""
+    until: AwareDatetime | None = None
+    """Only objects modified before this time (RFC 3339)."""
     storage: Storage | None = None
     """How the inputs' store is reached; the job's `storage` where it is not given."""
 
@@ -130,3 +136,9 @@ class Input(Spec):
         if where is not None and not Condition(where).columns:
             raise ValueError("a condition names at least one column")
         return where
+
+    @model_validator(mode="after")
+    def _is_a_span(self) -> Self:
+        if self.until is not None and isinstance(self.since, datetime) and self.since >= self.until:
+            raise ValueError("`since` is not before `until`")
+        return self
