@@ -1,4 +1,4 @@
-"""Write what is made from the chart's values.yaml: its schema, and the table in its README.
+"""Write what is made: the values' schema and table from values.yaml, the CustomResourceDefinitions from `spec`.
 
 python helm/generate.py            write them
 python helm/generate.py --check    say which of those in the tree are old (exit 1), write nothing
@@ -18,8 +18,11 @@ from typing import Any
 
 import yaml
 
+from scoremill.spec import crd
+
 CHART = Path(__file__).resolve().parent / "scoremill"
 SUBCHART = "dask-kubernetes-operator"
+CRDS = CHART / "files" / "crds"
 BEGIN, END = "<!-- values -->\n", "<!-- end of values -->\n"
 
 Schema = dict[str, Any]
@@ -104,6 +107,30 @@ def _cell(default: Any) -> str:
     return f"`{json.dumps(default)}`" if not isinstance(default, dict) or not default else "see values.yaml"
 
 
+def definition_page(definition: Schema) -> str:
+    """A CustomResourceDefinition as YAML, each field on a line."""
+    text = yaml.safe_dump(definition, sort_keys=False, allow_unicode=True)
+    root = yaml.compose(text)
+    _set_flow(root)
+    return f"# Made by helm/generate.py from src/scoremill/spec.\n{yaml.serialize(root, width=10_000, allow_unicode=True)}"
+
+
+def _set_flow(node: yaml.Node) -> bool:
+    """Whether `node` fits on a line, as what holds no further fields and no list of objects does."""
+    if isinstance(node, yaml.MappingNode):
+        fits = [_set_flow(value) for _, value in node.value]
+        fields = [value for key, value in node.value if key.value == "properties"]
+        node.flow_style = all(fits) and not fields
+        for each in fields:
+            each.flow_style = False
+    elif isinstance(node, yaml.SequenceNode):
+        fits = [_set_flow(value) for value in node.value]
+        node.flow_style = all(isinstance(value, yaml.ScalarNode) for value in node.value)
+    else:
+        return True
+    return bool(node.flow_style)
+
+
 def pages() -> dict[Path, str]:
     """Every generated file and what it should hold."""
     readme = CHART / "README.md"
@@ -111,6 +138,7 @@ def pages() -> dict[Path, str]:
     _, _, after = rest.partition(END)
     return {
         CHART / "values.schema.json": json.dumps(schema(), indent=2) + "\n",
+        **{CRDS / f"{name}.yaml": definition_page(each) for name, each in crd.definitions().items()},
         readme: f"{before}{BEGIN}\n{table()}\n{END}{after}",
     }
 
@@ -122,6 +150,7 @@ def main() -> int:
             print(f"{path.relative_to(CHART.parent.parent)} is old: make generate")
         return 1 if old else 0
     for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(pages()[path])
     return 0
 

@@ -35,7 +35,7 @@ class ScheduleSpec(Spec):
     """When a job is made, and of what."""
 
     schedule: Annotated[str, Field(min_length=1, max_length=256)]
-    """Five fields as cron has them, such as `0 3 * * *`, or `@daily` and the like."""
+    """Five fields as cron has them, such as `0 3 * * *`; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Name of the time zone that `schedule` is in, such as `Europe/Vienna`; UTC where it is not given."""
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Forbid"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, PlainSerializer, computed_field
+from pydantic import AwareDatetime, Field, PlainSerializer, WithJsonSchema, computed_field
 
 from .base import Spec
 
@@ -16,7 +16,11 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-Time = Annotated[AwareDatetime, PlainSerializer(format_time, when_used="json")]
+Time = Annotated[
+    AwareDatetime,
+    PlainSerializer(format_time, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 """A moment; RFC 3339 outside."""
 Count = Annotated[int, Field(ge=0)]
 """How many."""
@@ -134,7 +138,7 @@ class RowProgress(Status):
 
 
 class Progress(Status):
-    """How far the driver is; it alone writes this."""
+    """Figures of the present attempt; the driver alone writes them."""
 
     attempt: Count | None = None
     """The attempt that these figures are of."""
