@@ -8,6 +8,8 @@ import json
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -311,6 +313,29 @@ def test_nothing_to_score_is_an_error_that_says_so(model, tmp_path, uri):
         score(small_job(model, tmp_path / uri, tmp_path / "out"), cluster="in-process")
     assert caught.value.mend
     assert not (tmp_path / "out").exists()
+
+
+def test_consecutive_spans_score_each_object_once_and_one_without_objects_is_complete(model, s3, tmp_path):
+    inputs = Store(s3.uri("in"))
+    inputs.write("a.csv", HEADER + rows(0, 60))
+    first = inputs.info("a.csv").modified
+    while (changed := _written_anew(inputs, "b.csv", 60, 40)) <= first:
+        time.sleep(0.1)  # S3 tells whole seconds
+    ends = [datetime.fromtimestamp(second, UTC) for second in (first, changed, changed + 1, changed + 2)]
+    spans = [{"until": str(ends[0])}, *({"since": str(a), "until": str(b)} for a, b in pairwise(ends))]
+    totals = []
+    for number, span in enumerate(spans):
+        job = small_job(model, s3.uri("in"), s3.uri(f"out/{number}"), input=span)
+        score(job, cluster="in-process")
+        totals.append(verify(s3.uri(f"out/{number}")).totals.rows)
+    assert totals == [0, 60, 40, 0]
+
+
+def _written_anew(store: Store, name: str, first: int, count: int) -> float:
+    store.write(name, HEADER + rows(first, count))
+    info = store.info(name)
+    assert info is not None
+    return info.modified
 
 
 # -- the output's store ----------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from scoremill.errors import InputError
+from scoremill.errors import InputError, UsageError
 from scoremill.spec import Input, Storage
 from scoremill.storage.filesystem import Found, Store, find
 from scoremill.storage.hashing import sha256
@@ -30,13 +31,17 @@ class Listing:
 
 
 def discover(spec: Input, storage: Storage) -> Listing:
-    """All input objects, in the order of the uris, each glob's sorted; an object listed twice counts once."""
+    """All input objects, in the order of the uris, each glob's sorted; an object listed twice counts once.
+
+    Of those found, the ones modified from `since` to before `until`, by the store's clock; that may be none.
+    """
     found: dict[str, Found] = {}
     for uri in spec.uris:
         for item in find(uri, storage):
             found.setdefault(f"{item.root.rstrip('/')}/{item.name}", item)
+    meant = _within(spec, found.values())
     with ThreadPoolExecutor(THREADS) as pool:
-        described = list(pool.map(lambda item: _describe(item, spec, storage), found.values()))
+        described = list(pool.map(lambda item: _describe(item, spec, storage), meant))
     return Listing(tuple(source for source, _ in described), sum(rows for _, rows in described))
 
 
@@ -45,6 +50,28 @@ def chosen(sources: Iterable[Source]) -> list[Source]:
     listed = list(sources)
     others = sorted(listed[1:], key=lambda source: hashlib.sha256(source.name.encode()).digest())
     return [*listed[:1], *others[: SAMPLED_FILES - 1]]
+
+
+def _within(spec: Input, found: Iterable[Found]) -> list[Found]:
+    if spec.since == "LastSuccess":
+        raise UsageError(
+            "input.since: LastSuccess is for the jobs of a schedule, which puts a time in its place",
+            "Give a time here, such as 2026-11-21T03:00:00Z, or leave it out.",
+        )
+    if spec.since is None and spec.until is None:
+        return list(found)
+    since = spec.since.timestamp() if spec.since else 0.0
+    until = spec.until.timestamp() if spec.until else math.inf
+    return [item for item in found if since <= _time(item) < until]
+
+
+def _time(item: Found) -> float:
+    if not item.modified:
+        raise InputError(
+            f"the store does not say when {item.root.rstrip('/')}/{item.name} was modified",
+            "Leave out input.since and input.until.",
+        )
+    return item.modified
 
 
 def _describe(item: Found, spec: Input, storage: Storage) -> tuple[Source, int]:

@@ -139,6 +139,6 @@ class Input(Spec):
 
     @model_validator(mode="after")
     def _is_a_span(self) -> Self:
-        if self.until is not None and isinstance(self.since, datetime) and self.since >= self.until:
-            raise ValueError("`since` is not before `until`")
+        if self.until is not None and isinstance(self.since, datetime) and self.since > self.until:
+            raise ValueError("`since` is after `until`")
         return self

@@ -88,7 +88,7 @@ def _split(uri: str, slash: int | None = None) -> tuple[str, str]:
 
 
 def _found(root: str, info: ObjectInfo) -> Found:
-    return Found(root, info.name, info.size, info.version)
+    return Found(root, info.name, info.size, info.version, info.modified)
 
 
 def _is_hidden(name: str) -> bool:

@@ -31,3 +31,5 @@ class Found:
     """Bytes."""
     version: str
     """As in ObjectInfo."""
+    modified: float
+    """As in ObjectInfo."""

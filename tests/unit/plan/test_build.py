@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,28 @@ def test_an_object_that_two_uris_name_counts_once_where_it_was_named_first(tmp_p
     fill(tmp_path, "x/1.csv", "x/2.csv", "y/3.csv")
     uris = [f"{tmp_path}/x/2.csv", f"{tmp_path}/**", f"{tmp_path}/*/*.csv", f"{tmp_path}/x", f"{tmp_path}/x/1.csv"]
     assert [Path(source.uri).name for source in planned(uris).sources] == ["2.csv", "1.csv", "3.csv"]
+
+
+def test_of_the_objects_found_those_modified_within_the_span_are_meant(tmp_path):
+    fill(tmp_path, "1.csv", "2.csv", "3.csv")
+    for second in (1, 2, 3):
+        os.utime(tmp_path / f"{second}.csv", (0, second))
+
+    def meant(**span: str) -> list[str]:
+        return [Path(source.uri).stem for source in planned(f"{tmp_path}/*.csv", input=span).sources]
+
+    at = "1970-01-01T00:00:0{}Z".format
+    assert meant(since=at(2)) == ["2", "3"]
+    assert meant(until=at(2)) == ["1"]
+    assert meant(since=at(2), until=at(3)) == ["2"]
+    assert meant(since="1970-01-01T01:00:02+01:00", until=at(3)) == ["2"]
+    assert meant(since=at(4)) == []
+
+
+def test_a_span_without_a_beginning_in_time_is_for_schedules(tmp_path):
+    fill(tmp_path, "1.csv")
+    with pytest.raises(UsageError, match="for the jobs of a schedule"):
+        planned(f"{tmp_path}/*.csv", input={"since": "LastSuccess"})
 
 
 @given(sizes=st.lists(st.integers(0, 9000), max_size=40), cut=st.sampled_from([1024, 4096]))
