@@ -77,7 +77,8 @@ def _spec(template: Mapping[str, Any], at: datetime, since: datetime | None) -> 
     output["uri"] = output["uri"].replace(PLACEHOLDER, stamp(at))
     if read.get("since") == "LastSuccess":
         del read["since"]
-        read |= {"until": format_time(at)} | ({"since": format_time(since)} if since else {})
+        # A run of a later time may have been complete before: then nothing is left for this one.
+        read |= {"until": format_time(at)} | ({"since": format_time(min(since, at))} if since else {})
     return {**template, "input": read, "output": output}
 
 

@@ -1,0 +1,423 @@
+"""A schedule makes the job of each of its times once, as a CronJob would, and each run sees what is new since the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import count, islice, pairwise, takewhile
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from scoremill.deploy.scheduled import SCHEDULE, SCHEDULED_TIME, scheduled_job, scheduled_name, stamp
+from scoremill.naming import is_kubernetes_name
+from scoremill.spec import parse_job
+from scoremill_operator.clock import MOST, Clock
+from scoremill_operator.observed import Create, Decision, Delete, Object
+from scoremill_operator.schedule import decide_schedule
+
+BORN = datetime(2026, 11, 20, 12, tzinfo=UTC)
+TEMPLATE = {"model": {"uri": "s3://b/model"}, "input": {"uris": ["s3://b/in/*.csv"]},
+            "output": {"uri": "s3://b/out/{scheduledTime}"}}  # fmt: skip
+SINCE = {**TEMPLATE, "input": {**TEMPLATE["input"], "since": "LastSuccess"}}
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def written(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def a_schedule(line: str = "0 3 * * *", template: Object = TEMPLATE, status: Object | None = None, **spec: Any) -> Object:
+    """One of the name `nightly` as the API gives it."""
+    return {
+        "apiVersion": "scoremill.dev/v1alpha1",
+        "kind": "ScoringSchedule",
+        "metadata": {"name": "nightly", "namespace": "n", "uid": "u1", "generation": 1, "creationTimestamp": written(BORN)},
+        "spec": {"schedule": line, "jobTemplate": {"spec": template}, **spec},
+        "status": status or {},
+    }
+
+
+def a_job(schedule: Object, at: str, phase: str | None = None, **metadata: Any) -> Object:
+    job = scheduled_job(schedule, utc(at), None)
+    job["metadata"] |= {"uid": f"uid-{at}", "creationTimestamp": written(utc(at)), **metadata}
+    return {**job, "status": {"phase": phase} if phase else {}}
+
+
+def made(decision: Decision) -> list[str]:
+    return [action.made["metadata"]["name"] for action in decision.actions if isinstance(action, Create)]
+
+
+def deleted(decision: Decision) -> list[str]:
+    return [action.name for action in decision.actions if isinstance(action, Delete)]
+
+
+def told(decision: Decision) -> list[str]:
+    return [event.reason for event in decision.events]
+
+
+def named(at: str) -> str:
+    return f"nightly-{int(utc(at).timestamp()) // 60}"
+
+
+def after(schedule: Object, decision: Decision) -> Object:
+    """The schedule once the decision's status is written."""
+    return schedule if decision.status is None else {**schedule, "status": decision.status}
+
+
+# --- times ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "zone", "start", "expected"),
+    [
+        ("30 2 * * *", None, "2026-03-28T12:00", ["2026-03-29T02:30", "2026-03-30T02:30"]),
+        # Set forward: what has no time of its own comes right after the gap.
+        ("30 2 * * *", "Europe/Vienna", "2026-03-28T12:00", ["2026-03-29T01:00", "2026-03-30T00:30"]),
+        ("30 3 * * *", "Europe/Vienna", "2026-03-28T12:00", ["2026-03-29T01:30", "2026-03-30T01:30"]),
+        ("0 * * * *", "Europe/Vienna", "2026-03-29T00:30", ["2026-03-29T01:00", "2026-03-29T02:00"]),
+        # Set back: what the clock shows twice is run once, what runs by the hour is run every hour.
+        ("30 2 * * *", "Europe/Vienna", "2026-10-24T12:00", ["2026-10-25T00:30", "2026-10-26T01:30"]),
+        ("0 * * * *", "Europe/Vienna", "2026-10-24T23:30", ["2026-10-25T00:00", "2026-10-25T01:00", "2026-10-25T02:00"]),
+        ("*/30 * * * *", "Europe/Vienna", "2026-10-25T00:00", ["2026-10-25T00:30", "2026-10-25T01:00", "2026-10-25T01:30"]),
+        ("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00", ["2026-10-03T15:30", "2026-10-04T15:15"]),
+        ("0 0 29 2 *", None, "2026-01-01T00:00", ["2028-02-29T00:00", "2032-02-29T00:00"]),
+        ("@daily", "America/New_York", "2026-11-20T12:00", ["2026-11-21T05:00"]),
+        ("@weekly", None, "2026-11-20T12:00", ["2026-11-22T00:00"]),
+        ("0 9 * * MON-FRI", None, "2026-11-20T12:00", ["2026-11-23T09:00"]),
+    ],
+)
+def test_times_follow_the_clock_on_the_wall(line: str, zone: str | None, start: str, expected: list[str]) -> None:
+    clock, time, found = Clock(line, zone), utc(start), []
+    for _ in expected:
+        time = clock.next(time)
+        found.append(time)
+    assert found == [utc(one) for one in expected]
+    assert clock.missed(utc(start), found[-1]) == found[::-1]
+
+
+def test_within_an_hour_that_the_clock_shows_twice_the_next_time_is_ahead() -> None:
+    clock = Clock("30 2 * * *", "Europe/Vienna")
+    second = utc("2026-10-25T01:10")  # 02:10 for the second time
+    assert clock.next(second) == utc("2026-10-26T01:30")
+    assert clock.missed(utc("2026-10-24T12:00"), second) == [utc("2026-10-25T00:30")]
+
+
+LINES = st.builds(
+    "{} {} * * *".format,
+    st.sampled_from(["0", "30", "15,45", "*/20", "59"]),
+    st.sampled_from(["*", "2", "0,3", "1-3", "*/5", "23"]),
+)
+ZONES = st.sampled_from([None, "Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kolkata"])
+MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(lambda time: time.replace(tzinfo=UTC))
+CHANGES = st.sampled_from(["2026-03-29T01:00", "2026-10-25T01:00", "2026-03-08T07:00", "2026-11-01T06:00",
+                           "2026-04-04T15:00", "2026-10-03T15:30", "2026-04-23T22:00", "2026-10-29T21:00"])  # fmt: skip
+NEAR = st.builds(lambda change, seconds: utc(change) + timedelta(seconds=seconds), CHANGES, st.integers(-9000, 9000))
+
+
+@given(line=LINES, zone=ZONES, start=MOMENTS | NEAR, hours=st.integers(0, 40))
+def test_looking_back_finds_what_looking_ahead_had_promised(line, zone, start, hours) -> None:
+    clock, now = Clock(line, zone), start + timedelta(hours=hours)
+    promised, time = [], start
+    while (time := clock.next(time)) <= now:
+        promised.append(time)
+    assert all(a < b for a, b in pairwise(promised))
+    assert clock.missed(start, now) == promised[::-1][: MOST + 1]
+
+
+# --- what is made -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_made_before_its_time_and_the_next_look_is_then() -> None:
+    decision = decide_schedule(a_schedule(), [], utc("2026-11-21T02:59:50"))
+    assert decision.actions == () and decision.again == 10
+    assert decision.status["nextScheduleTime"] == "2026-11-21T03:00:00Z"
+
+
+def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
+    template = {"metadata": {"labels": {"team": "a"}, "annotations": {"why": "b"}}, "spec": TEMPLATE}
+    schedule = a_schedule(jobTemplate=template)
+    decision = decide_schedule(schedule, [], utc("2026-11-21T03:00:00"))
+    [create] = decision.actions
+    assert isinstance(create, Create)
+    assert create.made == {
+        "apiVersion": "scoremill.dev/v1alpha1",
+        "kind": "ScoringJob",
+        "metadata": {
+            "name": named("2026-11-21T03:00"),
+            "namespace": "n",
+            "labels": {"team": "a", SCHEDULE: "nightly"},
+            "annotations": {"why": "b", SCHEDULED_TIME: "2026-11-21T03:00:00Z"},
+            "ownerReferences": [{"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "name": "nightly",
+                                 "uid": "u1", "controller": True}],
+        },
+        "spec": {**TEMPLATE, "output": {"uri": "s3://b/out/20261121T0300Z"}},
+    }  # fmt: skip
+    parse_job(create.made)
+    assert told(decision) == ["Created"]
+    # Until the job is seen its time counts as not run.
+    assert "lastScheduleTime" not in decision.status
+
+
+def test_what_is_seen_is_recorded_and_not_made_again() -> None:
+    schedule = a_schedule()
+    job = a_job(schedule, "2026-11-21T03:00", "Running")
+    decision = decide_schedule(schedule, [job], utc("2026-11-21T03:00:05"))
+    assert decision.actions == ()
+    assert decision.status["lastScheduleTime"] == "2026-11-21T03:00:00Z"
+    assert decision.status["active"] == [named("2026-11-21T03:00")]
+    again = decide_schedule(after(schedule, decision), [job], utc("2026-11-21T03:00:06"))
+    assert again.status is None and again.actions == again.events == ()
+    gone = decide_schedule(after(schedule, decision), [], utc("2026-11-21T03:00:09"))
+    assert gone.actions == () and "active" not in gone.status or gone.status["active"] == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "makes", "removes", "event"),
+    [("Allow", ["2026-11-22T03:00"], [], "Created"), ("Forbid", [], [], "JobAlreadyActive"),
+     ("Replace", [], ["2026-11-21T03:00"], "JobAlreadyActive")],
+)  # fmt: skip
+def test_a_run_that_goes_on(policy: str, makes: list[str], removes: list[str], event: str) -> None:
+    schedule = a_schedule(concurrencyPolicy=policy)
+    running = a_job(schedule, "2026-11-21T03:00", "Running")
+    decision = decide_schedule(schedule, [running], utc("2026-11-22T03:00:00"))
+    assert (made(decision), deleted(decision)) == (list(map(named, makes)), list(map(named, removes)))
+    assert told(decision) == [event]
+    if policy != "Allow":
+        # While it goes, and once it is told, nothing more; once it is gone the time that waited is run.
+        going = a_job(schedule, "2026-11-21T03:00", "Running", deletionTimestamp=written(BORN))
+        quiet = decide_schedule(after(schedule, decision), [going], utc("2026-11-22T03:00:09"))
+        assert quiet.actions == quiet.events == ()
+        ended = [a_job(schedule, "2026-11-21T03:00", "Failed")] if policy == "Forbid" else []
+        then = decide_schedule(after(schedule, decision), ended, utc("2026-11-22T07:00:00"))
+        assert made(then) == [named("2026-11-22T03:00")]
+
+
+def test_after_an_outage_the_last_missed_time_is_run_and_it_alone() -> None:
+    schedule = a_schedule("0 * * * *")
+    decision = decide_schedule(schedule, [], utc("2026-11-21T03:20"))
+    assert made(decision) == [named("2026-11-21T03:00")] and told(decision) == ["Created"]
+    seen = a_job(schedule, "2026-11-21T03:00", "Complete")
+    assert decide_schedule(schedule, [seen], utc("2026-11-21T03:21")).actions == ()
+
+
+def test_more_than_a_hundred_missed_times_are_told() -> None:
+    decision = decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(days=400, seconds=30))
+    assert made(decision) == [scheduled_name("nightly", BORN + timedelta(days=400))]
+    assert told(decision) == ["TooManyMissedTimes", "Created"]
+    assert told(decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(minutes=100))) == ["Created"]
+
+
+@pytest.mark.parametrize(("now", "makes"), [("2026-11-21T03:00:30", True), ("2026-11-21T03:00:31", False)])
+def test_a_run_does_not_begin_later_than_its_deadline(now: str, makes: bool) -> None:
+    schedule = a_schedule(startingDeadlineSeconds=30)
+    decision = decide_schedule(schedule, [], utc(now))
+    assert bool(made(decision)) is makes
+    if not makes:
+        assert told(decision) == ["MissedDeadline"]
+        assert told(decide_schedule(after(schedule, decision), [], utc("2026-11-21T04:00"))) == []
+        assert made(decide_schedule(after(schedule, decision), [], utc("2026-11-22T03:00"))) == [named("2026-11-22T03:00")]
+
+
+def test_while_suspended_nothing_begins_and_what_was_missed_last_does_afterwards() -> None:
+    schedule = a_schedule(suspend=True)
+    decision = decide_schedule(schedule, [], utc("2026-11-22T03:10"))
+    assert decision.actions == () and decision.again is None and "nextScheduleTime" not in decision.status
+    resumed = a_schedule(status=decision.status)
+    assert made(decide_schedule(resumed, [], utc("2026-11-22T03:11"))) == [named("2026-11-22T03:00")]
+
+
+def test_jobs_above_the_limits_go_the_oldest_first_and_those_that_go_on_stay() -> None:
+    schedule = a_schedule(successfulJobsHistoryLimit=1, failedJobsHistoryLimit=0, concurrencyPolicy="Allow")
+    jobs = [
+        a_job(schedule, "2026-11-21T03:00", "Complete"), a_job(schedule, "2026-11-22T03:00", "Failed"),
+        a_job(schedule, "2026-11-23T03:00", "Running"), a_job(schedule, "2026-11-24T03:00", "Complete"),
+    ]  # fmt: skip
+    decision = decide_schedule(schedule, jobs[::-1], utc("2026-11-24T09:00"))
+    assert deleted(decision) == [named("2026-11-21T03:00"), named("2026-11-22T03:00")]
+    assert decision.status["lastSuccessfulTime"] == "2026-11-24T03:00:00Z"
+
+
+def test_jobs_of_an_earlier_schedule_of_that_name_are_not_its_own() -> None:
+    schedule = a_schedule()
+    foreign = a_job({**schedule, "metadata": {**schedule["metadata"], "uid": "u0"}}, "2026-11-21T03:00", "Running")
+    assert made(decide_schedule(schedule, [foreign], utc("2026-11-22T03:00"))) == [named("2026-11-22T03:00")]
+
+
+def test_a_run_that_a_user_asked_for_is_no_time_of_the_clock() -> None:
+    schedule = a_schedule(template=SINCE)
+    asked = scheduled_job(schedule, utc("2026-11-21T03:05:07"), None, "nightly-asked")
+    asked["metadata"] |= {"uid": "x", "creationTimestamp": "2026-11-21T03:05:07Z"}
+    asked["status"] = {"phase": "Complete"}
+    decision = decide_schedule(schedule, [asked], utc("2026-11-21T03:06"))
+    [create] = decision.actions
+    assert made(decision) == [named("2026-11-21T03:00")]
+    # All before its own time is scored by then, and an empty span is complete.
+    assert create.made["spec"]["input"]["since"] == create.made["spec"]["input"]["until"] == "2026-11-21T03:00:00Z"
+    parse_job(create.made)
+    assert decision.status["lastSuccessfulTime"] == "2026-11-21T03:05:07Z"
+
+
+def test_since_the_last_success_there_is_no_gap_and_no_overlap() -> None:
+    schedule = a_schedule(template=SINCE)
+    spans = []
+    jobs: list[Object] = []
+    for day, phase in enumerate(["Complete", "Failed", "Failed", "Complete", "Complete"], 21):
+        decision = decide_schedule(schedule, jobs, utc(f"2026-11-{day}T03:00"))
+        [create] = [action for action in decision.actions if isinstance(action, Create)]
+        read = parse_job(create.made).spec.input
+        spans.append((read.since and read.since.day, read.until.day))
+        jobs.append(a_job(schedule, f"2026-11-{day}T03:00", phase))
+        schedule = after(schedule, decision)
+    assert spans == [(None, 21), (21, 22), (21, 23), (21, 24), (24, 25)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schedule": "61 * * * *"}, "not a line of cron"),
+        ({"schedule": "* * *"}, "spec.schedule"),
+        ({"timeZone": "Mars/Olympus"}, "spec.timeZone"),
+        ({"jobTemplate": {"spec": {**TEMPLATE, "model": {}}}}, "spec.jobTemplate.spec.model"),
+        ({"jobTemplate": {"spec": {**SINCE, "output": {"uri": "s3://b/out"}}}}, "{scheduledTime}"),
+    ],
+)
+def test_a_schedule_that_cannot_be_understood_says_so_once_and_makes_nothing(change: Object, message: str) -> None:
+    schedule = a_schedule(**change)
+    decision = decide_schedule(schedule, [], utc("2026-11-22T03:00"))
+    assert decision.actions == () and told(decision) == ["InvalidSpec"]
+    conditions = {each["type"]: each for each in decision.status["conditions"]}
+    assert conditions["Invalid"]["status"] == conditions["Stalled"]["status"] == "True"
+    assert message in conditions["Invalid"]["message"]
+    again = decide_schedule(after(schedule, decision), [], utc("2026-11-22T03:01"))
+    assert again.status is None and again.events == ()
+    mended = {**after(schedule, decision), "spec": a_schedule()["spec"]}
+    assert {each["type"] for each in decide_schedule(mended, [], utc("2026-11-22T03:02")).status["conditions"]} == {
+        "Invalid", "Scheduled"
+    }  # fmt: skip
+
+
+def test_a_schedule_that_goes_makes_nothing() -> None:
+    schedule = a_schedule()
+    schedule["metadata"]["deletionTimestamp"] = written(BORN)
+    assert decide_schedule(schedule, [], utc("2026-11-22T03:00")) == Decision()
+
+
+@pytest.mark.parametrize("name", ["a" * 253, "a." * 126 + "a", "a" + "-b" * 126, "nightly"])
+def test_names_and_labels_keep_within_what_kubernetes_allows(name: str) -> None:
+    schedule = a_schedule()
+    schedule["metadata"]["name"] = name
+    metadata = scheduled_job(schedule, BORN, None)["metadata"]
+    assert is_kubernetes_name(metadata["name"]) and metadata["name"].endswith(f"-{int(BORN.timestamp()) // 60}")
+    assert len(metadata["labels"][SCHEDULE]) <= 63 and is_kubernetes_name(metadata["labels"][SCHEDULE])
+    if len(name) > 63:
+        schedule["metadata"]["name"] = f"{name[:-1]}z"
+        assert scheduled_job(schedule, BORN, None)["metadata"]["labels"] != metadata["labels"]
+        assert scheduled_job(schedule, BORN, None)["metadata"]["name"] != metadata["name"]
+
+
+def test_the_time_in_an_output_is_in_utc() -> None:
+    assert stamp(datetime(2026, 11, 21, 4, tzinfo=ZoneInfo("Europe/Vienna"))) == "20261121T0300Z"
+
+
+# --- whatever fails ---------------------------------------------------------------------------------------------------
+
+
+class Lost(Exception):
+    """The answer to a call, or the call."""
+
+
+class Machine(RuleBasedStateMachine):
+    """A schedule under Forbid, an API server that fails, an operator that is away, and jobs that end as they like."""
+
+    @initialize(line=st.sampled_from(["* * * * *", "*/7 * * * *", "0 * * * *"]), kept=st.integers(0, 2))
+    def begin(self, line: str, kept: int) -> None:
+        self.schedule = a_schedule(line, SINCE, successfulJobsHistoryLimit=kept, failedJobsHistoryLimit=kept)
+        self.clock, self.now = Clock(line), BORN
+        self.jobs: dict[str, Object] = {}
+        self.ever: list[Object] = []
+
+    @rule(seconds=st.integers(1, 200) | st.integers(1, 20_000))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(phase=st.sampled_from(["Complete", "Complete", "Failed"]))
+    def a_run_ends(self, phase: str) -> None:
+        for job in self.jobs.values():
+            job["status"] = {"phase": job["status"].get("phase", phase)}
+
+    @rule(fails=st.none() | st.integers(0, 3), is_done=st.booleans())
+    def look(self, fails: int | None, is_done: bool) -> None:
+        """The operator looks; its call number `fails` fails, done or not."""
+        number = count()
+
+        def call(effect: Any) -> None:
+            lost = next(number) == fails
+            if is_done or not lost:
+                effect()
+            if lost:
+                raise Lost
+
+        decision = decide_schedule(self.schedule, list(self.jobs.values()), self.now)
+        try:
+            if decision.status is not None:
+                call(lambda: self.schedule.update(status=decision.status))
+            for action in decision.actions:
+                call(lambda: self._carry_out(action))  # noqa: B023 called at once
+        except Lost:
+            return
+        self._is_served()
+
+    def _carry_out(self, action: Create | Delete) -> None:
+        if isinstance(action, Delete):
+            assert self.jobs.pop(action.name)["status"], "only what has ended goes"
+        elif action.made["metadata"]["name"] not in self.jobs:
+            job = {**action.made, "status": {}}
+            job["metadata"] |= {"uid": str(len(self.ever)), "creationTimestamp": written(self.now)}
+            self.jobs[job["metadata"]["name"]] = job
+            self.ever.append(job)
+
+    def _is_served(self) -> None:
+        """After a look that nothing disturbed the latest time has its job, unless another goes on."""
+        due = self.clock.missed(BORN, self.now)
+        if due and not any(not job["status"] for job in self.jobs.values()):
+            assert due[0] in {time_of(job) for job in self.ever}
+
+    @invariant()
+    def no_time_is_run_twice(self) -> None:
+        names = [job["metadata"]["name"] for job in self.ever]
+        assert len(set(names)) == len(names)
+
+    @invariant()
+    def one_run_goes_on_at_most(self) -> None:
+        assert sum(not job["status"] for job in self.jobs.values()) <= 1
+
+    @invariant()
+    def complete_runs_have_seen_every_moment_once(self) -> None:
+        spans = [job["spec"]["input"] for job in self.ever if job["status"].get("phase") == "Complete"]
+        assert [span.get("since") for span in spans] == [None, *(span["until"] for span in spans)][: len(spans)]
+
+    def teardown(self) -> None:
+        """Faults end: the latest time is run, and all is known."""
+        for _ in range(4):
+            self.a_run_ends("Complete")
+            self.look(None, is_done=True)
+        due = self.clock.missed(BORN, self.now)
+        assert due[:1] == [time_of(self.ever[-1])] if self.ever else not due
+        if due:
+            assert self.schedule["status"]["lastScheduleTime"] == written(due[0])
+
+
+def time_of(job: Object) -> datetime:
+    return datetime.fromisoformat(job["metadata"]["annotations"][SCHEDULED_TIME])
+
+
+Machine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+test_whatever_fails_each_time_is_run_once = Machine.TestCase
