@@ -218,18 +218,22 @@ class Kube:
         if status >= 400 and status not in {404, 409}:
             raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again in a while.")
 
-    def _no_place(self, kind: str, answer: Object) -> ClusterError:
+    def _no_place(self, kind: str, answer: Object) -> NoPlace:
         if answer.get("details", {}).get("kind") == "namespaces":
-            return ClusterError(
+            return NoPlace(
                 f"there is no namespace {self.namespace}", f"kubectl create namespace {self.namespace}, or --namespace."
             )
         prefix, plural = KINDS[kind]
         if prefix == _OURS:
-            return ClusterError(f"this Kubernetes has no {plural}", "Install scoremill's chart (helm/scoremill).")
-        return ClusterError(
+            return NoPlace(f"this Kubernetes has no {plural}", "Install scoremill's chart (helm/scoremill).")
+        return NoPlace(
             f"this Kubernetes has no {plural}: dask-kubernetes' operator is not installed",
             "Install it with scoremill's chart (helm/scoremill), or by https://kubernetes.dask.org.",
         )
+
+
+class NoPlace(ClusterError):
+    """There is no such namespace, or no such kind."""
 
 
 class Conflict(ClusterError):

@@ -1,0 +1,200 @@
+"""The only module that asks the API and changes anything by it: what is seen of an object, and a decision carried out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import replace
+from typing import Any
+
+from scoremill.deploy import Observed as SeenCluster
+from scoremill.deploy import diagnose, names
+from scoremill.errors import ScoremillError, UsageError
+from scoremill.kube import Kube, NoPlace, NotPermitted, Object, connect
+
+from . import metrics
+from .log import logger
+from .observed import Create, Decision, Driver, Event, Observed, Settings
+
+MANAGER = "scoremill-operator"
+"""Field manager of the operator's part of a status, and source of its events."""
+SCHEDULE = "scoremill.dev/schedule"
+"""Label of ScoringJobs that a schedule has made."""
+_EXPLAIN_AFTER_SECONDS = 10.0
+"""Age of a cluster from which on it is worth asking why it is not up."""
+_LOG_LINES = 15
+
+
+class Counted(Kube):
+    """The API with its calls counted."""
+
+    def _request(self, method: str, *arguments: Any, **keywords: Any) -> Any:
+        metrics.CALLS.labels(method).inc()
+        return super()._request(method, *arguments, **keywords)
+
+
+class RefusedError(ScoremillError):
+    """The API server does not take an object that was to be made, and says why."""
+
+
+def connect_counted(namespace: str | None) -> Kube:
+    """The API of the pod's own Kubernetes, or of KUBECONFIG's, working in `namespace`."""
+    found = connect(namespace=namespace)
+    return Counted(found.configuration, found.namespace)
+
+
+def observe(kube: Kube, name: str, settings: Settings, refused: str | None) -> Observed | None:
+    """What can be seen of the ScoringJob `name` and its children now; None where it is gone."""
+    job = kube.get("ScoringJob", name)
+    if job is None:
+        return None
+    now = dt.datetime.now(dt.UTC)
+    child = names.child_name(name, job["metadata"]["uid"])
+    cluster = _cluster(kube, child, now)
+    return Observed(
+        job=job,
+        now=now,
+        settings=settings,
+        drivers=_drivers(kube, child),
+        cluster=cluster,
+        autoscaler=kube.get("DaskAutoscaler", child) if cluster and _is_range(job) else None,
+        refused=refused,
+    )
+
+
+def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object]] | None:
+    """The ScoringSchedule and the ScoringJobs that it owns; None where it is gone."""
+    schedule = kube.get("ScoringSchedule", name)
+    if schedule is None:
+        return None
+    return schedule, _owned(kube.select("ScoringJob", SCHEDULE), schedule["metadata"]["uid"])
+
+
+def apply(kube: Kube, of: Object, decision: Decision) -> None:
+    """Status, then actions, then events; the first failure ends it. `of` is the object as it was observed."""
+    kind, meta = of["kind"], of["metadata"]
+    if decision.status is not None:
+        written = kube.apply_status(
+            kind, meta["name"], decision.status,
+            manager=MANAGER, uid=meta["uid"], version=meta["resourceVersion"],
+        )  # fmt: skip
+        if written is None:
+            return
+    for action in decision.actions:
+        if isinstance(action, Create):
+            _create(kube, action.made)
+        else:
+            kube.delete(action.kind, action.name, uid=action.uid)
+    for event in decision.events:
+        _tell(kube, of, event)
+
+
+def _create(kube: Kube, made: Object) -> None:
+    try:
+        kube.create(made)
+    except (UsageError, NotPermitted, NoPlace) as error:
+        raise RefusedError(f"{made['kind']} {made['metadata']['name']}: {error.message}", error.mend) from error
+
+
+def _tell(kube: Kube, of: Object, event: Event) -> None:
+    """Makes the Event; one that cannot be made is no failure."""
+    logger.info("%s: %s", event.reason, event.message)
+    meta, now = of["metadata"], dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    about = {"apiVersion": of["apiVersion"], "kind": of["kind"], "name": meta["name"], "namespace": meta["namespace"]}
+    made = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{meta['name'][:200].rstrip('-.')}.{time.time_ns():x}", "namespace": meta["namespace"]},
+        "involvedObject": {**about, "uid": meta["uid"], "resourceVersion": meta["resourceVersion"]},
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message[:1024],
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+        "source": {"component": MANAGER},
+        "reportingComponent": MANAGER,
+    }
+    try:
+        kube.create(made)
+    except ScoremillError as error:
+        logger.warning("event %s could not be made: %s", event.reason, error)
+
+
+def _drivers(kube: Kube, child: str) -> tuple[Driver, ...]:
+    selector = f"{names.JOB}={child}"
+    jobs, pods = kube.select("Job", selector), kube.select("Pod", selector)
+    return tuple(Driver(job, tuple(_owned(pods, job["metadata"]["uid"]))) for job in jobs)
+
+
+def _owned(found: list[Object], uid: str) -> list[Object]:
+    return [each for each in found if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))]
+
+
+def _cluster(kube: Kube, child: str, now: dt.datetime) -> SeenCluster | None:
+    cluster = kube.get("DaskCluster", child)
+    if cluster is None:
+        return None
+    made = dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
+    group = kube.get("DaskWorkerGroup", names.group_name(child)) or {}
+    pods = [pod for pod in kube.select("Pod", names.selector(child)) if names.DASK_COMPONENT in _labels(pod)]
+    ready = [_labels(pod)[names.DASK_COMPONENT] for pod in pods if _is_ready(pod)]
+    seen = SeenCluster(
+        cluster=cluster,
+        age=(now - made).total_seconds(),
+        workers=int((group or cluster)["spec"]["worker"].get("replicas", 1)),
+        registered=ready.count("worker") if "scheduler" in ready else None,
+        group=group,
+        deployments=tuple(kube.select("Deployment", names.selector(child))),
+        pods=tuple(pods),
+    )
+    return seen if seen.is_up or seen.age < _EXPLAIN_AFTER_SECONDS else _explained(kube, seen)
+
+
+def _explained(kube: Kube, seen: SeenCluster) -> SeenCluster:
+    """With what tells why the cluster is not up, as far as it may be read."""
+    events = kube.select_if_allowed("Event", fields="type=Warning")
+    child, made = seen.cluster["metadata"]["name"], seen.cluster["metadata"]["creationTimestamp"]
+    parts = (f"{names.scheduler_name(child)}-", f"{names.group_name(child)}-worker-")
+    mine = [each for each in events if each["involvedObject"].get("name", "").startswith(parts) and _when(each) >= made]
+    seen = replace(seen, events=tuple(sorted(mine, key=_when)))
+    cause = diagnose(seen)
+    if cause and cause.reason == "Unschedulable":
+        return replace(seen, nodes=tuple(kube.select_if_allowed("Node")))
+    if cause and cause.reason == "CrashLoop":
+        return replace(seen, logs={pod["metadata"]["name"]: _last_words(kube, pod) for pod in seen.pods})
+    return seen
+
+
+def _last_words(kube: Kube, pod: Object) -> str:
+    """The tail of the log of a container that ended; empty where there is none."""
+    statuses = pod.get("status", {}).get("containerStatuses", ())
+    try:
+        if any(status.get("restartCount") for status in statuses):
+            return kube.log(pod["metadata"]["name"], _LOG_LINES, previous=True) or ""
+        if any("terminated" in status.get("state", {}) for status in statuses):
+            return kube.log(pod["metadata"]["name"], _LOG_LINES) or ""
+    except NotPermitted:
+        pass
+    return ""
+
+
+def _when(event: Object) -> str:
+    """RFC 3339 in UTC, to the second: it sorts as text."""
+    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return f"{text[:19]}Z"
+
+
+def _labels(made: Object) -> Object:
+    return made["metadata"].get("labels") or {}
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", ())
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return ready and "deletionTimestamp" not in pod["metadata"]
+
+
+def _is_range(job: Object) -> bool:
+    """Whether the job may ask for an autoscaler: a number of workers never does."""
+    return isinstance((job["spec"].get("cluster") or {}).get("workers"), dict)

@@ -1,0 +1,62 @@
+"""Events of watches become keys in the queue. kopf watches and reconnects; it writes nothing anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import kopf
+
+from scoremill.deploy import names
+
+from .hearing import Hearing
+from .queue import Key
+
+GROUP, VERSION = "scoremill.dev", "v1alpha1"
+CHILDREN = (("kubernetes.dask.org", "v1", "daskclusters"), ("batch", "v1", "jobs"), ("", "v1", "pods"))
+"""Group, version and plural of what is watched where it bears our label."""
+
+
+def registry(add: Callable[[Key], None], hearing: Hearing) -> kopf.OperatorRegistry:
+    """Handlers that give `add` the key of whatever an event is about."""
+    found = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=found)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    async def job(namespace: str, name: str, meta: kopf.Meta, **_: Any) -> None:
+        hearing.heard(meta["uid"], meta["resourceVersion"])
+        add(Key("ScoringJob", namespace, name))
+        for owner in meta.get("ownerReferences", ()):
+            if owner["kind"] == "ScoringSchedule":
+                add(Key("ScoringSchedule", namespace, owner["name"]))
+
+    async def schedule(namespace: str, name: str, meta: kopf.Meta, **_: Any) -> None:
+        hearing.heard(meta["uid"], meta["resourceVersion"])
+        add(Key("ScoringSchedule", namespace, name))
+
+    async def child(namespace: str, annotations: Mapping[str, str], **_: Any) -> None:
+        if name := annotations.get(names.JOB_NAME):
+            add(Key("ScoringJob", namespace, name))
+
+    kopf.on.event(GROUP, VERSION, "scoringjobs", registry=found)(job)
+    kopf.on.event(GROUP, VERSION, "scoringschedules", registry=found)(schedule)
+    for kind in CHILDREN:
+        kopf.on.event(*kind, registry=found)(child)
+    return found
+
+
+def settings() -> kopf.OperatorSettings:
+    """kopf as a watcher only: it posts no events, keeps no state, waits for nobody, and no watch goes deaf."""
+    made = kopf.OperatorSettings()
+    made.posting.enabled = False
+    made.peering.standalone = True
+    # Kinds are there before it starts, and namespaces are given: it needs no right beyond them.
+    made.scanning.disabled = True
+    made.watching.server_timeout, made.watching.client_timeout, made.watching.connect_timeout = 300, 330, 10
+    made.networking.request_timeout, made.networking.connect_timeout = 30, 10
+    made.queueing.idle_timeout = 1
+    for kind in CHILDREN:
+        made.watching.label_selectors[kind] = names.JOB
+    return made

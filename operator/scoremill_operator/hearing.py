@@ -1,0 +1,38 @@
+"""Whether the watches still hear: what a listing shows twice, and no event has told, was missed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+
+
+class Hearing:
+    """Versions of objects as events tell them, beside those that listings show."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._heard: dict[str, str] = {}
+        self._listed: dict[str, str] = {}
+        self._last = time.monotonic()
+        self.is_deaf = False
+        """Whether the last two listings show an object as no event did."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last event."""
+        return time.monotonic() - self._last
+
+    def heard(self, uid: str, version: str) -> None:
+        """An event told of the object."""
+        with self._lock:
+            self._heard[uid] = version
+            self._last = time.monotonic()
+
+    def listed(self, versions: Mapping[str, str]) -> None:
+        """A listing shows the objects so, by uid; the next one comes when events have long had their time."""
+        with self._lock:
+            self._heard = {uid: version for uid, version in self._heard.items() if uid in versions}
+            same = {uid for uid, version in versions.items() if self._listed.get(uid) == version}
+            self.is_deaf = any(self._heard.get(uid) != versions[uid] for uid in same)
+            self._listed = dict(versions)

@@ -1,0 +1,78 @@
+"""What Prometheus is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Hashable, Mapping
+from typing import Any, NamedTuple
+
+from prometheus_client import Counter, Gauge, Histogram
+
+JOBS = Gauge("scoremill_jobs", "ScoringJobs by phase.", ["phase"])
+ROWS = Counter("scoremill_rows", "Rows that jobs have worked through.")
+REJECTED = Counter("scoremill_rejected_rows", "Rows that jobs have rejected.")
+PARTITIONS = Counter("scoremill_partitions", "Partitions that jobs have ended.")
+RECONCILE = Histogram(
+    "scoremill_reconcile_seconds", "Time of one look at an object.", ["kind"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)  # fmt: skip
+ERRORS = Counter("scoremill_reconcile_errors", "Looks that failed, and will be repeated.", ["kind"])
+CALLS = Counter("scoremill_api_calls", "Calls of the Kubernetes API, beside watches.", ["method"])
+QUEUE = Gauge("scoremill_queue_length", "Keys that are due.")
+QUEUE_AGE = Gauge("scoremill_queue_age_seconds", "How long the oldest of them has been due.")
+EVENT_AGE = Gauge("scoremill_watch_event_age_seconds", "Time since the last event of a watch.")
+LEADER = Gauge("scoremill_leader", "1 where this process holds the Lease.")
+
+
+class _Last(NamedTuple):
+    phase: str
+    rows: int
+    rejected: int
+    partitions: int
+
+
+class Jobs:
+    """Keeps `JOBS` and the counters in step with the jobs that are looked at."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: dict[Hashable, _Last] = {}
+
+    def note(self, key: Hashable, job: Mapping[str, Any]) -> None:
+        """The job as it is now; what it did before the first look is not counted."""
+        now = _read(job.get("status") or {})
+        with self._lock:
+            before = self._last.get(key, now)
+            if key not in self._last or before.phase != now.phase:
+                self._leave(key)
+                JOBS.labels(now.phase).inc()
+            self._last[key] = now
+        # A new attempt begins at nothing.
+        for counter, old, new in zip((ROWS, REJECTED, PARTITIONS), before[1:], now[1:], strict=True):
+            counter.inc(max(0, new - old))
+
+    def forget(self, key: Hashable) -> None:
+        """The job is gone."""
+        with self._lock:
+            self._leave(key)
+            self._last.pop(key, None)
+
+    def keep(self, keys: Collection[Hashable]) -> None:
+        """Forgets all jobs but these."""
+        for key in {*self._last} - {*keys}:
+            self.forget(key)
+
+    def _leave(self, key: Hashable) -> None:
+        if key in self._last:
+            JOBS.labels(self._last[key].phase).dec()
+
+
+def _read(status: Mapping[str, Any]) -> _Last:
+    progress, rows = status.get("progress") or {}, status.get("rows") or {}
+    done = progress.get("rows") or {}
+    return _Last(
+        phase=status.get("phase") or "Pending",
+        rows=rows.get("total") or done.get("done") or 0,
+        rejected=rows.get("rejected") or done.get("rejected") or 0,
+        partitions=(progress.get("partitions") or {}).get("done") or 0,
+    )
