@@ -49,8 +49,8 @@ RULES: Mapping[str, Rules] = {
         ),
         (
             "!has(self.since) || !has(self.until) || self.since == 'LastSuccess'"
-            " || timestamp(self.since) < self.until",
-            "since is not before until",
+            " || timestamp(self.since) <= self.until",
+            "since is after until",
         ),
     ),
     "Storage": (
