@@ -26,11 +26,15 @@ COMMANDS = {
     "clean": ("scoremill.cli.outputs", "clean_command", "List and remove what earlier runs left behind."),
     "model": ("scoremill.cli.model", "model_group", "Pack, inspect and verify model bundles."),
     "cluster": ("scoremill.cli.cluster", "cluster_group", "Start, look at and remove Dask clusters on Kubernetes."),
+    "job": ("scoremill.cli.job", "job_group", "Let the operator score on Kubernetes, and follow what it does."),
+    "schedule": ("scoremill.cli.schedule", "schedule_group", "Let the operator score at the times of a clock."),
     "dataset": ("scoremill.cli.dataset", "dataset_group", "Hold inputs in a cluster's memory, for several models."),
     "schema": ("scoremill.cli.schema", "schema_command", "Print the JSON schema of job files."),
     "doctor": ("scoremill.cli.doctor", "doctor_command", "Say what is missing here, and how to get it."),
 }
 """Name, where it is defined, and its line in `scoremill --help`, which imports none of them."""
+HIDDEN = {"driver": ("scoremill.cli.driver", "driver_command")}
+"""Those that programs call."""
 
 
 class EnoughRead(Exception):
@@ -44,9 +48,9 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
-        module, attribute, _ = COMMANDS[cmd_name]
+        module, attribute = HIDDEN.get(cmd_name) or COMMANDS[cmd_name][:2]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from scoremill.errors import ClusterError, ScoremillError
 from scoremill.units import format_bytes, format_seconds
 
+from .display import print_objects, say, table
 from .document import print_document
 from .kube_flags import namespace_of, objects, place_options, places_of, seconds, unissued, workers
 
@@ -59,7 +59,7 @@ def up_command(name: str, **flags: Any) -> None:
     """
     places, waits, keep = places_of(flags), flags["wait"], flags["keep"]
     if flags["dry_run"]:
-        _print(objects(name, namespace_of(places), flags, unissued()), flags["format"])
+        print_objects(objects(name, namespace_of(places), flags, unissued()), flags["format"])
         return
     from scoremill.deploy import issue
 
@@ -77,11 +77,11 @@ def _wait_or_remove(at: Named, seconds: float, *, removes: bool) -> None:
     from .kube_watch import remove, wait_until_up
 
     try:
-        wait_until_up(at, seconds, _say)
+        wait_until_up(at, seconds, say)
     except ScoremillError:
         if removes:
-            _say("not up in time: removing it again (--keep leaves it to be looked at)")
-            remove(at, 60, _say)
+            say("not up in time: removing it again (--keep leaves it to be looked at)")
+            remove(at, 60, say)
         raise
 
 
@@ -103,7 +103,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
     if as_json:
         print_document(clusters=found)
         return
-    _table(["NAME", "NAMESPACE", "WORKERS", "SCHEDULER", "AGE"], [
+    table(["NAME", "NAMESPACE", "WORKERS", "SCHEDULER", "AGE"], [
         [each["name"], each["namespace"], each["workers"], "ready" if each["ready"] else "not ready",
          format_seconds(each["age"])] for each in found
     ])  # fmt: skip
@@ -134,7 +134,7 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
         f", {found['range']} by load" if found["range"] else ""))  # fmt: skip
     if found["tasks"]:
         click.echo("tasks     " + ", ".join(f"{count} {state}" for state, count in found["tasks"].items()))
-    _table(["WORKER", "NODE", "MEMORY", "LIMIT", "RUNS"], [
+    table(["WORKER", "NODE", "MEMORY", "LIMIT", "RUNS"], [
         [each["name"], each["node"], format_bytes(each["memory"]), format_bytes(each["limit"]), str(each["executing"])]
         for each in found["workers"]
     ])  # fmt: skip
@@ -247,31 +247,11 @@ def down_command(name: str | None, every: bool, timeout: float, **flags: Any) ->
         kube = connect(**places)
         doomed = [Named(kube, each["name"]) for each in clusters(kube)]
     for at in doomed:
-        found = remove(at, timeout, _say)
+        found = remove(at, timeout, say)
         click.echo(f"cluster {at.name} is gone" if found else f"there was no cluster {at.name}")
-
-
-def _print(objects: list[Any], format: str) -> None:
-    import yaml
-
-    if format == "json":
-        click.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2))
-    else:
-        # Through JSON, so that equal parts are written out instead of referred to.
-        click.echo(yaml.safe_dump_all(json.loads(json.dumps(objects)), sort_keys=False, width=120), nl=False)
 
 
 def _told(count: Workers) -> str:
     if count.min < count.max:
         return f"{count.min} to {count.max} workers, by load,"
     return f"{count.max} {'worker' if count.max == 1 else 'workers'}"
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _table(titles: list[str], rows: list[list[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    for row in [titles, *rows] if rows else []:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -14,7 +14,12 @@ VERSION = 1
 
 def print_document(**content: Any) -> None:
     """Prints `content` as one line of JSON; the fields of our own values are named in camel case, as in a job file."""
-    click.echo(json.dumps({"version": VERSION, **_plain(content)}, default=str))
+    click.echo(as_document(**content))
+
+
+def as_document(**content: Any) -> str:
+    """The line that `print_document` prints."""
+    return json.dumps({"version": VERSION, **_plain(content)}, default=str)
 
 
 def plain(value: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def workers(text: str) -> Workers:
 def place_options(command: Command) -> Command:
     """Adds the flags that say which Kubernetes and which namespace."""
     for flag, text in (
-        ("--namespace", "Namespace of the cluster; the context's by default."),
+        ("--namespace", "Namespace to work in; the context's by default."),
         ("--context", "Context of the kubeconfig; its current one by default."),
         ("--kubeconfig", "Kubeconfig file; KUBECONFIG or ~/.kube/config by default."),
     ):

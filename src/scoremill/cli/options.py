@@ -137,9 +137,9 @@ FLAGS = (
 )  # fmt: skip
 
 
-def job_options(command: Command) -> Command:
-    """Adds the job file and all flags to a command; `job_from` reads them back."""
-    for flag in reversed(FLAGS):
+def job_options(command: Command, more: tuple[Flag, ...] = ()) -> Command:
+    """Adds the job file and all flags, and `more` of them, to a command; `job_from` reads them back."""
+    for flag in reversed((*FLAGS, *more)):
         command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
     return click.argument("job", required=False, type=click.Path(dir_okay=False))(command)
 
@@ -148,7 +148,12 @@ _UNWRITTEN = {"spec": {"output": {"uri": "unwritten"}}}
 
 
 def job_from(
-    job: str | None, flags: dict[str, Any], *, writes: bool = True, under: dict[str, Any] | None = None
+    job: str | None,
+    flags: dict[str, Any],
+    *,
+    writes: bool = True,
+    under: dict[str, Any] | None = None,
+    more: tuple[Flag, ...] = (),
 ) -> ScoringJob:
     """The job of a file, of flags, or of a file with flags laid over it, all of them over the fields of `under`.
 
@@ -156,7 +161,7 @@ def job_from(
     """
     under = merge(under or {}, {} if writes else _UNWRITTEN)
     given: dict[str, Any] = {}
-    for flag in FLAGS:
+    for flag in (*FLAGS, *more):
         value = flags.get(flag.parameter)
         if value is not None and value != ():
             _put(given, flag.path.split("."), flag.read(value))

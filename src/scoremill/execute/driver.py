@@ -43,11 +43,12 @@ def execute(
     engine: Engine,
     watchers: Iterable[Watcher] = (),
     *,
-    wait: bool = False,
+    wait: bool | float = False,
     prepared: Prepared | None = None,
 ) -> Manifest:
     """Scores what `job` asks for and what no earlier run of it has scored; the manifest of the complete output.
 
+    While another driver holds the output's lease it waits, or does so for `wait` seconds, where it is asked to.
     `prepared` is the job as it is prepared, where that is done already. Raises the errors of scoremill.errors, each
     with its exit code; what is done by then is kept.
     """

@@ -75,11 +75,14 @@ class Lease:
         cls,
         store: Store,
         *,
-        wait: bool = False,
+        wait: bool | float = False,
         beat_seconds: float = BEAT_SECONDS,
         waiting: Callable[[str], None] = lambda _: None,
     ) -> Lease:
-        """The lease of the output at `store`; LeaseError naming the holder while another driver has it."""
+        """The lease of the output at `store`; LeaseError naming the holder while another driver has it.
+
+        `wait` is for how many seconds to wait for it; True without end.
+        """
         holder = Holder.here()
         _HELD.add(holder.id)
         try:
@@ -90,9 +93,9 @@ class Lease:
 
     @classmethod
     def _acquire(
-        cls, store: Store, holder: Holder, wait: bool, beat_seconds: float, waiting: Callable[[str], None]
+        cls, store: Store, holder: Holder, wait: bool | float, beat_seconds: float, waiting: Callable[[str], None]
     ) -> Lease:
-        told = ""
+        told, begun = "", time.monotonic()
         while True:
             number, rival = _latest(store)
             alive = rival is not None and _is_alive(store, number, rival, beat_seconds)
@@ -100,7 +103,7 @@ class Lease:
                 return cls(store, number + 1, holder, beat_seconds)
             if alive and rival is not None:
                 text = f"{store.uri} is being written by process {rival.pid} on {rival.host} since {rival.since}"
-                if not wait:
+                if wait is not True and time.monotonic() - begun >= wait:
                     raise LeaseError(text, "Wait for it, or use --wait; a driver that died loses its lease after "
                                      f"{MISSED_BEATS * beat_seconds:.0f} s.")  # fmt: skip
                 if text != told:

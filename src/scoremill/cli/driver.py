@@ -1,0 +1,115 @@
+"""`scoremill driver`: what the operator's pod runs. Not for people; its contract is docs/design/0008-operator.md."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scoremill.deploy import names
+from scoremill.errors import INTERRUPTED, ClusterError, UsageError
+
+from .display import say
+from .kube_flags import place_options, places_of
+from .progress import Progress
+from .termination import Fields, as_message, failed
+
+if TYPE_CHECKING:
+    from scoremill.kube import Kube, Object
+    from scoremill.spec import ScoringJob
+
+END_SECONDS = 25.0
+"""From SIGTERM to the end of the process, whatever still hangs."""
+
+
+@click.command("driver", hidden=True)
+@click.option("--job", "name", envvar="SCOREMILL_JOB", required=True, help="Name of the ScoringJob.")
+@click.option("--attempt", envvar="SCOREMILL_ATTEMPT", type=int, required=True, help="Number of this driver, from 1.")
+@click.option("--spec", envvar="SCOREMILL_SPEC", required=True, help="Hash that the job's spec must have.")
+@click.option("--cluster", envvar="SCOREMILL_CLUSTER", required=True,
+              help="The job's DaskCluster; or where else to run, as --cluster of `scoremill score`.")  # fmt: skip
+@click.option("--tls", type=click.Path(path_type=Path), default=names.TLS_FOLDER, help="Folder of the certificates.")
+@click.option("--termination-log", type=click.Path(path_type=Path), default="/dev/termination-log",
+              help="Where the last word goes.")  # fmt: skip
+@place_options
+def driver_command(
+    name: str, attempt: int, spec: str, cluster: str, tls: Path, termination_log: Path, **flags: Any
+) -> None:
+    """Run one attempt of a ScoringJob."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    failures: list[Fields] = []
+    try:
+        from scoremill.kube import connect
+
+        kube = connect(**places_of(flags))
+        last_word = _drive(kube, _job(kube, name, spec), attempt, _where(cluster, kube.namespace, tls), failures)
+    except BaseException as error:
+        _leave(termination_log, failed(error, failures))
+        raise
+    _leave(termination_log, last_word)
+
+
+def _drive(
+    kube: Kube, found: Object, attempt: int, where: dict[str, Any], failures: list[Fields]
+) -> Fields:  # fmt: skip
+    from scoremill.spec import parse_job
+
+    from .driver_run import complete, failures_of, score
+    from .kube_progress import ProgressWriter
+
+    job: ScoringJob = parse_job(found, f"ScoringJob {found['metadata']['name']}")
+    with ProgressWriter(kube, found, attempt, say) as writer, Progress() as log:
+        try:
+            manifest = score(job, where, [log, writer])
+        except Exception as error:
+            failures += failures_of(job, error)
+            raise
+    return complete(manifest)
+
+
+def _job(kube: Kube, name: str, spec: str) -> Object:
+    """The ScoringJob as it is stored; UsageError where it is not the one that this driver was made for."""
+    from scoremill.naming import spec_hash
+
+    found = kube.get("ScoringJob", name)
+    if found is None:
+        raise ClusterError(f"there is no ScoringJob {name} in namespace {kube.namespace}", "It was deleted.")
+    if spec_hash(found["spec"]) != spec:
+        raise UsageError(
+            f"the spec of {name} has changed since this driver was asked for",
+            "A job that has begun cannot be changed: put the spec back, or make another job.",
+        )
+    return found
+
+
+def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
+    """Address of the scheduler and how to prove who we are."""
+    if cluster in names.RESERVED or "://" in cluster:
+        return {"cluster": cluster}
+    from scoremill.execute.security import security_from
+
+    try:
+        texts = [(tls / name).read_text() for name in ("ca.crt", "tls.crt", "tls.key")]
+    except OSError as error:
+        raise ClusterError(f"the certificates of cluster {cluster} cannot be read: {error}") from None
+    return {"cluster": names.scheduler_address(cluster, namespace), "security": security_from(*texts)}
+
+
+def _leave(place: Path, fields: Fields) -> None:
+    # Where there is no such place, the exit code has to do.
+    with suppress(OSError):
+        place.write_bytes(as_message(fields))
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    last = threading.Timer(END_SECONDS, os._exit, [INTERRUPTED])
+    last.daemon = True
+    last.start()
+    raise KeyboardInterrupt

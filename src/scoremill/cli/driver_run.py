@@ -1,0 +1,111 @@
+"""One attempt of a ScoringJob by the engine, and what is told of it afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from scoremill.errors import BudgetError, FitError, ScoremillError
+from scoremill.execute import engine_for, execute, prepare
+from scoremill.execute.events import Note, Watcher
+from scoremill.ledger import Ledger, Manifest
+from scoremill.ledger.journal import MANIFEST
+from scoremill.naming import ERRORS, LEDGER
+from scoremill.spec import ScoringJob
+from scoremill.storage.filesystem import Store
+
+from .document import as_document, plain
+from .termination import Fields
+
+if TYPE_CHECKING:
+    from distributed import Security
+
+LEASE_SECONDS = 45.0
+"""For the lease of a driver before this one, whose node died, to run out."""
+REPORT = f"{LEDGER}/report/report.json"
+FAILURES, LONGEST = 20, 300
+"""Single failures that are told, and the most characters of each."""
+_DATASET = "scoremill-job"
+
+
+def score(job: ScoringJob, where: dict[str, Any], watchers: Sequence[Watcher]) -> Manifest:
+    """The manifest of the complete output; `where` are `cluster` and `security` of `scoremill.execute.score`."""
+    if job.spec.persist and "://" in where["cluster"]:
+        return _score_persisted(job, where["cluster"], where.get("security"), watchers)
+    return execute(job, engine_for(job, **where), watchers, wait=LEASE_SECONDS)
+
+
+def _score_persisted(
+    job: ScoringJob, address: str, security: Security | None, watchers: Sequence[Watcher]
+) -> Manifest:
+    """As `score`, from the cluster's memory, which the input is read into unless an earlier attempt has done that."""
+    from scoremill.execute.dask_engine import OnDask
+    from scoremill.execute.persisted_dataset import OnDataset, datasets, score_dataset
+    from scoremill.execute.persisted_load import load
+
+    place = (address, job.spec.cluster, job.spec.deadlines, security)
+    skew = job.spec.model.allow_version_skew
+    with OnDask(*place, allow_version_skew=skew) as engine:
+        held = {dataset.name: dataset for dataset in datasets(engine)}
+        if _DATASET not in held:
+            for watch in watchers:
+                watch(Note("loading the input into the memory of the cluster"))
+            held[_DATASET], _ = load(_DATASET, job.spec, [job.spec.model.uri], engine, watchers)
+    over = OnDataset(_DATASET, *place, allow_version_skew=skew)
+    return score_dataset(held[_DATASET], job, over, watchers, wait=LEASE_SECONDS)
+
+
+def complete(manifest: Manifest) -> Fields:
+    """What is told of a complete run, whose report is written beside its manifest."""
+    from scoremill.report import build_report
+
+    totals, store = manifest.totals, manifest.store
+    outputs = {"manifest": f"{store.uri}/{MANIFEST}"}
+    if totals.rejected:
+        outputs["errors"] = f"{store.uri}/{ERRORS}/"
+    repeated = 0
+    # The run is complete, whether or not the store takes a report of it.
+    with suppress(ScoremillError):
+        report = build_report(store)
+        repeated = report.repeated
+        store.write(REPORT, as_document(**plain(report)).encode())
+        outputs["report"] = f"{store.uri}/{REPORT}"
+    return {
+        "code": 0,
+        "rows": {"total": totals.rows, "scored": totals.scored, "rejected": totals.rejected},
+        "partitions": totals.partitions,
+        "repeated": repeated,
+        "modelDigest": manifest.fields["bundle"],
+        "outputs": outputs,
+    }
+
+
+def failures_of(job: ScoringJob, error: BaseException) -> list[Fields]:
+    """The single objects that `error` is about: those that do not fit, or rejected rows where too many are."""
+    found: Iterable[tuple[str, str]] = ()
+    if type(error) is FitError:
+        found = _misfits(job)
+    elif isinstance(error, BudgetError) and job.spec.errors.raw == "Keep":
+        # A reason quotes the value; what must not be kept is not told either.
+        found = _rejected(job)
+    told: list[Fields] = []
+    with suppress(ScoremillError):
+        told += ({"uri": uri, "message": text[:LONGEST]} for uri, text in islice(found, FAILURES))
+    return told
+
+
+def _misfits(job: ScoringJob) -> Iterator[tuple[str, str]]:
+    for problem in prepare(job).plan.errors:
+        yield problem.where, problem.message
+
+
+def _rejected(job: ScoringJob) -> Iterator[tuple[str, str]]:
+    store = Store(job.spec.output.uri, job.spec.output_storage)
+    for receipt in Ledger(store).receipts():
+        for part in receipt.errors:
+            for line in store.read(part.name).splitlines():
+                row = json.loads(line)
+                yield row["file"], f"byte {row['offset']}, {row['column'] or 'row'}: {row['reason']}"

@@ -1,0 +1,272 @@
+"""`scoremill job`: ScoringJobs, which the operator runs on Kubernetes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from scoremill.errors import ScoremillError
+
+from .display import print_objects, say, table
+from .document import plain, print_document
+from .job_view import TITLES, document, lines, refuse_failed, row, summary
+from .kube_flags import place_options, places_of, seconds
+from .manifest import KUBERNETES, asks_the_same, manifest
+from .options import job_from, job_options
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from .kube_job import Ours
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group("job")
+def job_group() -> None:
+    """Let the operator score on Kubernetes: it makes the cluster, runs, retries, reports and cleans up."""
+
+
+def wait_options(command: Command) -> Command:
+    """Adds what following a job takes."""
+    for name, settings in (
+        ("--quiet", {"is_flag": True, "help": "No progress."}),
+        ("--timeout", {"type": seconds, "metavar": "TIME", "help": "How long to wait; without end by default."}),
+    ):
+        command = click.option(name, **settings)(command)
+    return command
+
+
+def ours(flags: dict[str, Any], kind: str = "ScoringJob") -> Ours:
+    """The jobs, or objects of another `kind`, at the place that `flags` name."""
+    from scoremill.kube import connect
+
+    from .kube_job import Ours
+
+    return Ours(connect(**places_of(flags)), kind)
+
+
+@job_group.command("submit")
+@lambda command: job_options(command, KUBERNETES)
+@click.option("--wait", is_flag=True, help="Follow the job until it ends, with the exit code of `scoremill score`.")
+@wait_options
+@click.option("--dry-run", is_flag=True, help="Print the ScoringJob and make nothing.")
+@click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
+@place_options
+def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> None:
+    """Hand a job to the operator.
+
+    JOB is a YAML or JSON file, the one that `scoremill score` takes; flags beside it override it.
+
+    \b
+    Examples:
+      scoremill job submit job.yaml --wait
+      scoremill job submit --model s3://m/tips --input 's3://b/2009/*.csv' --output s3://b/scores/ --secret buckets
+      scoremill job submit job.yaml --dry-run -o yaml | kubectl apply -f -
+    """
+    parsed = job_from(job, flags, more=KUBERNETES)
+    made = manifest(parsed)
+    flags["namespace"] = flags["namespace"] or parsed.metadata.namespace
+    if flags["namespace"]:
+        made["metadata"]["namespace"] = flags["namespace"]
+    if dry_run:
+        print_objects([made], flags["shape"])
+        return
+    jobs, name = ours(flags), made["metadata"]["name"]
+    is_new = jobs.submit(made, lambda there: asks_the_same(there, made))
+    say(f"job {name} is {'submitted' if is_new else 'there already'}" + ("" if wait else f": scoremill job wait {name}"))
+    if wait:
+        _wait(jobs, name, flags)
+
+
+@job_group.command("list")
+@click.option("--all-namespaces", is_flag=True, help="Of all namespaces.")
+@place_options
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
+    """List jobs.
+
+    \b
+    Example:
+      scoremill job list
+    """
+    from .kube_job import seen
+
+    found = [seen(made) for made in ours(flags).every(everywhere=all_namespaces)]
+    if as_json:
+        print_document(jobs=[document(job) for job in found])
+    elif all_namespaces:
+        table(["NAMESPACE", *TITLES], [[job.namespace, *row(job)] for job in found])
+    else:
+        table(TITLES, [row(job) for job in found])
+
+
+@job_group.command("status")
+@click.argument("name")
+@place_options
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status_command(name: str, as_json: bool, **flags: Any) -> None:
+    """Show what is known of a job.
+
+    \b
+    Example:
+      scoremill job status tips-2009
+    """
+    from .kube_job import seen
+
+    job = seen(ours(flags).find(name))
+    if as_json:
+        print_document(**document(job))
+    else:
+        click.echo("\n".join(lines(job)))
+
+
+@job_group.command("wait")
+@click.argument("name")
+@wait_options
+@place_options
+def wait_command(name: str, **flags: Any) -> None:
+    """Follow a job until it ends, with the exit code of `scoremill score`; one that is suspended ends with 6.
+
+    \b
+    Example:
+      scoremill job wait tips-2009 --timeout 2h
+    """
+    _wait(ours(flags), name, flags)
+
+
+def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
+    from .kube_job import follow
+
+    try:
+        with Progress(quiet=flags["quiet"]) as progress:
+            job = follow(jobs, name, progress, flags["timeout"])
+    except KeyboardInterrupt:
+        say(f"job {name} goes on: scoremill job wait {name}")
+        raise
+    refuse_failed(job)
+    click.echo(summary(job))
+
+
+@job_group.command("logs")
+@click.argument("name")
+@click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the driver ends.")
+@place_options
+def logs_command(name: str, tail: int, follow: bool, **flags: Any) -> None:
+    """Print the last lines that the driver has logged.
+
+    \b
+    Example:
+      scoremill job logs tips-2009 -f
+    """
+    from .kube_job import log
+
+    for piece in log(ours(flags), name, tail, follows=follow):
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+
+
+@job_group.command("suspend")
+@click.argument("name")
+@place_options
+def suspend_command(name: str, **flags: Any) -> None:
+    """Stop a job so that it holds nothing; what is done is kept.
+
+    \b
+    Example:
+      scoremill job suspend tips-2009
+    """
+    ours(flags).suspend(name, suspend=True)
+    click.echo(f"job {name} is to be suspended: scoremill job resume {name}")
+
+
+@job_group.command("resume")
+@click.argument("name")
+@place_options
+def resume_command(name: str, **flags: Any) -> None:
+    """Let a suspended job go on.
+
+    \b
+    Example:
+      scoremill job resume tips-2009
+    """
+    ours(flags).suspend(name, suspend=False)
+    click.echo(f"job {name} goes on: scoremill job wait {name}")
+
+
+@job_group.command("cancel")
+@click.argument("name")
+@click.option("--timeout", type=seconds, metavar="TIME", default="180s", show_default=True,
+              help="How long to wait for it to go.")  # fmt: skip
+@place_options
+def cancel_command(name: str, timeout: float, **flags: Any) -> None:
+    """Remove a job and all that it has on Kubernetes; its output stays. One that is not there is no error.
+
+    \b
+    Example:
+      scoremill job cancel tips-2009
+    """
+    found = ours(flags).remove(name, timeout, say)
+    click.echo(f"job {name} is gone; what is done is kept" if found else f"there was no job {name}")
+
+
+@job_group.command("report")
+@click.argument("name")
+@place_options
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def report_command(name: str, as_json: bool, **flags: Any) -> None:
+    """Show the report of a job's output, as `scoremill report` does; its status where the output cannot be read.
+
+    \b
+    Example:
+      scoremill job report tips-2009
+    """
+    from scoremill.report import as_text, build_report
+    from scoremill.spec import parse_job
+    from scoremill.storage.filesystem import Store
+
+    from .kube_job import seen
+
+    job = seen(ours(flags).find(name))
+    spec = parse_job(job.made, f"ScoringJob {name}").spec
+    try:
+        report = build_report(Store(spec.output.uri, spec.output_storage))
+    except ScoremillError as error:
+        say(f"note: the output cannot be read here, so this is the job's status: {error.message}")
+        if as_json:
+            print_document(**document(job))
+        else:
+            click.echo("\n".join(lines(job)))
+        return
+    if as_json:
+        print_document(**plain(report))
+    else:
+        click.echo(as_text(report))
+
+
+@job_group.command("why")
+@click.argument("name")
+@place_options
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def why_command(name: str, as_json: bool, **flags: Any) -> None:
+    """Say why a job waits or has failed: the most probable cause, its evidence, and what to do about it.
+
+    \b
+    Example:
+      scoremill job why tips-2009
+    """
+    from .kube_job import seen
+    from .kube_why import cause_of
+
+    jobs = ours(flags)
+    job = seen(jobs.find(name))
+    cause = cause_of(jobs.kube, job)
+    if as_json:
+        print_document(name=name, phase=job.phase, cause=cause)
+    elif cause is None:
+        click.echo(f"nothing is wrong with {name}: {job.phase}")
+    else:
+        click.echo("\n".join([f"{cause.reason}: {cause.evidence}", *([f"  {cause.mend}"] if cause.mend else [])]))

@@ -1,0 +1,148 @@
+"""ScoringJobs and ScoringSchedules on Kubernetes: made, found, followed, changed, removed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from scoremill.errors import ClusterError, UsageError
+from scoremill.kube import Kube, Object
+from scoremill.units import format_seconds
+
+from .follow import Follower
+from .job_view import Job
+from .progress import Progress
+
+_POLL = 1.0
+WORDS = {"ScoringJob": "job", "ScoringSchedule": "schedule"}
+"""What the command line calls them."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """The objects of one kind in one namespace."""
+
+    kube: Kube
+    kind: str
+
+    @property
+    def word(self) -> str:
+        return WORDS[self.kind]
+
+    def find(self, name: str) -> Object:
+        """The object `name`; ClusterError that names those there are, or says what to install."""
+        found = self.kube.get(self.kind, name)
+        if found is not None:
+            return found
+        others = [each["metadata"]["name"] for each in self.every()]
+        raise ClusterError(
+            f"there is no {self.word} {name!r} in namespace {self.kube.namespace}",
+            f"There {'is' if len(others) == 1 else 'are'} {', '.join(others[:20])}{', …' * (len(others) > 20)}."
+            if others else f"Submit one: scoremill {self.word} submit",
+        )  # fmt: skip
+
+    def every(self, *, everywhere: bool = False) -> list[Object]:
+        """All of them, by name; ClusterError where the server has no such kind."""
+        found = self.kube.select(self.kind, everywhere=everywhere)
+        if not found:
+            self.kube.require(self.kind)
+        return sorted(found, key=lambda each: (each["metadata"]["namespace"], each["metadata"]["name"]))
+
+    def submit(self, made: Object, is_same: Callable[[Object], bool]) -> bool:
+        """Makes the object; False where there is the same already, UsageError where there is another of its name."""
+        if self.kube.create(made) is not None:
+            return True
+        name = made["metadata"]["name"]
+        there = self.find(name)
+        if "deletionTimestamp" in there["metadata"]:
+            raise ClusterError(f"{self.word} {name} is being removed", "Try again when it is gone.")
+        if not is_same(there):
+            raise UsageError(
+                f"there is a {self.word} {name} in namespace {self.kube.namespace} that asks for something else",
+                f"Give another --name, or remove it: scoremill {self.word} "
+                f"{'cancel' if self.word == 'job' else 'delete'} {name}",
+            )
+        return False
+
+    def suspend(self, name: str, *, suspend: bool) -> None:
+        """Sets `spec.suspend`."""
+        if self.kube.patch(self.kind, name, {"spec": {"suspend": suspend}}) is None:
+            self.find(name)
+
+    def remove(self, name: str, seconds: float, say: Callable[[str], None]) -> bool:
+        """Removes the object, and returns when it and all that it owns are gone; False where there was none."""
+        there = self.kube.get(self.kind, name)
+        if there is None:
+            self.kube.require(self.kind)
+            return False
+        uid = there["metadata"]["uid"]
+        self.kube.delete(self.kind, name, uid=uid)
+        deadline, told = time.monotonic() + seconds, False
+        while (left := self.kube.get(self.kind, name)) is not None and left["metadata"]["uid"] == uid:
+            if not told:
+                say(f"waiting for {self.word} {name}, and what it has made, to go")
+                told = True
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"after {format_seconds(seconds)} {self.word} {name} is not gone",
+                    f"Look at what it owns: kubectl get pods --namespace {self.kube.namespace}",
+                )
+            time.sleep(_POLL)
+        return True
+
+
+def seen(made: Object) -> Job:
+    """The job as it is seen now."""
+    return Job(made, dt.datetime.now(dt.UTC))
+
+
+def follow(ours: Ours, name: str, progress: Progress, seconds: float | None) -> Job:
+    """The job once it is complete, failed or suspended; told to `progress` until then."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    job, follower = seen(ours.find(name)), Follower()
+    uid = job.made["metadata"]["uid"]
+    while True:
+        for event in follower.news(job):
+            progress(event)
+        if job.status.is_finished or (job.phase == "Suspended" and job.made["spec"].get("suspend")):
+            return job
+        if deadline is not None and time.monotonic() > deadline:
+            raise ClusterError(
+                f"job {name} has not ended after {format_seconds(seconds or 0)}: {job.phase}",
+                f"It goes on: scoremill job wait {name}",
+            )
+        time.sleep(_POLL)
+        made = ours.kube.get(ours.kind, name)
+        if made is None or made["metadata"]["uid"] != uid:
+            raise ClusterError(f"job {name} was removed while it was waited for", "What is done is kept.")
+        job = seen(made)
+
+
+def driver_pod(kube: Kube, job: Job) -> str:
+    """The name of the pod of the job's last driver; ClusterError where there is none yet."""
+    driver = job.status.driver
+    if driver and driver.pod and kube.get("Pod", driver.pod) is not None:
+        return driver.pod
+    if driver and driver.job:
+        pods = kube.select("Pod", f"batch.kubernetes.io/job-name={driver.job}")
+        if pods:
+            return str(max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])["metadata"]["name"])
+    raise ClusterError(
+        f"job {job.name} has no driver {'any more' if job.status.is_finished else 'yet'}: it is {job.phase}",
+        f"See scoremill job why {job.name}",
+    )
+
+
+def log(ours: Ours, name: str, tail: int, *, follows: bool) -> Iterator[bytes]:
+    """The last lines of the driver's log, in pieces; then what comes, where it is followed, until the driver ends."""
+    pod = driver_pod(ours.kube, seen(ours.find(name)))
+    text = ours.kube.log(pod, tail)
+    while follows and text is None:
+        time.sleep(_POLL)
+        text = ours.kube.log(pod, tail) if ours.kube.get("Pod", pod) else ""
+    if follows:
+        yield from ours.kube.follow_log(pod, tail)
+    else:
+        yield (text or "").encode()

@@ -1,0 +1,37 @@
+"""What can be seen of a ScoringJob and its children by whoever asks why it waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scoremill.deploy import Cause, Observed, child_of, drivers_of, names, why
+from scoremill.kube import Kube, NotPermitted, Object
+
+from .job_view import Job
+from .kube_cluster import Named
+from .kube_watch import observe
+
+
+def cause_of(kube: Kube, job: Job) -> Cause | None:
+    """Why the job waits, rests or has failed; None where nothing is wrong. What may not be read is left out."""
+    child = child_of(job.made)
+    jobs, pods = (_some(kube, kind, f"{names.JOB}={child}") for kind in ("Job", "Pod"))
+    cause = why(job.made, job.now, _cluster(Named(kube, child)), drivers_of(jobs, pods))
+    return cause and replace(cause, mend=cause.mend and cause.mend.replace("NAME", job.name))
+
+
+def _some(kube: Kube, kind: str, selector: str) -> list[Object]:
+    try:
+        return kube.select(kind, selector)
+    except NotPermitted:
+        return []
+
+
+def _cluster(at: Named) -> Observed | None:
+    try:
+        if at.kube.get("DaskCluster", at.name) is None:
+            return None
+        with at.forward(names.HTTP_PORT) as http:
+            return observe(at, http)
+    except NotPermitted:
+        return None

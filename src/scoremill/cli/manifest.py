@@ -1,0 +1,53 @@
+"""What is submitted: a job of files and flags as the custom resource that Kubernetes keeps."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from scoremill.deploy import refuse_secrets
+from scoremill.errors import UsageError
+from scoremill.spec import JobSpec, ScoringJob, parse_job
+
+from .options import Flag
+
+Object = dict[str, Any]
+
+KUBERNETES = (
+    Flag("--image", "spec.cluster.image", "Container image of driver, scheduler and workers; the operator's by default."),
+    Flag("--cpu", "spec.cluster.cpu", "Cores that a worker's pod asks for (1).", settings={"type": float}),
+    Flag("--secret", "spec.credentials.secretRef.name",
+         "Secret whose keys become the environment of driver and workers: credentials of buckets."),
+    Flag("--service-account", "spec.cluster.serviceAccount",
+         "Service account of driver and workers, for a bucket's workload identity."),
+)  # fmt: skip
+"""Flags of a job that mean something on Kubernetes only."""
+
+
+def manifest(job: ScoringJob) -> Object:
+    """The ScoringJob to make, with what was given and nothing else; a name of its own where none was given."""
+    refuse_unreachable(job.spec)
+    fields: Object = job.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    metadata = dict(fields.get("metadata", {}))
+    if "name" not in metadata:
+        metadata["name"] = f"scoring-{secrets.token_hex(3)}"
+    return {"apiVersion": job.api_version, "kind": job.kind, "metadata": metadata, "spec": fields["spec"]}
+
+
+def refuse_unreachable(spec: JobSpec) -> None:
+    """UsageError for secrets in the environment, and for paths that only mean something on this machine."""
+    from scoremill.storage.uri import protocol_of
+
+    refuse_secrets(spec.cluster.env)
+    for what, uri in (("model", spec.model.uri), *(("input", uri) for uri in spec.input.uris), ("output", spec.output.uri)):
+        if protocol_of(uri) == "file" and "://" not in uri and not uri.startswith("/"):
+            raise UsageError(
+                f"{what}: {uri!r} is a path on this machine, which pods do not have",
+                "Give a URI such as s3://bucket/prefix, or the path of a volume in the pods (spec.cluster.template).",
+            )
+
+
+def asks_the_same(one: Object, other: Object) -> bool:
+    """Whether two ScoringJobs ask for the same, whatever defaults are written out and whether or not they wait."""
+    asked = [parse_job(each).spec.model_copy(update={"suspend": False}) for each in (one, other)]
+    return asked[0] == asked[1]

@@ -1,0 +1,154 @@
+"""`scoremill schedule`: ScoringSchedules, of which the operator makes jobs at the times of a clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from scoremill.errors import UsageError
+
+from .display import print_objects, say, table
+from .document import print_document
+from .job import ours
+from .kube_flags import place_options, seconds
+from .manifest import KUBERNETES, manifest
+from .options import Flag, job_from, job_options
+from .schedule_view import TITLES, asks_the_same, document, is_schedule, read_schedule, row, schedule_of
+
+_KIND = "ScoringSchedule"
+_JOB = (
+    *KUBERNETES,
+    Flag("--since", "spec.input.since", "Only objects modified since then: LastSuccess, or a time (RFC 3339)."),
+)
+
+
+@click.group("schedule")
+def schedule_group() -> None:
+    """Let the operator score at the times of a clock, as a CronJob does."""
+
+
+@schedule_group.command("submit")
+@lambda command: job_options(command, _JOB)
+@click.option("--schedule", metavar="CRON", help="When: five fields as cron has them, or @daily and the like.")
+@click.option("--time-zone", help="Time zone of --schedule, such as Europe/Vienna (UTC).")
+@click.option("--concurrency", type=click.Choice(["Allow", "Forbid", "Replace"]),
+              help="When the last run still goes on: begin beside it, not at all, or instead of it (Forbid).")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule and make nothing.")
+@click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
+@place_options
+def submit_command(
+    job: str | None, schedule: str | None, time_zone: str | None, concurrency: str | None, dry_run: bool, **flags: Any
+) -> None:
+    """Hand a schedule to the operator.
+
+    JOB is a file of a ScoringSchedule, or one of a job with --schedule beside it; flags override a job's.
+
+    \b
+    Examples:
+      scoremill schedule submit nightly.yaml
+      scoremill schedule submit job.yaml --name nightly --schedule '0 3 * * *' --time-zone Europe/Vienna
+    """
+    given = {"schedule": schedule, "timeZone": time_zone, "concurrencyPolicy": concurrency}
+    made = _made(job, {key: value for key, value in given.items() if value is not None}, flags)
+    if namespace := flags["namespace"] or made["metadata"].get("namespace"):
+        flags["namespace"] = made["metadata"]["namespace"] = namespace
+    if dry_run:
+        print_objects([made], flags["shape"])
+        return
+    name = made["metadata"]["name"]
+    is_new = ours(flags, _KIND).submit(made, lambda there: asks_the_same(there, made))
+    say(f"schedule {name} is {'submitted' if is_new else 'there already'}")
+
+
+def _made(path: str | None, given: dict[str, str], flags: dict[str, Any]) -> dict[str, Any]:
+    if is_schedule(path):
+        if given or any(flags[flag.parameter] not in {None, ()} for flag in _JOB):
+            raise UsageError(f"{path} is a whole schedule", "Change the file, or give a job's file with --schedule.")
+        return read_schedule(str(path))
+    if "schedule" not in given:
+        raise UsageError("missing --schedule", "Such as --schedule '0 3 * * *'; or give a file of a ScoringSchedule.")
+    job = job_from(path, flags, more=_JOB)
+    if "name" not in job.metadata.model_fields_set:
+        raise UsageError("missing --name", "A schedule has a name, and its jobs begin with it.")
+    return schedule_of(manifest(job), given)
+
+
+@schedule_group.command("list")
+@click.option("--all-namespaces", is_flag=True, help="Of all namespaces.")
+@place_options
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
+    """List schedules, their last and next times, and the jobs that have not ended.
+
+    \b
+    Example:
+      scoremill schedule list
+    """
+    found = ours(flags, _KIND).every(everywhere=all_namespaces)
+    if as_json:
+        print_document(schedules=[document(made) for made in found])
+    elif all_namespaces:
+        table(["NAMESPACE", *TITLES], [[made["metadata"]["namespace"], *row(made)] for made in found])
+    else:
+        table(TITLES, [row(made) for made in found])
+
+
+@schedule_group.command("suspend")
+@click.argument("name")
+@place_options
+def suspend_command(name: str, **flags: Any) -> None:
+    """Let no further runs begin; those that have begun go on.
+
+    \b
+    Example:
+      scoremill schedule suspend nightly
+    """
+    ours(flags, _KIND).suspend(name, suspend=True)
+    click.echo(f"schedule {name} is suspended: scoremill schedule resume {name}")
+
+
+@schedule_group.command("resume")
+@click.argument("name")
+@place_options
+def resume_command(name: str, **flags: Any) -> None:
+    """Let runs begin again.
+
+    \b
+    Example:
+      scoremill schedule resume nightly
+    """
+    ours(flags, _KIND).suspend(name, suspend=False)
+    click.echo(f"schedule {name} goes on")
+
+
+@schedule_group.command("delete")
+@click.argument("name")
+@click.option("--timeout", type=seconds, metavar="TIME", default="180s", show_default=True,
+              help="How long to wait for it to go.")  # fmt: skip
+@place_options
+def delete_command(name: str, timeout: float, **flags: Any) -> None:
+    """Remove a schedule and its jobs; their outputs stay. One that is not there is no error.
+
+    \b
+    Example:
+      scoremill schedule delete nightly
+    """
+    found = ours(flags, _KIND).remove(name, timeout, say)
+    click.echo(f"schedule {name} is gone" if found else f"there was no schedule {name}")
+
+
+@schedule_group.command("run")
+@click.argument("name")
+@place_options
+def run_command(name: str, **flags: Any) -> None:
+    """Make a job of a schedule now, as if it were time.
+
+    \b
+    Example:
+      scoremill schedule run nightly
+    """
+    from .kube_schedule import run_now
+
+    job = run_now(ours(flags, _KIND), name)
+    say(f"job {job} is submitted: scoremill job wait {job}")

@@ -1,0 +1,46 @@
+"""The last word of a driver's pod: one JSON object, as the operator reads it from the container's status."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from scoremill.errors import INTERRUPTED, ScoremillError
+
+LIMIT = 4096
+"""Bytes from which Kubernetes cuts a termination message, which would then be no JSON."""
+_LEAST = 40
+"""Characters that a text keeps."""
+
+Fields = dict[str, Any]
+
+
+def exit_code(error: BaseException) -> int:
+    """The code that a driver ends with that `error` ended."""
+    if isinstance(error, ScoremillError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return error.code if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code else 1
+
+
+def failed(error: BaseException, failures: list[Fields]) -> Fields:
+    """What is told of a run that `error` ended; `failures` are of single objects: `uri`, `message`."""
+    told = error.message if isinstance(error, ScoremillError) else str(error) or type(error).__name__
+    mend = error.mend if isinstance(error, ScoremillError) else None
+    if isinstance(error, KeyboardInterrupt):
+        told = "the driver was asked to end; what is done is kept"
+    fields: Fields = {"code": exit_code(error), "error": type(error).__name__, "message": told}
+    return fields | ({"mend": mend} if mend else {}) | ({"failures": failures} if failures else {})
+
+
+def as_message(fields: Fields) -> bytes:
+    """`fields` as JSON below 4,096 bytes: later failures go first, then the ends of long texts."""
+    fields = {**fields, "failures": list(fields["failures"])} if "failures" in fields else dict(fields)
+    while len(message := json.dumps(fields, ensure_ascii=False).encode(errors="replace")) >= LIMIT:
+        if fields.get("failures"):
+            fields["failures"].pop()
+            continue
+        longest = max(("message", "mend"), key=lambda name: len(fields.get(name, "")))
+        fields[longest] = fields[longest][: max(_LEAST, len(fields[longest]) * 3 // 4)].rstrip(" …") + " …"
+    return message
