@@ -26,20 +26,24 @@ cluster-up: $(READY) ## a Kubernetes cluster for end-to-end tests, by kind (10 m
 cluster-down: $(READY) ## end that cluster; caches stay
 	$(BIN)/python -m tests.cluster down
 
-# BUILD='buildah build' or another builder; ARGS='--build-arg BASE=…' for another base.
+# BUILD='buildah build' or another builder; IMAGES=runner for one of them; ARGS='--build-arg BASE=…' for another base.
 BUILD    ?= docker build
+IMAGES   ?= runner operator
 VERSION   = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/scoremill/__init__.py)
 REVISION  = $(shell git rev-parse HEAD)
 
-images: ## build the image of driver, scheduler and workers
-	$(BUILD) $(ARGS) --file images/runner/Dockerfile --tag ghcr.io/scoremill/runner:$(VERSION) \
-	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .
+images: ## build the images: of driver, scheduler and workers, and of the operator
+	for image in $(IMAGES); do \
+	    $(BUILD) $(ARGS) --file images/$$image/Dockerfile --tag ghcr.io/scoremill/$$image:$(VERSION) \
+	        --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) . || exit 1; \
+	done
 
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make images-lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
        --python-version 3.11 --generate-hashes --no-annotate
 
 images-lock: $(READY) ## pin the newest libraries for the images
 	$(LOCK) --no-emit-package kubernetes-asyncio --no-emit-package pykube-ng -o images/runner/requirements.lock pyproject.toml
+	$(LOCK) --constraint images/runner/requirements.lock -o images/operator/requirements.lock images/operator/requirements.in
 	echo 'hatchling>=1.26' | $(LOCK) -o images/runner/build.lock -
 
 chart: $(READY) ## put dask-kubernetes' chart into helm/scoremill/charts, and test ours (needs Go)

@@ -1,4 +1,5 @@
-"""Write what is made: the values' schema and table from values.yaml, the CustomResourceDefinitions from `spec`.
+"""Write what is made: the values' schema and table from values.yaml, the CustomResourceDefinitions from `spec`, the
+operator's rights from its own table.
 
 python helm/generate.py            write them
 python helm/generate.py --check    say which of those in the tree are old (exit 1), write nothing
@@ -19,10 +20,12 @@ from typing import Any
 import yaml
 
 from scoremill.spec import crd
+from scoremill_operator import rules
 
 CHART = Path(__file__).resolve().parent / "scoremill"
 SUBCHART = "dask-kubernetes-operator"
 CRDS = CHART / "files" / "crds"
+RULES = CHART / "files" / "operator-rules.yaml"
 BEGIN, END = "<!-- values -->\n", "<!-- end of values -->\n"
 
 Schema = dict[str, Any]
@@ -31,6 +34,9 @@ _NO_CPU_OR_MEMORY = {"propertyNames": {"not": {"enum": ["cpu", "memory"]}}}
 NARROWER: dict[str, Schema] = {
     "image.digest": {"pattern": "^(sha256:[0-9a-f]{64})?$"},
     "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "operator.replicas": {"minimum": 1},
+    "operator.image.digest": {"pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "operator.image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "networkPolicies.apiServerPorts": {"items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1},
     "clusters.worker.resources": {"properties": {"limits": _NO_CPU_OR_MEMORY, "requests": _NO_CPU_OR_MEMORY}},
 }
@@ -112,7 +118,16 @@ def definition_page(definition: Schema) -> str:
     text = yaml.safe_dump(definition, sort_keys=False, allow_unicode=True)
     root = yaml.compose(text)
     _set_flow(root)
-    return f"# Made by helm/generate.py from src/scoremill/spec.\n{yaml.serialize(root, width=10_000, allow_unicode=True)}"
+    return (
+        f"# Made by helm/generate.py from src/scoremill/spec.\n{yaml.serialize(root, width=10_000, allow_unicode=True)}"
+    )
+
+
+def rules_page() -> str:
+    """The operator's rights: in each namespace that it looks after, in its own, and beyond namespaces."""
+    parts = {"namespaces": rules.RULES, "own": rules.LEASE_RULES, "cluster": rules.CLUSTER_RULES}
+    text = yaml.safe_dump({name: rules.as_role(each) for name, each in parts.items()}, sort_keys=False, width=120)
+    return f"# Made by helm/generate.py from operator/scoremill_operator/rules.py.\n{text}"
 
 
 def _set_flow(node: yaml.Node) -> bool:
@@ -139,6 +154,7 @@ def pages() -> dict[Path, str]:
     return {
         CHART / "values.schema.json": json.dumps(schema(), indent=2) + "\n",
         **{CRDS / f"{name}.yaml": definition_page(each) for name, each in crd.definitions().items()},
+        RULES: rules_page(),
         readme: f"{before}{BEGIN}\n{table()}\n{END}{after}",
     }
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from scoremill.deploy import Observed as SeenCluster
-from scoremill.deploy import diagnose, names
+from scoremill.deploy import diagnose, drivers_of, names
 from scoremill.errors import ScoremillError, UsageError
 from scoremill.kube import Kube, NoPlace, NotPermitted, Object, connect
 
 from . import metrics
 from .log import logger
-from .observed import Create, Decision, Driver, Event, Observed, Settings
+from .observed import Create, Decision, Event, Observed, Settings
 
 MANAGER = "scoremill-operator"
 """Field manager of the operator's part of a status, and source of its events."""
@@ -50,12 +50,13 @@ def observe(kube: Kube, name: str, settings: Settings, refused: str | None) -> O
         return None
     now = dt.datetime.now(dt.UTC)
     child = names.child_name(name, job["metadata"]["uid"])
+    mine = f"{names.JOB}={child}"
     cluster = _cluster(kube, child, now)
     return Observed(
         job=job,
         now=now,
         settings=settings,
-        drivers=_drivers(kube, child),
+        drivers=drivers_of(kube.select("Job", mine), kube.select("Pod", mine)),
         cluster=cluster,
         autoscaler=kube.get("DaskAutoscaler", child) if cluster and _is_range(job) else None,
         refused=refused,
@@ -119,12 +120,6 @@ def _tell(kube: Kube, of: Object, event: Event) -> None:
         kube.create(made)
     except ScoremillError as error:
         logger.warning("event %s could not be made: %s", event.reason, error)
-
-
-def _drivers(kube: Kube, child: str) -> tuple[Driver, ...]:
-    selector = f"{names.JOB}={child}"
-    jobs, pods = kube.select("Job", selector), kube.select("Pod", selector)
-    return tuple(Driver(job, tuple(_owned(pods, job["metadata"]["uid"]))) for job in jobs)
 
 
 def _owned(found: list[Object], uid: str) -> list[Object]:

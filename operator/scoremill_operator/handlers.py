@@ -48,7 +48,7 @@ def registry(add: Callable[[Key], None], hearing: Hearing) -> kopf.OperatorRegis
 
 
 def settings() -> kopf.OperatorSettings:
-    """kopf as a watcher only: it posts no events, keeps no state, waits for nobody, and no watch goes deaf."""
+    """Settings of kopf as a watcher only: it posts no events, keeps no state, waits for nobody, and no watch goes deaf."""
     made = kopf.OperatorSettings()
     made.posting.enabled = False
     made.peering.standalone = True

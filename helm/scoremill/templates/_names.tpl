@@ -41,3 +41,20 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "scoremill.rolePrefix" -}}
 {{ if .Values.rbac.clusterWide }}{{ .Release.Namespace }}-{{ end }}{{ include "scoremill.fullname" . }}
 {{- end }}
+
+{{- define "scoremill.operatorName" -}}
+{{ include "scoremill.fullname" . }}-operator
+{{- end }}
+
+{{- define "scoremill.operatorSelector" -}}
+app.kubernetes.io/name: scoremill-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "scoremill.operatorLabels" -}}
+{{ include "scoremill.operatorSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}

@@ -1,0 +1,137 @@
+"""`python -m scoremill_operator`: probes, then the Lease, then the watches; the end of any of them is the end of all."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import kopf
+
+import scoremill
+from scoremill.errors import ScoremillError
+from scoremill.naming import RUNNER
+
+from . import cluster, handlers, probes
+from .hearing import Hearing
+from .lease import Lease
+from .log import log_as_json, logger
+from .observed import Settings
+from .queue import Key, Queue, Resync
+from .reconcile import Reconciler
+
+_STOP_SECONDS = 20.0
+_KIND_SECONDS = 5.0
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m scoremill_operator", description=__doc__)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--namespace", action="append", default=[], help="a namespace to look after; may be repeated")
+    where.add_argument("--all-namespaces", action="store_true", help="look after all namespaces")
+    image = f"{RUNNER}:{scoremill.__version__}"
+    parser.add_argument("--image", default=image, help="of driver, scheduler and workers where a job names none")
+    parser.add_argument(
+        "--driver-resources", type=json.loads, default={}, metavar="JSON", help="laid over those of the driver"
+    )
+    parser.add_argument("--lease", default="scoremill-operator", help="name of the Lease")
+    parser.add_argument("--lease-namespace", help="its namespace; the pod's own where it is not given")
+    parser.add_argument("--identity", default=f"{socket.gethostname()}-{secrets.token_hex(4)}", help="who holds it")
+    parser.add_argument("--workers", type=int, default=4, help="objects that are looked at at once")
+    parser.add_argument("--resync", type=float, default=60.0, metavar="SECONDS", help="between two looks at each")
+    parser.add_argument("--port", type=int, default=8080, help="of /healthz, /readyz and /metrics")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 after SIGTERM, 1 where the Lease was lost or a watch failed."""
+    asked = options(arguments)
+    log_as_json(asked.log_level)
+    try:
+        kube = cluster.connect_counted(asked.lease_namespace)
+    except ScoremillError as error:
+        logger.error("%s", error)
+        return error.exit_code
+    lease = Lease(kube, asked.lease, asked.identity)
+    reconciler = Reconciler(kube, Settings(image=asked.image, driver_resources=asked.driver_resources))
+    hearing = Hearing()
+    queue = Queue(reconciler, workers=asked.workers)
+
+    def known() -> list[Key]:
+        found = reconciler.known(asked.namespace)
+        hearing.listed({each["metadata"]["uid"]: each["metadata"]["resourceVersion"] for _, each in found})
+        return [key for key, _ in found]
+
+    resync = Resync(queue, known, asked.resync)
+    health = probes.Health(lease, queue, resync, hearing)
+    health.tell()
+    server = probes.serve(asked.port, health.trouble)
+    try:
+        return _lead(asked, lease, kube, queue, resync, handlers.registry(queue.add, hearing))
+    except Exception:
+        logger.exception("ends")
+        return 1
+    finally:
+        server.shutdown()
+
+
+def _lead(
+    asked: argparse.Namespace, lease: Lease, kube: Any, queue: Queue, resync: Resync, registry: kopf.OperatorRegistry
+) -> int:
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: (stopped.set(), lease.stop()))
+    logger.info("waits for the Lease %s as %s", asked.lease, asked.identity)
+    if not lease.acquire():
+        return 0
+    lease.keep(_end)
+    try:
+        if _wait_for_kinds(kube, stopped):
+            queue.start()
+            resync.start()
+            asyncio.run(_watch(asked, registry))
+    finally:
+        resync.stop()
+        if queue.stop(_STOP_SECONDS):
+            lease.release()
+    return 0
+
+
+def _end() -> None:
+    """Ends the process at once: another may act now, and what goes on here must not."""
+    logger.error("the Lease is lost")
+    logging.shutdown()
+    os._exit(1)
+
+
+def _wait_for_kinds(kube: Any, stopped: threading.Event) -> bool:
+    """Whether our kinds are there now; False if the process is to end."""
+    while not stopped.is_set():
+        try:
+            for kind in ("ScoringJob", "ScoringSchedule"):
+                kube.require(kind)
+            return True
+        except ScoremillError as error:
+            logger.warning("waits: %s", error)
+        stopped.wait(_KIND_SECONDS)
+    return False
+
+
+async def _watch(asked: argparse.Namespace, registry: kopf.OperatorRegistry) -> None:
+    where: dict[str, Any] = {"namespaces": asked.namespace} if asked.namespace else {"clusterwide": True}
+    await kopf.operator(registry=registry, settings=handlers.settings(), **where)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

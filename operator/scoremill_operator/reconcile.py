@@ -1,0 +1,76 @@
+"""One look at one key: observe, decide, apply."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from . import cluster
+from .cluster import Kube, Object
+from .decide import decide
+from .log import logger
+from .metrics import Jobs
+from .observed import Create, Settings
+from .queue import Key
+from .schedule import decide_schedule
+
+_SOON = 0.2
+
+
+class Reconciler:
+    """What the queue calls; keeps nothing that a restart would miss."""
+
+    def __init__(self, kube: Kube, settings: Settings) -> None:
+        self._kube, self._settings = kube, settings
+        self._jobs = Jobs()
+        self._refused: dict[Key, str] = {}
+        """What the API server said to the last object that it did not take for a job."""
+
+    def __call__(self, key: Key) -> float | None:
+        """Seconds until the next look; None where only an event or the resync brings one."""
+        kube = self._kube.within(key.namespace)
+        try:
+            return self._job(kube, key) if key.kind == "ScoringJob" else self._schedule(kube, key)
+        except cluster.Conflict:
+            logger.debug("has changed meanwhile, and is looked at again")
+            return _SOON
+
+    def _job(self, kube: Kube, key: Key) -> float | None:
+        seen = cluster.observe(kube, key.name, self._settings, self._refused.get(key))
+        if seen is None:
+            self._jobs.forget(key)
+            self._refused.pop(key, None)
+            return None
+        self._jobs.note(key, seen.job)
+        decision = decide(seen)
+        try:
+            cluster.apply(kube, seen.job, decision)
+        except cluster.RefusedError as error:
+            self._refused[key] = error.message
+            raise
+        if any(isinstance(action, Create) for action in decision.actions):
+            self._refused.pop(key, None)
+        return decision.again
+
+    def _schedule(self, kube: Kube, key: Key) -> float | None:
+        seen = cluster.observe_schedule(kube, key.name)
+        if seen is None:
+            return None
+        decision = decide_schedule(*seen, dt.datetime.now(dt.UTC))
+        cluster.apply(kube, seen[0], decision)
+        return decision.again
+
+    def known(self, namespaces: Sequence[str]) -> list[tuple[Key, Object]]:
+        """Every ScoringJob and ScoringSchedule, of all namespaces where none is given."""
+        places = [self._kube.within(namespace) for namespace in namespaces] or [self._kube]
+        found = [
+            (Key(kind, each["metadata"]["namespace"], each["metadata"]["name"]), each)
+            for kind in ("ScoringJob", "ScoringSchedule")
+            for kube in places
+            for each in kube.select(kind, everywhere=not namespaces)
+        ]
+        jobs = {key: job for key, job in found if key.kind == "ScoringJob"}
+        self._jobs.keep(jobs)
+        for key, job in jobs.items():
+            self._jobs.note(key, job)
+        return found
