@@ -25,14 +25,6 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Driver:
-    """One driver Job and all pods of it that there are."""
-
-    job: Object
-    pods: tuple[Object, ...] = ()
-
-
-@dataclass(frozen=True)
 class Observed:
     """All that a decision rests on, read in one go; no caches."""
 
@@ -41,11 +33,11 @@ class Observed:
     now: dt.datetime
     """With its zone (UTC)."""
     settings: Settings
-    drivers: tuple[Driver, ...] = ()
-    """Every batch Job with label `scoremill.dev/job=<child name>`, finished ones included."""
+    drivers: tuple[deploy.Driver, ...] = ()
+    """`deploy.drivers_of` all batch Jobs and pods with label `scoremill.dev/job=<child name>`, finished ones too."""
     cluster: deploy.Observed | None = None
     """The DaskCluster named as the child name; `registered` is the number of its ready worker pods, None while its
-    scheduler's pod is not ready."""
+    scheduler's pod is not ready. Its `pods` are those with label `dask.org/cluster-name`."""
     autoscaler: Object | None = None
     """The DaskAutoscaler of that cluster; asked for only where `cluster.workers` is a range."""
     refused: str | None = None

@@ -2,26 +2,42 @@
 
 from . import names
 from .cluster import dask_cluster, worker_memory
-from .diagnosis import Cause, Observed, diagnose
+from .diagnosis import Cause, Observed, diagnose, diagnose_driver
+from .driver import child_of, driver_job
+from .job import job_autoscaler, job_cluster, workers_of
 from .names import is_cluster_name, labels, selector
 from .objects import autoscaler, cluster_objects, owned_by
+from .outcome import Driver, Outcome, drivers_of, outcome_of
 from .secrecy import refuse_secrets
 from .tls import Certificates, issue
+from .why import waits_for, why
 
 __all__ = [
     "Cause",
     "Certificates",
+    "Driver",
     "Observed",
+    "Outcome",
     "autoscaler",
+    "child_of",
     "cluster_objects",
     "dask_cluster",
     "diagnose",
+    "diagnose_driver",
+    "driver_job",
+    "drivers_of",
     "is_cluster_name",
     "issue",
+    "job_autoscaler",
+    "job_cluster",
     "labels",
     "names",
+    "outcome_of",
     "owned_by",
     "refuse_secrets",
     "selector",
+    "waits_for",
+    "why",
     "worker_memory",
+    "workers_of",
 ]

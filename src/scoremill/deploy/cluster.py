@@ -37,13 +37,13 @@ def dask_cluster(name: str, namespace: str, image: str, cluster: Cluster, creden
             "idleTimeout": cluster.idle_timeout_seconds,
             "scheduler": {
                 "metadata": _metadata("scheduler"),
-                "spec": _pod(cluster, _scheduler(cluster.image or image)),
+                "spec": pod_of(cluster, _scheduler(cluster.image or image)),
                 "service": _service(name),
             },
             "worker": {
                 "replicas": workers.min,
                 "metadata": _metadata("worker"),
-                "spec": _pod(cluster, _worker(name, namespace, cluster.image or image, cluster, credentials)),
+                "spec": pod_of(cluster, _worker(name, namespace, cluster.image or image, cluster, credentials)),
             },
         },
     }
@@ -80,7 +80,7 @@ def _scheduler(image: str) -> Object:
             "dask", "scheduler", "--host", "0.0.0.0", "--protocol", "tls", "--port", str(names.COMM_PORT),  # noqa: S104
             "--dashboard-address", f":{names.HTTP_PORT}",
         ],
-        "env": _env(scheduler_env()),
+        "env": env_of(scheduler_env()),
         "ports": [
             {"name": "tcp-comm", "containerPort": names.COMM_PORT},
             {"name": "http-dashboard", "containerPort": names.HTTP_PORT},
@@ -103,13 +103,13 @@ def _worker(name: str, namespace: str, image: str, cluster: Cluster, credentials
             "dask", "worker", "--name", "$(DASK_WORKER_NAME)", "--nthreads", "1", "--no-dashboard",
             "--protocol", "tls", "--local-directory", names.SCRATCH, "--memory-limit", str(worker_memory(memory)),
         ],
-        "env": _env({**worker_env(), **address, **cluster.env}),
+        "env": env_of({**worker_env(), **address, **cluster.env}),
         **({"envFrom": [{"secretRef": {"name": secret.name}}]} if secret else {}),
         "resources": _resources(cluster.cpu or CPU, memory),
     }  # fmt: skip
 
 
-def _pod(cluster: Cluster, container: Object) -> Object:
+def pod_of(cluster: Cluster, container: Object) -> Object:
     """A pod that Pod Security `restricted` admits, with one container."""
     locked = {
         "allowPrivilegeEscalation": False,
@@ -135,11 +135,15 @@ def _pod(cluster: Cluster, container: Object) -> Object:
     }
 
 
-def _mount_certificates(made: Object, name: str) -> None:
+def certificates_volume(name: str) -> Object:
+    """The volume of the certificates of cluster `name`."""
     # Readable by the pod's group alone, which is its fsGroup: without both, Dask may not read its own key.
-    secret = {"name": "tls", "secret": {"secretName": names.secret_name(name), "defaultMode": 0o440}}
+    return {"name": "tls", "secret": {"secretName": names.secret_name(name), "defaultMode": 0o440}}
+
+
+def _mount_certificates(made: Object, name: str) -> None:
     for part in ("scheduler", "worker"):
-        made["spec"][part]["spec"]["volumes"].append(secret)
+        made["spec"][part]["spec"]["volumes"].append(certificates_volume(name))
 
 
 def _service(name: str) -> Object:
@@ -161,5 +165,5 @@ def _resources(cpu: float, memory: int) -> Object:
     }
 
 
-def _env(values: Mapping[str, str]) -> list[dict[str, str]]:
+def env_of(values: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in values.items()]

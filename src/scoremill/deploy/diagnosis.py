@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,13 @@ def diagnose(seen: Observed) -> Cause | None:
         if cause:
             return cause
     return _progress(seen)
+
+
+def diagnose_driver(pods: Iterable[Object], events: Iterable[Object] = ()) -> Cause | None:
+    """What keeps a driver from starting; None where nothing is known to."""
+    seen = Observed({}, 0, 0, pods=tuple(pods), events=tuple(events))
+    causes = (look(seen) for look in (_broken_pods, _mounts, _unschedulable))
+    return next((cause for cause in causes if cause), None)
 
 
 def _operator_error(seen: Observed) -> Cause | None:
@@ -246,4 +253,6 @@ def _part(pod: Object) -> str:
 
 
 def _part_of(made: Object) -> str:
+    if made["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "driver":
+        return "the driver"
     return "a worker" if _is_worker(made) else "the scheduler"

@@ -51,11 +51,6 @@ def driver_name(child: str, attempt: int) -> str:
     return f"{child}-{attempt}"
 
 
-def job_labels(child: str) -> dict[str, str]:
-    """The labels of every object of the ScoringJob with that child name."""
-    return {**labels(child), JOB: child}
-
-
 def labels(cluster: str) -> dict[str, str]:
     """The labels of every object of `cluster`."""
     return {

@@ -1,0 +1,75 @@
+"""When to give up: `deadlines` of the spec."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from scoremill.spec.status import Reason
+from scoremill.units import format_seconds
+
+from ..look import Look, Step, failed
+
+GRACE_SECONDS = 60
+"""By how much what a driver tells may be late."""
+
+
+def give_up(look: Look) -> Step | None:
+    """Failed by the first deadline that has passed."""
+    for reason, end, message, mend, code in _deadlines(look):
+        if look.now >= end:
+            return failed(look, reason, message, mend, code=code)
+    return None
+
+
+def next_deadline(look: Look) -> float | None:
+    """Seconds until the next deadline, if there is any."""
+    return min(((end - look.now).total_seconds() for _, end, *_ in _deadlines(look)), default=None)
+
+
+def _deadlines(look: Look) -> Iterator[tuple[Reason, dt.datetime, str, str | None, int]]:
+    """Those that apply now: reason, moment, message, mend and exit code of each."""
+    limits, status = look.spec.deadlines, look.status
+    if status.phase not in {"Starting", "Running", "Retrying"} or status.start_time is None:
+        return
+    if limits.active_seconds is not None:
+        yield (
+            Reason.ACTIVE_DEADLINE, _after(status.start_time, limits.active_seconds),
+            f"the run did not end within {format_seconds(limits.active_seconds)}",
+            "What is done is kept: a new job with a later deadlines.activeSeconds goes on from there.", 1,
+        )  # fmt: skip
+    since = _working_since(look)
+    if since is not None:
+        yield (
+            Reason.NO_PROGRESS, _after(since, limits.no_progress_seconds + GRACE_SECONDS),
+            f"no partition was finished within {format_seconds(limits.no_progress_seconds)}",
+            "See the driver's log and the workers; a smaller input.partitionBytes or model.batchRows, or a later "
+            "deadlines.noProgressSeconds, if partitions take that long.", 1,
+        )  # fmt: skip
+    elif status.phase != "Retrying":
+        cause = look.waits_for
+        began = max(status.start_time, status.retry_time or status.start_time)
+        yield (
+            Reason.PRE_RUNNING_DEADLINE, _after(began, limits.pre_running_seconds),
+            f"nothing runs after {format_seconds(limits.pre_running_seconds)}"
+            + (f": {cause.reason}: {cause.evidence}" if cause else ""),
+            (cause.mend if cause else None) or "A later deadlines.preRunningSeconds, if it takes that long.", 6,
+        )  # fmt: skip
+
+
+def _working_since(look: Look) -> dt.datetime | None:
+    """When this attempt last finished a partition, or else its driver began; None where it never ran.
+
+    A driver that was moved to another node is waited for as one that works.
+    """
+    driver, progress = look.driver, look.status.progress
+    has_told = progress is not None and progress.attempt == look.attempt
+    if look.status.phase != "Running" or driver is None or not (driver.has_run or has_told):
+        return None
+    finished = progress.progress_time if progress and has_told else None
+    return max((time for time in (driver.since, finished) if time), default=None)
+
+
+def _after(moment: dt.datetime, seconds: float) -> dt.datetime:
+    # A moment beyond the calendar never comes.
+    return moment + dt.timedelta(seconds=min(seconds, 10**9))

@@ -1,0 +1,40 @@
+"""The spec is one that the operator understands, and the one that the job began with."""
+
+from __future__ import annotations
+
+from scoremill import deploy, naming
+from scoremill.errors import UsageError
+from scoremill.spec import JobSpec, parse_job
+from scoremill.spec.status import Reason
+
+from ..look import Look, Step, failed
+from ..observed import Object
+
+
+def understood(job: Object) -> JobSpec:
+    """The job's spec; UsageError that tells everything that is wrong with it."""
+    spec = parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
+    deploy.refuse_secrets(spec.cluster.env)
+    try:
+        made = deploy.dask_cluster("cluster", job["metadata"]["namespace"], "image", spec.cluster, spec.credentials)
+        pods = [made["spec"][part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        pods = []
+    if pods != ["scheduler", "worker"]:
+        raise UsageError(
+            "spec.cluster.template makes no DaskCluster with containers scheduler and worker",
+            "It is a part of a DaskCluster: spec: {worker: {spec: …}}.",
+        )
+    return spec
+
+
+def refuse_change(look: Look) -> Step | None:
+    """A spec that was changed after the start ends the job: what runs is not what is asked for."""
+    began = look.status.spec_hash
+    if began is None or began == naming.spec_hash(look.seen.job["spec"]):
+        return None
+    return failed(
+        look, Reason.SPEC_CHANGED, "the spec is not the one that the job began with; only suspend may change",
+        "Make a new job with the new spec: it goes on where this one ended, as far as the results would be the same.",
+        code=2, holds=("SpecChanged",),
+    )  # fmt: skip

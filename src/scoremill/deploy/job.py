@@ -1,0 +1,47 @@
+"""The cluster of a ScoringJob, and all that must be there before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scoremill.spec import JobSpec, Workers
+
+from . import policy, tls
+from .cluster import dask_cluster
+from .driver import child_of, driver_access, job_child
+from .objects import autoscaler, owned_by
+
+Object = dict[str, Any]
+
+
+def workers_of(spec: JobSpec) -> Workers:
+    """The bounds of a job's workers."""
+    return spec.cluster.workers or Workers()
+
+
+def job_cluster(
+    job: Object, spec: JobSpec, image: str, issue: Callable[[str, str], tls.Certificates] = tls.issue
+) -> list[Object]:
+    """The DaskCluster of the ScoringJob, last, and before it what cluster and driver need.
+
+    So where the cluster is, the rest is. It stays until the job goes: a next cluster has the same certificates, and
+    nothing of it can be the last one's.
+    """
+    child, namespace = child_of(job), job["metadata"]["namespace"]
+    made = [
+        tls.secret(child, namespace, issue(child, namespace)),
+        *policy.network_policies(child, namespace),
+        policy.disruption_budget(child, namespace),
+    ]
+    cluster = dask_cluster(child, namespace, image, spec.cluster, spec.credentials)
+    return [*(job_child(each, job) for each in made), *driver_access(job, spec), job_child(cluster, job)]
+
+
+def job_autoscaler(job: Object, spec: JobSpec, cluster: Object) -> Object | None:
+    """The DaskAutoscaler of the job's cluster; None where its workers are a plain number."""
+    workers = workers_of(spec)
+    if workers.min >= workers.max:
+        return None
+    made = autoscaler(child_of(job), job["metadata"]["namespace"], workers)
+    return owned_by(job_child(made, job), cluster)

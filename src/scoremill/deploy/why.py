@@ -1,0 +1,103 @@
+"""Why a ScoringJob is where it is: the one most probable cause, its evidence, and what can be done."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scoremill.spec.status import Failure, JobStatus, format_time
+
+from .diagnosis import Cause, Observed, diagnose, diagnose_driver
+from .outcome import Driver, outcome_of
+
+Object = Mapping[str, Any]
+
+OURS = "scoremill.dev/operator"
+"""`managedBy` of the jobs that scoremill's operator looks after, where it is given."""
+_OPERATOR_SECONDS = 15
+"""Time in which the operator, if it runs, has taken up a job."""
+_STALE_SECONDS = 120
+"""Time in which a driver that runs has told how far it is."""
+
+
+def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers: Iterable[Driver] = ()) -> Cause | None:
+    """The cause of the wait, the rest or the failure of `job`; None where it is complete or simply runs.
+
+    What may not be read is left out; the status alone tells much.
+    """
+    status = JobStatus.model_validate(job.get("status") or {})
+    if status.phase == "Complete":
+        return None
+    if status.phase == "Failed":
+        return _failure(status)
+    others = job["spec"].get("managedBy")
+    if others not in {None, OURS}:
+        return Cause("ManagedBy", f"{others} looks after this job, not scoremill's operator")
+    if status.phase in {None, "Pending"} or status.observed_generation != job["metadata"].get("generation"):
+        return _untaken(job, status, now)
+    if status.phase in {"Suspended", "Suspending"}:
+        going = "driver and cluster are about to go" if status.phase == "Suspending" else "the job holds nothing"
+        return Cause("Suspended", f"spec.suspend is true: {going}", "scoremill job resume NAME")
+    if status.phase == "Retrying":
+        return _between_attempts(status)
+    driver = next((each for each in drivers if status.driver and each.name == status.driver.job), None)
+    return waits_for(cluster, driver) or _silence(status, now)
+
+
+def waits_for(cluster: Observed | None, driver: Driver | None, refused: str | None = None) -> Cause | None:
+    """What the start of a driver waits for; None where it runs or has ended."""
+    if driver is not None and (driver.is_running or outcome_of(driver)):
+        return None
+    if refused:
+        return Cause(
+            "Refused", f"Kubernetes refuses what the operator makes for the job: {refused}",
+            "See spec.cluster.template, quotas and the operator's Role; then make the job again.",
+        )  # fmt: skip
+    if driver is not None and driver.pods:
+        cause = diagnose_driver(driver.pods, cluster.events if cluster else ())
+        return cause or Cause("DriverStarts", "the driver's pod is being started")
+    if cluster is None:
+        return Cause("ClusterAsked", "the DaskCluster is about to be made")
+    if "deletionTimestamp" in cluster.cluster["metadata"]:
+        return Cause("ClusterGoes", "the last cluster is being removed")
+    return diagnose(cluster) or Cause("DriverStarts", "the driver's pod is about to be made")
+
+
+def _failure(status: JobStatus) -> Cause:
+    failure = status.failure or Failure()
+    failed = status.condition("Failed")
+    evidence = failure.message or (failed.message if failed else "")
+    return Cause(failure.reason or (failed.reason if failed else "Failed"), evidence, failure.mend)
+
+
+def _untaken(job: Object, status: JobStatus, now: dt.datetime) -> Cause:
+    made = dt.datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+    if status.phase is None and (now - made).total_seconds() < _OPERATOR_SECONDS:
+        return Cause("Accepting", "scoremill's operator takes up the job")
+    return Cause(
+        "OperatorNotRunning", "nothing takes up the job",
+        "Check that scoremill's operator runs and watches this namespace: kubectl get pods --all-namespaces "
+        "--selector app.kubernetes.io/component=operator,app.kubernetes.io/part-of=scoremill.",
+    )  # fmt: skip
+
+
+def _between_attempts(status: JobStatus) -> Cause:
+    cause = _failure(status)
+    then = f"; the next attempt begins at {format_time(status.retry_time)}" if status.retry_time else ""
+    return Cause(cause.reason, f"attempt {status.attempt} failed: {cause.evidence}{then}", cause.mend)
+
+
+def _silence(status: JobStatus, now: dt.datetime) -> Cause | None:
+    progress = status.progress
+    if progress is None or progress.update_time is None or progress.attempt != status.attempt:
+        return Cause("Planning", "the driver reads the model and lists the input")
+    silent = (now - progress.update_time).total_seconds()
+    if silent > _STALE_SECONDS:
+        return Cause(
+            "Silent", f"the driver has told nothing since {format_time(progress.update_time)}",
+            "See its log: scoremill job logs NAME.",
+        )  # fmt: skip
+    if progress.workers == 0:
+        return Cause("NoWorkers", "the cluster has no worker at the moment")
+    return None
