@@ -90,8 +90,14 @@ def _lead(
     asked: argparse.Namespace, lease: Lease, kube: Any, queue: Queue, resync: Resync, registry: kopf.OperatorRegistry
 ) -> int:
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: (stopped.set(), lease.stop()))
+
+    def stop(*_: Any) -> None:
+        stopped.set()
+        lease.stop()
+
+    # Until kopf has handlers of its own.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     logger.info("waits for the Lease %s as %s", asked.lease, asked.identity)
     if not lease.acquire():
         return 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from scoremill.deploy import Observed as SeenCluster
 from scoremill.deploy import diagnose, drivers_of, names
 from scoremill.errors import ScoremillError, UsageError
-from scoremill.kube import Kube, NoPlace, NotPermitted, Object, connect
+from scoremill.kube import Conflict, Kube, NoPlace, NotPermitted, Object, connect
 
 from . import metrics
 from .log import logger
@@ -71,16 +72,13 @@ def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object]] | Non
     return schedule, _owned(kube.select("ScoringJob", SCHEDULE), schedule["metadata"]["uid"])
 
 
-def apply(kube: Kube, of: Object, decision: Decision) -> None:
-    """Status, then actions, then events; the first failure ends it. `of` is the object as it was observed."""
-    kind, meta = of["kind"], of["metadata"]
-    if decision.status is not None:
-        written = kube.apply_status(
-            kind, meta["name"], decision.status,
-            manager=MANAGER, uid=meta["uid"], version=meta["resourceVersion"],
-        )  # fmt: skip
-        if written is None:
-            return
+def apply(kube: Kube, of: Object, decision: Decision) -> bool:
+    """Status, then actions, then events; the first failure ends it. `of` is the object as it was observed.
+
+    False where it has changed since then, or is gone: nothing was done.
+    """
+    if decision.status is not None and not _write_status(kube, of, decision.status):
+        return False
     for action in decision.actions:
         if isinstance(action, Create):
             _create(kube, action.made)
@@ -88,6 +86,15 @@ def apply(kube: Kube, of: Object, decision: Decision) -> None:
             kube.delete(action.kind, action.name, uid=action.uid)
     for event in decision.events:
         _tell(kube, of, event)
+    return True
+
+
+def _write_status(kube: Kube, of: Object, status: Object) -> bool:
+    name, uid, version = (of["metadata"][key] for key in ("name", "uid", "resourceVersion"))
+    try:
+        return kube.apply_status(of["kind"], name, status, manager=MANAGER, uid=uid, version=version) is not None
+    except Conflict:
+        return False
 
 
 def _create(kube: Kube, made: Object) -> None:
@@ -161,7 +168,7 @@ def _explained(kube: Kube, seen: SeenCluster) -> SeenCluster:
     return seen
 
 
-def _last_words(kube: Kube, pod: Object) -> str:
+def _last_words(kube: Kube, pod: Mapping[str, Any]) -> str:
     """The tail of the log of a container that ended; empty where there is none."""
     statuses = pod.get("status", {}).get("containerStatuses", ())
     try:
@@ -174,7 +181,7 @@ def _last_words(kube: Kube, pod: Object) -> str:
     return ""
 
 
-def _when(event: Object) -> str:
+def _when(event: Mapping[str, Any]) -> str:
     """RFC 3339 in UTC, to the second: it sorts as text."""
     text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
     return f"{text[:19]}Z"

@@ -25,20 +25,20 @@ def registry(add: Callable[[Key], None], hearing: Hearing) -> kopf.OperatorRegis
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
-    async def job(namespace: str, name: str, meta: kopf.Meta, **_: Any) -> None:
+    async def job(*, namespace: str | None, name: str, meta: kopf.Meta, **_: Any) -> None:
         hearing.heard(meta["uid"], meta["resourceVersion"])
-        add(Key("ScoringJob", namespace, name))
+        add(Key("ScoringJob", namespace or "", name))
         for owner in meta.get("ownerReferences", ()):
             if owner["kind"] == "ScoringSchedule":
-                add(Key("ScoringSchedule", namespace, owner["name"]))
+                add(Key("ScoringSchedule", namespace or "", owner["name"]))
 
-    async def schedule(namespace: str, name: str, meta: kopf.Meta, **_: Any) -> None:
+    async def schedule(*, namespace: str | None, name: str, meta: kopf.Meta, **_: Any) -> None:
         hearing.heard(meta["uid"], meta["resourceVersion"])
-        add(Key("ScoringSchedule", namespace, name))
+        add(Key("ScoringSchedule", namespace or "", name))
 
-    async def child(namespace: str, annotations: Mapping[str, str], **_: Any) -> None:
+    async def child(*, namespace: str | None, annotations: Mapping[str, str], **_: Any) -> None:
         if name := annotations.get(names.JOB_NAME):
-            add(Key("ScoringJob", namespace, name))
+            add(Key("ScoringJob", namespace or "", name))
 
     kopf.on.event(GROUP, VERSION, "scoringjobs", registry=found)(job)
     kopf.on.event(GROUP, VERSION, "scoringschedules", registry=found)(schedule)

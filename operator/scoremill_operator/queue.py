@@ -121,7 +121,7 @@ class Queue:
     def _failed(self, key: Key, error: Exception) -> float:
         self._failures[key] = failures = self._failures.get(key, 0) + 1
         metrics.ERRORS.labels(key.kind).inc()
-        wait = min(MOST_SECONDS, FIRST_SECONDS * 2 ** (failures - 1)) * random.uniform(0.8, 1.2)
+        wait = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 30)) * random.uniform(0.8, 1.2)
         logger.warning("look failed, the next is in %.1f s: %s", wait, error, exc_info=_unforeseen(error))
         return wait
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from . import cluster
-from .cluster import Kube, Object
 from .decide import decide
-from .log import logger
 from .metrics import Jobs
 from .observed import Create, Settings
 from .queue import Key
 from .schedule import decide_schedule
 
+if TYPE_CHECKING:
+    from scoremill.kube import Kube, Object
+
 _SOON = 0.2
+"""Seconds until the next look at what has changed while it was looked at, as progress does all the time."""
 
 
 class Reconciler:
@@ -29,11 +32,7 @@ class Reconciler:
     def __call__(self, key: Key) -> float | None:
         """Seconds until the next look; None where only an event or the resync brings one."""
         kube = self._kube.within(key.namespace)
-        try:
-            return self._job(kube, key) if key.kind == "ScoringJob" else self._schedule(kube, key)
-        except cluster.Conflict:
-            logger.debug("has changed meanwhile, and is looked at again")
-            return _SOON
+        return self._job(kube, key) if key.kind == "ScoringJob" else self._schedule(kube, key)
 
     def _job(self, kube: Kube, key: Key) -> float | None:
         seen = cluster.observe(kube, key.name, self._settings, self._refused.get(key))
@@ -44,21 +43,20 @@ class Reconciler:
         self._jobs.note(key, seen.job)
         decision = decide(seen)
         try:
-            cluster.apply(kube, seen.job, decision)
+            is_done = cluster.apply(kube, seen.job, decision)
         except cluster.RefusedError as error:
             self._refused[key] = error.message
             raise
-        if any(isinstance(action, Create) for action in decision.actions):
+        if is_done and any(isinstance(action, Create) for action in decision.actions):
             self._refused.pop(key, None)
-        return decision.again
+        return decision.again if is_done else _SOON
 
     def _schedule(self, kube: Kube, key: Key) -> float | None:
         seen = cluster.observe_schedule(kube, key.name)
         if seen is None:
             return None
         decision = decide_schedule(*seen, dt.datetime.now(dt.UTC))
-        cluster.apply(kube, seen[0], decision)
-        return decision.again
+        return decision.again if cluster.apply(kube, seen[0], decision) else _SOON
 
     def known(self, namespaces: Sequence[str]) -> list[tuple[Key, Object]]:
         """Every ScoringJob and ScoringSchedule, of all namespaces where none is given."""
