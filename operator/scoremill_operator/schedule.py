@@ -155,9 +155,7 @@ def _step(
 
 
 def _scheduled(known: ScheduleStatus, reason: str, message: str) -> Condition:
-    return Condition(
-        type="Scheduled", status="True" if reason == "Idle" else "False", reason=reason, message=message
-    )
+    return Condition(type="Scheduled", status="True" if reason == "Idle" else "False", reason=reason, message=message)
 
 
 def _history(spec: ScheduleSpec, runs: Sequence[Run]) -> Iterator[Delete]:

@@ -14,7 +14,6 @@ from typing import Any
 import fsspec
 import pytest
 import yaml
-from kubernetes import client, config
 
 from scoremill import score, verify
 from scoremill.cli.kube_cluster import Named, is_ready
@@ -30,7 +29,7 @@ from tests.cluster.places import CLUSTERS, State
 from tests.cluster.steps import alone, until
 from tests.cluster.stores import Kind
 from tests.support.jobs import make_job, objects
-from tests.support.kube import Place, new_namespace
+from tests.support.kube import Place, cordoned, evict, new_namespace
 from tests.support.runs import Run
 from tests.support.s3 import Bucket
 from tests.support.slow import HUNGRY, SECONDS, slow_bundle, slow_rows
@@ -245,31 +244,6 @@ def test_a_scheduler_pod_that_is_deleted_ends_the_run_which_the_same_command_com
 def on_node(ground: Ground, node: str) -> list[dict[str, Any]]:
     pods = [pod for component in ("scheduler", "worker") for pod in ground.pods(component)]
     return [pod for pod in pods if pod["spec"]["nodeName"] == node]
-
-
-def evict(pod: dict[str, Any]) -> int:
-    """The status by which Kubernetes answers to what `kubectl drain` asks for each pod."""
-    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    with config.new_client_from_config() as api:
-        try:
-            client.CoreV1Api(api).create_namespaced_pod_eviction(
-                name, namespace, {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
-            )
-        except client.ApiException as error:
-            return int(error.status)
-    return 201
-
-
-@contextmanager
-def cordoned(node: str) -> Iterator[None]:
-    """Nothing new is placed on `node`."""
-    with config.new_client_from_config() as api:
-        core = client.CoreV1Api(api)
-        core.patch_node(node, {"spec": {"unschedulable": True}})
-        try:
-            yield
-        finally:
-            core.patch_node(node, {"spec": {"unschedulable": None}})
 
 
 @contextmanager

@@ -50,7 +50,11 @@ class Place:
 
     def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
         """`scoremill ARGUMENTS`, running."""
-        where = ["--namespace", self.namespace] if arguments[0] in {"cluster", "score", "dataset"} else []
+        where = (
+            ["--namespace", self.namespace]
+            if arguments[0] in {"cluster", "score", "dataset", "job", "schedule"}
+            else []
+        )
         variables = {**self.environment, "KUBECONFIG": str(self.kubeconfig), **environment}
         return command(*arguments, *where, environment=variables)
 
@@ -117,3 +121,28 @@ def in_image(cluster: State, folder: Path, *words: object, environment: Mapping[
     done = subprocess.run(whole, env=docker, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def evict(pod: Object) -> int:
+    """The status by which Kubernetes answers to what `kubectl drain` asks for each pod."""
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    with config.new_client_from_config() as api:
+        try:
+            client.CoreV1Api(api).create_namespaced_pod_eviction(
+                name, namespace, {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+            )
+        except client.ApiException as error:
+            return int(error.status)
+    return 201
+
+
+@contextmanager
+def cordoned(node: str) -> Iterator[None]:
+    """Nothing new is placed on `node`."""
+    with config.new_client_from_config() as api:
+        core = client.CoreV1Api(api)
+        core.patch_node(node, {"spec": {"unschedulable": True}})
+        try:
+            yield
+        finally:
+            core.patch_node(node, {"spec": {"unschedulable": None}})

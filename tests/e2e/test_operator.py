@@ -1,0 +1,339 @@
+"""ScoringJobs on a real cluster: each comes to its true end, whatever dies on the way, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from scoremill import score, verify
+from scoremill.deploy.scheduled import SCHEDULE, scheduled_name
+from scoremill.kube import connect
+from scoremill.spec.schedule import ScheduleStatus
+from scoremill.storage.filesystem import Store
+from tests.cluster.buckets import Store as ObjectStore
+from tests.cluster.steps import until
+from tests.support.jobs import make_job, objects
+from tests.support.kube import Place, cordoned, evict, new_namespace
+from tests.support.operator import CONTENT, PARTITIONS, ROWS, SLOW, Job, Mill, apply_kinds, is_ready, lay_down, prepare
+from tests.support.slow import HUNGRY, SECONDS, slow_rows
+from tests.support.touchy import touchy_bundle
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def mill(
+    kubeconfig: Path, s3: ObjectStore, runner_image: str, operator_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mill]:
+    folder = tmp_path_factory.mktemp("operator")
+    bucket = s3.bucket()
+    apply_kinds(kubeconfig)
+    with pytest.MonkeyPatch.context() as patch, new_namespace(kubeconfig) as namespace:
+        for name, value in bucket.environment.items():
+            patch.setenv(name, value)
+        place = Place(kubeconfig, namespace, runner_image)
+        place.secret("buckets", bucket.environment)
+        model = prepare(bucket, folder)
+        alone = make_job(str(folder / "bundle"), bucket.uri("in/*.csv"), bucket.uri("alone"),
+                         input={"partitionBytes": -(-len(CONTENT) // PARTITIONS)})  # fmt: skip
+        score(alone, cluster="in-process")
+        expected = objects(bucket.uri("alone"))
+        assert len(expected) == PARTITIONS
+        made = Mill(place, bucket, operator_image, model, connect(str(kubeconfig), namespace=namespace), expected)
+        made.helm("install")
+        yield made
+        # The namespace goes with all in it; nothing shall be made anew in there meanwhile.
+        for job in made.kube.select("ScoringJob"):
+            made.kube.delete("ScoringJob", job["metadata"]["name"])
+        assert until(lambda: not made.kube.select("ScoringJob"), 120)
+
+
+# --- what becomes of a job --------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_scored_whole_and_leaves_nothing_but_itself(mill: Mill) -> None:
+    job = mill.submit("whole")
+    waited = ["kubectl", "--kubeconfig", mill.place.kubeconfig, "--namespace", mill.place.namespace, "wait",
+              "--for=condition=Complete", "--timeout=180s", "scoringjob/whole"]  # fmt: skip
+    said = subprocess.run(waited, capture_output=True, text=True)
+    assert said.returncode == 0, f"{said.stderr}{job.status.fields()}\n{job.words()}"
+    status = job.proves()
+    assert status.attempt == 1 and not status.failures
+    assert status.model and status.model.digest and status.outputs and status.outputs.manifest
+    assert status.start_time and status.running_time and status.completion_time
+    assert status.start_time <= status.running_time <= status.completion_time
+    assert until(lambda: not job.pods("worker") and not job.pods("scheduler"), 120)
+    job.delete()
+    job.is_gone()
+
+
+def test_a_model_that_fails_on_all_rows_is_not_tried_again(mill: Mill, tmp_path: Path) -> None:
+    Store(mill.bucket.uri("both")).write("rows.csv", b"x,y\n" + b"1,2\n" * 100)
+    model = lay_down(Path(touchy_bundle(tmp_path, limit=-1)), mill.bucket.uri("touchy"))
+    job = mill.submit("failing", {"model": {"uri": model}, "input": {"uris": [mill.bucket.uri("both/*.csv")]}})
+    status = job.fails("DoesNotFit")
+    assert status.failure and status.failure.code == 3 and "x is too large" in str(status.failure.message)
+    assert status.attempt == 1
+    job.delete()
+    job.is_gone()
+
+
+def test_more_bad_rows_than_the_budget_allows_are_not_tried_again(mill: Mill) -> None:
+    Store(mill.bucket.uri("bad")).write("rows.csv", b"x\n" + b"1\n" * 1000 + b"far\n" * 5)
+    spec = {"input": {"uris": [mill.bucket.uri("bad/*.csv")]}, "errors": {"maxRows": 4}}
+    status = mill.submit("bad", spec, {"cleanup": {"onFailure": "Delete"}}).fails("TooManyBadRows")
+    assert status.failure and status.failure.code == 4 and status.attempt == 1
+    allowed = mill.submit("allowed", spec, {"errors": {"maxRows": 5}}).becomes("Complete")
+    assert allowed.rows and (allowed.rows.total, allowed.rows.rejected) == (1005, 5)
+
+
+def test_a_suspended_job_holds_nothing_and_resumes_where_it_was(mill: Mill) -> None:
+    job = mill.submit("suspended", SLOW)
+    job.is_in_mid_run()
+    job.suspend()
+    job.becomes("Suspended")
+    assert not job.pods("driver") and not mill.kube.select("DaskCluster", f"scoremill.dev/cluster={job.child}")
+    kept = set(objects(job.output))
+    assert 3 <= len(kept) < PARTITIONS
+    job.suspend(False)
+    status = job.proves()
+    assert not status.failures and status.condition("Suspended").status == "False"
+
+
+def test_a_job_deleted_in_mid_run_takes_all_with_it(mill: Mill) -> None:
+    job = mill.submit("deleted", SLOW)
+    job.is_in_mid_run()
+    assert job.children()
+    job.delete()
+    job.is_gone()
+    assert not (Store(job.output).info("_SUCCESS"))
+
+
+# --- what dies in mid-run ---------------------------------------------------------------------------------------------
+
+
+def test_an_operator_that_is_killed_scaled_to_none_or_upgraded_harms_no_run(mill: Mill) -> None:
+    job = mill.submit("operator", {"cluster": {"env": {SECONDS: "0.02"}}})
+    job.is_in_mid_run(1)
+    killed = {pod["metadata"]["name"] for pod in mill.operator_pods()}
+    for name in killed:
+        kill(mill, name)
+    assert until(
+        lambda: any(is_ready(pod) and pod["metadata"]["name"] not in killed for pod in mill.operator_pods()), 90
+    )
+    mill.helm("upgrade", "--set", "operator.args={--log-level=debug}")
+    mill.scale_operator(0)
+    # It ends while nobody looks, and that is found afterwards.
+    assert until(lambda: Store(job.output).info("_SUCCESS"), 150)
+    assert job.status.phase == "Running"
+    mill.scale_operator(2)
+    status = job.proves()
+    assert (status.attempt, status.failures or 0) == (1, 0)
+    leader = holder(mill)
+    assert leader
+    kill(mill, leader)
+    assert until(lambda: holder(mill) not in {leader, None}, 60), "the second takes over"
+    mill.submit("takenover").proves()
+    mill.scale_operator(1)
+
+
+def test_a_driver_that_is_killed_is_followed_by_one_that_goes_on(mill: Mill) -> None:
+    job = mill.submit("driver", SLOW)
+    job.is_in_mid_run()
+    (driver,) = job.pods("driver")
+    kill(mill, driver["metadata"]["name"])
+    job.sees(lambda _: one_driver(job, but=driver["metadata"]["name"]), "a new driver")
+    job.proves(240)
+
+
+def test_a_scheduler_that_is_killed_costs_an_attempt(mill: Mill) -> None:
+    job = mill.submit("scheduler", SLOW)
+    job.is_in_mid_run()
+    (scheduler,) = job.pods("scheduler")
+    kill(mill, scheduler["metadata"]["name"])
+    status = job.proves(300)
+    assert (status.attempt, status.failures) == (2, 1)
+    assert status.failure is None or status.failure.reason == "ClusterFailed"
+
+
+def test_workers_that_run_out_of_memory_end_the_job_with_that_reason(mill: Mill) -> None:
+    Store(mill.bucket.uri("hungry")).write("rows.csv", slow_rows(2000, {1500: HUNGRY}))
+    Store(mill.bucket.uri()).write("hunger", b"always")
+    spec = {"input": {"uris": [mill.bucket.uri("hungry/*.csv")]}, "retry": {"backoffLimit": 0}}
+    status = mill.submit("hungry", spec).fails("ClusterFailed", 240)
+    assert status.failure and "workers died while scoring partition" in str(status.failure.message)
+    assert "memory" in str(status.failure.mend)
+    Store(mill.bucket.uri()).delete(["hunger"])
+
+
+def test_a_drained_node_is_left_by_the_driver_and_costs_no_attempt(mill: Mill) -> None:
+    job = mill.submit("drained", SLOW)
+    job.is_in_mid_run()
+    (driver,) = job.pods("driver")
+    with cordoned(driver["spec"]["nodeName"]):
+        assert evict(driver) == 201
+        job.sees(lambda _: one_driver(job, but=driver["metadata"]["name"]), "a new driver")
+        status = job.proves(240)
+    assert not status.failures
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_cluster_that_does_not_come_up_in_time_fails_the_job_with_its_cause(mill: Mill) -> None:
+    spec = {"cluster": {"memory": "900GiB"}, "deadlines": {"preRunningSeconds": 25}}
+    job = mill.submit("too-large", spec)
+    status = job.fails("PreRunningDeadline")
+    assert re.search("900Gi|memory", status.condition("Failed").message), status.fields()
+    assert not job.pods("driver")
+
+
+def test_a_job_ends_at_its_active_deadline(mill: Mill) -> None:
+    job = mill.submit("too-long", SLOW, {"deadlines": {"activeSeconds": 25}, "cleanup": {"onFailure": "Delete"}})
+    status = job.fails("ActiveDeadline")
+    assert status.completion_time - status.start_time < timedelta(seconds=75)
+    assert until(lambda: not job.pods("driver") and not job.pods("worker"), 120)
+
+
+def test_a_run_without_progress_is_given_up(mill: Mill) -> None:
+    Store(mill.bucket.uri("stuck")).write("rows.csv", slow_rows(100, {50: -500.0}))
+    spec = {"input": {"uris": [mill.bucket.uri("stuck/*.csv")]}, "deadlines": {"noProgressSeconds": 15},
+            "retry": {"backoffLimit": 0}}  # fmt: skip
+    mill.submit("stuck", SLOW, spec).fails("NoProgress")
+
+
+def test_what_the_infrastructure_failed_is_tried_again_as_often_as_allowed(mill: Mill) -> None:
+    status = mill.submit(
+        "retried", {"input": {"uris": ["s3://there-is-no-such-bucket/*.csv"]}, "retry": {"backoffLimit": 1}}
+    )
+    status = status.fails("StorageFailed", 240)
+    assert (status.attempt, status.failures) == (2, 2)
+    assert status.failure.code == 5
+
+
+def test_a_job_goes_when_its_time_to_live_is_over(mill: Mill) -> None:
+    job = mill.submit("brief", {"cleanup": {"ttlSecondsAfterFinished": 3}})
+    # It may be complete for a moment only, of which its output tells.
+    job.is_gone(240)
+    assert objects(job.output) == mill.expected and verify(job.output).totals.scored == ROWS
+
+
+def test_a_range_of_workers_is_grown_into_and_given_back(mill: Mill) -> None:
+    job = mill.submit("ranged", SLOW, {"cluster": {"workers": {"min": 1, "max": 3}}})
+    job.is_in_mid_run(1)
+    job.sees(lambda _: len(job.pods("worker")) > 1, "more workers")
+    job.proves()
+    assert until(lambda: not job.pods("worker"), 120)
+
+
+# --- many ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["Forbid", "Replace"])
+def test_a_schedule_runs_three_times(mill: Mill, policy: str) -> None:
+    # With Forbid each run ends before the next; with Replace the first ones never would.
+    job = mill.manifest("x", {"output": {"uri": mill.bucket.uri(f"ticks/{policy}/{{scheduledTime}}")}})
+    if policy == "Forbid":
+        job["spec"]["input"]["since"] = "LastSuccess"
+    else:
+        Store(mill.bucket.uri("stuck")).write("rows.csv", slow_rows(100, {50: -500.0}))
+        job["spec"]["input"]["uris"] = [mill.bucket.uri("stuck/*.csv")]
+        job["spec"]["cluster"]["env"] = SLOW["cluster"]["env"]
+    name = policy.lower()
+    made = mill.kube.create({
+        "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "metadata": {"name": name},
+        "spec": {"schedule": "* * * * *", "concurrencyPolicy": policy, "jobTemplate": {"spec": job["spec"]},
+                 "successfulJobsHistoryLimit": 2},
+    })  # fmt: skip
+    born = datetime.fromisoformat(made["metadata"]["creationTimestamp"])
+    ticks = [born.replace(second=0) + timedelta(minutes=minute) for minute in (1, 2, 3)]
+    runs = {scheduled_name(name, tick) for tick in ticks}
+    seen: dict[str, str] = {}
+    going_on: set[int] = set()
+
+    def ran() -> bool:
+        jobs = mill.kube.select("ScoringJob", f"{SCHEDULE}={name}")
+        seen.update({each["metadata"]["name"]: each["metadata"]["uid"] for each in jobs})
+        going_on.add(sum(each.get("status", {}).get("phase") not in {"Complete", "Failed"} for each in jobs))
+        return len(seen) >= 3
+
+    assert until(ran, 300), f"{seen}\n{mill.operator_log()}"
+    assert going_on <= {0, 1}
+    if policy == "Replace":
+        assert set(seen) == runs
+    else:
+        # The first sees the rows, the later ones that there is nothing new.
+        first = Job(mill, min(seen), seen[min(seen)], mill.bucket.uri(f"ticks/{policy}/{ticks[0]:%Y%m%dT%H%MZ}"))
+        first.proves()
+        outputs = sorted({each.name.split("/")[0] for each in Store(mill.bucket.uri(f"ticks/{policy}")).list()})
+        assert outputs[0] == f"{ticks[0]:%Y%m%dT%H%MZ}"
+        assert until(lambda: _scheduled(mill, name).last_successful_time >= ticks[1], 150)
+        assert verify(mill.bucket.uri(f"ticks/{policy}/{outputs[1]}")).totals.rows == 0
+    mill.kube.delete("ScoringSchedule", name)
+    assert until(lambda: not mill.kube.select("ScoringJob", f"{SCHEDULE}={name}"), 150)
+
+
+def _scheduled(mill: Mill, name: str) -> ScheduleStatus:
+    return ScheduleStatus.model_validate(mill.kube.get("ScoringSchedule", name).get("status") or {})
+
+
+def test_an_operator_of_one_namespace_touches_no_other(mill: Mill, kubeconfig: Path) -> None:
+    with new_namespace(kubeconfig) as other:
+        elsewhere = connect(str(kubeconfig), namespace=other)
+        elsewhere.create(mill.manifest("elsewhere"))
+        mill.submit("here").proves()
+        seen = elsewhere.get("ScoringJob", "elsewhere")
+        assert not seen.get("status") and len(seen["metadata"]["managedFields"]) == 1
+        assert not elsewhere.select("Job") and not elsewhere.select("DaskCluster")
+        account = f"system:serviceaccount:{mill.place.namespace}:{operator_account(mill)}"
+        for verb, kind in (("get", "scoringjobs.scoremill.dev"), ("create", "jobs.batch"), ("list", "pods"),
+                           ("get", "secrets"), ("create", "daskclusters.kubernetes.dask.org")):  # fmt: skip
+            asked = ["kubectl", "--kubeconfig", kubeconfig, "auth", "can-i", verb, kind, "--as", account]
+            assert subprocess.run([*asked, "--namespace", other], capture_output=True, text=True).stdout.strip() == "no"
+
+
+def test_of_two_jobs_on_one_output_one_scores_and_the_other_finds_it_done(mill: Mill) -> None:
+    jobs = [mill.submit(name, SLOW, output="shared") for name in ("first", "second")]
+    for job in jobs:
+        job.proves(300)
+
+
+@pytest.mark.parametrize("name", ["a" * 253, "1." + "x-" * 125 + "y"])
+def test_names_may_be_as_long_as_kubernetes_allows(mill: Mill, name: str) -> None:
+    assert len(name) == 253
+    job = mill.submit(name, output=f"long/{name[0]}")
+    job.proves()
+    job.delete()
+    job.is_gone()
+
+
+def kill(mill: Mill, pod: str) -> None:
+    """The pod is gone at once, without a chance to say anything."""
+    command = ["kubectl", "--kubeconfig", mill.place.kubeconfig, "--namespace", mill.place.namespace, "delete", "pod", pod,
+               "--grace-period=0", "--force", "--wait=false"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def holder(mill: Mill) -> str | None:
+    """The operator's pod that holds the Lease."""
+    (lease,) = mill.kube.select("Lease")
+    return lease["spec"].get("holderIdentity") or None
+
+
+def one_driver(job: Job, but: str) -> bool:
+    """Whether another driver than `but` runs; never two."""
+    alive = [pod["metadata"]["name"] for pod in job.pods("driver") if pod["status"]["phase"] in {"Pending", "Running"}
+             and "deletionTimestamp" not in pod["metadata"]]  # fmt: skip
+    assert len(alive) <= 1, alive
+    return bool(alive) and alive[0] != but
+
+
+def operator_account(mill: Mill) -> str:
+    (pod, *_) = mill.operator_pods()
+    return str(pod["spec"]["serviceAccountName"])
