@@ -97,6 +97,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
       scoremill cluster list
     """
     from scoremill.kube import connect
+
     from .kube_status import clusters
 
     found = clusters(connect(**places_of(flags)), everywhere=all_namespaces)
@@ -234,6 +235,7 @@ def down_command(name: str | None, every: bool, timeout: float, **flags: Any) ->
       scoremill cluster down trips
     """
     from scoremill.kube import connect
+
     from .kube_cluster import Named, named
     from .kube_status import clusters
     from .kube_watch import remove

@@ -38,9 +38,7 @@ def score(job: ScoringJob, where: dict[str, Any], watchers: Sequence[Watcher]) -
     return execute(job, engine_for(job, **where), watchers, wait=LEASE_SECONDS)
 
 
-def _score_persisted(
-    job: ScoringJob, address: str, security: Security | None, watchers: Sequence[Watcher]
-) -> Manifest:
+def _score_persisted(job: ScoringJob, address: str, security: Security | None, watchers: Sequence[Watcher]) -> Manifest:
     """As `score`, from the cluster's memory, which the input is read into unless an earlier attempt has done that."""
     from scoremill.execute.dask_engine import OnDask
     from scoremill.execute.persisted_dataset import OnDataset, datasets, score_dataset

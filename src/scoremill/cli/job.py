@@ -31,12 +31,9 @@ def job_group() -> None:
 
 def wait_options(command: Command) -> Command:
     """Adds what following a job takes."""
-    for name, settings in (
-        ("--quiet", {"is_flag": True, "help": "No progress."}),
-        ("--timeout", {"type": seconds, "metavar": "TIME", "help": "How long to wait; without end by default."}),
-    ):
-        command = click.option(name, **settings)(command)
-    return command
+    command = click.option("--quiet", is_flag=True, help="No progress.")(command)
+    text = "How long to wait; without end by default."
+    return click.option("--timeout", type=seconds, metavar="TIME", help=text)(command)
 
 
 def ours(flags: dict[str, Any], kind: str = "ScoringJob") -> Ours:
@@ -76,7 +73,9 @@ def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> 
         return
     jobs, name = ours(flags), made["metadata"]["name"]
     is_new = jobs.submit(made, lambda there: asks_the_same(there, made))
-    say(f"job {name} is {'submitted' if is_new else 'there already'}" + ("" if wait else f": scoremill job wait {name}"))
+    say(
+        f"job {name} is {'submitted' if is_new else 'there already'}" + ("" if wait else f": scoremill job wait {name}")
+    )
     if wait:
         _wait(jobs, name, flags)
 

@@ -85,7 +85,7 @@ def row(job: Job) -> list[str]:
     done, rejected = _rows(job.status)
     progress = job.status.progress
     return [
-        job.name, job.phase, progress.summary or "" if progress else "", _number(done), _number(rejected),
+        job.name, job.phase, _summary(progress) if progress else "", _number(done), _number(rejected),
         _workers(job.status), format_seconds(job.age),
     ]  # fmt: skip
 
@@ -144,7 +144,7 @@ def told(progress: Progress) -> str:
     return ", ".join(
         text
         for text, value in (
-            (f"{progress.summary} partitions", progress.summary),
+            (f"{_summary(progress)} partitions", _summary(progress)),
             (f"{rows.done if rows else 0:,} rows", rows and rows.done is not None),
             (f"{progress.rows_per_second or 0:,.0f} rows/s", progress.rows_per_second),
             (f"{rows.rejected if rows else 0:,} rejected", rows and rows.rejected is not None),
@@ -187,6 +187,10 @@ def _workers(status: JobStatus) -> str:
     if workers is None or status.is_finished:
         return ""
     return f"{workers.ready or 0}/{workers.wanted}" if workers.wanted is not None else str(workers.ready or 0)
+
+
+def _summary(progress: Progress) -> str:
+    return str(progress.fields().get("summary", ""))
 
 
 def _number(value: int | None) -> str:

@@ -39,7 +39,11 @@ def refuse_unreachable(spec: JobSpec) -> None:
     from scoremill.storage.uri import protocol_of
 
     refuse_secrets(spec.cluster.env)
-    for what, uri in (("model", spec.model.uri), *(("input", uri) for uri in spec.input.uris), ("output", spec.output.uri)):
+    for what, uri in (
+        ("model", spec.model.uri),
+        *(("input", uri) for uri in spec.input.uris),
+        ("output", spec.output.uri),
+    ):
         if protocol_of(uri) == "file" and "://" not in uri and not uri.startswith("/"):
             raise UsageError(
                 f"{what}: {uri!r} is a path on this machine, which pods do not have",

@@ -1,0 +1,213 @@
+"""`scoremill driver` as a process of its own, as the operator's pod starts it, against an API server of one job."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import LocalCluster
+
+from scoremill import verify
+from scoremill.naming import spec_hash
+from tests.support.api import OneJob, serving
+from tests.support.jobs import command, run, trip_bundle, trips
+from tests.support.slow import SECONDS, slow_bundle, slow_rows
+
+Last = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
+
+
+@pytest.fixture
+def spec(bundle: str, tmp_path: Path) -> dict[str, Any]:
+    """Of a job with several partitions."""
+    trips(2000).to_csv(tmp_path / "in.csv", index=False)
+    return {
+        "model": {"uri": bundle},
+        "input": {"uris": [str(tmp_path / "in.csv")], "partitionBytes": 16384},
+        "output": {"uri": str(tmp_path / "out")},
+        "suspend": False,
+    }
+
+
+class Pod:
+    """What the operator gives a driver, and what the driver leaves."""
+
+    def __init__(self, api: OneJob, folder: Path) -> None:
+        self.log = folder / "termination-log"
+        self.environment = {
+            "KUBECONFIG": str(api.kubeconfig(folder)),
+            "SCOREMILL_JOB": "tips",
+            "SCOREMILL_ATTEMPT": "2",
+            "SCOREMILL_SPEC": spec_hash(api.job["spec"]),
+            "SCOREMILL_CLUSTER": "in-process",
+        }
+
+    def run(self, **environment: str) -> tuple[int, Last, str]:
+        """Exit code, last word and stderr."""
+        code, out, err = run(*self.words, environment=self.environment | environment)
+        assert not out
+        return code, self.last(), err
+
+    @contextmanager
+    def running(self, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """The driver, killed at the end if it still runs."""
+        with command(*self.words, environment=self.environment | environment) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    @property
+    def words(self) -> list[object]:
+        return ["driver", "--termination-log", self.log]
+
+    def last(self) -> Last:
+        """The last word, which Kubernetes would not cut."""
+        data = self.log.read_bytes()
+        assert len(data) < 4096
+        return dict(json.loads(data))
+
+
+def drive(spec: dict[str, Any], folder: Path) -> tuple[int, Last, str]:
+    with serving(spec) as api:
+        return Pod(api, folder).run()
+
+
+def test_a_run_ends_with_0_and_tells_rows_outputs_and_how_far_it_was(spec, tmp_path):
+    with serving(spec) as api:
+        code, last, err = Pod(api, tmp_path).run()
+        statuses = api.statuses
+    assert (code, last["code"]) == (0, 0), err
+    assert last["rows"] == {"total": 2000, "scored": 2000, "rejected": 0}
+    assert last["modelDigest"].startswith("sha256:")
+    assert last["repeated"] == 0
+    output = tmp_path / "out"
+    assert last["outputs"] == {
+        "manifest": f"{output}/_scoremill/manifest.json", "report": f"{output}/_scoremill/report/report.json"
+    }  # fmt: skip
+    assert json.loads(Path(last["outputs"]["report"]).read_text())["scored"] == 2000
+    assert verify(str(output)).totals.scored == 2000
+    told = statuses[-1]["progress"]
+    assert told["attempt"] == 2
+    assert told["partitions"] == {"total": last["partitions"], "done": last["partitions"]}
+    assert told["rows"]["done"] == 2000
+    assert told["summary"] == f"{last['partitions']}/{last['partitions']}"
+    assert "t0ken" not in err
+
+
+def test_a_run_that_was_complete_is_so_again(spec, tmp_path):
+    first = drive(spec, tmp_path)[1]
+    code, last, err = drive(spec, tmp_path)
+    assert (code, last) == (0, first), err
+
+
+def test_a_spec_with_another_hash_is_refused_and_nothing_is_written(spec, tmp_path):
+    with serving(spec) as api:
+        code, last, err = Pod(api, tmp_path).run(SCOREMILL_SPEC="0" * 64)
+    assert (code, last["code"], last["error"]) == (2, 2, "UsageError")
+    assert "has changed" in last["message"] and last["message"] in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_suspend_is_no_part_of_the_hash(spec, tmp_path):
+    with serving(spec) as api:
+        pod = Pod(api, tmp_path)
+        api.job["spec"] = {**spec, "suspend": True}
+        assert pod.run()[0] == 0
+
+
+def test_a_job_that_is_gone_ends_with_6(spec, tmp_path):
+    with serving(spec) as api:
+        code, last, _ = Pod(api, tmp_path).run(SCOREMILL_JOB="other")
+    assert (code, last["code"]) == (6, 6)
+    assert "there is no ScoringJob other" in last["message"]
+
+
+def test_a_status_that_may_not_be_written_harms_nothing_and_is_told_once(spec, tmp_path):
+    with serving(spec) as api:
+        api.refused = True
+        code, last, err = Pod(api, tmp_path).run()
+    assert (code, last["code"]) == (0, 0), err
+    assert err.count("status.progress is not up to date") == 1
+    assert "Traceback" not in err
+
+
+def test_too_many_bad_rows_end_with_4_and_name_their_objects(spec, tmp_path):
+    rows = trips(200).astype({"distance": "str"})
+    rows.loc[3, "distance"] = "x"
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    code, last, err = drive({**spec, "errors": {"maxRows": 0}}, tmp_path)
+    assert (code, last["code"], last["error"]) == (4, 4, "BudgetError"), err
+    assert "mend" in last
+    (failure,) = last["failures"]
+    assert failure["uri"].endswith("in.csv") and "distance" in failure["message"]
+
+
+def test_reasons_of_rows_that_must_not_be_kept_are_not_told(spec, tmp_path):
+    rows = trips(200).astype({"distance": "str"})
+    rows.loc[3, "distance"] = "private"
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    code, last, _ = drive({**spec, "errors": {"maxRows": 0, "raw": "Omit"}}, tmp_path)
+    assert code == 4
+    assert "failures" not in last and "private" not in json.dumps(last)
+
+
+def test_inputs_that_do_not_fit_end_with_3_and_are_listed(spec, tmp_path):
+    trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
+    code, last, err = drive(spec, tmp_path)
+    assert (code, last["code"]) == (3, 3), err
+    assert last["failures"][0]["uri"].endswith("in.csv")
+
+
+def test_sigterm_keeps_what_is_done_and_lets_the_next_driver_in_at_once(tmp_path):
+    (tmp_path / "in.csv").write_bytes(slow_rows(1500, {}))
+    spec = {
+        "model": {"uri": slow_bundle(tmp_path)},
+        "input": {"uris": [str(tmp_path / "in.csv")], "partitionBytes": 1024},
+        "output": {"uri": str(tmp_path / "out")},
+    }
+    with serving(spec) as api:
+        pod = Pod(api, tmp_path)
+        with pod.running(**{SECONDS: "0.02"}) as process:
+            api.wait_for_partitions(1)
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=30)
+            assert time.monotonic() - begun < 30
+        assert process.returncode == 130, err
+        assert pod.last()["code"] == 130
+        assert "Traceback" not in err
+        done = api.statuses[-1]["progress"]["partitions"]["done"]
+        begun = time.monotonic()
+        code, last, err = pod.run()
+        assert time.monotonic() - begun < 20, "the lease was not given back"
+    assert (code, last["rows"]["scored"]) == (0, 1500), err
+    assert f"going on: {done} of " in err
+
+
+def test_persist_reads_the_input_into_the_cluster_once_for_all_attempts(spec, tmp_path, bundle):
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, memory_limit="1GiB", dashboard_address="127.0.0.1:0", host="127.0.0.1"
+    ) as cluster:
+        place = {"SCOREMILL_CLUSTER": cluster.scheduler_address}
+        with serving({**spec, "persist": True}) as api:
+            code, last, err = Pod(api, tmp_path).run(**place)
+        assert (code, last["rows"]["scored"]) == (0, 2000), err
+        assert "into the memory of the cluster" in err
+        again = {**spec, "persist": True, "output": {"uri": str(tmp_path / "again")}}
+        with serving(again) as api:
+            code, last, err = Pod(api, tmp_path).run(**place)
+        assert (code, last["rows"]["scored"]) == (0, 2000), err
+        assert "into the memory of the cluster" not in err
+    assert verify(str(tmp_path / "again")).totals.scored == 2000
