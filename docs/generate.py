@@ -1,4 +1,4 @@
-"""Write the pages that are made from code: the command line, the job, and its JSON schema.
+"""Write the pages that are made from code: the command line, job, schedule and status, and their JSON schemas.
 
 python docs/generate.py            write them
 python docs/generate.py --check    say which of those in the tree are old (exit 1), write nothing
@@ -17,6 +17,8 @@ import click
 from scoremill import errors
 from scoremill.cli import app
 from scoremill.spec import ScoringJob
+from scoremill.spec.schedule import ScheduleStatus, ScoringSchedule
+from scoremill.spec.status import JobStatus, Reason
 from scoremill.units import format_bytes
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -28,11 +30,15 @@ Schema = dict[str, Any]
 def pages() -> dict[Path, str]:
     """Every generated file and what it should hold."""
     schema = ScoringJob.model_json_schema(by_alias=True)
+    schedule = ScoringSchedule.model_json_schema(by_alias=True)
     return {
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "exit-codes.md": exit_codes_page(),
-        REFERENCE / "job.md": job_page(schema),
+        REFERENCE / "job.md": fields_page("The job", schema),
         REFERENCE / "job.schema.json": json.dumps(schema, indent=2) + "\n",
+        REFERENCE / "schedule.md": fields_page("The schedule", schedule),
+        REFERENCE / "schedule.schema.json": json.dumps(schedule, indent=2) + "\n",
+        REFERENCE / "status.md": status_page(),
     }
 
 
@@ -63,22 +69,40 @@ def exit_codes_page() -> str:
     )
 
 
-def job_page(schema: Schema) -> str:
-    """Tables of all fields of a job; each kind of object once, with the places where a file holds it."""
-    lines = ["# The job", "", NOTICE, "", schema["description"], "", *fields_table(schema)]
+def fields_page(title: str, schema: Schema) -> str:
+    """Tables of all fields of a file; each kind of object once, with the places where a file holds it."""
+    return "\n".join([f"# {title}", "", NOTICE, "", *tables(schema, schema["description"], "##")])
+
+
+def tables(schema: Schema, description: str, level: str) -> list[str]:
+    """`description`, the table of the root's fields, and at `level` that of each object below it."""
+    lines = [description, "", *fields_table(schema)]
     places: dict[str, list[str]] = {}
     for name, place in objects(schema, schema, ""):
         places.setdefault(name, []).append(f"`{place}`")
     for name, where in places.items():
         definition = schema["$defs"][name]
-        lines += [f"## {name}", "", f"{', '.join(where)}: {definition['description']}", "", *fields_table(definition)]
-    return "\n".join(lines)
+        words = f"{', '.join(where)}: {definition['description']}"
+        lines += [f"{level} {name}", "", words, "", *fields_table(definition)]
+    return lines
+
+
+def status_page() -> str:
+    """Tables of the fields of both statuses, and the reasons of conditions and failures."""
+    lines = ["# The status", "", NOTICE, "", "What `kubectl get -o yaml` shows below `status`: all that is known.", ""]
+    for kind, status in (("ScoringJob", JobStatus), ("ScoringSchedule", ScheduleStatus)):
+        schema = status.model_json_schema(by_alias=True, mode="serialization")
+        lines += [f"## Status of a {kind}", "", *tables(schema, schema["description"], "###")]
+    rows = [f"| `{reason}` | {reason.meaning} |" for reason in Reason]
+    return "\n".join(
+        [*lines, "## Reasons", "", "Of conditions and failures.", "", "| reason | |", "|---|---|", *rows, ""]
+    )
 
 
 def objects(schema: Schema, definition: Schema, path: str) -> Iterator[tuple[str, str]]:
     """Name and place in the file of every object below `definition`."""
     for field, content in definition["properties"].items():
-        for choice in [content, *content.get("anyOf", [])]:
+        for choice in [content, *content.get("anyOf", []), content.get("items", {})]:
             if "$ref" in choice:
                 place = f"{path}.{field}".lstrip(".")
                 yield name_of(choice), place
@@ -95,7 +119,7 @@ def fields_table(definition: Schema) -> list[str]:
     rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
     required = definition.get("required", [])
     for name, field in definition["properties"].items():
-        default = "required" if name in required else default_of(field)
+        default = "required" if name in required and "readOnly" not in field else default_of(field)
         rows.append(f"| `{name}` | {type_of(field)} | {default} | {field.get('description', '')} |")
     return [*rows, ""]
 
@@ -103,7 +127,7 @@ def fields_table(definition: Schema) -> list[str]:
 def default_of(field: Schema) -> str:
     """The default as YAML would write it; nothing where there is none or where it is an object of its own."""
     value = field.get("default")
-    if value is None or isinstance(value, dict):
+    if value is None or value == "" or isinstance(value, dict):
         return ""
     if "x-kubernetes-int-or-string" in field:
         return code(format_bytes(value).replace(" ", ""))
@@ -122,6 +146,8 @@ def type_of(field: Schema) -> str:
     """What a field takes, in words."""
     if "x-kubernetes-int-or-string" in field:
         return "size"
+    if field.get("format") == "date-time":
+        return "time"
     if "anyOf" in field:
         return " or ".join(type_of(choice) for choice in field["anyOf"] if choice.get("type") != "null")
     if "$ref" in field:

@@ -117,6 +117,7 @@ def definition_page(definition: Schema) -> str:
     """A CustomResourceDefinition as YAML, each field on a line."""
     text = yaml.safe_dump(definition, sort_keys=False, allow_unicode=True)
     root = yaml.compose(text)
+    assert root is not None
     _set_flow(root)
     return (
         f"# Made by helm/generate.py from src/scoremill/spec.\n{yaml.serialize(root, width=10_000, allow_unicode=True)}"

@@ -12,7 +12,7 @@ from .base import Size, Spec
 
 
 class Workers(Spec):
-    """Bounds of the number of workers; a plain number means both."""
+    """Bounds of the number of workers; `scoremill` takes a plain number for both, Kubernetes only `{min, max}`."""
 
     min: Annotated[int, Field(ge=0, le=10_000)] = 1
     """The fewest workers."""

@@ -171,6 +171,7 @@ def _structural(schema: Schema, definitions: Schema, name: str = "") -> Schema:
     schema, name = _resolved(schema, definitions, name)
     made: Schema = {"description": " ".join(schema["description"].split())} if "description" in schema else {}
     if "x-kubernetes-int-or-string" in schema:
+        made["description"] += " Such as 64MiB, 4Gi or a plain number of bytes."
         made |= {"x-kubernetes-int-or-string": True, "maxLength": 32, "pattern": _SIZE}
     elif "x-kubernetes-preserve-unknown-fields" in schema:
         made |= {"type": "object"} | _OPAQUE
@@ -223,7 +224,7 @@ def _typed(schema: Schema, definitions: Schema) -> Schema:
         case "object":
             return {"type": "object"} | _OPAQUE
         case "array":
-            made = {"type": "array", "maxItems": MOST, "items": _structural(schema["items"], definitions)}
+            made: Schema = {"type": "array", "maxItems": MOST, "items": _structural(schema["items"], definitions)}
             if "type" in made["items"].get("properties", {}):
                 made |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
             return made

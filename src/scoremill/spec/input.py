@@ -123,8 +123,7 @@ class Input(Spec):
     id_by: Literal["version", "content"] = "version"
     """What tells an object from its successor: ETag or size and time, or a hash of its bytes."""
     since: Literal["LastSuccess"] | AwareDatetime | None = None
-    """Only objects modified at this time (RFC 3339) or later; `LastSuccess`, in a ScoringSchedule: at the time of its last
-    complete run, so that each run scores what is new."""
+    """Only objects modified from this time (RFC 3339) on; in a ScoringSchedule also `LastSuccess`: what is new each time."""
     until: AwareDatetime | None = None
     """Only objects modified before this time (RFC 3339)."""
     storage: Storage | None = None
