@@ -47,8 +47,10 @@ def decision_of(look: Look, step: Step) -> Decision:
     new = next_status(look, step)
     stored, fields = ({**each.fields(), "progress": None} for each in (look.status, new))
     is_news = step.phase != look.status.phase
+    # Written unchanged too, before anything is done: so nothing is done upon a look that is out of date.
+    is_written = fields != stored or step.actions
     return Decision(
-        status={key: value for key, value in fields.items() if key != "progress"} if fields != stored else None,
+        status={key: value for key, value in fields.items() if key != "progress"} if is_written else None,
         actions=step.actions,
         events=(_event(step),) if is_news else (),
         again=_again(look, step),

@@ -1,0 +1,263 @@
+"""An API server in memory, with what stands around it: garbage collector, Job controller, kubelet, dask-kubernetes.
+
+Nothing happens by itself: whoever tests says when each of them does its next step, and which calls fail, and how.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from urllib3.exceptions import ReadTimeoutError
+
+from scoremill.deploy import names
+from scoremill.kube import KINDS, Kube
+
+Object = dict[str, Any]
+KIND_OF = {plural: kind for kind, (_, plural) in KINDS.items()}
+NAMESPACE = "ml"
+START = dt.datetime(2026, 11, 21, 3, tzinfo=dt.UTC)
+
+
+class CrashError(BaseException):
+    """The process that calls ends here."""
+
+
+@dataclass
+class Server:
+    """Objects by kind and name, the time, and what is to befall the next calls."""
+
+    now: dt.datetime = START
+    objects: dict[tuple[str, str], Object] = field(default_factory=dict)
+    faults: deque[str] = field(default_factory=deque)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    """Exit codes of drivers, in their order."""
+    count: int = 0
+
+    # --- calls
+
+    def client(self) -> Kube:
+        made = Kube.__new__(Kube)
+        made.configuration = SimpleNamespace(host="http://kubernetes", auth_settings=dict)
+        made.namespace, made._timeout, made._retry, made._pool = NAMESPACE, None, None, self
+        return made
+
+    def request(self, method: str, url: str, *, body: bytes | None = None, **_: Any) -> Any:
+        """As urllib3's pools have it."""
+        fault = self.faults.popleft() if self.faults else ""
+        kind = KIND_OF[next(part for part in urlsplit(url).path.split("/") if part in KIND_OF)]
+        if method == "GET" and fault in {"404", "409"}:
+            fault = ""
+        if fault.isdigit():
+            return _answer(int(fault), {"message": "as the test wants it", "details": {}})
+        if fault == "crash":
+            raise CrashError
+        if fault != "timeout":
+            self.calls.append((method, kind))
+            answer = _answer(*self.handle(method, url, json.loads(body or b"{}")))
+        if fault == "crash after":
+            raise CrashError
+        if fault.startswith("timeout"):
+            raise ReadTimeoutError(self, url, "timed out")  # type: ignore[arg-type]
+        return answer
+
+    def handle(self, method: str, url: str, body: Object) -> tuple[int, Object]:
+        place, query = urlsplit(url), parse_qs(urlsplit(url).query)
+        parts = place.path.split("/")
+        at = next(number for number, part in enumerate(parts) if part in KIND_OF)
+        kind, name = KIND_OF[parts[at]], parts[at + 1] if len(parts) > at + 1 else ""
+        match method:
+            case "GET" if not name:
+                return 200, {"items": copy.deepcopy(self.find(kind, query.get("labelSelector", [""])[0]))}
+            case "GET":
+                found = self.objects.get((kind, name))
+                return (200, copy.deepcopy(found)) if found else (404, {})
+            case "POST":
+                made = self.create(body)
+                return (201, copy.deepcopy(made)) if made else (409, {"reason": "AlreadyExists"})
+            case "PATCH":
+                return self._apply_status(kind, name, body)
+            case "DELETE":
+                return self._delete(kind, name, body)
+        raise AssertionError(method)
+
+    def find(self, kind: str, selector: str = "") -> list[Object]:
+        """Objects that a selector of equalities and keys picks."""
+        wanted = [part.partition("=") for part in selector.split(",") if part]
+        return [
+            each
+            for (its_kind, _), each in self.objects.items()
+            if its_kind == kind
+            and all(
+                key in (has := each["metadata"].get("labels", {})) and (not equals or has[key] == value)
+                for key, equals, value in wanted
+            )
+        ]
+
+    def create(self, body: Object) -> Object | None:
+        key = (body["kind"], body["metadata"]["name"])
+        if key in self.objects:
+            return None
+        made = self.objects[key] = copy.deepcopy(body)
+        self.count += 1
+        made["metadata"] |= {
+            "uid": f"uid-{self.count}", "creationTimestamp": self.stamp(), "generation": 1, "namespace": NAMESPACE,
+        }  # fmt: skip
+        self.touch(made)
+        return made
+
+    def touch(self, made: Object) -> None:
+        self.count += 1
+        made["metadata"]["resourceVersion"] = str(self.count)
+
+    def stamp(self) -> str:
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _apply_status(self, kind: str, name: str, body: Object) -> tuple[int, Object]:
+        found = self.objects.get((kind, name))
+        if found is None:
+            return 404, {}
+        asked, has = body["metadata"], found["metadata"]
+        if asked["uid"] != has["uid"] or asked.get("resourceVersion", has["resourceVersion"]) != has["resourceVersion"]:
+            return 409, {"reason": "Conflict", "message": "the object has been modified"}
+        old = found.get("status", {})
+        # `progress` has another owner, and stays.
+        new = copy.deepcopy(body["status"]) | {key: old[key] for key in ("progress",) if key in old}
+        if new != old:
+            found["status"] = new
+            self.touch(found)
+        return 200, copy.deepcopy(found)
+
+    def _delete(self, kind: str, name: str, options: Object) -> tuple[int, Object]:
+        found = self.objects.get((kind, name))
+        if found is None:
+            return 404, {}
+        if options.get("preconditions", {}).get("uid", found["metadata"]["uid"]) != found["metadata"]["uid"]:
+            return 409, {"reason": "Conflict"}
+        self.mark(found)
+        return 200, {}
+
+    def mark(self, found: Object) -> None:
+        """Has the object go; it is there until its controllers have let it."""
+        if "deletionTimestamp" not in found["metadata"]:
+            found["metadata"]["deletionTimestamp"] = self.stamp()
+            self.touch(found)
+
+    # --- what goes on around it
+
+    def collect(self) -> None:
+        """The garbage collector, and dask-kubernetes' finalizer: what has no owner goes; what owns nothing may."""
+        uids = {each["metadata"]["uid"] for each in self.objects.values()}
+        going = {each["metadata"]["uid"] for each in self.objects.values() if "deletionTimestamp" in each["metadata"]}
+        for each in self.objects.values():
+            owners = {owner["uid"] for owner in each["metadata"].get("ownerReferences", ())}
+            if owners and (not owners & uids or owners <= going):
+                self.mark(each)
+        for key, each in [*self.objects.items()]:
+            if "deletionTimestamp" in each["metadata"] and key[0] != "Pod" and not self._owned(each):
+                del self.objects[key]
+
+    def kubelet(self) -> None:
+        """Every pod does its next step but ending: started, ready; a pod that is to go is gone."""
+        for key, pod in [*self.objects.items()]:
+            if key[0] != "Pod":
+                continue
+            if "deletionTimestamp" in pod["metadata"]:
+                if is_driver(pod) and pod["status"]["phase"] == "Running":
+                    self.end(pod, 130)
+                del self.objects[key]
+            elif pod["status"]["phase"] == "Pending":
+                state = {"running": {"startedAt": self.stamp()}}
+                pod["status"] = {
+                    "phase": "Running",
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                    "containerStatuses": [{"name": "any", "ready": True, "image": "any", "state": state}],
+                }
+                self.touch(pod)
+
+    def jobs(self) -> None:
+        """The Job controller: makes the pod, replaces it only once it has failed by disruption, tells the end."""
+        for job in self.find("Job"):
+            if "deletionTimestamp" in job["metadata"] or job.get("status", {}).get("conditions"):
+                continue
+            pods = [pod for pod in self._owned(job) if pod["kind"] == "Pod"]
+            if any(pod["status"]["phase"] not in {"Succeeded", "Failed"} for pod in pods):
+                continue
+            counted = [pod for pod in pods if not pod["status"].get("conditions")]
+            if counted:
+                kind = "Complete" if counted[0]["status"]["phase"] == "Succeeded" else "Failed"
+                job["status"] = {"conditions": [{"type": kind, "status": "True", "reason": "BackoffLimitExceeded"}]}
+                self.touch(job)
+                continue
+            template = job["spec"]["template"]
+            labels = template["metadata"]["labels"] | {"batch.kubernetes.io/job-name": job["metadata"]["name"]}
+            self.pod(job, f"{job['metadata']['name']}-{self.count}", labels)
+
+    def dask(self) -> None:
+        """dask-kubernetes: makes the pods of each cluster."""
+        for cluster in self.find("DaskCluster"):
+            name = cluster["metadata"]["name"]
+            if (
+                "deletionTimestamp" in cluster["metadata"]
+                or ("DaskWorkerGroup", names.group_name(name)) in self.objects
+            ):
+                continue
+            replicas = cluster["spec"]["worker"]["replicas"]
+            labels = cluster["metadata"]["labels"] | {names.DASK_CLUSTER: name}
+            group = {"kind": "DaskWorkerGroup", "spec": {"worker": {"replicas": replicas}},
+                     "metadata": {"name": names.group_name(name), "ownerReferences": [_reference(cluster)]}}  # fmt: skip
+            self.create(group)
+            self.pod(cluster, f"{name}-scheduler-x", labels | {names.DASK_COMPONENT: "scheduler"})
+            for number in range(replicas):
+                self.pod(cluster, f"{name}-default-worker-{number}", labels | {names.DASK_COMPONENT: "worker"})
+
+    def pod(self, owner: Object, name: str, labels: Object) -> None:
+        metadata = {"name": name, "labels": labels, "ownerReferences": [_reference(owner)]}
+        self.create({"kind": "Pod", "metadata": metadata, "spec": {"containers": [{}]}, "status": {"phase": "Pending"}})
+        assert len(self.live_drivers()) <= 1, "two drivers live"
+
+    def live_drivers(self) -> list[Object]:
+        return [pod for pod in self.find("Pod") if is_driver(pod) and pod["status"]["phase"] in {"Pending", "Running"}]
+
+    def end(self, pod: Object, code: int, **told: Any) -> None:
+        """The driver's container ends with `code`, having written its termination message."""
+        message = json.dumps({"code": code, **told})
+        ended = {"exitCode": code, "message": message, "finishedAt": self.stamp()}
+        pod["status"] = {
+            "phase": "Failed" if code else "Succeeded",
+            "containerStatuses": [{"name": "driver", "state": {"terminated": ended}}],
+        }
+        self.ends.append(code)
+        self.touch(pod)
+
+    def disrupt(self, pod: Object) -> None:
+        """A node is drained of the driver."""
+        self.end(pod, 143)
+        pod["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+
+    def _owned(self, owner: Object) -> list[Object]:
+        uid = owner["metadata"]["uid"]
+        return [
+            each
+            for each in self.objects.values()
+            if any(reference["uid"] == uid for reference in each["metadata"].get("ownerReferences", ()))
+        ]
+
+
+def is_driver(pod: Object) -> bool:
+    return bool(pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "driver")
+
+
+def _reference(owner: Object) -> Object:
+    return {"kind": owner["kind"], "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"]}
+
+
+def _answer(status: int, body: Object) -> Any:
+    return SimpleNamespace(status=status, data=json.dumps(body).encode())
