@@ -1,0 +1,87 @@
+"""What a driver tells while it runs and when it ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scoremill.cli.driver_progress import NOTE_LENGTH, NOTES, Figures
+from scoremill.cli.termination import LIMIT, as_message, exit_code, failed
+from scoremill.errors import BudgetError, ScoremillError, UsageError
+from scoremill.execute import events
+
+LONG = "".join(chr(0x1F600 + at % 64) for at in range(3000)) + '"\n\0' * 2000
+
+
+@pytest.mark.parametrize(
+    ("message", "mend", "failures"),
+    [
+        ("short", None, 0),
+        (LONG, None, 0),
+        ("short", LONG, 0),
+        (LONG, LONG, 0),
+        ("short", "mend", 200),
+        (LONG, LONG, 200),
+    ],
+)
+def test_a_last_word_is_json_that_kubernetes_does_not_cut(message: str, mend: str | None, failures: int) -> None:
+    found = [{"uri": f"s3://b/{at}.csv", "message": "x" * 200} for at in range(failures)]
+    data = as_message(failed(UsageError(message, mend), found))
+    told = json.loads(data)
+    assert len(data) < LIMIT
+    assert told["code"] == 2 and told["message"][:20] == message[:20]
+    assert told.get("failures", []) == found[: len(told.get("failures", []))]
+    if failures and message == "short":
+        assert len(told["failures"]) > 10
+    assert len(found) == failures, "what was given is left alone"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BudgetError("m"), 4),
+        (ScoremillError("m"), 1),
+        (KeyboardInterrupt(), 130),
+        (SystemExit(9), 9),
+        (SystemExit("words"), 1),
+        (SystemExit(0), 1),
+        (ZeroDivisionError("m"), 1),
+    ],
+)
+def test_every_end_has_its_code(error: BaseException, code: int) -> None:
+    told = failed(error, [])
+    assert (exit_code(error), told["code"]) == (code, code)
+    assert told["message"] and told["error"] == type(error).__name__
+
+
+def test_speed_and_rest_are_of_this_run() -> None:
+    now = [100.0]
+    figures = Figures(3, clock=lambda: now[0])
+    assert figures.progress().fields().keys() == {"attempt", "notes", "updateTime"}
+    figures.take(events.Started(partitions=10, done=4, rows_done=400, bytes=0, estimated_rows=900))
+    begun = figures.progress()
+    assert begun.rows_per_second is None and begun.eta_seconds is None and begun.progress_time is not None
+    now[0] += 20
+    figures.take(events.Progress(partitions=6, rows=600, rejected=1, bytes=0, workers=2))
+    told = figures.progress().fields()
+    assert told["partitions"] == {"total": 10, "done": 6} and told["summary"] == "6/10"
+    assert told["rows"] == {"total": 900, "done": 600, "rejected": 1}
+    assert (told["rowsPerSecond"], told["etaSeconds"], told["workers"]) == (10.0, 40.0, 2)
+
+
+def test_rows_done_are_never_more_than_there_are() -> None:
+    figures = Figures(1)
+    figures.take(events.Started(partitions=2, done=0, rows_done=0, bytes=0, estimated_rows=10))
+    figures.take(events.Progress(partitions=1, rows=30, rejected=0, bytes=0, workers=1))
+    assert figures.progress().fields()["rows"]["total"] == 30
+
+
+def test_the_last_notes_are_kept_and_cut() -> None:
+    figures = Figures(1)
+    for at in range(NOTES + 5):
+        figures.take(events.Note(f"{at} " + "x" * 2000))
+    figures.take(events.Retrying(number=7, attempt=1, seconds=2.0, reason="the store is slow"))
+    notes = figures.progress().notes
+    assert len(notes) == NOTES and notes[-1] == "partition 7: the store is slow"
+    assert max(map(len, notes)) == NOTE_LENGTH
