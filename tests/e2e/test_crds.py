@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client, config, watch
 
 from scoremill.spec import JobSpec, crd
 from scoremill.spec.schedule import ScheduleSpec
 
 Object = dict[str, Any]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 JOB: Object = {
     "model": {"uri": "s3://models/tip"},
@@ -145,6 +148,11 @@ class Kind:
         return {each["name"]: (cell, each["priority"]) for each, cell in zip(columns, row["cells"], strict=True)}
 
 
+def _spec_in(path: Path) -> Object:
+    spec: Object = yaml.safe_load(path.read_text())["spec"]
+    return spec
+
+
 @pytest.fixture(scope="module")
 def group(kubeconfig: Path) -> Iterator[str]:
     """The group under which both definitions are installed."""
@@ -209,7 +217,10 @@ def refusal(error: pytest.ExceptionInfo[client.ApiException]) -> str:
     return str(json.loads(error.value.body)["message"])
 
 
-@pytest.mark.parametrize("spec", [JOB, FULL], ids=["small", "full"])
+SPECS = {"small": JOB, "full": FULL} | {path.parent.name: _spec_in(path) for path in EXAMPLES.glob("*/job.yaml")}
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 def test_a_job_is_taken_and_means_what_it_meant(jobs: Kind, spec: Object) -> None:
     stored = jobs.create(spec)["spec"]
     assert JobSpec.model_validate(stored) == JobSpec.model_validate(spec)

@@ -1,10 +1,6 @@
 """The CustomResourceDefinitions, made from the models: what `kubectl apply` takes, shows and explains.
 
-A field that is added to v1alpha1 later gets no default here: the API server would write it into what it holds already,
-and the hash of the spec would no longer be the one that a running job began with.
-
-No scale subresource: the number of workers is a range, fixed once a job has begun, and Dask's own autoscaler moves in it.
-No `all` among the categories: `kubectl delete all --all` should not take a night's scoring with it.
+What is chosen and why: docs/design/0008-operator.md, Definitions.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class ScheduleStatus(Status):
     """What is known of a schedule; the operator writes it."""
 
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Invalid, and kstatus' Reconciling and Stalled."""
+    """Invalid, Scheduled (True while no due run is held up), and kstatus' Stalled."""
     observed_generation: Count | None = None
     """The generation of the spec that was looked at."""
     last_schedule_time: Time | None = None

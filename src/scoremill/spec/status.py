@@ -73,10 +73,13 @@ class Reason(StrEnum):
     BACKOFF = "Backoff", "An attempt failed, and the next one waits for its time."
     SUSPEND_ASKED = "SuspendAsked", "`suspend` is true."
     SUSPENDING = "Suspending", "Driver and cluster are about to go, since `suspend` is true."
-    NOT_SUSPENDED = "NotSuspended", "`suspend` is false."
     VALID = "Valid", "The spec is one that the operator understands."
-    UNCHANGED = "Unchanged", "The spec is the one that the job began with."
     FINISHED = "Finished", "The job is complete or has failed: nothing more will happen."
+
+    IDLE = "Idle", "Of a schedule: no run is due."
+    SUSPENDED = "Suspended", "Of a schedule: `suspend` is true, and no run begins."
+    JOB_ALREADY_ACTIVE = "JobAlreadyActive", "Of a schedule: a run is due, and the last one has not ended."
+    MISSED_DEADLINE = "MissedDeadline", "Of a schedule: a run was not begun within `startingDeadlineSeconds`."
 
 
 REASON_OF_CODE = {
@@ -262,7 +265,7 @@ class JobStatus(Status):
     failures: Count | None = None
     """Attempts that count against `retry.backoffLimit`."""
     retry_time: Time | None = None
-    """When the next attempt begins."""
+    """When the next attempt begins, or the present one began if it is not the first."""
     start_time: Time | None = None
     """When the first attempt began, or the first since the last resume."""
     running_time: Time | None = None
