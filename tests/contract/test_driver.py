@@ -211,3 +211,13 @@ def test_persist_reads_the_input_into_the_cluster_once_for_all_attempts(spec, tm
         assert (code, last["rows"]["scored"]) == (0, 2000), err
         assert "into the memory of the cluster" not in err
     assert verify(str(tmp_path / "again")).totals.scored == 2000
+
+
+@pytest.mark.parametrize(
+    "command", [["job", "list"], ["job", "status", "x"], ["job", "cancel", "x"], ["schedule", "list"]]
+)
+def test_a_kubernetes_without_our_kinds_is_told_as_that(command, spec, tmp_path):
+    with serving(spec) as api:
+        code, out, err = run(*command, environment={"KUBECONFIG": str(api.kubeconfig(tmp_path))})
+    assert (code, out) == (6, "")
+    assert "this Kubernetes has no scoring" in err and "Install scoremill's chart" in err
