@@ -44,7 +44,13 @@ FULL: Object = {
         "until": "2026-11-21T03:00:00Z",
         "storage": {"endpoint": "http://minio:9000", "options": {"region": "eu", "use_ssl": False, "tries": 3}},
     },
-    "output": {"uri": "s3://scores/tips", "columns": {"True": "tip"}, "threshold": 0.25, "dtype": "float32"},
+    "output": {
+        "uri": "s3://scores/tips",
+        "columns": {"True": "tip"},
+        "threshold": 0.25,
+        "dtype": "float32",
+        "rowsPerFile": None,
+    },
     "errors": {"maxRows": 10, "maxFraction": None},
     "storage": {"anonymous": True},
     "cluster": {

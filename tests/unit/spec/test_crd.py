@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scoremill.spec import JobSpec, crd
 from scoremill.spec.schedule import ScheduleSpec
+from scoremill.spec.structural import structural
 from scoremill.units import format_bytes, parse_bytes
 
 FILES = Path(__file__).parents[3] / "helm" / "scoremill" / "files" / "crds"
@@ -118,7 +119,7 @@ def with_empty(value, path):
     return value
 
 
-JOB_SCHEMA = crd.structural(JobSpec)
+JOB_SCHEMA = structural(JobSpec, crd.RULES)
 
 
 @pytest.mark.parametrize("path", [(), *optional_objects(JOB_SCHEMA)], ids=".".join)
@@ -128,7 +129,7 @@ def test_a_job_means_the_same_with_the_defaults_written_out(path):
 
 
 def test_a_schedule_means_the_same_with_the_defaults_written_out():
-    schema = crd.structural(ScheduleSpec)
+    schema = structural(ScheduleSpec, crd.RULES)
     assert defaulted(SCHEDULE, schema)["concurrencyPolicy"] == "Forbid"
     assert ScheduleSpec.model_validate(defaulted(SCHEDULE, schema)) == ScheduleSpec.model_validate(SCHEDULE)
 
@@ -150,7 +151,7 @@ def test_no_budget_can_be_asked_for_although_one_is_the_default():
 
 def test_templates_are_kept_as_they_are():
     template = JOB_SCHEMA["properties"]["cluster"]["properties"]["template"]
-    spec = crd.structural(ScheduleSpec)["properties"]["jobTemplate"]["properties"]["spec"]
+    spec = structural(ScheduleSpec, crd.RULES)["properties"]["jobTemplate"]["properties"]["spec"]
     for schema in (template, spec):
         assert schema["type"] == "object"
         assert schema["x-kubernetes-preserve-unknown-fields"] is True
