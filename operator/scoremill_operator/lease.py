@@ -25,6 +25,7 @@ class Lease:
 
     def __init__(self, kube: Kube, name: str, identity: str) -> None:
         self._kube, self._name, self._identity = kube.hurried(_CALL_SECONDS), name, identity
+        self._is_anothers = False
         self._seen: tuple[str, float] = ("", 0.0)
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -43,7 +44,9 @@ class Lease:
         return False
 
     def keep(self, lost: Callable[[], None]) -> None:
-        """Renews it in a thread of its own until `stop`; calls `lost` once where that has failed for too long."""
+        """Renews it in a thread of its own until `stop`; calls `lost` once where that has failed for too long, or another
+        holds it.
+        """
         self._thread = threading.Thread(target=self._keep, args=[lost], name="lease", daemon=True)
         self._thread.start()
 
@@ -66,7 +69,7 @@ class Lease:
     def _keep(self, lost: Callable[[], None]) -> None:
         assert self.renewed is not None
         while not self._stopped.wait(RETRY_SECONDS):
-            if not self._try() and time.monotonic() - self.renewed > RENEW_SECONDS:
+            if not self._try() and (self._is_anothers or time.monotonic() - self.renewed > RENEW_SECONDS):
                 lost()
                 return
 
@@ -89,9 +92,9 @@ class Lease:
         version, spec = there["metadata"]["resourceVersion"], there["spec"]
         if self._seen[0] != version:
             self._seen = (version, time.monotonic())
-        holder = spec.get("holderIdentity")
         promised = spec.get("leaseDurationSeconds") or LEASE_SECONDS
-        return holder in {None, "", self._identity} or time.monotonic() - self._seen[1] > promised
+        self._is_anothers = spec.get("holderIdentity") not in {None, "", self._identity}
+        return not self._is_anothers or time.monotonic() - self._seen[1] > promised
 
     def _create(self) -> bool:
         made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}}

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Collection, Hashable, Mapping
 from typing import Any, NamedTuple
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+disable_created_metrics()
 JOBS = Gauge("scoremill_jobs", "ScoringJobs by phase.", ["phase"])
 ROWS = Counter("scoremill_rows", "Rows that jobs have worked through.")
 REJECTED = Counter("scoremill_rejected_rows", "Rows that jobs have rejected.")
