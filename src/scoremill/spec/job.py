@@ -16,8 +16,6 @@ from .output import Errors, Output
 from .storage import Storage
 
 API_VERSION = "scoremill.dev/v1alpha1"
-OPERATOR = "scoremill.dev/operator"
-"""The `managedBy` of jobs that scoremill's own operator runs."""
 
 
 class Metadata(Spec):
@@ -73,10 +71,6 @@ class JobSpec(Spec):
     """Whether the job waits, holding nothing."""
     managed_by: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Who runs the job on Kubernetes; scoremill's operator where it is not given or `scoremill.dev/operator`."""
-
-    @property
-    def is_managed_by_operator(self) -> bool:
-        return self.managed_by in {None, OPERATOR}
 
     @property
     def model_storage(self) -> Storage:
