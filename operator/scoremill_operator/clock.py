@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
+from itertools import dropwhile, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -12,7 +12,9 @@ from cronsim import CronSim, CronSimError
 MOST = 100
 """Missed times that are counted."""
 _SHIFT = timedelta(hours=4)
-"""More than any clock is ever set back: what it shows says that much too little."""
+"""More than any clock is ever set back: cronsim begins before, where what the clock shows is no riddle."""
+_SPANS = (timedelta(hours=2), timedelta(days=8), timedelta(days=400), timedelta(days=365_000))
+"""How far back to look, so that a line of every minute is not followed through a year."""
 _NAMED = {
     "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
     "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
@@ -31,13 +33,18 @@ class Clock:
 
     def next(self, after: datetime) -> datetime | None:
         """The first time after `after`; None where there is none in fifty years."""
-        return next((time for time in self._times(after) if time > after), None)
+        return next(self._times(after), None)
 
     def missed(self, after: datetime, now: datetime) -> list[datetime]:
-        """Those after `after` that are not after `now`, the latest first; at most one more than MOST."""
-        past = (time for time in self._times(now + _SHIFT, back=True) if time <= now)
-        return list(islice(takewhile(lambda time: time > after, past), MOST + 1))
+        """Those after `after` that are not after `now`, the latest first; MOST and more where there were more."""
+        found: list[datetime] = []
+        for span in _SPANS:
+            start = max(after, now - span)
+            found = list(takewhile(lambda time: time <= now, self._times(start)))
+            if len(found) > MOST or start == after:
+                break
+        return found[::-1]
 
-    def _times(self, start: datetime, *, back: bool = False) -> Iterator[datetime]:
-        times = CronSim(self._line, start.astimezone(self._zone), reverse=back)
-        return (time.astimezone(UTC) for time in times)
+    def _times(self, after: datetime) -> Iterator[datetime]:
+        times = CronSim(self._line, (after - _SHIFT).astimezone(self._zone))
+        return dropwhile(lambda time: time <= after, (time.astimezone(UTC) for time in times))
