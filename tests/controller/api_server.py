@@ -29,7 +29,7 @@ class CrashError(BaseException):
     """The process that calls ends here."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Server:
     """Objects by kind and name, the time, and what is to befall the next calls."""
 
@@ -39,6 +39,8 @@ class Server:
     calls: list[tuple[str, str]] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     """Exit codes of drivers, in their order."""
+    deleted: list[tuple[str, str | None]] = field(default_factory=list)
+    """Kinds of which the operator had one go, and the phase that was stored by then."""
     count: int = 0
 
     # --- calls
@@ -141,6 +143,8 @@ class Server:
             return 404, {}
         if options.get("preconditions", {}).get("uid", found["metadata"]["uid"]) != found["metadata"]["uid"]:
             return 409, {"reason": "Conflict"}
+        (job,) = self.find("ScoringJob")
+        self.deleted.append((kind, job.get("status", {}).get("phase")))
         self.mark(found)
         return 200, {}
 

@@ -52,8 +52,10 @@ class Operator(RuleBasedStateMachine):
         workers=st.sampled_from([1, 3, {"min": 0, "max": 4}]),
         on_failure=st.sampled_from(["Keep", "Delete"]),
         active=st.sampled_from([None, 3000]),
+        last=st.sampled_from([0, 0, 3, 5, 6]),
     )
-    def apply_a_job(self, workers: Any, on_failure: str, active: int | None) -> None:
+    def apply_a_job(self, workers: Any, on_failure: str, active: int | None, last: int) -> None:
+        self.last = last
         self.server.create({
             "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": JOB},
             "spec": {
@@ -105,20 +107,21 @@ class Operator(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.server.now += dt.timedelta(seconds=seconds)
 
-    @rule()
-    def garbage_is_collected(self) -> None:
+    @rule(part=st.sampled_from(["collect", "jobs", "dask", "kubelet"]))
+    def one_of_the_others_works(self, part: str) -> None:
+        getattr(self.server, part)()
+
+    @rule(times=st.integers(1, 6))
+    def all_work(self, times: int) -> None:
+        for _ in range(times):
+            self.look([])
+            self.work()
+            self.the_end_is_true_and_for_ever()
+
+    def work(self) -> None:
         self.server.collect()
-
-    @rule()
-    def jobs_are_controlled(self) -> None:
-        self.server.jobs()
-
-    @rule()
-    def dask_kubernetes_works(self) -> None:
         self.server.dask()
-
-    @rule()
-    def kubelets_work(self) -> None:
+        self.server.jobs()
         self.server.kubelet()
 
     def drivers(self, phase: str = "Running") -> list[Any]:
@@ -142,17 +145,15 @@ class Operator(RuleBasedStateMachine):
         self.job.setdefault("status", {})["progress"] = progress
         self.server.touch(self.job)
 
-    @precondition(lambda self: self.server.find("Job"))
-    @rule()
-    def somebody_deletes_the_driver(self) -> None:
-        self.server.mark(self.server.find("Job")[-1])
-
     @precondition(lambda self: self.server.find("DaskCluster"))
-    @rule()
-    def somebody_deletes_the_cluster(self) -> None:
-        self.server.mark(self.server.find("DaskCluster")[0])
+    @rule(kind=st.sampled_from(["Job", "DaskCluster"]))
+    def somebody_deletes_a_child(self, kind: str) -> None:
+        for found in self.server.find(kind)[-1:]:
+            self.server.mark(found)
 
-    @precondition(lambda self: self.job and not self.job["spec"].get("suspend"))
+    @precondition(
+        lambda self: self.phase in {"Starting", "Running", "Retrying"} and not self.job["spec"].get("suspend")
+    )
     @rule()
     def suspend(self) -> None:
         self.job["spec"]["suspend"] = True
@@ -188,6 +189,11 @@ class Operator(RuleBasedStateMachine):
                 assert 0 in self.server.ends
 
     @invariant()
+    def nothing_is_torn_down_before_the_status_says_so(self) -> None:
+        for kind, phase in self.server.deleted:
+            assert phase in {*ENDS, "Suspending", "Retrying"}, kind
+
+    @invariant()
     def attempts_are_bounded(self) -> None:
         status = (self.job or {}).get("status", {})
         assert status.get("failures", 0) <= BACKOFF_LIMIT + 1
@@ -205,12 +211,11 @@ class Operator(RuleBasedStateMachine):
     def settle(self) -> None:
         if self.job is None:
             return
-        for _ in range(120):
+        for _ in range(200):
             again = self.look([])
-            for work in (self.server.collect, self.server.dask, self.server.jobs, self.server.kubelet):
-                work()
+            self.work()
             if self.drivers() and self.phase == "Running":
-                self.server.end(self.drivers()[0], 0, rows={"total": 3, "scored": 3, "rejected": 0})
+                self.server.end(self.drivers()[0], self.last)
             self.the_end_is_true_and_for_ever()
             if self.is_settled():
                 break
@@ -229,5 +234,5 @@ class Operator(RuleBasedStateMachine):
 
 TestOperator = Operator.TestCase
 TestOperator.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
