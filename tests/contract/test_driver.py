@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,10 @@ from tests.support.jobs import command, run, trip_bundle, trips
 from tests.support.slow import SECONDS, slow_bundle, slow_rows
 
 Last = dict[str, Any]
+LOCAL: dict[str, Any] = {
+    "n_workers": 1, "threads_per_worker": 1, "memory_limit": "1GiB", "dashboard_address": "127.0.0.1:0",
+    "host": "127.0.0.1",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +173,18 @@ def test_inputs_that_do_not_fit_end_with_3_and_are_listed(spec, tmp_path):
     assert last["failures"][0]["uri"].endswith("in.csv")
 
 
-def test_sigterm_keeps_what_is_done_and_lets_the_next_driver_in_at_once(tmp_path):
+@pytest.fixture(params=["in-process", "a scheduler"])
+def slow_place(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Where a run takes its time."""
+    slow = {SECONDS: "0.02"}
+    if request.param == "in-process":
+        yield slow
+        return
+    with LocalCluster(**LOCAL, env=slow) as cluster:
+        yield {"SCOREMILL_CLUSTER": cluster.scheduler_address}
+
+
+def test_sigterm_keeps_what_is_done_and_lets_the_next_driver_in_at_once(slow_place, tmp_path):
     (tmp_path / "in.csv").write_bytes(slow_rows(1500, {}))
     spec = {
         "model": {"uri": slow_bundle(tmp_path)},
@@ -179,27 +193,22 @@ def test_sigterm_keeps_what_is_done_and_lets_the_next_driver_in_at_once(tmp_path
     }
     with serving(spec) as api:
         pod = Pod(api, tmp_path)
-        with pod.running(**{SECONDS: "0.02"}) as process:
+        with pod.running(**slow_place) as process:
             api.wait_for_partitions(1)
-            begun = time.monotonic()
             process.send_signal(signal.SIGTERM)
             _, err = process.communicate(timeout=30)
-            assert time.monotonic() - begun < 30
         assert process.returncode == 130, err
         assert pod.last()["code"] == 130
         assert "Traceback" not in err
         done = api.statuses[-1]["progress"]["partitions"]["done"]
-        begun = time.monotonic()
         code, last, err = pod.run()
-        assert time.monotonic() - begun < 20, "the lease was not given back"
     assert (code, last["rows"]["scored"]) == (0, 1500), err
     assert f"going on: {done} of " in err
+    assert "waiting:" not in err, "the lease was not given back"
 
 
 def test_persist_reads_the_input_into_the_cluster_once_for_all_attempts(spec, tmp_path, bundle):
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, memory_limit="1GiB", dashboard_address="127.0.0.1:0", host="127.0.0.1"
-    ) as cluster:
+    with LocalCluster(**LOCAL) as cluster:
         place = {"SCOREMILL_CLUSTER": cluster.scheduler_address}
         with serving({**spec, "persist": True}) as api:
             code, last, err = Pod(api, tmp_path).run(**place)
