@@ -1,0 +1,108 @@
+"""A custom resource in, its children out: children/*.yaml hold both."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scoremill.deploy import Certificates, child_of, driver_job, job_autoscaler, job_cluster
+from scoremill.naming import spec_hash
+from scoremill.spec import parse_job
+
+CASES = sorted((Path(__file__).parent / "children").glob("*.yaml"))
+IMAGE = "ghcr.io/scoremill/runner:1.2.3"
+LONGEST = "a.b-" * 63 + "z"
+
+
+def children(job: dict[str, Any], seconds: int | None = None) -> list[dict[str, Any]]:
+    """All children of the job's first attempt, as the operator makes them."""
+    spec = parse_job(job).spec
+    before = job_cluster(job, spec, IMAGE, lambda *_: Certificates("ca", "certificate", "key"))
+    scaler = job_autoscaler(job, spec, {**before[-1], "metadata": {**before[-1]["metadata"], "uid": "uid-of-cluster"}})
+    driver = driver_job(job, spec, 1, IMAGE, resources={}, seconds=seconds)
+    return [*before, *([scaler] if scaler else []), driver]
+
+
+def resource(name: str = "tips-2009", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob",
+        "metadata": {"name": name, "namespace": "ml", "uid": "0b5c0f5e-7a39-4f0e-8f0b-5a3f9c1d2e3f"},
+        "spec": {"model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"]},
+                 "output": {"uri": "s3://out/tips"}, **spec},
+    }  # fmt: skip
+
+
+def named(made: list[dict[str, Any]]) -> list[str]:
+    return [f"{each['kind']} {each['metadata']['name']}" for each in made]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_a_job_becomes_these_children(case: Path) -> None:
+    content = yaml.safe_load(case.read_text())
+    made = children(content["job"], content.get("seconds"))
+    assert named(made) == content["order"]
+    by_name = dict(zip(named(made), made, strict=True))
+    for each in content["made"]:
+        assert by_name[named([each])[0]] == each
+
+
+@pytest.mark.parametrize("name", ["a", "2009", "2009-tips", "a.b.c", LONGEST, "x" * 253, "9" * 253])
+def test_names_and_labels_are_within_limits_and_hold_the_whole_name(name: str) -> None:
+    for each in children(resource(name, cluster={"workers": {"min": 0, "max": 2}})):
+        metadata = each["metadata"]
+        assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", metadata["name"]) and len(metadata["name"]) <= 63
+        assert all(len(value) <= 63 for value in metadata["labels"].values())
+        assert metadata["labels"]["scoremill.dev/job"] == child_of(resource(name))
+        assert metadata["annotations"]["scoremill.dev/job-name"] == name
+
+
+def test_a_job_made_again_has_other_children() -> None:
+    again = resource()
+    again["metadata"]["uid"] = "another"
+    assert not {*named(children(resource()))} & {*named(children(again))}
+    assert child_of(resource("a.b")) != child_of(resource("a-b"))
+
+
+def test_all_go_with_the_job_but_the_autoscaler_which_goes_with_the_cluster() -> None:
+    for each in children(resource(cluster={"workers": {"min": 1, "max": 2}})):
+        (owner,) = each["metadata"]["ownerReferences"]
+        assert owner["uid"] == ("uid-of-cluster" if each["kind"] == "DaskAutoscaler" else resource()["metadata"]["uid"])
+
+
+def test_the_driver_may_read_its_own_job_and_write_its_status_and_nothing_else() -> None:
+    (role,) = [each for each in children(resource()) if each["kind"] == "Role"]
+    assert {tuple(rule["resourceNames"]) for rule in role["rules"]} == {("tips-2009",)}
+    granted = {(rule["resources"][0], *rule["verbs"]) for rule in role["rules"]}
+    assert granted == {("scoringjobs", "get"), ("scoringjobs/status", "patch")}
+
+
+def test_the_account_of_the_buckets_is_the_drivers_too() -> None:
+    made = children(resource(cluster={"serviceAccount": "reader"}))
+    assert "ServiceAccount" not in {each["kind"] for each in made}
+    (binding,) = [each for each in made if each["kind"] == "RoleBinding"]
+    assert [subject["name"] for subject in binding["subjects"]] == ["reader"]
+    assert made[-1]["spec"]["template"]["spec"]["serviceAccountName"] == "reader"
+
+
+def test_the_driver_is_placed_as_the_scheduler_is_and_has_the_workers_environment() -> None:
+    pod = {"imagePullSecrets": [{"name": "registry"}], "tolerations": [{"operator": "Exists"}]}
+    job = resource(
+        cluster={"template": {"spec": {"scheduler": {"spec": pod}}}, "env": {"AWS_ENDPOINT_URL": "http://minio"}},
+        credentials={"secretRef": {"name": "keys"}},
+    )
+    made = children(job)[-1]["spec"]["template"]["spec"]
+    assert {key: made[key] for key in pod} == pod
+    (container,) = made["containers"]
+    assert {"name": "AWS_ENDPOINT_URL", "value": "http://minio"} in container["env"]
+    assert {"name": "SCOREMILL_SPEC", "value": spec_hash(job["spec"])} in container["env"]
+    assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
+
+
+def test_the_driver_is_not_taken_for_a_part_of_the_cluster() -> None:
+    driver = children(resource())[-1]["spec"]["template"]["metadata"]["labels"]
+    assert driver["scoremill.dev/cluster"] == child_of(resource()), "the cluster's policies let it in"
+    assert driver["app.kubernetes.io/managed-by"] != "scoremill" and "dask.org/component" not in driver
