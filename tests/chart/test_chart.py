@@ -13,6 +13,8 @@ from scoremill.deploy import names, policy
 from scoremill.deploy.cluster import dask_cluster
 from scoremill.kube import KINDS
 from scoremill.spec import Cluster, Credentials
+from scoremill_operator import rules
+from scoremill_operator.__main__ import options
 from tests.chart.conftest import EVERYWHERE, Object, Render
 from tests.chart.schemas import FILE, write_schemas
 from tests.chart.tools import tool
@@ -85,20 +87,56 @@ def test_values_that_nothing_reads_are_refused(render: Render, setting: str, sai
     assert said in refused.value.stderr
 
 
-def test_drivers_may_do_what_the_commands_do(render: Render) -> None:
-    (role,) = (
-        each for each in of_kind(render(*EVERYWHERE), "ClusterRole") if each["metadata"]["name"].endswith("driver")
-    )
-    allowed = {
+def rights(role: Object) -> set[tuple[str, str, str]]:
+    """Group, resource and verb of all that a role allows."""
+    return {
         (group, resource, verb)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    for prefix, plural in KINDS.values():
-        group = prefix.split("/")[2] if prefix.startswith("/apis/") else ""
-        assert (group, plural, "list") in allowed
+
+
+def test_drivers_may_do_what_the_commands_do(render: Render) -> None:
+    (role,) = (
+        each for each in of_kind(render(*EVERYWHERE), "ClusterRole") if each["metadata"]["name"].endswith("driver")
+    )
+    allowed = rights(role)
+    for kind in {*KINDS} - {"ServiceAccount", "Role", "RoleBinding", "Lease"}:
+        prefix, plural = KINDS[kind]
+        assert (prefix.split("/")[2] if prefix.startswith("/apis/") else "", plural, "list") in allowed
+
+
+def test_the_operator_may_do_what_its_rules_say_and_no_more(render: Render) -> None:
+    roles = of_kind(render(), "Role")
+    its = [role for role in roles if "mill-scoremill-operator" in role["metadata"]["name"]]
+    assert [rule for role in its for rule in role["rules"]] == rules.as_role(rules.RULES + rules.LEASE_RULES)
+    (everywhere,) = (
+        each for each in of_kind(render(*EVERYWHERE), "ClusterRole") if each["metadata"]["name"].endswith("operator")
+    )
+    assert everywhere["rules"] == rules.as_role(rules.RULES + rules.CLUSTER_RULES)
+
+
+def operators_pod(objects: list[Object]) -> Object:
+    (found,) = (
+        each for each in of_kind(objects, "Deployment") if each["metadata"]["name"].endswith("scoremill-operator")
+    )
+    pod: Object = found["spec"]["template"]["spec"]
+    return pod
+
+
+def test_the_operators_arguments_are_those_that_it_takes(render: Render) -> None:
+    (container,) = operators_pod(render(*ALL_VALUES))["containers"]
+    asked = options([each.replace("$(POD_NAMESPACE)", "science") for each in container["args"]])
+    assert asked.namespace == ["science"]
+    assert asked.image.startswith("registry.example/runner@sha256:")
+    assert asked.driver_resources == {"limits": {"memory": "2Gi"}}
+    assert asked.workers == 8
+    (probe,) = {container[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")}
+    assert {probe: asked.port} == {port["name"]: port["containerPort"] for port in container["ports"]}
+    (everywhere,) = operators_pod(render(*EVERYWHERE))["containers"]
+    assert options(everywhere["args"]).all_namespaces
 
 
 def clusters_template(objects: list[Object]) -> dict[str, Any]:
@@ -144,8 +182,10 @@ def test_default_template_changes_nothing_but_image_and_account(render: Render) 
 
 def test_policies_speak_of_the_same_pods_and_ports_as_those_of_a_cluster(render: Render) -> None:
     objects = render()
-    (operator,) = of_kind(objects, "Deployment")
-    (egress,) = (each["spec"]["egress"] for each in of_kind(objects, "NetworkPolicy") if "egress" in each["spec"])
+    (operator,) = (each for each in of_kind(objects, "Deployment") if "dask" in each["metadata"]["name"])
+    (egress,) = (
+        each["spec"]["egress"] for each in of_kind(objects, "NetworkPolicy") if "dask" in each["metadata"]["name"]
+    )
     labels = operator["spec"]["template"]["metadata"]["labels"]
     assert labels["app.kubernetes.io/name"] == policy.OPERATOR
     assert egress[1]["to"][0]["podSelector"]["matchLabels"] == {names.DASK_COMPONENT: "scheduler"}

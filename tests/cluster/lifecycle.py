@@ -40,7 +40,7 @@ def _given(kubeconfig: Path) -> State:
         raise NoClusterError(f"the cluster of {kubeconfig} cannot be used: {trouble}")
     dask.check(kubeconfig)
     s3, gcs = _stores(nodes.address_towards(kubeconfig))
-    return State(NAME, str(kubeconfig), None, None, s3, gcs, None, images.RUNNER_IMAGE)
+    return State(NAME, str(kubeconfig), None, None, s3, gcs, None, images.RUNNER_IMAGE, images.OPERATOR_IMAGE)
 
 
 def _kind() -> State:
@@ -52,11 +52,11 @@ def _kind() -> State:
         environment, host, node, base = dict(os.environ), os.environ.get("DOCKER_HOST"), machine.PUBLISHED_NODE, None
     nodes.create(node, environment)
     s3, gcs = _stores(network.gateway(environment))
-    runner, operator = images.project(base, environment)
+    runner, operator, dask_operator = images.project(base, environment)
     with step("give them to the nodes", "2 s where they have them, else 40 s"):
-        nodes.load([runner, operator], environment)
-    dask.install(KUBECONFIG, operator)
-    return State(NAME, str(KUBECONFIG), NAME, host, s3, gcs, base, runner)
+        nodes.load([runner, operator, dask_operator], environment)
+    dask.install(KUBECONFIG, dask_operator)
+    return State(NAME, str(KUBECONFIG), NAME, host, s3, gcs, base, runner, operator)
 
 
 def _private() -> bool:

@@ -39,7 +39,9 @@ class State:
     base_image: str | None
     """What images are built from here: Debian with Python; None where `python:3.11-slim` can be pulled."""
     runner: str | None
-    """The project's image as its nodes have it."""
+    """The image of driver, scheduler and workers as its nodes have it."""
+    operator: str | None = None
+    """The image of the operator as its nodes have it; None in the state of a cluster that came up before it was made."""
 
     def shell(self) -> str:
         """What to tell a shell, so that kubectl, docker and helm find it."""

@@ -79,8 +79,14 @@ def docker_host(cluster: State) -> str | None:
 
 @pytest.fixture(scope="session")
 def runner_image(cluster: State) -> str | None:
-    """The project's image, built from this tree; nodes that kind made have it."""
+    """The image of driver, scheduler and workers, built from this tree; nodes that kind made have it."""
     return cluster.runner
+
+
+@pytest.fixture(scope="session")
+def operator_image(cluster: State) -> str | None:
+    """The operator's image, built from this tree; nodes that kind made have it."""
+    return cluster.operator
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,76 @@
+"""The operator does nothing that its Role does not let it do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from scoremill.deploy import Certificates, child_of
+from scoremill.deploy.driver import driver_access
+from scoremill.kube import KINDS
+from scoremill.spec import JobSpec
+from scoremill_operator import handlers, rules
+from scoremill_operator.observed import Settings
+from scoremill_operator.queue import Key
+from scoremill_operator.reconcile import Reconciler
+from tests.controller.api_server import NAMESPACE, Server
+
+SPEC: dict[str, Any] = {
+    "model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"]}, "output": {"uri": "s3://out/tips"},
+    "cluster": {"workers": {"min": 1, "max": 2}}, "cleanup": {"onFailure": "Delete", "ttlSecondsAfterFinished": 0},
+}  # fmt: skip
+SETTINGS = Settings(image="runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
+VERBS = {"GET": {"get", "list"}, "POST": {"create"}, "PATCH": {"patch"}, "DELETE": {"delete"}}
+
+
+def may(kind: str, verbs: set[str]) -> bool:
+    prefix, plural = KINDS[kind]
+    group = prefix.split("/")[2] if prefix.startswith("/apis/") else ""
+    resource = f"{plural}/status" if verbs == {"patch"} else plural
+    return any(group == of and resource in names and verbs & {*allowed} for of, names, allowed in rules.RULES)
+
+
+@pytest.mark.parametrize("code", [0, 3, 6])
+def test_from_the_first_look_to_the_last(code: int) -> None:
+    server = Server()
+    key = Key("ScoringJob", NAMESPACE, "tips")
+    job = server.create({
+        "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}, "spec": SPEC
+    })  # fmt: skip
+    assert job is not None
+    look = Reconciler(server.client(), SETTINGS)
+    for _ in range(60):
+        look(key)
+        for step in (server.collect, server.dask, server.jobs, server.kubelet):
+            step()
+        for pod in server.live_drivers():
+            if pod["status"]["phase"] == "Running":
+                server.end(pod, code)
+        server.now += dt.timedelta(seconds=20)
+    assert ("ScoringJob", "tips") not in server.objects
+    assert {("DELETE", "DaskCluster"), ("DELETE", "ScoringJob"), ("PATCH", "ScoringJob")} <= {*server.calls}
+    refused = {(method, kind) for method, kind in server.calls if not may(kind, VERBS[method])}
+    assert not refused
+
+
+def test_a_role_that_it_makes_holds_no_more_than_its_own() -> None:
+    """Or Kubernetes refuses it."""
+    job = {"metadata": {"name": "tips", "namespace": NAMESPACE, "uid": "u"}}
+    (role,) = (each for each in driver_access(job, JobSpec.model_validate(SPEC)) if each["kind"] == "Role")
+    assert role["metadata"]["name"].startswith(child_of(job))
+    for rule in role["rules"]:
+        for resource in rule["resources"]:
+            assert any(
+                rule["apiGroups"] == [group] and resource in names and {*rule["verbs"]} <= {*verbs}
+                for group, names, verbs in rules.RULES
+            )
+
+
+def test_what_is_watched_may_be_watched() -> None:
+    ours = [(handlers.GROUP, handlers.VERSION, plural) for plural in ("scoringjobs", "scoringschedules")]
+    for group, _, plural in [*ours, *handlers.CHILDREN]:
+        assert any(
+            group == of and plural in names and {"list", "watch"} <= {*verbs} for of, names, verbs in rules.RULES
+        )
