@@ -151,6 +151,12 @@ class Operator(RuleBasedStateMachine):
         for found in self.server.find(kind)[-1:]:
             self.server.mark(found)
 
+    @precondition(lambda self: self.drivers())
+    @rule()
+    def somebody_deletes_a_job_and_its_pod_lives_on(self) -> None:
+        job = self.drivers()[0]["metadata"]["labels"]["batch.kubernetes.io/job-name"]
+        self.server.objects.pop(("Job", job), None)
+
     @precondition(
         lambda self: self.phase in {"Starting", "Running", "Retrying"} and not self.job["spec"].get("suspend")
     )

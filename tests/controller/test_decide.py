@@ -1,0 +1,407 @@
+"""What is decided, in each state that a job can be seen in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from scoremill import deploy
+from scoremill.naming import spec_hash
+from scoremill.spec.status import JobStatus
+from scoremill_operator.decide import decide
+from scoremill_operator.observed import Create, Decision, Delete, Observed, Settings
+from scoremill_operator.policies.retry import backoff_seconds
+
+NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
+SETTINGS = Settings("runner:1", issue=lambda *_: deploy.Certificates("ca", "certificate", "key"))
+
+
+def ago(seconds: float) -> str:
+    return (NOW - dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def resource(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    asked = {"model": {"uri": "s3://m/tips"}, "input": {"uris": ["s3://in/*.csv"]}, "output": {"uri": "s3://out/tips"}}
+    return {
+        "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob",
+        "metadata": {"name": "tips", "namespace": "ml", "uid": "uid-of-job", "generation": 1, "resourceVersion": "7",
+                     "creationTimestamp": ago(3000)},
+        "spec": asked | spec, **({"status": status} if status else {}),
+    }  # fmt: skip
+
+
+CHILD = deploy.child_of(resource())
+
+
+def started(phase: str, since: float = 60, **fields: Any) -> dict[str, Any]:
+    return {"phase": phase, "attempt": 1, "failures": 0, "startTime": ago(since), "observedGeneration": 1, **fields}
+
+
+def cluster(registered: int | None = 1, *, is_going: bool = False) -> deploy.Observed:
+    metadata = {"name": CHILD, "uid": "uid-of-cluster"} | ({"deletionTimestamp": ago(1)} if is_going else {})
+    made = {"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster", "metadata": metadata}
+    return deploy.Observed(made, 60, 1, registered, deployments=({"metadata": {}}, {"metadata": {}}))
+
+
+def pod(state: str = "running", phase: str = "Running", **more: Any) -> dict[str, Any]:
+    times = {"running": {"startedAt": ago(50)}, "waiting": {}}.get(state, {})
+    status = {
+        "phase": phase,
+        "containerStatuses": [{"name": "driver", "image": "runner:1", "state": {state: times | more}}],
+    }
+    labels = {"batch.kubernetes.io/job-name": f"{CHILD}-1", "app.kubernetes.io/component": "driver"}
+    return {"metadata": {"name": "driver-x", "labels": labels, "creationTimestamp": ago(55)}, "status": status}
+
+
+def driver(*pods: dict[str, Any], end: str | None = None, attempt: int = 1, **condition: Any) -> deploy.Driver:
+    conditions = [{"type": end, "status": "True", **condition}] if end else []
+    metadata = {"name": f"{CHILD}-{attempt}", "uid": f"uid-of-driver-{attempt}"}
+    return deploy.Driver({"metadata": metadata, "status": {"conditions": conditions}}, pods)
+
+
+def ended(code: int, reason: str = "Error", told: Any = None, **message: Any) -> deploy.Driver:
+    text = told if told is not None else json.dumps({"code": code, **message})
+    left = pod("terminated", "Failed" if code else "Succeeded", exitCode=code, reason=reason, message=text)
+    return driver(left, end="Failed" if code else "Complete")
+
+
+def look(job: dict[str, Any], *drivers: deploy.Driver, at: deploy.Observed | None = None, **more: Any) -> Decision:
+    return decide(Observed(job, NOW, SETTINGS, drivers, at, **more))
+
+
+def status(decision: Decision) -> JobStatus:
+    assert decision.status is not None and "progress" not in decision.status
+    return JobStatus.model_validate(decision.status)
+
+
+def made(decision: Decision) -> list[str]:
+    return [action.made["kind"] for action in decision.actions if isinstance(action, Create)]
+
+
+def gone(decision: Decision) -> list[str]:
+    return [action.uid for action in decision.actions if isinstance(action, Delete)]
+
+
+def true(decision: Decision) -> set[str]:
+    return {each.type for each in status(decision).conditions if each.status == "True"}
+
+
+# --- children
+
+
+def test_a_new_job_is_taken_up_before_anything_is_made() -> None:
+    first = look(resource())
+    assert (status(first).phase, first.actions, first.again) == ("Starting", (), 0)
+    assert status(first).spec_hash == spec_hash(resource()["spec"]) and status(first).start_time == NOW
+    assert true(first) == {"Reconciling"} and [event.reason for event in first.events] == ["Starting"]
+
+
+def test_a_look_at_what_has_not_changed_writes_nothing() -> None:
+    job = resource(started("Running"))
+    first = look(job, driver(pod()), at=cluster())
+    job["status"] = first.status
+    again = look(job, driver(pod()), at=cluster())
+    assert again == Decision(again=again.again)
+
+
+def test_the_cluster_is_made_after_all_that_it_needs() -> None:
+    kinds = made(look(resource(started("Starting"))))
+    assert kinds[-1] == "DaskCluster" and {"Secret", "Role", "RoleBinding", "ServiceAccount"} < {*kinds}
+
+
+@pytest.mark.parametrize(
+    ("workers", "registered", "asks"),
+    [(1, None, False), (1, 0, False), (1, 1, True), (8, 1, True), ({"min": 0, "max": 4}, None, False),
+     ({"min": 0, "max": 4}, 0, True), ({"min": 2, "max": 4}, 0, False)],
+)  # fmt: skip
+def test_the_driver_waits_for_the_scheduler_and_a_first_worker(workers: Any, registered: Any, asks: bool) -> None:
+    job = resource(started("Starting"), cluster={"workers": workers})
+    decision = look(job, at=cluster(registered))
+    assert ("Job" in made(decision)) == asks
+    assert status(decision).phase == ("Running" if asks else "Starting")
+
+
+def test_the_autoscaler_of_a_range_is_made_once() -> None:
+    job = resource(started("Starting"), cluster={"workers": {"min": 0, "max": 4}})
+    assert made(look(job, at=cluster(None))) == ["DaskAutoscaler"]
+    assert made(look(job, at=cluster(None), autoscaler={"metadata": {}})) == []
+    assert made(look(resource(started("Starting")), at=cluster(None))) == []
+
+
+def test_a_driver_that_somebody_removed_comes_again_when_no_pod_of_it_is_left() -> None:
+    job = resource(started("Running"))
+    orphans = deploy.drivers_of([], [pod()])
+    assert made(look(job, *orphans, at=cluster())) == []
+    assert made(look(job, at=cluster())) == ["Job"]
+
+
+def test_no_second_driver_lives_beside_one_of_another_attempt() -> None:
+    other = driver(pod(), attempt=7)
+    decision = look(resource(started("Starting")), other, at=cluster())
+    assert (made(decision), gone(decision)) == ([], ["uid-of-driver-7"])
+
+
+def test_a_driver_has_what_is_left_of_the_runs_time() -> None:
+    job = resource(started("Starting", since=100), deadlines={"activeSeconds": 3600})
+    (action,) = look(job, at=cluster()).actions
+    assert isinstance(action, Create) and action.made["spec"]["activeDeadlineSeconds"] == 3500
+
+
+def test_a_cluster_that_is_lost_under_a_driver_is_not_made_again_beside_it() -> None:
+    assert look(resource(started("Running")), driver(pod())).actions == ()
+
+
+def test_what_is_waited_for_is_told() -> None:
+    stuck = pod("waiting", "Pending", reason="ImagePullBackOff", message="no such image")
+    decision = look(resource(started("Running")), driver(stuck), at=cluster())
+    told = status(decision).cluster
+    assert told and told.waiting and told.waiting.startswith("ImagePull: the driver (pod driver-x)")
+    refused = look(resource(started("Starting")), refused="DaskCluster tips: exceeded quota")
+    told = status(refused).cluster
+    assert told and told.waiting and "exceeded quota" in told.waiting
+
+
+# --- the end
+
+
+def test_success_is_a_driver_that_ended_with_0() -> None:
+    end = ended(0, rows={"total": 10, "scored": 9, "rejected": 1}, modelDigest="sha256:0", outputs={"report": "s3://r"})
+    decision = look(resource(started("Running")), end, at=cluster())
+    seen = status(decision)
+    assert (seen.phase, true(decision), decision.actions) == ("Complete", {"Complete"}, ())
+    assert seen.rows and (seen.rows.total, seen.rows.scored, seen.rows.rejected) == (10, 9, 1)
+    assert seen.model and seen.model.digest == "sha256:0" and seen.outputs and seen.outputs.report == "s3://r"
+
+
+@pytest.mark.parametrize("phase", ["Starting", "Running", "Suspending", "Retrying"])
+def test_a_success_counts_whatever_else_is_asked_by_then(phase: str) -> None:
+    job = resource(started(phase, since=9000), suspend=True, deadlines={"activeSeconds": 60})
+    assert status(look(job, ended(0), at=cluster())).phase == "Complete"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(2, "Usage"), (3, "DoesNotFit"), (4, "TooManyBadRows"), (7, "VerificationFailed")],
+)
+def test_what_the_data_or_the_user_did_is_not_tried_again(code: int, reason: str) -> None:
+    decision = look(resource(started("Running")), ended(code, message="why", mend="so"), at=cluster())
+    seen = status(decision)
+    assert (seen.phase, true(decision), decision.actions) == ("Failed", {"Failed", "Stalled"}, ())
+    assert seen.failure and (seen.failure.reason, seen.failure.code) == (reason, code)
+    assert (seen.failure.message, seen.failure.mend) == ("why", "so")
+
+
+@pytest.mark.parametrize(
+    ("end", "reason", "code"),
+    [
+        (ended(1), "DriverFailed", 1),
+        (ended(5), "StorageFailed", 5),
+        (ended(6), "ClusterFailed", 6),
+        (ended(130), "DriverFailed", 130),
+        (ended(137, "OOMKilled"), "DriverOutOfMemory", 137),
+        (ended(5, told="Traceback …\nMemoryError"), "StorageFailed", 5),
+        (driver(end="Failed", reason="BackoffLimitExceeded"), "DriverLost", None),
+    ],
+)
+def test_other_failures_are_tried_again_until_the_limit(end: deploy.Driver, reason: str, code: int | None) -> None:
+    retrying = look(resource(started("Running"), retry={"backoffLimit": 1}), end, at=cluster())
+    seen = status(retrying)
+    assert (seen.phase, seen.failures, true(retrying)) == ("Retrying", 1, {"Reconciling"})
+    assert seen.failure and (seen.failure.reason, seen.failure.code) == (reason, code)
+    assert seen.retry_time and 8 <= (seen.retry_time - NOW).total_seconds() <= 12
+    last = look(resource(started("Running", failures=1), retry={"backoffLimit": 1}), end, at=cluster())
+    assert status(last).phase == "Failed" and [event.reason for event in last.events] == [reason]
+
+
+def test_a_pod_that_was_disrupted_is_no_failure() -> None:
+    moved = pod("terminated", "Failed", exitCode=143)
+    moved["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+    decision = look(resource(started("Running", since=5000)), driver(moved), at=cluster())
+    assert status(decision).phase == "Running", "nor does the deadline of a start apply to it"
+
+
+def test_up_to_twenty_failed_objects_are_kept() -> None:
+    failures = [{"uri": f"s3://in/{number}", "message": "torn"} for number in range(30)]
+    assert len(status(look(resource(started("Running")), ended(3, failures=failures), at=cluster())).failure_list) == 20
+    odd = look(resource(started("Running")), ended(3, failures="nonsense"), at=cluster())
+    assert status(odd).failure_list == ()
+
+
+# --- retries
+
+
+def test_a_next_attempt_waits_for_its_time_and_has_a_new_cluster_if_the_last_one_failed() -> None:
+    failure = {"reason": "ClusterFailed", "message": "lost", "code": 6}
+    early = started("Retrying", failures=1, failure=failure, retryTime=ago(-30))
+    assert gone(look(resource(early), ended(6), at=cluster())) == ["uid-of-cluster"]
+    due = {**early, "retryTime": ago(1)}
+    assert status(look(resource(due), ended(6), at=cluster(is_going=True))).phase == "Retrying"
+    then = status(look(resource(due), ended(6)))
+    assert (then.phase, then.attempt, then.retry_time) == ("Starting", 2, NOW)
+
+
+def test_a_next_attempt_keeps_a_cluster_that_did_not_fail() -> None:
+    failure = {"reason": "StorageFailed", "message": "503", "code": 5}
+    job = resource(started("Retrying", failures=1, failure=failure, retryTime=ago(1)))
+    then = look(job, ended(5), at=cluster())
+    assert (status(then).attempt, then.actions) == (2, ())
+
+
+def test_backoff_doubles_up_to_five_minutes_and_is_the_same_each_time() -> None:
+    waits = [backoff_seconds("uid", attempt, attempt) for attempt in range(1, 9)]
+    for wait, middle in zip(waits, [10, 20, 40, 80, 160, 300, 300, 300], strict=True):
+        assert 0.8 * middle - 1 <= wait <= 1.2 * middle + 1
+    assert waits == [backoff_seconds("uid", attempt, attempt) for attempt in range(1, 9)]
+    assert len({backoff_seconds(str(uid), 6, 6) for uid in range(20)}) > 10
+
+
+# --- deadlines
+
+
+def test_a_start_that_takes_too_long_fails_with_what_it_waited_for() -> None:
+    seen = status(look(resource(started("Starting", since=901)), at=cluster(None)))
+    assert seen.failure and (seen.failure.reason, seen.failure.code) == ("PreRunningDeadline", 6)
+    assert "the scheduler is not ready to answer" in (seen.failure.message or "")
+    assert status(look(resource(started("Starting", since=899)), at=cluster(None))).phase == "Starting"
+
+
+def test_a_further_attempt_has_its_own_time_to_start() -> None:
+    job = resource(started("Starting", since=5000, attempt=2, retryTime=ago(10)))
+    assert status(look(job, at=cluster(None))).phase == "Starting"
+
+
+@pytest.mark.parametrize("phase", ["Starting", "Running", "Retrying"])
+def test_a_run_that_takes_too_long_fails(phase: str) -> None:
+    job = resource(started(phase, since=61), deadlines={"activeSeconds": 60})
+    seen = status(look(job, driver(pod()), at=cluster()))
+    assert seen.failure and seen.failure.reason == "ActiveDeadline"
+
+
+def test_a_driver_that_kubernetes_stopped_at_the_deadline_did_not_fail_by_itself() -> None:
+    end = replace(ended(130), job=driver(end="Failed", reason="DeadlineExceeded").job)
+    seen = status(look(resource(started("Running")), end, at=cluster()))
+    assert seen.phase == "Failed" and seen.failure and seen.failure.reason == "ActiveDeadline"
+
+
+@pytest.mark.parametrize(
+    ("progress", "fails"),
+    [
+        ({"attempt": 1, "progressTime": ago(200)}, True),
+        ({"attempt": 1, "progressTime": ago(100)}, False),
+        ({"attempt": 1}, True),
+        ({"attempt": 0, "progressTime": ago(1)}, True),
+    ],
+)
+def test_a_driver_that_finishes_nothing_fails(progress: dict[str, Any], fails: bool) -> None:
+    old = pod(startedAt=ago(1000))
+    old["metadata"]["creationTimestamp"] = ago(1010)
+    job = resource(started("Running", since=1200, progress=progress), deadlines={"noProgressSeconds": 100})
+    assert (status(look(job, driver(old), at=cluster())).phase == "Failed") == fails
+
+
+def test_the_next_look_comes_with_the_next_deadline() -> None:
+    job = resource(started("Running", since=100), deadlines={"activeSeconds": 160})
+    assert look(job, driver(pod()), at=cluster()).again == 60
+
+
+# --- suspension
+
+
+def test_a_job_that_is_suspended_from_the_beginning_makes_nothing() -> None:
+    decision = look(resource(suspend=True))
+    assert (status(decision).phase, true(decision), decision.actions) == ("Suspended", {"Suspended"}, ())
+
+
+def test_suspension_stops_the_driver_then_the_cluster_and_counts_nothing() -> None:
+    job = resource(started("Running", failures=1), suspend=True)
+    first = look(job, driver(pod()), at=cluster())
+    assert (status(first).phase, gone(first)) == ("Suspending", ["uid-of-driver-1"])
+    job["status"] = first.status
+    second = look(job, at=cluster())
+    assert (status(second).phase, gone(second)) == ("Suspending", ["uid-of-cluster"])
+    assert look(job, at=cluster(is_going=True)).actions == ()
+    last = look(job)
+    assert (status(last).phase, status(last).failures, true(last)) == ("Suspended", 0, {"Suspended"})
+    resumed = look(resource(last.status))
+    assert (status(resumed).phase, status(resumed).attempt, status(resumed).start_time) == ("Starting", 2, NOW)
+
+
+def test_a_suspension_that_is_taken_back_ends_first() -> None:
+    job = resource(started("Suspending"))
+    assert gone(look(job, at=cluster())) == ["uid-of-cluster"]
+    assert (status(look(job)).phase, look(job).again) == ("Suspended", 0)
+
+
+# --- validation
+
+
+def test_a_spec_that_is_not_understood_is_told_with_all_that_is_wrong() -> None:
+    decision = look(resource(input={"uris": [], "delimiter": ";"}))
+    seen = status(decision)
+    assert (seen.phase, true(decision), decision.actions) == ("Failed", {"Failed", "Stalled", "Invalid"}, ())
+    assert seen.failure and (seen.failure.reason, seen.failure.code) == ("InvalidSpec", 2)
+    assert "spec.input.uris" in (seen.failure.message or "") and "spec.input.delimiter" in (seen.failure.message or "")
+
+
+@pytest.mark.parametrize(
+    "template", [{"spec": 3}, {"spec": {"worker": {"spec": {"containers": "none"}}}}, {"spec": None}]
+)
+def test_a_template_that_makes_no_cluster_is_not_understood(template: dict[str, Any]) -> None:
+    assert "Invalid" in true(look(resource(cluster={"template": template})))
+
+
+def test_a_secret_in_the_environment_is_refused_and_not_repeated() -> None:
+    decision = look(resource(cluster={"env": {"DB_PASSWORD": "hunter2"}}))
+    assert "Invalid" in true(decision) and "hunter2" not in repr(decision)
+
+
+def test_a_spec_that_was_changed_after_the_start_ends_the_job() -> None:
+    job = resource(started("Running", specHash="0" * 64))
+    decision = look(job, driver(pod()), at=cluster())
+    assert {"Failed", "SpecChanged"} <= true(decision)
+    same = resource(started("Running", specHash=spec_hash(resource()["spec"])), suspend=False)
+    assert "SpecChanged" not in true(look(same, driver(pod()), at=cluster()))
+
+
+@pytest.mark.parametrize("managed_by", ["kueue.x-k8s.io/multikueue", "somebody.else/they"])
+def test_the_job_of_another_is_left_alone(managed_by: str) -> None:
+    assert look(resource(managedBy=managed_by)) == Decision()
+    assert look(resource(managedBy="scoremill.dev/operator")).status
+
+
+def test_a_job_that_is_being_deleted_is_left_to_kubernetes() -> None:
+    job = resource(started("Running"))
+    job["metadata"]["deletionTimestamp"] = ago(1)
+    assert look(job, driver(pod()), at=cluster()) == Decision()
+
+
+# --- cleanup
+
+
+@pytest.mark.parametrize(
+    ("phase", "cleanup", "goes"),
+    [("Complete", {}, True), ("Complete", {"onSuccess": "Keep"}, False), ("Failed", {}, False),
+     ("Failed", {"onFailure": "Delete"}, True)],
+)  # fmt: skip
+def test_the_cluster_goes_as_cleanup_says_and_the_end_is_not_written_again(
+    phase: str, cleanup: dict[str, Any], goes: bool
+) -> None:
+    job = resource(started(phase, completionTime=ago(5)), cleanup=cleanup)
+    decision = look(job, ended(0 if phase == "Complete" else 3), at=globals()["cluster"]())
+    assert decision.status is None and gone(decision) == (["uid-of-cluster"] if goes else [])
+
+
+def test_a_driver_that_lives_at_the_end_goes_before_the_cluster() -> None:
+    job = resource(started("Failed", completionTime=ago(5)), cleanup={"onFailure": "Delete"})
+    assert gone(look(job, driver(pod()), at=cluster())) == ["uid-of-driver-1"]
+
+
+def test_the_job_itself_goes_when_its_time_has_come() -> None:
+    job = resource(started("Complete", completionTime=ago(50)), cleanup={"ttlSecondsAfterFinished": 60})
+    assert look(job, ended(0)) == Decision(again=10)
+    job["status"]["completionTime"] = ago(60)
+    assert gone(look(job, ended(0))) == ["uid-of-job"]
