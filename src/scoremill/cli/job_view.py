@@ -72,7 +72,7 @@ def document(job: Job) -> Object:
         "name": job.name,
         "namespace": job.namespace,
         "phase": job.phase,
-        "ageSeconds": round(job.age),
+        "age": round(job.age),
         "suspend": bool(spec.get("suspend")),
         "model": spec["model"]["uri"],
         "output": job.output,
