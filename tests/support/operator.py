@@ -26,7 +26,7 @@ RELEASE = "mill"
 OPERATOR = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/name=scoremill-operator"
 PARTITIONS, ROWS = 24, 12_000
 CONTENT = slow_rows(ROWS, {})
-SMALL = {"workers": 2, "memory": "600MiB", "cpu": 0.1}
+SMALL = {"workers": {"min": 2, "max": 2}, "memory": "600MiB", "cpu": 0.1}
 """Workers that fit many times into two small nodes."""
 SLOW = {"cluster": {"env": {SECONDS: "0.004"}}}
 """Two seconds for a partition: a run that faults can meet."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from scoremill.spec import API_VERSION
+from scoremill.spec import API_VERSION, parse_job
 from scoremill.spec.schedule import ScheduleSpec
 from scoremill.spec.status import format_time
 
@@ -27,6 +27,7 @@ def scheduled_job(schedule: Mapping[str, Any], at: datetime, since: datetime | N
 
     With `input.since: LastSuccess` it takes objects that were modified from `since`, the time of the last complete
     run, to before `at`; all before `at` where there is none. `name` is by default that of `scheduled_name`.
+    UsageError where the template is no job.
     """
     metadata = schedule["metadata"]
     template = schedule["spec"]["jobTemplate"]
@@ -73,13 +74,15 @@ def stamp(at: datetime) -> str:
 
 
 def _spec(template: Mapping[str, Any], at: datetime, since: datetime | None) -> Object:
-    output, read = dict(template["output"]), dict(template["input"])
-    output["uri"] = output["uri"].replace(PLACEHOLDER, stamp(at))
-    if read.get("since") == "LastSuccess":
-        del read["since"]
+    # In the one form that the API server takes, where a file may have several.
+    asked = parse_job({"spec": template}, "spec.jobTemplate").spec
+    spec: Object = asked.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    spec["output"]["uri"] = spec["output"]["uri"].replace(PLACEHOLDER, stamp(at))
+    if asked.input.since == "LastSuccess":
+        del spec["input"]["since"]
         # A run of a later time may have been complete before: then nothing is left for this one.
-        read |= {"until": format_time(at)} | ({"since": format_time(min(since, at))} if since else {})
-    return {**template, "input": read, "output": output}
+        spec["input"] |= {"until": format_time(at)} | ({"since": format_time(min(since, at))} if since else {})
+    return spec
 
 
 def _owner(schedule: Mapping[str, Any]) -> Object:
