@@ -108,6 +108,14 @@ def test_a_look_at_what_has_not_changed_writes_nothing() -> None:
     assert again == Decision(again=again.again)
 
 
+def test_nothing_is_made_or_removed_upon_a_look_that_is_out_of_date() -> None:
+    # The status, written on the version that was seen, goes first even where it is as it was.
+    job = resource(started("Starting"))
+    job["status"] = look(job).status
+    assert look(job).status == job["status"] and made(look(job))
+    assert look(job).events == ()
+
+
 def test_the_cluster_is_made_after_all_that_it_needs() -> None:
     kinds = made(look(resource(started("Starting"))))
     assert kinds[-1] == "DaskCluster" and {"Secret", "Role", "RoleBinding", "ServiceAccount"} < {*kinds}
@@ -391,7 +399,7 @@ def test_the_cluster_goes_as_cleanup_says_and_the_end_is_not_written_again(
     phase: str, cleanup: dict[str, Any], goes: bool
 ) -> None:
     job = resource(started(phase, completionTime=ago(5)), cleanup=cleanup)
-    decision = look(job, ended(0 if phase == "Complete" else 3), at=globals()["cluster"]())
+    decision = look(job, ended(0 if phase == "Complete" else 3), at=cluster())
     assert decision.status is None and gone(decision) == (["uid-of-cluster"] if goes else [])
 
 

@@ -1,0 +1,106 @@
+"""Why a ScoringJob is where it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from scoremill.deploy import Cause, Driver, Observed, why
+
+NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
+
+
+def ago(seconds: float) -> str:
+    return (NOW - dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def resource(age: float = 600, spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    metadata = {"name": "tips", "generation": 1, "creationTimestamp": ago(age)}
+    return {"metadata": metadata, "spec": spec or {}, "status": {"observedGeneration": 1, **status} if status else None}
+
+
+def driver(state: dict[str, Any], phase: str = "Running") -> Driver:
+    labels = {"app.kubernetes.io/component": "driver"}
+    status = {"phase": phase, "containerStatuses": [{"name": "driver", "image": "runner:1", "state": state}]}
+    return Driver(
+        {"metadata": {"name": "tips-1", "uid": "1"}}, ({"metadata": {"name": "x", "labels": labels}, "status": status},)
+    )
+
+
+RUNNING = driver({"running": {}})
+ASKED = {"phase": "Running", "attempt": 1, "driver": {"job": "tips-1"}}
+
+
+def reason(job: dict[str, Any], *drivers: Driver, cluster: Observed | None = None) -> str | None:
+    cause = why(job, NOW, cluster, drivers)
+    return cause.reason if cause else None
+
+
+def test_an_operator_that_does_not_run_is_told_after_a_moment() -> None:
+    assert reason(resource(age=5)) == "Accepting"
+    cause = why(resource(age=60), NOW)
+    assert cause and cause.reason == "OperatorNotRunning" and "kubectl get pods" in (cause.mend or "")
+
+
+def test_a_change_that_nothing_has_looked_at_is_told() -> None:
+    job = resource(phase="Suspended")
+    job["metadata"]["generation"] = 2
+    assert reason(job) == "OperatorNotRunning"
+
+
+def test_the_job_of_another_is_told() -> None:
+    cause = why(resource(spec={"managedBy": "somebody.else/they"}), NOW)
+    assert cause and cause.reason == "ManagedBy" and "somebody.else/they" in cause.evidence
+
+
+def test_a_failure_is_told_with_its_mend() -> None:
+    failure = {"reason": "StorageFailed", "message": "no such bucket", "mend": "Make it."}
+    assert why(resource(phase="Failed", failure=failure), NOW) == Cause("StorageFailed", "no such bucket", "Make it.")
+
+
+def test_between_attempts_the_last_failure_and_the_next_time_are_told() -> None:
+    failure = {"reason": "ClusterFailed", "message": "the scheduler is gone", "code": 6}
+    cause = why(resource(phase="Retrying", attempt=1, failure=failure, retryTime=ago(-20)), NOW)
+    assert cause and cause.reason == "ClusterFailed"
+    assert cause.evidence == "attempt 1 failed: the scheduler is gone; the next attempt begins at 2026-11-21T12:00:20Z"
+
+
+@pytest.mark.parametrize("phase", ["Suspending", "Suspended"])
+def test_a_suspended_job_is_told_as_that(phase: str) -> None:
+    assert reason(resource(phase=phase)) == "Suspended"
+
+
+def test_a_start_waits_for_the_cluster() -> None:
+    job = resource(phase="Starting", attempt=1)
+    assert reason(job) == "ClusterAsked"
+    cluster = {"metadata": {"name": "tips"}}
+    assert reason(job, cluster=Observed(cluster, 60, 1)) == "OperatorNotRunning", "dask-kubernetes' own"
+    going = {"metadata": {"name": "tips", "deletionTimestamp": ago(1)}}
+    assert reason(job, cluster=Observed(going, 60, 1)) == "ClusterGoes"
+
+
+def test_a_driver_that_does_not_start_is_the_cause() -> None:
+    stuck = driver({"waiting": {"reason": "ErrImagePull", "message": "no such image"}}, "Pending")
+    cause = why(resource(**ASKED), NOW, None, [stuck])
+    assert cause and cause.reason == "ImagePull" and cause.evidence.startswith("the driver (pod x)")
+    assert reason(resource(**ASKED), driver({}, "Pending")) == "DriverStarts"
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        (None, "Planning"),
+        ({"attempt": 1, "updateTime": ago(10), "workers": 4}, None),
+        ({"attempt": 1, "updateTime": ago(500), "workers": 4}, "Silent"),
+        ({"attempt": 1, "updateTime": ago(10), "workers": 0}, "NoWorkers"),
+        ({"attempt": 0, "updateTime": ago(10), "workers": 4}, "Planning"),
+    ],
+)
+def test_a_driver_that_runs_is_told_by_what_it_tells(progress: Any, expected: str | None) -> None:
+    assert reason(resource(**ASKED, progress=progress), RUNNING) == expected
+
+
+def test_nothing_is_wrong_with_a_complete_job() -> None:
+    assert why(resource(phase="Complete"), NOW) is None
