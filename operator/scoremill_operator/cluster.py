@@ -52,12 +52,13 @@ def observe(kube: Kube, name: str, settings: Settings, refused: str | None) -> O
     now = dt.datetime.now(dt.UTC)
     child = names.child_name(name, job["metadata"]["uid"])
     mine = f"{names.JOB}={child}"
-    cluster = _cluster(kube, child, now)
+    jobs, pods = kube.select("Job", mine), kube.select("Pod", mine)
+    cluster = _cluster(kube, child, now, [pod for pod in pods if names.DASK_COMPONENT in _labels(pod)])
     return Observed(
         job=job,
         now=now,
         settings=settings,
-        drivers=drivers_of(kube.select("Job", mine), kube.select("Pod", mine)),
+        drivers=drivers_of(jobs, pods),
         cluster=cluster,
         autoscaler=kube.get("DaskAutoscaler", child) if cluster and _is_range(job) else None,
         refused=refused,
@@ -133,13 +134,12 @@ def _owned(found: list[Object], uid: str) -> list[Object]:
     return [each for each in found if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))]
 
 
-def _cluster(kube: Kube, child: str, now: dt.datetime) -> SeenCluster | None:
+def _cluster(kube: Kube, child: str, now: dt.datetime, pods: list[Object]) -> SeenCluster | None:
     cluster = kube.get("DaskCluster", child)
     if cluster is None:
         return None
     made = dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
     group = kube.get("DaskWorkerGroup", names.group_name(child)) or {}
-    pods = [pod for pod in kube.select("Pod", names.selector(child)) if names.DASK_COMPONENT in _labels(pod)]
     ready = [_labels(pod)[names.DASK_COMPONENT] for pod in pods if _is_ready(pod)]
     seen = SeenCluster(
         cluster=cluster,
