@@ -42,35 +42,26 @@ def driver_command(
     name: str, attempt: int, spec: str, cluster: str, tls: Path, termination_log: Path, **flags: Any
 ) -> None:
     """Run one attempt of a ScoringJob."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    failures: list[Fields] = []
-    try:
-        from scoremill.kube import connect
-
-        kube = connect(**places_of(flags))
-        last_word = _drive(kube, _job(kube, name, spec), attempt, _where(cluster, kube.namespace, tls), failures)
-    except BaseException as error:
-        _leave(termination_log, failed(error, failures))
-        raise
-    _leave(termination_log, last_word)
-
-
-def _drive(
-    kube: Kube, found: Object, attempt: int, where: dict[str, Any], failures: list[Fields]
-) -> Fields:  # fmt: skip
+    from scoremill.kube import connect
     from scoremill.spec import parse_job
 
     from .driver_run import complete, failures_of, score
     from .kube_progress import ProgressWriter
 
-    job: ScoringJob = parse_job(found, f"ScoringJob {found['metadata']['name']}")
-    with ProgressWriter(kube, found, attempt, say) as writer, Progress() as log:
-        try:
+    signal.signal(signal.SIGTERM, _interrupt)
+    job: ScoringJob | None = None
+    try:
+        kube = connect(**places_of(flags))
+        found = _job(kube, name, spec)
+        job = parse_job(found, f"ScoringJob {name}")
+        where = _where(cluster, kube.namespace, tls)
+        with ProgressWriter(kube, found, attempt, say) as writer, Progress() as log:
             manifest = score(job, where, [log, writer])
-        except Exception as error:
-            failures += failures_of(job, error)
-            raise
-    return complete(manifest)
+        last_word = complete(manifest)
+    except BaseException as error:
+        _leave(termination_log, failed(error, failures_of(job, error) if job else []))
+        raise
+    _leave(termination_log, last_word)
 
 
 def _job(kube: Kube, name: str, spec: str) -> Object:
