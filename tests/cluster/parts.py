@@ -22,6 +22,7 @@ _TOOLS = {
     "versitygw": ("github.com/versity/versitygw/cmd/versitygw", "v1.8.0", "2 min"),
     "fake-gcs-server": ("github.com/fsouza/fake-gcs-server", "v1.56.1", "90 s"),
     "coredns": ("github.com/coredns/coredns", "v1.12.4", "3 min"),
+    "kwok": ("sigs.k8s.io/kwok/cmd/kwok", "v0.8.0", "2 min"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from scoremill.spec.schedule import ScheduleStatus
 from scoremill.storage.filesystem import Store
 from tests.cluster.buckets import Store as ObjectStore
 from tests.cluster.steps import until
-from tests.support.jobs import make_job, objects
+from tests.support.jobs import ROOT, make_job, objects
 from tests.support.kube import Place, cordoned, evict, new_namespace
 from tests.support.operator import CONTENT, PARTITIONS, ROWS, SLOW, Job, Mill, apply_kinds, is_ready, lay_down, prepare
 from tests.support.slow import HUNGRY, SECONDS, slow_rows
@@ -310,6 +311,28 @@ def test_names_may_be_as_long_as_kubernetes_allows(mill: Mill, name: str) -> Non
     job.proves()
     job.delete()
     job.is_gone()
+
+
+@pytest.mark.parametrize("example", sorted(path.parent.name for path in (ROOT / "examples").glob("*/job.yaml")))
+def test_every_example_is_submitted_and_scored(mill: Mill, example: str, tmp_path: Path) -> None:
+    source = ROOT / "examples" / example
+
+    def run(*words: object) -> None:
+        done = subprocess.run([sys.executable, *map(str, words)], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    run(source / "generate.py", "trips", "--rows", 40_000, "--files", 2)
+    run(source / "train.py", "trips/trips-2009-01.csv", "--output", "model")
+    run("-m", "scoremill", "model", "pack", "model/model.joblib", "--output", "bundle", "--sample", "model/sample.parquet",
+        "--code", source / "pipeline.py", "--method", "predict_proba")  # fmt: skip
+    place, bucket = mill.place, mill.bucket
+    # Where things are differs from bucket to bucket; all else is as the file says it.
+    where = ["--model", lay_down(tmp_path / "bundle", bucket.uri(f"{example}/bundle")),
+             "--input", f"{lay_down(tmp_path / 'trips', bucket.uri(f'{example}/trips'))}/*.csv",
+             "--output", bucket.uri(f"{example}/tips"), "--trust", bucket.uri(), "--secret", "buckets",
+             "--memory", "1200MiB", "--cpu", "0.1"]  # fmt: skip
+    place.ok("job", "submit", source / "job.yaml", *where, "--wait", "--quiet")
+    assert verify(bucket.uri(f"{example}/tips")).totals.scored > 39_000
 
 
 def kill(mill: Mill, pod: str) -> None:
