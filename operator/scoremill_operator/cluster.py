@@ -10,6 +10,7 @@ from typing import Any
 
 from scoremill.deploy import Observed as SeenCluster
 from scoremill.deploy import diagnose, drivers_of, names
+from scoremill.deploy.scheduled import SCHEDULE
 from scoremill.errors import ScoremillError, UsageError
 from scoremill.kube import Conflict, Kube, NoPlace, NotPermitted, Object, connect
 
@@ -19,8 +20,6 @@ from .observed import Create, Decision, Event, Observed, Settings
 
 MANAGER = "scoremill-operator"
 """Field manager of the operator's part of a status, and source of its events."""
-SCHEDULE = "scoremill.dev/schedule"
-"""Label of ScoringJobs that a schedule has made."""
 _EXPLAIN_AFTER_SECONDS = 10.0
 """Age of a cluster from which on it is worth asking why it is not up."""
 _LOG_LINES = 15
