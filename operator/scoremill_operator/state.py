@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Literal
 
+from scoremill import naming
 from scoremill.spec.status import ClusterStatus, Condition, ConditionType, JobStatus, Reason, WorkerCounts
 
 from .look import Look, Step
@@ -18,14 +19,19 @@ _RESTS = {*_ENDS, "Suspended"}
 
 def next_status(look: Look, step: Step) -> JobStatus:
     """The whole status after the Step; `progress` is as it was."""
+    job, status = look.seen.job, look.status
+    generation = job["metadata"].get("generation")
+    # The same spec may have other defaults by now: that is what a driver of today finds.
+    is_renewed = status.spec_hash is not None and status.observed_generation == generation
     changes = {
         "phase": step.phase,
-        "observed_generation": look.seen.job["metadata"].get("generation"),
+        "spec_hash": naming.spec_hash(job["spec"]) if is_renewed else status.spec_hash,
+        "observed_generation": generation,
         "conditions": _conditions(look, step),
         "cluster": _cluster(look, step),
         **step.changes,
     }
-    return look.status.model_copy(update=changes)
+    return status.model_copy(update=changes)
 
 
 def _conditions(look: Look, step: Step) -> tuple[Condition, ...]:

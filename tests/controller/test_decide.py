@@ -369,10 +369,17 @@ def test_a_secret_in_the_environment_is_refused_and_not_repeated() -> None:
 
 def test_a_spec_that_was_changed_after_the_start_ends_the_job() -> None:
     job = resource(started("Running", specHash="0" * 64))
+    job["metadata"]["generation"] = 2
     decision = look(job, driver(pod()), at=cluster())
     assert {"Failed", "SpecChanged"} <= true(decision)
     same = resource(started("Running", specHash=spec_hash(resource()["spec"])), suspend=False)
     assert "SpecChanged" not in true(look(same, driver(pod()), at=cluster()))
+
+
+def test_new_defaults_of_the_same_generation_are_no_change() -> None:
+    job = resource(started("Running", specHash="0" * 64))
+    decision = look(job, driver(pod()), at=cluster())
+    assert status(decision).phase == "Running" and status(decision).spec_hash == spec_hash(job["spec"])
 
 
 @pytest.mark.parametrize("managed_by", ["kueue.x-k8s.io/multikueue", "somebody.else/they"])

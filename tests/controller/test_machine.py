@@ -173,6 +173,7 @@ class Operator(RuleBasedStateMachine):
     def set_suspend(self, suspend: bool) -> None:
         if suspend != self.job["spec"].get("suspend", False):
             self.job["spec"]["suspend"] = suspend
+            self.job["metadata"]["generation"] += 1
             self.starts += not suspend
             self.server.touch(self.job)
 

@@ -29,9 +29,13 @@ def understood(job: Object) -> JobSpec:
 
 
 def refuse_change(look: Look) -> Step | None:
-    """A spec that was changed after the start ends the job: what runs is not what is asked for."""
-    began = look.status.spec_hash
-    if began is None or began == naming.spec_hash(look.seen.job["spec"]):
+    """A spec that was changed after the start ends the job: what runs is not what is asked for.
+
+    Defaults of a newer ScoringJob's definition change no generation, and are no change.
+    """
+    began, job = look.status.spec_hash, look.seen.job
+    is_same = began == naming.spec_hash(job["spec"]) or look.status.observed_generation == job["metadata"]["generation"]
+    if began is None or is_same:
         return None
     return failed(
         look, Reason.SPEC_CHANGED, "the spec is not the one that the job began with; only suspend may change",
