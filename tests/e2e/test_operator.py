@@ -59,10 +59,7 @@ def mill(
 
 def test_a_job_is_scored_whole_and_leaves_nothing_but_itself(mill: Mill) -> None:
     job = mill.submit("whole")
-    waited = ["kubectl", "--kubeconfig", mill.place.kubeconfig, "--namespace", mill.place.namespace, "wait",
-              "--for=condition=Complete", "--timeout=180s", "scoringjob/whole"]  # fmt: skip
-    said = subprocess.run(waited, capture_output=True, text=True)
-    assert said.returncode == 0, f"{said.stderr}{job.status.fields()}\n{job.words()}"
+    kubectl(mill, "wait", "--for=condition=Complete", "--timeout=180s", "scoringjob/whole")
     status = job.proves()
     assert status.attempt == 1 and not status.failures
     assert status.model and status.model.digest and status.outputs and status.outputs.manifest
@@ -201,11 +198,21 @@ def test_a_job_ends_at_its_active_deadline(mill: Mill) -> None:
     assert until(lambda: not job.pods("driver") and not job.pods("worker"), 120)
 
 
-def test_a_run_without_progress_is_given_up(mill: Mill) -> None:
+def test_a_run_without_progress_is_given_up_by_its_driver(mill: Mill) -> None:
     Store(mill.bucket.uri("stuck")).write("rows.csv", slow_rows(100, {50: -500.0}))
-    spec = {"input": {"uris": [mill.bucket.uri("stuck/*.csv")]}, "deadlines": {"noProgressSeconds": 15},
+    spec = {"input": {"uris": [mill.bucket.uri("stuck/*.csv")]}, "deadlines": {"noProgressSeconds": 10},
             "retry": {"backoffLimit": 0}}  # fmt: skip
-    mill.submit("stuck", SLOW, spec).fails("NoProgress")
+    status = mill.submit("stuck", SLOW, spec).fails("ClusterFailed")
+    assert status.failure and "no partition was finished for 10 s" in str(status.failure.message)
+
+
+def test_a_driver_that_hangs_is_given_up_by_the_operator(mill: Mill) -> None:
+    job = mill.submit("hanging", SLOW, {"deadlines": {"noProgressSeconds": 10}, "cleanup": {"onFailure": "Delete"}})
+    job.is_in_mid_run()
+    (driver,) = job.pods("driver")
+    kubectl(mill, "exec", driver["metadata"]["name"], "--", "sh", "-c", "kill -STOP -1")
+    job.fails("NoProgress")
+    assert until(lambda: not job.pods("driver") and not job.pods("worker"), 150)
 
 
 def test_what_the_infrastructure_failed_is_tried_again_as_often_as_allowed(mill: Mill) -> None:
@@ -292,8 +299,10 @@ def test_an_operator_of_one_namespace_touches_no_other(mill: Mill, kubeconfig: P
         assert not seen.get("status") and len(seen["metadata"]["managedFields"]) == 1
         assert not elsewhere.select("Job") and not elsewhere.select("DaskCluster")
         account = f"system:serviceaccount:{mill.place.namespace}:{operator_account(mill)}"
-        for verb, kind in (("get", "scoringjobs.scoremill.dev"), ("create", "jobs.batch"), ("list", "pods"),
-                           ("get", "secrets"), ("create", "daskclusters.kubernetes.dask.org")):  # fmt: skip
+        for verb, kind in (
+            ("get", "scoringjobs.scoremill.dev"), ("create", "jobs.batch"), ("list", "pods"), ("get", "secrets"),
+            ("create", "daskclusters.kubernetes.dask.org"),
+        ):  # fmt: skip
             asked = ["kubectl", "--kubeconfig", kubeconfig, "auth", "can-i", verb, kind, "--as", account]
             assert subprocess.run([*asked, "--namespace", other], capture_output=True, text=True).stdout.strip() == "no"
 
@@ -337,10 +346,15 @@ def test_every_example_is_submitted_and_scored(mill: Mill, example: str, tmp_pat
 
 def kill(mill: Mill, pod: str) -> None:
     """The pod is gone at once, without a chance to say anything."""
-    command = ["kubectl", "--kubeconfig", mill.place.kubeconfig, "--namespace", mill.place.namespace, "delete", "pod", pod,
-               "--grace-period=0", "--force", "--wait=false"]  # fmt: skip
+    kubectl(mill, "delete", "pod", pod, "--grace-period=0", "--force", "--wait=false")
+
+
+def kubectl(mill: Mill, *words: str) -> str:
+    """What kubectl prints, in the operator's namespace."""
+    command = ["kubectl", "--kubeconfig", str(mill.place.kubeconfig), "--namespace", mill.place.namespace, *words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def holder(mill: Mill) -> str | None:
