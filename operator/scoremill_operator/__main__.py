@@ -69,9 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     queue = Queue(reconciler, workers=asked.workers)
 
     def known() -> list[Key]:
-        found = reconciler.known(asked.namespace)
-        hearing.listed({each["metadata"]["uid"]: each["metadata"]["resourceVersion"] for _, each in found})
-        return [key for key, _ in found]
+        keys, versions = [], {}
+        for key, found in reconciler.known(asked.namespace):
+            keys.append(key)
+            versions[found["metadata"]["uid"]] = found["metadata"]["resourceVersion"]
+        hearing.listed(versions)
+        return keys
 
     resync = Resync(queue, known, asked.resync)
     health = probes.Health(lease, queue, resync, hearing)

@@ -55,6 +55,7 @@ def settings() -> kopf.OperatorSettings:
     # Kinds are there before it starts, and namespaces are given: it needs no right beyond them.
     made.scanning.disabled = True
     made.watching.server_timeout, made.watching.client_timeout, made.watching.connect_timeout = 300, 330, 10
+    made.watching.chunk_size = 250
     made.networking.request_timeout, made.networking.connect_timeout = 30, 10
     made.queueing.idle_timeout = 1
     for kind in CHILDREN:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 JOBS = Gauge("scoremill_jobs", "ScoringJobs by phase.", ["phase"])
 ROWS = Counter("scoremill_rows", "Rows that jobs have worked through.")
 REJECTED = Counter("scoremill_rejected_rows", "Rows that jobs have rejected.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import TYPE_CHECKING
 
 from . import cluster
@@ -58,17 +59,15 @@ class Reconciler:
         decision = decide_schedule(*seen, dt.datetime.now(dt.UTC))
         return decision.again if cluster.apply(kube, seen[0], decision) else _SOON
 
-    def known(self, namespaces: Sequence[str]) -> list[tuple[Key, Object]]:
-        """Every ScoringJob and ScoringSchedule, of all namespaces where none is given."""
+    def known(self, namespaces: Sequence[str]) -> Iterator[tuple[Key, Object]]:
+        """Every ScoringJob and ScoringSchedule, of all namespaces where none is given; not all of them in memory."""
         places = [self._kube.within(namespace) for namespace in namespaces] or [self._kube]
-        found = [
-            (Key(kind, each["metadata"]["namespace"], each["metadata"]["name"]), each)
-            for kind in ("ScoringJob", "ScoringSchedule")
-            for kube in places
-            for each in kube.select(kind, everywhere=not namespaces)
-        ]
-        jobs = {key: job for key, job in found if key.kind == "ScoringJob"}
+        jobs = set[Key]()
+        for kind, kube in product(("ScoringJob", "ScoringSchedule"), places):
+            for each in kube.each(kind, everywhere=not namespaces):
+                key = Key(kind, each["metadata"]["namespace"], each["metadata"]["name"])
+                if kind == "ScoringJob":
+                    jobs.add(key)
+                    self._jobs.note(key, each)
+                yield key, each
         self._jobs.keep(jobs)
-        for key, job in jobs.items():
-            self._jobs.note(key, job)
-        return found

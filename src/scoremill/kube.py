@@ -38,6 +38,7 @@ KINDS = {
     "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
 }
 CONNECT_SECONDS, READ_SECONDS = 5, 30
+PAGE = 250
 _APPLY = "application/apply-patch+yaml"
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -81,9 +82,21 @@ class Kube:
         self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False
     ) -> list[Object]:  # fmt: skip
         """The objects that labels and fields pick, in this namespace or in all; none where the server has no such kind."""
-        query = {"labelSelector": selector, "fieldSelector": fields}
-        status, answer = self._call("GET", self.path(kind, everywhere=everywhere), query)
-        return [] if status == 404 else [*answer["items"]]
+        return [*self.each(kind, selector, fields=fields, everywhere=everywhere)]
+
+    def each(
+        self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False
+    ) -> Iterator[Object]:  # fmt: skip
+        """Like `select`, with no more than a page of them in memory."""
+        query = {"labelSelector": selector, "fieldSelector": fields, "limit": str(PAGE)}
+        while True:
+            status, answer = self._call("GET", self.path(kind, everywhere=everywhere), query)
+            if status == 404:
+                return
+            yield from answer["items"]
+            query["continue"] = answer.get("metadata", {}).get("continue", "")
+            if not query["continue"]:
+                return
 
     def select_if_allowed(self, kind: str, *, fields: str = "") -> list[Object]:
         """Like `select`, but nothing where reading is not permitted: for what only explains."""
