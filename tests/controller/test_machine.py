@@ -6,6 +6,7 @@ The operator's own look (observe, decide, apply) runs against an API server in m
 from __future__ import annotations
 
 import datetime as dt
+import random
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -28,10 +29,8 @@ JOB = "tips-2009"
 KEY = Key("ScoringJob", NAMESPACE, JOB)
 SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
 BACKOFF_LIMIT = 2
-FAULTS = st.lists(
-    st.sampled_from(["", "", "", "409", "429", "500", "404", "timeout", "timeout after", "crash", "crash after"]),
-    max_size=16,
-)
+TROUBLES = ["", "", "", "409", "429", "500", "404", "timeout", "timeout after", "crash", "crash after"]
+FAULTS = st.lists(st.sampled_from(TROUBLES), max_size=16)
 LIVING = {"DaskCluster", "DaskWorkerGroup", "DaskAutoscaler", "Pod"}
 ENDS = {"Complete", "Failed"}
 
@@ -252,5 +251,33 @@ def job_of(pod: Any) -> str:
 
 TestOperator = Operator.TestCase
 TestOperator.settings = settings(
-    max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=50, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_so_it_is_on_long_walks(seed: int) -> None:
+    """What Hypothesis, which looks for what is simple, comes to but seldom: many troubles in one run."""
+    lot = random.Random(seed)
+    machine = Operator()
+    workers, last = lot.choice([1, 3, {"min": 0, "max": 4}]), lot.choice([0, 0, 3, 5, 6])
+    machine.apply_a_job(workers, lot.choice(["Keep", "Delete"]), lot.choice([None, 3000]), last, lot.randrange(6))
+    rules = [
+        lambda: machine.look(lot.choices(TROUBLES, k=lot.randrange(16))),
+        lambda: machine.all_work(lot.randrange(1, 6)),
+        lambda: machine.one_of_the_others_works(lot.choice(["collect", "jobs", "dask", "kubelet"])),
+        lambda: machine.time_passes(lot.choice([1, 15, 70, 400])),
+        lambda: machine.driver_ends(lot.choice([0, 1, 5, 6, 137])),
+        lambda: machine.somebody_deletes_a_child(lot.choice(["Job", "DaskCluster"])),
+        machine.somebody_deletes_a_job_and_its_pod_lives_on,
+        machine.look_and_be_paused, machine.go_on, machine.driver_is_evicted, machine.driver_tells, machine.suspend,
+        machine.resume,
+    ]  # fmt: skip
+    try:
+        for happens in lot.choices(rules, weights=[6, 6, 6, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1], k=50):
+            happens()
+            machine.the_end_is_true_and_for_ever()
+            machine.nothing_is_torn_down_before_the_status_says_so()
+            machine.attempts_are_bounded()
+    finally:
+        machine.teardown()
