@@ -28,7 +28,7 @@ LONG = "".join(chr(0x1F600 + at % 64) for at in range(3000)) + '"\n\0' * 2000
 def test_a_last_word_is_json_that_kubernetes_does_not_cut(message: str, mend: str | None, failures: int) -> None:
     found = [{"uri": f"s3://b/{at}.csv", "message": "x" * 200} for at in range(failures)]
     data = as_message(failed(UsageError(message, mend), found))
-    told = json.loads(data)
+    told = json.loads(data.decode())
     assert len(data) < LIMIT
     assert told["code"] == 2 and told["message"][:20] == message[:20]
     assert told.get("failures", []) == found[: len(told.get("failures", []))]

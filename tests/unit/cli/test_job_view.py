@@ -94,6 +94,10 @@ def test_a_follower_tells_what_is_new_and_only_that() -> None:
             [events.Note("a worker is lost"), events.Progress(4, 40, 0, 0, 2)],
         ),
         (
+            {"phase": "Running", "progress": figures(1, 5, workers=2, notes=["a worker is lost"])},
+            [events.Progress(5, 50, 0, 0, 2)],
+        ),
+        (
             {"phase": "Running", "progress": figures(2, 4, workers=2)},
             [events.Started(8, 4, 40, 0, 80), events.Progress(4, 40, 0, 0, 2)],
         ),
