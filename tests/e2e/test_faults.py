@@ -215,9 +215,9 @@ def test_a_drained_node_gives_its_workers_away_and_keeps_its_scheduler_until_the
     job = ground.job("drained")
     ground.spreads()
     node = ground.scheduler_node()
-    with ground.run(job) as run, cordoned(node):
+    with ground.run(job) as run, cordoned(ground, node):
         run.reaches(4)
-        evicted = {pod["metadata"]["name"]: evict(pod) for pod in on_node(ground, node)}
+        evicted = {pod["metadata"]["name"]: evict(ground, pod) for pod in on_node(ground, node)}
         scheduler = ground.pods("scheduler")[0]["metadata"]["name"]
         assert evicted.pop(scheduler) == 429, "its PodDisruptionBudget holds it"
         assert set(evicted.values()) == {201}, evicted
@@ -247,10 +247,10 @@ def on_node(ground: Ground, node: str) -> list[dict[str, Any]]:
     return [pod for pod in pods if pod["spec"]["nodeName"] == node]
 
 
-def evict(pod: dict[str, Any]) -> int:
+def evict(ground: Ground, pod: dict[str, Any]) -> int:
     """The status by which Kubernetes answers to what `kubectl drain` asks for each pod."""
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    with config.new_client_from_config() as api:
+    with config.new_client_from_config(str(ground.place.kubeconfig)) as api:
         try:
             client.CoreV1Api(api).create_namespaced_pod_eviction(
                 name, namespace, {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
@@ -261,9 +261,9 @@ def evict(pod: dict[str, Any]) -> int:
 
 
 @contextmanager
-def cordoned(node: str) -> Iterator[None]:
+def cordoned(ground: Ground, node: str) -> Iterator[None]:
     """Nothing new is placed on `node`."""
-    with config.new_client_from_config() as api:
+    with config.new_client_from_config(str(ground.place.kubeconfig)) as api:
         core = client.CoreV1Api(api)
         core.patch_node(node, {"spec": {"unschedulable": True}})
         try:
