@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 import scoremill
 from generate import generate
+from scoremill.bundle.threads import keep_memory
 from scoremill.ledger import Ledger
 from scoremill.spec import Csv, ScoringJob, Storage
 from scoremill.storage.csv.grammar import Grammar
@@ -70,7 +71,11 @@ def worker_growth(bundle: Path, data: Path, output: Path, processes: int) -> int
 
 
 def quotes_share(bundle: Path, data: Path, output: Path) -> float:
-    """Seconds spent on looking for quotes and what stands beside them, as a part of all seconds of a run."""
+    """Seconds spent on looking for quotes and what stands beside them, as a part of all seconds of a run.
+
+    Both with memory kept as a worker keeps it.
+    """
+    keep_memory()
     scoremill.score(job(bundle, data, output), cluster="in-process")
     spent = sum(sum(receipt.seconds.values()) for receipt in Ledger(Store(str(output))).receipts())
     grammar, sought = Grammar(Csv()), 0.0

@@ -9,6 +9,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from scoremill import score
+from scoremill.bundle import threads as limits
 from scoremill.bundle.threads import ONE_THREAD
 from scoremill.errors import FitError
 from scoremill.execute import preview
@@ -27,7 +28,8 @@ ONE = ({1}, 1, dict(ONE_THREAD))
 
 @pytest.fixture
 def caller(monkeypatch):
-    """A process that computes on three threads."""
+    """A process that computes on three threads, in which nobody has scored before."""
+    monkeypatch.setattr(limits, "_LIMIT", limits._Limit())
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("BLIS_NUM_THREADS", raising=False)
     before = pa.cpu_count()

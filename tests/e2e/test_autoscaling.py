@@ -80,7 +80,7 @@ class Elastic:
 
     def operator_says(self) -> list[str]:
         """What dask-kubernetes' operator has logged of this cluster's workers."""
-        with config.new_client_from_config() as api:
+        with config.new_client_from_config(str(self.place.kubeconfig)) as api:
             core = client.CoreV1Api(api)
             pods = core.list_pod_for_all_namespaces(label_selector=f"app.kubernetes.io/name={OPERATOR}").items
             logs = [core.read_namespaced_pod_log(pod.metadata.name, pod.metadata.namespace) for pod in pods]
