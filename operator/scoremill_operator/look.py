@@ -14,7 +14,7 @@ from scoremill.spec.status import ConditionType, Failure, JobStatus, Phase, Reas
 
 from .observed import Action, Delete, Observed
 
-SOON = 5.0
+SOON = 10.0
 """Seconds until the next look while something is awaited that no event may tell."""
 
 

@@ -49,7 +49,7 @@ def retry(look: Look) -> Step | None:
     if wait or has_bad_cluster or look.alive:
         actions = (*look.without_drivers(), *(look.without_cluster() if has_bad_cluster else ()))
         message = f"{failure.reason}: {failure.message}"
-        return Step("Retrying", Reason.BACKOFF, message, actions=actions, again=min(wait, SOON) or SOON)
+        return Step("Retrying", Reason.BACKOFF, message, actions=actions, again=wait or SOON)
     changes = {"attempt": look.attempt + 1, "retry_time": look.now}
     return Step("Starting", Reason.CLUSTER_STARTS, f"attempt {look.attempt + 1}", changes, again=0)
 

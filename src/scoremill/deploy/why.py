@@ -17,6 +17,10 @@ OURS = "scoremill.dev/operator"
 """`managedBy` of the jobs that scoremill's operator looks after, where it is given."""
 _OPERATOR_SECONDS = 15
 """Time in which the operator, if it runs, has taken up a job."""
+_IS_THERE_AN_OPERATOR = (
+    "Check that scoremill's operator runs and watches this namespace: kubectl get pods --all-namespaces "
+    "--selector app.kubernetes.io/component=operator,app.kubernetes.io/part-of=scoremill."
+)
 _STALE_SECONDS = 120
 """Time in which a driver that runs has told how far it is."""
 
@@ -34,8 +38,10 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
     others = job["spec"].get("managedBy")
     if others not in {None, OURS}:
         return Cause("ManagedBy", f"{others} looks after this job, not scoremill's operator")
-    if status.phase in {None, "Pending"} or status.observed_generation != job["metadata"].get("generation"):
-        return _untaken(job, status, now)
+    if status.phase in {None, "Pending"}:
+        return _untaken(job, now)
+    if status.observed_generation != job["metadata"].get("generation"):
+        return Cause("Accepting", "scoremill's operator takes up a change of the spec", _IS_THERE_AN_OPERATOR)
     if status.phase in {"Suspended", "Suspending"}:
         going = "driver and cluster are about to go" if status.phase == "Suspending" else "the job holds nothing"
         return Cause("Suspended", f"spec.suspend is true: {going}", "scoremill job resume NAME")
@@ -71,15 +77,11 @@ def _failure(status: JobStatus) -> Cause:
     return Cause(failure.reason or (failed.reason if failed else "Failed"), evidence, failure.mend)
 
 
-def _untaken(job: Object, status: JobStatus, now: dt.datetime) -> Cause:
+def _untaken(job: Object, now: dt.datetime) -> Cause:
     made = dt.datetime.fromisoformat(job["metadata"]["creationTimestamp"])
-    if status.phase is None and (now - made).total_seconds() < _OPERATOR_SECONDS:
+    if (now - made).total_seconds() < _OPERATOR_SECONDS:
         return Cause("Accepting", "scoremill's operator takes up the job")
-    return Cause(
-        "OperatorNotRunning", "nothing takes up the job",
-        "Check that scoremill's operator runs and watches this namespace: kubectl get pods --all-namespaces "
-        "--selector app.kubernetes.io/component=operator,app.kubernetes.io/part-of=scoremill.",
-    )  # fmt: skip
+    return Cause("OperatorNotRunning", "nothing takes up the job", _IS_THERE_AN_OPERATOR)
 
 
 def _between_attempts(status: JobStatus) -> Cause:

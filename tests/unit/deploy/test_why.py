@@ -47,7 +47,8 @@ def test_an_operator_that_does_not_run_is_told_after_a_moment() -> None:
 def test_a_change_that_nothing_has_looked_at_is_told() -> None:
     job = resource(phase="Suspended")
     job["metadata"]["generation"] = 2
-    assert reason(job) == "OperatorNotRunning"
+    cause = why(job, NOW)
+    assert cause and cause.reason == "Accepting" and "change" in cause.evidence
 
 
 def test_the_job_of_another_is_told() -> None:
