@@ -214,9 +214,9 @@ def test_a_drained_node_gives_its_workers_away_and_keeps_its_scheduler_until_the
     job = ground.job("drained")
     ground.spreads()
     node = ground.scheduler_node()
-    with ground.run(job) as run, cordoned(node):
+    with ground.run(job) as run, cordoned(ground.place.kubeconfig, node):
         run.reaches(4)
-        evicted = {pod["metadata"]["name"]: evict(pod) for pod in on_node(ground, node)}
+        evicted = {pod["metadata"]["name"]: evict(ground.place.kubeconfig, pod) for pod in on_node(ground, node)}
         scheduler = ground.pods("scheduler")[0]["metadata"]["name"]
         assert evicted.pop(scheduler) == 429, "its PodDisruptionBudget holds it"
         assert set(evicted.values()) == {201}, evicted

@@ -173,8 +173,8 @@ def test_a_drained_node_is_left_by_the_driver_and_costs_no_attempt(mill: Mill) -
     job = mill.submit("drained", SLOW)
     job.is_in_mid_run()
     (driver,) = job.pods("driver")
-    with cordoned(driver["spec"]["nodeName"]):
-        assert evict(driver) == 201
+    with cordoned(mill.place.kubeconfig, driver["spec"]["nodeName"]):
+        assert evict(mill.place.kubeconfig, driver) == 201
         job.sees(lambda _: one_driver(job, but=driver["metadata"]["name"]), "a new driver")
         status = job.proves(240)
     assert not status.failures

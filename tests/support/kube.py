@@ -123,10 +123,10 @@ def in_image(cluster: State, folder: Path, *words: object, environment: Mapping[
     return done.stdout
 
 
-def evict(pod: Object) -> int:
+def evict(kubeconfig: Path, pod: Object) -> int:
     """The status by which Kubernetes answers to what `kubectl drain` asks for each pod."""
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    with config.new_client_from_config() as api:
+    with config.new_client_from_config(str(kubeconfig)) as api:
         try:
             client.CoreV1Api(api).create_namespaced_pod_eviction(
                 name, namespace, {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
@@ -137,9 +137,9 @@ def evict(pod: Object) -> int:
 
 
 @contextmanager
-def cordoned(node: str) -> Iterator[None]:
+def cordoned(kubeconfig: Path, node: str) -> Iterator[None]:
     """Nothing new is placed on `node`."""
-    with config.new_client_from_config() as api:
+    with config.new_client_from_config(str(kubeconfig)) as api:
         core = client.CoreV1Api(api)
         core.patch_node(node, {"spec": {"unschedulable": True}})
         try:
