@@ -215,6 +215,10 @@ class Operator(RuleBasedStateMachine):
         """Faults end, and every controller works: now the end must come."""
         try:
             self.settle()
+            # One that was paused all the time wakes up, and must not undo it.
+            self.go_on()
+            self.the_end_is_true_and_for_ever()
+            self.settle()
         finally:
             self.patch.undo()
 
@@ -270,7 +274,9 @@ def test_so_it_is_on_long_walks(seed: int) -> None:
         lambda: machine.driver_ends(lot.choice([0, 1, 5, 6, 137])),
         lambda: machine.somebody_deletes_a_child(lot.choice(["Job", "DaskCluster"])),
         machine.somebody_deletes_a_job_and_its_pod_lives_on,
-        machine.look_and_be_paused, machine.go_on, machine.driver_is_evicted, machine.driver_tells, machine.suspend,
+        machine.look_and_be_paused,
+        machine.go_on,
+        machine.driver_is_evicted, machine.driver_tells, machine.suspend,
         machine.resume,
     ]  # fmt: skip
     try:

@@ -19,7 +19,7 @@ _OPERATOR_SECONDS = 15
 """Time in which the operator, if it runs, has taken up a job."""
 _IS_THERE_AN_OPERATOR = (
     "Check that scoremill's operator runs and watches this namespace: kubectl get pods --all-namespaces "
-    "--selector app.kubernetes.io/component=operator,app.kubernetes.io/part-of=scoremill."
+    "--selector app.kubernetes.io/name=scoremill-operator."
 )
 _STALE_SECONDS = 120
 """Time in which a driver that runs has told how far it is."""
