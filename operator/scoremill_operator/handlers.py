@@ -51,6 +51,8 @@ def settings() -> kopf.OperatorSettings:
     """Settings of kopf as a watcher only: it posts no events, keeps no state, waits for nobody, and no watch goes deaf."""
     made = kopf.OperatorSettings()
     made.posting.enabled = False
+    # kopf takes its own finalizer away where no handler needs it, and that of dask-kubernetes, which is made of kopf, for it.
+    made.persistence.finalizer = f"{GROUP}/none"
     made.peering.standalone = True
     # Kinds are there before it starts, and namespaces are given: it needs no right beyond them.
     made.scanning.disabled = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,12 +19,16 @@ from pathlib import Path
 
 import pytest
 
+from scoremill.deploy import names
 from tests.support.objects import Objects, serving
 
 JOBS = "/apis/scoremill.dev/v1alpha1/namespaces/science/scoringjobs"
+CLUSTERS = "/apis/kubernetes.dask.org/v1/namespaces/science/daskclusters"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/science/leases"
 EVENTS = "/api/v1/namespaces/science/events"
 SECONDS = 40.0
+DASK_KUBERNETES = "kopf.zalando.org/KopfFinalizerMarker"
+"""Its finalizer of clusters; it is made of kopf as well."""
 BAD = {"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}, "spec": {"x": 1}}
 # kopf loads them where they are; the operator's image leaves them out.
 HIDDEN = "import sys; sys.modules.update(dict.fromkeys(('pykube', 'kubernetes_asyncio'))); "
@@ -75,7 +80,7 @@ def operator(server: Objects, folder: Path, name: str) -> Iterator[Process]:
         "--namespace=science",
         f"--identity={name}",
         f"--port={port}",
-        "--resync=2",
+        "--resync=3600",
     ]
     environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig(folder)), "PYTHONPATH": os.pathsep.join(sys.path)}
     log = folder / f"{name}.log"
@@ -125,6 +130,25 @@ def test_a_job_is_taken_up_its_status_told_and_the_process_ends_in_order(server:
         first.running.send_signal(signal.SIGTERM)
         assert first.running.wait(SECONDS) == 0
         assert server.objects[LEASES, "scoremill-operator"]["spec"]["holderIdentity"] == ""
+
+
+def test_an_event_of_a_child_is_one_of_its_job_and_kopf_leaves_no_trace(server: Objects, tmp_path: Path) -> None:
+    def looks() -> int:
+        counts = re.findall(r'scoremill_reconcile_seconds_count{kind="ScoringJob"} (\d+)', first.get("/metrics")[1])
+        return int(counts[0]) if counts else 0
+
+    meta = {"name": "tips-1", "annotations": {names.JOB_NAME: "tips"}, "labels": {names.JOB: "tips-1"}}
+    child = {"metadata": {**meta, "finalizers": [DASK_KUBERNETES], "uid": "u"}}
+    with operator(server, tmp_path, "first") as first:
+        server.put(CLUSTERS, child, "ADDED")
+        until(lambda: looks() == 1)
+        # Events of one object are taken up in turn: what kopf had to do after the first is done at the second.
+        server.put(CLUSTERS, child, "MODIFIED")
+        until(lambda: looks() == 2)
+        kept = server.objects[CLUSTERS, "tips-1"]["metadata"]
+        assert kept["finalizers"] == [DASK_KUBERNETES]
+        assert kept["annotations"] == {names.JOB_NAME: "tips"}
+        assert [event["type"] for path, event in server.events if path == CLUSTERS] == ["ADDED", "MODIFIED"]
 
 
 def test_a_second_waits_well_and_takes_over_what_the_first_leaves(server: Objects, tmp_path: Path) -> None:

@@ -152,12 +152,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+_SERVED = KINDS | {
+    "Namespace": ("/api/v1", "namespaces"),
+    "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
+}
+"""kopf waits until it knows of the last two, though it reads neither."""
 _PLURALS = {plural for _, plural in KINDS.values()}
 
 
 def _discovery(path: str) -> Object | None:
     """What clients that look for kinds ask first."""
-    prefixes = sorted({prefix for prefix, _ in KINDS.values()})
+    prefixes = sorted({prefix for prefix, _ in _SERVED.values()})
     groups = [prefix.split("/")[2:] for prefix in prefixes if prefix.startswith("/apis/")]
     if path == "/api":
         return {"versions": ["v1"]}
@@ -170,7 +175,7 @@ def _discovery(path: str) -> Object | None:
         return {"groups": named}
     if path in prefixes:
         verbs = ["create", "delete", "get", "list", "patch", "watch"]
-        of = [(kind, plural) for kind, (prefix, plural) in KINDS.items() if prefix == path]
+        of = [(kind, plural) for kind, (prefix, plural) in _SERVED.items() if prefix == path]
         return {
             "resources": [
                 {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": kind != "Node", "verbs": verbs}
