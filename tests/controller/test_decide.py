@@ -185,6 +185,13 @@ def test_success_is_a_driver_that_ended_with_0() -> None:
     assert seen.model and seen.model.digest == "sha256:0" and seen.outputs and seen.outputs.report == "s3://r"
 
 
+@pytest.mark.parametrize("odd", [{"rows": "many"}, {"modelDigest": 3}, {"outputs": {"report": []}}, {"rows": [1]}])
+def test_a_driver_that_tells_nonsense_ends_the_job_as_any_other(odd: dict[str, Any]) -> None:
+    assert status(look(resource(started("Running")), ended(0, **odd), at=cluster())).phase == "Complete"
+    failing = look(resource(started("Running")), ended(3, **odd, message=["x"], mend=4), at=cluster())
+    assert status(failing).phase == "Failed"
+
+
 @pytest.mark.parametrize("phase", ["Starting", "Running", "Suspending", "Retrying"])
 def test_a_success_counts_whatever_else_is_asked_by_then(phase: str) -> None:
     job = resource(started(phase, since=9000), suspend=True, deadlines={"activeSeconds": 60})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import ValidationError
 
 from scoremill import deploy
 from scoremill.spec.status import ModelStatus, Outputs, Reason, RowCounts
@@ -15,23 +18,26 @@ def complete(look: Look) -> Step | None:
     for driver in look.seen.drivers:
         outcome = deploy.outcome_of(driver)
         if outcome and outcome.code == 0:
-            told = outcome.told
-            changes = {
-                "completion_time": look.now,
-                "retry_time": None,
-                "failure": None,
-                "failure_list": (),
-                "rows": RowCounts.model_validate(told.get("rows") or {}),
-                "model": ModelStatus(digest=told.get("modelDigest")),
-                "outputs": Outputs.model_validate(told.get("outputs") or {}),
-            }
-            return Step("Complete", Reason.ALL_ROWS_DONE, _rows(told.get("rows")), changes, again=0)
+            results = _results(outcome.told)
+            cleared = {"retry_time": None, "failure": None, "failure_list": ()}
+            changes = {"completion_time": look.now, **cleared, **results}
+            return Step("Complete", Reason.ALL_ROWS_DONE, _sentence(results.get("rows")), changes, again=0)
     return None
 
 
-def _rows(rows: Any) -> str:
-    if not rows:
+def _results(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What the driver told, as the status has it; nothing where it is not what a driver of ours tells."""
+    try:
+        return {
+            "rows": RowCounts.model_validate(told.get("rows") or {}),
+            "model": ModelStatus(digest=told.get("modelDigest")),
+            "outputs": Outputs.model_validate(told.get("outputs") or {}),
+        }
+    except ValidationError:
+        return {}
+
+
+def _sentence(rows: RowCounts | None) -> str:
+    if rows is None or rows.total is None:
         return "every row is scored or rejected"
-    return (
-        f"{rows.get('scored', 0):,} of {rows.get('total', 0):,} rows are scored, {rows.get('rejected', 0):,} rejected"
-    )
+    return f"{rows.scored or 0:,} of {rows.total:,} rows are scored, {rows.rejected or 0:,} rejected"

@@ -117,7 +117,8 @@ def outcome_of(driver: Driver) -> Outcome | None:
             "Give the driver more memory (operator.driver.resources of the chart), or score fewer objects in one job.",
         )  # fmt: skip
     message = told.get("message") or f"the driver ended with code {code}{_tail(left)}"
-    return Outcome(code, REASON_OF_CODE.get(code, Reason.DRIVER_FAILED), str(message), told.get("mend"), told)
+    mend = str(told["mend"]) if told.get("mend") else None
+    return Outcome(code, REASON_OF_CODE.get(code, Reason.DRIVER_FAILED), str(message), mend, told)
 
 
 def _last_words(driver: Driver) -> Object | None:
