@@ -150,7 +150,7 @@ def test_a_driver_tells_the_real_server_how_far_it_is_and_leaves_the_operators_p
     )
     told(kube, job, phase="Running", attempt=1, specHash=spec_hash(job["spec"]))
     words = ["driver", "--job", "driven", "--attempt", 1, "--spec", spec_hash(job["spec"]), "--cluster", "in-process"]
-    done = place.run(*words, "--termination-log", tmp_path / "last")
+    done = place.run(*words, "--termination-log", tmp_path / "last", "--namespace", place.namespace)
     assert done.returncode == 0, done.stderr
     assert "not up to date" not in done.stderr
     last = json.loads((tmp_path / "last").read_text())
