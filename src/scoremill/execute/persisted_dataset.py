@@ -137,7 +137,12 @@ def drop(engine: OnDask, name: str) -> None:
 
 
 def score_dataset(
-    dataset: Dataset, job: ScoringJob, engine: OnDataset, watchers: Iterable[Watcher] = (), *, wait: bool | float = False
+    dataset: Dataset,
+    job: ScoringJob,
+    engine: OnDataset,
+    watchers: Iterable[Watcher] = (),
+    *,
+    wait: bool | float = False,
 ) -> Manifest:
     """Scores what `dataset` holds as `job` asks; the same objects as by streaming the same input.
 
