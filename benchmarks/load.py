@@ -41,12 +41,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="scoremill-load-") as folder,
         Plane(Path(folder), asked.driver_seconds) as plane,
     ):
-        try:
-            measure(plane, asked.jobs, asked.timeout)
-        except BaseException:
-            for log in sorted(Path(folder).glob("*.log")):
-                sys.stderr.write(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}\n")
-            raise
+        measure(plane, asked.jobs, asked.timeout)
 
 
 def measure(plane: Plane, jobs: int, seconds: float) -> None:
@@ -149,15 +144,17 @@ class Dask:
                 list(pool.map(self._make, new))
 
     def _make(self, cluster: Object) -> None:
-        name = cluster["metadata"]["name"]
+        name, meta = cluster["metadata"]["name"], cluster["metadata"]
         owner = {"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster", "name": name,
-                 "uid": cluster["metadata"]["uid"], "controller": True}  # fmt: skip
+                 "uid": meta["uid"], "controller": True}  # fmt: skip
         for component in ("scheduler", *["worker"] * cluster["spec"]["worker"]["replicas"]):
             part = cluster["spec"][component]
-            labels = {**names.labels(name), **part["metadata"]["labels"], names.DASK_COMPONENT: component}
+            labels = {**meta["labels"], **part["metadata"]["labels"], names.DASK_COMPONENT: component}
+            annotations = {**meta["annotations"], **part["metadata"].get("annotations", {})}
             self._kube.create({
                 "apiVersion": "v1", "kind": "Pod", "spec": {**part["spec"], "restartPolicy": "Always"},
-                "metadata": {"name": f"{name}-{component}", "labels": labels, "ownerReferences": [owner]},
+                "metadata": {"name": f"{name}-{component}", "labels": labels, "annotations": annotations,
+                             "ownerReferences": [owner]},
             })  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,12 @@ phase: Succeeded
 """
 
 
+_IS_READY = """
+conditions:
+- {type: Ready, status: "True", reason: KubeletReady, lastHeartbeatTime: {{ Now | Quote }}, lastTransitionTime: {{ Now | Quote }}}
+"""
+
+
 def _stage(name: str, next_: dict[str, Any], seconds: float = 0, **values: str | None) -> dict[str, Any]:
     """What becomes of pods whose fields have those values; None: they have no such field."""
     keys = {"going": ".metadata.deletionTimestamp", "phase": ".status.phase",
@@ -71,7 +78,15 @@ def _stage(name: str, next_: dict[str, Any], seconds: float = 0, **values: str |
 def stages(driver_seconds: float) -> str:
     """KWOK's configuration: pods run at once, drivers end after so long, and what is to go goes."""
     ended = _HAS_ENDED % json.dumps(json.dumps(ENDS))
+    ready = {
+        "key": '.status.conditions.[] | select( .type == "Ready" ) | .status',
+        "operator": "NotIn",
+        "values": ["True"],
+    }
+    node = _stage("is-ready", {"statusTemplate": _IS_READY})
+    node["spec"] |= {"resourceRef": {"apiGroup": "v1", "kind": "Node"}, "selector": {"matchExpressions": [ready]}}
     return yaml.safe_dump_all([
+        node,
         _stage("runs", {"statusTemplate": _RUNS}, going=None, phase="Pending", node="*"),
         _stage("ends", {"statusTemplate": ended}, driver_seconds, going=None, phase="Running", component="driver"),
         _stage("goes", {"delete": True}, going="*"),
@@ -89,15 +104,18 @@ class Plane:
     def __enter__(self) -> Self:
         try:
             self._start()
-        except BaseException:
-            self._stop()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Ends all; where something failed, with everybody's last words."""
         self._stop()
+        for log in sorted(self._folder.glob("*.log")) if error else []:
+            sys.stderr.write(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}\n")
 
     @property
     def kube(self) -> Kube:
@@ -121,20 +139,21 @@ class Plane:
         subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
         self.kubeconfig.write_text(yaml.safe_dump({
             "apiVersion": "v1", "kind": "Config", "current-context": "bench",
-            "clusters": [{"name": "bench", "cluster": {"server": api, "insecure-skip-tls-verify": True}}],
+            "clusters": [{"name": "bench", "cluster": {"server": api, "certificate-authority": "certificates/apiserver.crt"}}],
             "users": [{"name": "bench", "user": {"token": token}}],
             "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
         }))  # fmt: skip
-        self._part("etcd", "--data-dir=etcd", f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}",
+        self._part("etcd", "--data-dir=data", f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}",
                    f"--listen-peer-urls=http://127.0.0.1:{ports[1]}", "--unsafe-no-fsync")  # fmt: skip
         self._part("kube-apiserver", f"--etcd-servers={etcd}", f"--secure-port={ports[2]}", "--bind-address=127.0.0.1",
                    "--cert-dir=certificates", "--token-auth-file=tokens.csv", "--authorization-mode=RBAC",
                    "--service-account-issuer=https://bench", f"--service-account-key-file={key}",
                    f"--service-account-signing-key-file={key}", "--service-cluster-ip-range=10.0.0.0/24")  # fmt: skip
-        wait_for(lambda: self._answers(api), 120, "the API server")
+        wait_for(lambda: self._answers(api), 60, "the API server")
         self._part("kube-controller-manager", f"--kubeconfig={self.kubeconfig}", "--secure-port=0", "--leader-elect=false",
                    f"--service-account-private-key-file={key}", "--use-service-account-credentials=false",
-                   "--kube-api-qps=500", "--kube-api-burst=1000", "--concurrent-gc-syncs=40")  # fmt: skip
+                   "--kube-api-qps=500", "--kube-api-burst=1000",
+                   "--concurrent-gc-syncs=40")  # fmt: skip
         self._part("kube-scheduler", f"--kubeconfig={self.kubeconfig}", "--secure-port=0", "--leader-elect=false",
                    "--kube-api-qps=500", "--kube-api-burst=1000")  # fmt: skip
         (self._folder / "stages.yaml").write_text(stages(self._driver_seconds))
