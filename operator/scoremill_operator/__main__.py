@@ -13,19 +13,23 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import kopf
+import yaml
 
 import scoremill
-from scoremill.errors import ScoremillError
+from scoremill.errors import ScoremillError, UsageError
 from scoremill.naming import RUNNER
 
 from . import cluster, handlers, probes
+from .decide import NOTHING
 from .hearing import Hearing
 from .lease import Lease
 from .log import log_as_json, logger
-from .observed import Settings
+from .observed import Object, Settings
+from .policies.validation import laid
 from .queue import Key, Queue, Resync
 from .reconcile import Reconciler
 
@@ -44,6 +48,10 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--driver-resources", type=json.loads, default={}, metavar="JSON", help="laid over those of the driver"
     )
+    parser.add_argument(
+        "--template", type=template_of, default={}, metavar="FILE",
+        help="YAML file laid under what each job says of its DaskCluster",
+    )  # fmt: skip
     parser.add_argument("--lease", default="scoremill-operator", help="name of the Lease")
     parser.add_argument("--lease-namespace", help="its namespace; the pod's own where it is not given")
     parser.add_argument("--identity", default=f"{socket.gethostname()}-{secrets.token_hex(4)}", help="who holds it")
@@ -52,6 +60,18 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8080, help="of /healthz, /readyz and /metrics")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(arguments)
+
+
+def template_of(path: str) -> Object:
+    """The template in a YAML file; ArgumentTypeError where it is none, so that no job is blamed for it."""
+    try:
+        found: Object = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        laid(NOTHING, found)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from None
+    except UsageError:
+        raise argparse.ArgumentTypeError(f"{path} is no part of a DaskCluster: spec: {{worker: …}}") from None
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.error("%s", error)
         return error.exit_code
     lease = Lease(kube, asked.lease, asked.identity)
-    reconciler = Reconciler(kube, Settings(image=asked.image, driver_resources=asked.driver_resources))
+    settings = Settings(image=asked.image, driver_resources=asked.driver_resources, template=asked.template)
+    reconciler = Reconciler(kube, settings)
     hearing = Hearing()
     queue = Queue(reconciler, workers=asked.workers)
 

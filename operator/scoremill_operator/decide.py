@@ -33,9 +33,9 @@ def decide(seen: Observed) -> Decision:
         return Decision()
     status = JobStatus.model_validate(seen.job.get("status") or {})
     try:
-        look = Look(seen, understood(seen.job), status)
+        look = Look(seen, understood(seen.job, seen.settings.template), status)
     except UsageError as error:
-        return _misunderstood(Look(seen, _NOTHING, status), error)
+        return _misunderstood(Look(seen, NOTHING, status), error)
     if status.is_finished:
         return clean_up(look, look.spec.cleanup)
     step = next(step for policy in POLICIES if (step := policy(look)))
@@ -76,5 +76,5 @@ def _again(look: Look, step: Step) -> float | None:
     return max(0.0, min(times)) if times else None
 
 
-_NOTHING = JobSpec.model_validate({"model": {"uri": "-"}, "input": {"uris": ["-"]}, "output": {"uri": "-"}})
+NOTHING = JobSpec.model_validate({"model": {"uri": "-"}, "input": {"uris": ["-"]}, "output": {"uri": "-"}})
 """In place of a spec that is not understood."""

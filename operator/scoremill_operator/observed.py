@@ -20,6 +20,8 @@ class Settings:
     """Of driver, scheduler and workers where a job names none."""
     driver_resources: Mapping[str, Any] = field(default_factory=dict)
     """`resources` of the driver's container, laid over its own."""
+    template: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """A part of a DaskCluster, laid under what each job says itself."""
     issue: Callable[[str, str], deploy.Certificates] = deploy.issue
     """New certificates of a cluster in a namespace; the one thing that is not the same each time."""
 

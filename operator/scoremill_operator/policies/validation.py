@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from scoremill import deploy, naming
 from scoremill.errors import UsageError
 from scoremill.spec import JobSpec, parse_job
@@ -11,12 +14,18 @@ from ..look import Look, Step, failed
 from ..observed import Object
 
 
-def understood(job: Object) -> JobSpec:
-    """The job's spec; UsageError that tells everything that is wrong with it."""
+def understood(job: Object, template: Mapping[str, Any]) -> JobSpec:
+    """The job's spec over the site's `template`; UsageError that tells everything that is wrong with it."""
     spec = parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
     deploy.refuse_secrets(spec.cluster.env)
+    return laid(spec, template)
+
+
+def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:
+    """`spec` over the site's `template`; UsageError where no DaskCluster comes of both."""
     try:
-        made = deploy.dask_cluster("cluster", job["metadata"]["namespace"], "image", spec.cluster, spec.credentials)
+        spec = deploy.with_site(spec, template)
+        made = deploy.dask_cluster("cluster", "namespace", "image", spec.cluster, spec.credentials)
         pods = [made["spec"][part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         pods = []

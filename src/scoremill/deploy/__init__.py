@@ -9,6 +9,7 @@ from .names import is_cluster_name, labels, selector
 from .objects import autoscaler, cluster_objects, owned_by
 from .outcome import Driver, Outcome, drivers_of, outcome_of
 from .secrecy import refuse_secrets
+from .site import with_site
 from .tls import Certificates, issue
 from .why import waits_for, why
 
@@ -38,6 +39,7 @@ __all__ = [
     "selector",
     "waits_for",
     "why",
+    "with_site",
     "worker_memory",
     "workers_of",
 ]

@@ -53,6 +53,12 @@ def dask_cluster(name: str, namespace: str, image: str, cluster: Cluster, creden
     return merge(made, {"metadata": {"annotations": {names.SPEC: asked}}})  # type: ignore[no-any-return]
 
 
+def said_of(template: Mapping[str, Any], part: str) -> Object:
+    """What a template says of the container of `scheduler` or `worker`; empty where it says nothing."""
+    containers = template.get("spec", {}).get(part, {}).get("spec", {}).get("containers", ())
+    return next((each for each in containers if each["name"] == part), {})
+
+
 def worker_memory(memory: int) -> int:
     """Dask's memory limit, in bytes, in a pod that may use `memory`.
 

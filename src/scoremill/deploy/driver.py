@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scoremill import naming
@@ -10,7 +10,7 @@ from scoremill.spec import API_VERSION, JobSpec
 from scoremill.units import GIB
 
 from . import names
-from .cluster import SCRATCH_BYTES, certificates_volume, dask_cluster, env_of, pod_of
+from .cluster import SCRATCH_BYTES, certificates_volume, dask_cluster, env_of, pod_of, said_of
 from .merge import merge
 from .objects import owned_by
 
@@ -22,7 +22,7 @@ GRACE_SECONDS = 60
 """For receipts to be flushed and the lease to be given back."""
 _PLACEMENT = (
     "imagePullSecrets", "nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priorityClassName",
-    "schedulerName", "runtimeClassName", "dnsPolicy", "dnsConfig", "hostAliases",
+    "schedulerName", "runtimeClassName", "dnsPolicy", "dnsConfig", "hostAliases", "securityContext",
 )  # fmt: skip
 """What `cluster.template` says of the scheduler's pod and holds for the driver's too."""
 _RBAC = "rbac.authorization.k8s.io"
@@ -92,10 +92,10 @@ def driver_job(
 
 def _pod(job: Object, spec: JobSpec, attempt: int, image: str, resources: Mapping[str, Any]) -> Object:
     child, secret = child_of(job), spec.credentials.secret_ref
-    env = {
-        "HOME": names.SCRATCH,
-        "TMPDIR": names.SCRATCH,
-        **spec.cluster.env,
+    beside = dask_cluster(child, job["metadata"]["namespace"], image, spec.cluster, spec.credentials)
+    scheduler = beside["spec"]["scheduler"]["spec"]
+    env = env_of({"HOME": names.SCRATCH, "TMPDIR": names.SCRATCH, **spec.cluster.env})
+    own = {
         "SCOREMILL_JOB": job["metadata"]["name"],
         "SCOREMILL_ATTEMPT": str(attempt),
         "SCOREMILL_SPEC": naming.spec_hash(job["spec"]),
@@ -106,22 +106,25 @@ def _pod(job: Object, spec: JobSpec, attempt: int, image: str, resources: Mappin
         "image": spec.cluster.image or image,
         "args": ["scoremill", "driver"],
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "env": env_of(env),
+        "env": merge(merge(env, said_of(spec.cluster.template, "worker").get("env") or env), env_of(own)),
         **({"envFrom": [{"secretRef": {"name": secret.name}}]} if secret else {}),
         "resources": merge(_RESOURCES, resources),
     }
     pod = pod_of(spec.cluster, container)
     pod["volumes"].append(certificates_volume(child))
-    beside = dask_cluster(child, job["metadata"]["namespace"], image, spec.cluster, spec.credentials)
-    placement = {key: value for key, value in beside["spec"]["scheduler"]["spec"].items() if key in _PLACEMENT}
+    pod["containers"][0].update(_picked(scheduler["containers"][0], ("imagePullPolicy", "securityContext")))
     return {
         **pod,
-        **placement,
+        **_picked(scheduler, _PLACEMENT),
         "serviceAccountName": _account(job, spec),
         "automountServiceAccountToken": True,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
     }
+
+
+def _picked(of: Mapping[str, Any], keys: Iterable[str]) -> Object:
+    return {key: of[key] for key in keys if key in of}
 
 
 _RESOURCES: Object = {
