@@ -31,6 +31,8 @@ def helm(kubeconfig: Path, namespace: str) -> Helm:
     def run(*arguments: str | Path) -> str:
         # What the nodes were given, they need not pull.
         policy = ["--set", "dask-kubernetes-operator.image.pullPolicy=IfNotPresent"]
+        # Other tests' releases have left the kinds.
+        policy += ["--take-ownership", "--force-conflicts"]
         changes = arguments[0] in {"install", "upgrade"}
         command = [tool("helm"), *arguments, "--namespace", namespace, *(policy if changes else [])]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -81,7 +83,8 @@ def test_release_is_installed_changed_rolled_back_and_removed(
     left += client.RbacAuthorizationV1Api(api).list_cluster_role(label_selector=OF_RELEASE).items
     assert not [each.metadata.name for each in left if namespace in each.metadata.name or each.metadata.namespace]
     kinds = client.ApiextensionsV1Api(api).list_custom_resource_definition().items
-    assert "daskclusters.kubernetes.dask.org" in {kind.metadata.name for kind in kinds}
+    kept = {"daskclusters.kubernetes.dask.org", "scoringjobs.scoremill.dev", "scoringschedules.scoremill.dev"}
+    assert kept <= {kind.metadata.name for kind in kinds}
 
 
 def driver_kubeconfig(api: client.ApiClient, kubeconfig: Path, namespace: str, place: Path) -> Path:
