@@ -76,8 +76,8 @@ def test_a_job_is_scored_whole_and_leaves_nothing_but_itself(mill: Mill) -> None
 
 
 def test_a_model_that_fails_on_all_rows_is_not_tried_again(mill: Mill, tmp_path: Path) -> None:
-    Store(mill.bucket.uri("both")).write("rows.csv", b"x,y\n" + b"1,2\n" * 100)
-    model = lay_down(Path(touchy_bundle(tmp_path, limit=-1)), mill.bucket.uri("touchy"))
+    Store(mill.bucket.uri("both")).write("rows.csv", b"x,y\n" + b"2000000,1\n" * 100)
+    model = lay_down(Path(touchy_bundle(tmp_path)), mill.bucket.uri("touchy"))
     job = mill.submit("failing", {"model": {"uri": model}, "input": {"uris": [mill.bucket.uri("both/*.csv")]}})
     status = job.fails("DoesNotFit")
     assert status.failure and status.failure.code == 3 and "x is too large" in str(status.failure.message)
