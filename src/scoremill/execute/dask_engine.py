@@ -16,6 +16,7 @@ from uuid import uuid4
 import dask
 import distributed
 from distributed import Client, Future, LocalCluster, Security
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from distributed.versions import VersionMismatchWarning
 
@@ -146,7 +147,10 @@ class OnDask:
 
     def _result(self, task: Task, future: Future[Receipt]) -> Result:
         if future.status == "finished":
-            receipt = future.result()
+            try:
+                receipt = future.result()
+            except CommClosedError:
+                raise ClusterError("the Dask scheduler was lost", _AGAIN) from None
             begun = max(receipt.begun, self._starts.of(str(future.key)))
             return Result(task, receipt=replace(receipt, begun=begun))
         if future.status == "cancelled":
