@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster-up cluster-down images images-lock chart check verify generate bench format changelog clean
+.PHONY: help demo test cluster-up cluster-down images images-lock chart check verify generate bench bench-load format changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ generate: $(READY) ## write the generated files: CLI reference, job reference, J
 
 bench: $(READY) ## speed and memory beside a bare loop and dask.dataframe (ARGS='--rows 1000000' for less)
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-load: $(READY) ## the operator under load, on a Kubernetes without machines (ARGS='--jobs 2000' for more)
+	$(BIN)/python benchmarks/load.py $(ARGS)
 
 format: $(READY) ## put the code in its form
 	$(BIN)/ruff check --fix
