@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.deploy import names, policy
+from scoremill.deploy import child_of, driver_job, names, policy
 from scoremill.deploy.cluster import dask_cluster
 from scoremill.kube import KINDS
-from scoremill.spec import Cluster, Credentials
+from scoremill.spec import Cluster, Credentials, JobSpec
 from scoremill_operator import rules
 from scoremill_operator.__main__ import options
+from scoremill_operator.policies.validation import laid
 from tests.chart.conftest import EVERYWHERE, Object, Render
 from tests.chart.schemas import FILE, write_schemas
 from tests.chart.tools import tool
@@ -126,17 +127,62 @@ def operators_pod(objects: list[Object]) -> Object:
     return pod
 
 
-def test_the_operators_arguments_are_those_that_it_takes(render: Render) -> None:
-    (container,) = operators_pod(render(*ALL_VALUES))["containers"]
-    asked = options([each.replace("$(POD_NAMESPACE)", "science") for each in container["args"]])
+def arguments_of(objects: list[Object], folder: Path) -> list[str]:
+    """The operator's, with the files of `folder` in place of those that are mounted into its container."""
+    pod = operators_pod(objects)
+    (container,), (volume,) = pod["containers"], pod["volumes"]
+    (mount,) = container["volumeMounts"]
+    assert (mount["name"], mount["readOnly"]) == (volume["name"], True)
+    (mounted,) = (
+        each for each in of_kind(objects, "ConfigMap") if each["metadata"]["name"] == volume["configMap"]["name"]
+    )
+    for name, content in mounted["data"].items():
+        (folder / name).write_text(content)
+    replaced = (each.replace("$(POD_NAMESPACE)", "science") for each in container["args"])
+    return [each.replace(f"{mount['mountPath']}/", f"{folder}/") for each in replaced]
+
+
+def test_the_operators_arguments_are_those_that_it_takes(render: Render, tmp_path: Path) -> None:
+    objects = render(*ALL_VALUES)
+    (container,) = operators_pod(objects)["containers"]
+    asked = options(arguments_of(objects, tmp_path))
     assert asked.namespace == ["science"]
     assert asked.image.startswith("registry.example/runner@sha256:")
     assert asked.driver_resources == {"limits": {"memory": "2Gi"}}
     assert asked.workers == 8
     (probe,) = {container[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")}
     assert {probe: asked.port} == {port["name"]: port["containerPort"] for port in container["ports"]}
-    (everywhere,) = operators_pod(render(*EVERYWHERE))["containers"]
-    assert options(everywhere["args"]).all_namespaces
+    assert options(arguments_of(render(*EVERYWHERE), tmp_path)).all_namespaces
+
+
+def test_the_operator_has_the_template_of_clusters_and_begins_anew_with_another(render: Render, tmp_path: Path) -> None:
+    said = [render(*arguments) for arguments in ([], ALL_VALUES, ["--set", "clusters.secretName=buckets"])]
+    for objects in said:
+        assert options(arguments_of(objects, tmp_path)).template == clusters_template(objects)
+
+    def checksum(objects: list[Object]) -> str:
+        (found,) = (each for each in of_kind(objects, "Deployment") if "checksum" in str(each))
+        return str(found["spec"]["template"]["metadata"]["annotations"]["checksum/clusters"])
+
+    assert len({checksum(objects) for objects in said}) == len(said)
+    assert checksum(render("--set", "operator.replicas=3")) == checksum(said[0])
+
+
+def test_a_job_of_the_operator_gets_what_the_values_say(render: Render) -> None:
+    asked = {"model": {"uri": "s3://m"}, "input": {"uris": ["s3://i"]}, "output": {"uri": "s3://o"}}
+    spec = laid(JobSpec.model_validate(asked), clusters_template(render(*ALL_VALUES)))
+    job = {"metadata": {"name": "trips", "namespace": "science", "uid": "u"}, "spec": asked}
+    pod = driver_job(job, spec, 1, "runner:1", resources={}, seconds=None)["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "buckets"}}]
+    assert {"name": "AWS_REGION", "value": "eu-central-1"} in container["env"]
+    assert (container["image"], container["imagePullPolicy"]) == ("runner:1", "Always")
+    assert container["securityContext"]["seLinuxOptions"] == {"level": "s0:c1"}
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["nodeSelector"] == {"pool": "system"}
+    assert pod["tolerations"] == [{"key": "system", "operator": "Exists"}]
+    assert (pod["serviceAccountName"], pod["priorityClassName"]) == (f"{child_of(job)}-driver", "high")
+    assert pod["securityContext"]["supplementalGroups"] == [2000]
 
 
 def clusters_template(objects: list[Object]) -> dict[str, Any]:
