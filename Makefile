@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster-up cluster-down images images-lock chart check verify generate bench bench-load format changelog clean
+.PHONY: help demo test e2e cluster-up cluster-down images images-lock chart check verify generate bench bench-load format changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: $(READY) ## score a million taxi rows in an S3 bucket of its own, and prov
 
 test: $(READY) ## all tests (ARGS='-k cuts' for some of them)
 	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
+
+e2e: cluster-up ## tests on a real Kubernetes (half an hour; make cluster-down ends the cluster)
+	$(BIN)/python -m pytest --cluster -n $(PROCESSES) --dist loadfile tests/e2e $(ARGS)
 
 cluster-up: $(READY) ## a Kubernetes cluster for end-to-end tests, by kind (10 minutes the first time; then ARGS=--cluster)
 	$(BIN)/python -m tests.cluster up

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
 pytest_plugins = ["tests.cluster.plugin"]
 
 # One thread each for BLAS and OpenMP, set before NumPy is loaded: as in a worker, and two cores are shared by all tests.
@@ -15,3 +17,7 @@ for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", 
 os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 # Nor does an instance's metadata service answer where there is none.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+# A time is never judged: other tests run beside.
+settings.register_profile("scoremill", deadline=None)
+settings.load_profile("scoremill")
