@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,24 @@ from kubernetes.dynamic import DynamicClient
 from scoremill.cli.kube_cluster import Named
 from scoremill.deploy import names
 from scoremill.kube import Kube, Object, connect
+from tests.cluster import parts
 from tests.cluster.places import State
 from tests.support.jobs import command
 
 SMALL = ("--memory", "600MiB", "--cpu", "0.1")
 """A worker that fits many times into two small nodes."""
+
+
+@cache
+def kubectl() -> Path:
+    """This machine's kubectl, or else the one that the test cluster's nodes have."""
+    if found := shutil.which("kubectl"):
+        return Path(found)
+    link = parts.hyperkube() / "kubectl"
+    with suppress(FileExistsError):
+        # One binary is all of Kubernetes: the name it is called by says which part.
+        link.symlink_to("hyperkube")
+    return link
 
 
 @contextmanager

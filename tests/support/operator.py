@@ -18,13 +18,15 @@ from tests.chart.conftest import CHART, vendored
 from tests.chart.tools import tool
 from tests.cluster.steps import until
 from tests.support.jobs import objects
-from tests.support.kube import Place
+from tests.support.kube import Place, kubectl
 from tests.support.s3 import Bucket
 from tests.support.slow import SECONDS, slow_bundle, slow_rows
 
 RELEASE = "mill"
 OPERATOR = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/name=scoremill-operator"
 PARTITIONS, ROWS = 24, 12_000
+PATIENCE = 300.0
+"""Seconds: after a connection that broke, dask-kubernetes' operator rests for 60, and it may meet several."""
 CONTENT = slow_rows(ROWS, {})
 SMALL = {"workers": {"min": 2, "max": 2}, "memory": "600MiB", "cpu": 0.1}
 """Workers that fit many times into two small nodes."""
@@ -35,19 +37,12 @@ SLOW = {"cluster": {"env": {SECONDS: "0.004"}}}
 def apply_kinds(kubeconfig: Path) -> None:
     """The cluster has this tree's ScoringJob and ScoringSchedule."""
     files = CHART / "files" / "crds"
-    command = [
-        "kubectl",
-        "--kubeconfig",
-        kubeconfig,
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--filename",
-        files,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [kubectl(), "--kubeconfig", kubeconfig]
+    done = subprocess.run(
+        [*command, "apply", "--server-side", "--force-conflicts", "--filename", files], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
-    wait = ["kubectl", "--kubeconfig", kubeconfig, "wait", "--for=condition=Established", "--filename", files]
+    wait = [*command, "wait", "--for=condition=Established", "--filename", files]
     assert subprocess.run(wait, capture_output=True).returncode == 0
 
 
@@ -151,7 +146,7 @@ class Job:
             for each in found if self.child in each["metadata"]["name"] and "Event" not in each["kind"]
         ]  # fmt: skip
 
-    def sees(self, condition: Callable[[JobStatus], object], what: str, seconds: float = 150) -> JobStatus:
+    def sees(self, condition: Callable[[JobStatus], object], what: str, seconds: float = PATIENCE) -> JobStatus:
         """The status for which `condition` has come to hold; it may not be at its end before."""
         states: list[JobStatus] = []
 
@@ -163,11 +158,11 @@ class Job:
         assert condition(states[-1]), f"{self.name}: not {what}: {states[-1].fields()}\n{self.words()}"
         return states[-1]
 
-    def becomes(self, phase: str, seconds: float = 180) -> JobStatus:
+    def becomes(self, phase: str, seconds: float = PATIENCE) -> JobStatus:
         """The status in that phase."""
         return self.sees(lambda status: status.phase == phase, phase, seconds)
 
-    def fails(self, reason: str, seconds: float = 180) -> JobStatus:
+    def fails(self, reason: str, seconds: float = PATIENCE) -> JobStatus:
         """The status of a job that has failed for that reason, in word and condition."""
         status = self.becomes("Failed", seconds)
         condition = status.condition("Failed")
@@ -180,7 +175,7 @@ class Job:
         self.sees(lambda status: self.done >= partitions, "in mid-run")
         assert self.done < PARTITIONS - 4, "the fault would come too late"
 
-    def proves(self, seconds: float = 180) -> JobStatus:
+    def proves(self, seconds: float = PATIENCE) -> JobStatus:
         """It is complete, with every row scored once as an undisturbed run scores it, and says so."""
         status = self.becomes("Complete", seconds)
         assert objects(self.output) == self.mill.expected
