@@ -115,7 +115,10 @@ def test_workers_come_with_the_load_go_with_its_tail_and_end_with_it(elastic: El
         run.sees(lambda: elastic.wanted() < MOST)
         run.result()
     assert until(lambda: elastic.wanted() == 0 and not elastic.pods(), 120)
-    assert elastic.seen[:2] == [0, MOST] and elastic.seen[1:] == sorted(elastic.seen[1:], reverse=True)
+    # The first look may find few tasks: it goes up in one step or two, and down by one at a time.
+    peak = elastic.seen.index(MOST)
+    up, down = elastic.seen[: peak + 1], elastic.seen[peak:]
+    assert up[0] == 0 and up == sorted(up) and down == sorted(down, reverse=True)
     elastic.proves("load")
     log = elastic.operator_says()
     assert any("Retired workers" in line for line in log)

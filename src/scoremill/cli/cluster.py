@@ -81,7 +81,11 @@ def _wait_or_remove(at: Named, seconds: float, *, removes: bool) -> None:
     except ScoremillError:
         if removes:
             say("not up in time: removing it again (--keep leaves it to be looked at)")
-            remove(at, 60, say)
+            try:
+                # dask-kubernetes' operator rests for 60 s where it has met a connection that broke.
+                remove(at, 120, say)
+            except ScoremillError as left:
+                say(str(left))
         raise
 
 
