@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from scoremill.deploy import Observed as SeenCluster
-from scoremill.deploy import diagnose, drivers_of, names
+from scoremill.deploy import diagnose, drivers_of, is_ready, names
 from scoremill.deploy.scheduled import SCHEDULE
 from scoremill.errors import ScoremillError, UsageError
 from scoremill.kube import Conflict, Kube, NoPlace, NotPermitted, Object, connect
@@ -139,7 +139,7 @@ def _cluster(kube: Kube, child: str, now: dt.datetime, pods: list[Object]) -> Se
         return None
     made = dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
     group = kube.get("DaskWorkerGroup", names.group_name(child)) or {}
-    ready = [_labels(pod)[names.DASK_COMPONENT] for pod in pods if _is_ready(pod)]
+    ready = [_labels(pod)[names.DASK_COMPONENT] for pod in pods if is_ready(pod)]
     seen = SeenCluster(
         cluster=cluster,
         age=(now - made).total_seconds(),
@@ -188,12 +188,6 @@ def _when(event: Mapping[str, Any]) -> str:
 
 def _labels(made: Object) -> Object:
     return made["metadata"].get("labels") or {}
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
 
 
 def _is_range(job: Object) -> bool:

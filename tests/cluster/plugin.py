@@ -103,15 +103,11 @@ def load_image(cluster: State) -> Callable[[str], None]:
 @pytest.fixture
 def namespace(kubeconfig: Path) -> Iterator[str]:
     """A new namespace that admits restricted pods only; its deletion is asked for at the end, and not waited for."""
-    from kubernetes import client, config
+    # Not before a test asks for it: what it imports reads the environment that conftest.py sets.
+    from tests.support.kube import new_namespace
 
-    name = f"e2e-{secrets.token_hex(4)}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted", "scoremill.dev/test": "e2e"}
-    with config.new_client_from_config(str(kubeconfig)) as api:
-        core = client.CoreV1Api(api)
-        core.create_namespace({"metadata": {"name": name, "labels": labels}}, _request_timeout=30)
+    with new_namespace(kubeconfig) as name:
         yield name
-        core.delete_namespace(name, _request_timeout=30)
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from scoremill import score, verify
-from scoremill.cli.kube_cluster import Named, is_ready
+from scoremill.cli.kube_cluster import Named
 from scoremill.cli.kube_watch import wait_until_up
-from scoremill.deploy import names
+from scoremill.deploy import is_ready, names
 from scoremill.errors import ClusterError
 from scoremill.report import Report, build_report
 from scoremill.spec import ScoringJob

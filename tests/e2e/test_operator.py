@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from scoremill import score, verify
+from scoremill.deploy import is_ready
 from scoremill.deploy.scheduled import SCHEDULE, scheduled_name
 from scoremill.kube import connect
 from scoremill.spec.schedule import ScheduleStatus
@@ -20,7 +21,7 @@ from tests.cluster.buckets import Store as ObjectStore
 from tests.cluster.steps import until
 from tests.support.jobs import ROOT, make_job, objects
 from tests.support.kube import Place, cordoned, evict, kubectl, new_namespace
-from tests.support.operator import CONTENT, PARTITIONS, ROWS, SLOW, Job, Mill, apply_kinds, is_ready, lay_down, prepare
+from tests.support.operator import CONTENT, PARTITIONS, ROWS, SLOW, Job, Mill, apply_kinds, lay_down, prepare
 from tests.support.slow import HUNGRY, SECONDS, slow_rows
 from tests.support.touchy import touchy_bundle
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager
 from urllib.parse import parse_qs, urlsplit
 
-import yaml
+from tests.support.http_api import Api, JsonHandler, Object, running
 
 NAMESPACE = "scoring"
-Object = dict[str, Any]
 
 
-class OneJob(ThreadingHTTPServer):
+class OneJob(Api):
     """Gives the job, and takes its status by server-side apply unless that is `refused`."""
 
-    daemon_threads = True
+    namespace = NAMESPACE
 
     def __init__(self, spec: Object) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.job: Object = {
             "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "spec": spec,
             "metadata": {
@@ -34,7 +27,6 @@ class OneJob(ThreadingHTTPServer):
         }  # fmt: skip
         self.refused = False
         self.statuses: list[Object] = []
-        self.changed = threading.Condition()
 
     @property
     def path(self) -> str:
@@ -50,19 +42,8 @@ class OneJob(ThreadingHTTPServer):
         with self.changed:
             assert self.changed.wait_for(is_there, 60), self.statuses
 
-    def kubeconfig(self, folder: Path) -> Path:
-        """A file by which the server is found."""
-        path = folder / "kubeconfig"
-        path.write_text(yaml.safe_dump({
-            "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{self.server_port}"}}],
-            "users": [{"name": "u", "user": {"token": "t0ken"}}],
-            "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}],
-        }))  # fmt: skip
-        return path
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: OneJob
 
     def do_GET(self) -> None:
@@ -70,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200 if there else 404, self.server.job if there else {"reason": "NotFound", "items": []})
 
     def do_PATCH(self) -> None:
-        made = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        made = self._body()
         url = urlsplit(self.path)
         if self.server.refused:
             self._answer(403, {"message": "scoringjobs/status is forbidden"})
@@ -84,26 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.changed.notify_all()
         self._answer(200, self.server.job)
 
-    def _answer(self, status: int, content: Object) -> None:
-        data = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def serving(spec: Object) -> Iterator[OneJob]:
+def serving(spec: Object) -> AbstractContextManager[OneJob]:
     """The server of a job with this spec, while this is open."""
-    with OneJob(spec) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return running(OneJob(spec))

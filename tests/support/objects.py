@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import yaml
-
 from scoremill.kube import KINDS
 from scoremill.spec import merge
+from tests.support.http_api import Api, JsonHandler, Object, running
 
-Object = dict[str, Any]
 
-
-class Objects(ThreadingHTTPServer):
+class Objects(Api):
     """Objects by the path of their kind in a namespace, and by name."""
 
-    daemon_threads = True
+    namespace = "science"
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.objects: dict[tuple[str, str], Object] = {}
         self.events: list[tuple[str, Object]] = []
         """What watches tell, and of which path."""
-        self.changed = threading.Condition()
         self.is_down = False
         """Whether every call fails."""
         self._versions = itertools.count(1)
@@ -62,19 +54,8 @@ class Objects(ThreadingHTTPServer):
     def handle_error(self, *_: Any) -> None:
         """Nothing: those who watch go when they like."""
 
-    def kubeconfig(self, folder: Path) -> Path:
-        """A file by which the server is found."""
-        path = folder / "kubeconfig"
-        path.write_text(yaml.safe_dump({
-            "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{self.server_port}"}}],
-            "users": [{"name": "u", "user": {"token": "t0ken"}}],
-            "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "science"}}],
-        }))  # fmt: skip
-        return path
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: Objects
     protocol_version = "HTTP/1.1"
 
@@ -136,21 +117,6 @@ class _Handler(BaseHTTPRequestHandler):
                 if of == path:
                     self.wfile.write(json.dumps(event).encode() + b"\n")
 
-    def _body(self) -> Object:
-        body: Object = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        return body
-
-    def _answer(self, status: int, content: Object) -> None:
-        data = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
-
 
 _SERVED = KINDS | {
     "Namespace": ("/api/v1", "namespaces"),
@@ -185,14 +151,6 @@ def _discovery(path: str) -> Object | None:
     return None
 
 
-@contextmanager
-def serving() -> Iterator[Objects]:
+def serving() -> AbstractContextManager[Objects]:
     """The server while this is open."""
-    with Objects() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return running(Objects())

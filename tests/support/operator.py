@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scoremill import verify
-from scoremill.deploy import names
+from scoremill.deploy import is_ready, names
 from scoremill.kube import Kube, Object
 from scoremill.spec import merge
 from scoremill.spec.status import JobStatus
@@ -202,13 +202,6 @@ class Job:
         """The ends of the logs of its driver and of the operator, to stand below a failure."""
         logs = [self.mill.kube.log(pod["metadata"]["name"], 25) or "" for pod in self.pods("driver")]
         return "\n".join([*logs, self.mill.operator_log()])
-
-
-def is_ready(pod: Object) -> bool:
-    """Whether the pod serves, and is not about to go."""
-    conditions = pod.get("status", {}).get("conditions", ())
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
 
 
 def lay_down(folder: Path, uri: str) -> str:

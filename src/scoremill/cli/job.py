@@ -12,7 +12,7 @@ from scoremill.errors import ScoremillError
 
 from .display import print_objects, say, table
 from .document import plain, print_document
-from .job_view import TITLES, document, lines, refuse_failed, row, summary
+from .job_view import TITLES, Job, document, lines, refuse_failed, row, summary
 from .kube_flags import place_options, places_of, seconds
 from .manifest import KUBERNETES, asks_the_same, manifest
 from .options import job_from, job_options
@@ -115,7 +115,10 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
     """
     from .kube_job import seen
 
-    job = seen(ours(flags).find(name))
+    _print_status(seen(ours(flags).find(name)), as_json=as_json)
+
+
+def _print_status(job: Job, *, as_json: bool) -> None:
     if as_json:
         print_document(**document(job))
     else:
@@ -235,10 +238,7 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
         report = build_report(Store(spec.output.uri, spec.output_storage))
     except ScoremillError as error:
         say(f"note: the output cannot be read here, so this is the job's status: {error.message}")
-        if as_json:
-            print_document(**document(job))
-        else:
-            click.echo("\n".join(lines(job)))
+        _print_status(job, as_json=as_json)
         return
     if as_json:
         print_document(**plain(report))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from scoremill.deploy import Certificates, autoscaler, names, owned_by
+from scoremill.deploy import Certificates, autoscaler, is_ready, names, owned_by
 from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.kube import Kube, Object, connect
 from scoremill.spec import ScoringJob, Workers
@@ -159,13 +159,6 @@ def certificates_of(at: Named) -> Certificates:
         )
     texts = [base64.b64decode(secret["data"][key]).decode() for key in ("ca.crt", "tls.crt", "tls.key")]
     return Certificates(*texts)
-
-
-def is_ready(pod: Object) -> bool:
-    """Whether the pod is ready and not about to end."""
-    conditions = pod.get("status", {}).get("conditions", ())
-    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from scoremill.deploy import Cause, Observed, diagnose, names
+from scoremill.deploy import Cause, Observed, diagnose, is_ready, names
 from scoremill.errors import ClusterError
 from scoremill.kube import Object
 from scoremill.units import format_seconds
 
-from .kube_cluster import Named, is_ready
+from .kube_cluster import Named
 from .kube_forward import Forward
 
 OURS = (

@@ -6,7 +6,7 @@ from .diagnosis import Cause, Observed, diagnose, diagnose_driver
 from .driver import child_of, driver_job
 from .job import job_autoscaler, job_cluster, workers_of
 from .names import is_cluster_name, labels, selector
-from .objects import autoscaler, cluster_objects, owned_by
+from .objects import autoscaler, cluster_objects, is_ready, owned_by
 from .outcome import Driver, Outcome, drivers_of, outcome_of
 from .secrecy import refuse_secrets
 from .site import with_site
@@ -28,6 +28,7 @@ __all__ = [
     "driver_job",
     "drivers_of",
     "is_cluster_name",
+    "is_ready",
     "issue",
     "job_autoscaler",
     "job_cluster",

@@ -40,3 +40,10 @@ def owned_by(child: Object, owner: Object) -> Object:
         "uid": owner["metadata"]["uid"],
     }
     return {**child, "metadata": {**child["metadata"], "ownerReferences": [reference]}}
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether the pod is ready and not about to end."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return ready and "deletionTimestamp" not in pod["metadata"]
