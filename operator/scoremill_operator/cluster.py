@@ -73,19 +73,19 @@ def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object]] | Non
 
 
 def apply(kube: Kube, of: Object, decision: Decision) -> bool:
-    """Status, then actions, then events; the first failure ends it. `of` is the object as it was observed.
+    """Status, then events, then actions; the first failure ends it. `of` is the object as it was observed.
 
     False where it has changed since then, or is gone: nothing was done.
     """
     if decision.status is not None and not _write_status(kube, of, decision.status):
         return False
+    for event in decision.events:
+        _tell(kube, of, event)
     for action in decision.actions:
         if isinstance(action, Create):
             _create(kube, action.made)
         else:
             kube.delete(action.kind, action.name, uid=action.uid)
-    for event in decision.events:
-        _tell(kube, of, event)
     return True
 
 

@@ -9,7 +9,7 @@ from scoremill.spec.cluster import Cleanup
 from scoremill.spec.status import JobStatus, Reason
 
 from .look import Look, Step, failed
-from .observed import Decision, Event, Observed
+from .observed import Decision, Event, Object, Observed
 from .policies.children import make, start
 from .policies.cleanup import clean_up
 from .policies.deadlines import give_up, next_deadline
@@ -32,6 +32,8 @@ def decide(seen: Observed) -> Decision:
         # Owner references take care of the one, others of the other.
         return Decision()
     status = JobStatus.model_validate(seen.job.get("status") or {})
+    if _is_mended(seen.job, status):
+        status = JobStatus(conditions=status.conditions)
     try:
         look = Look(seen, understood(seen.job, seen.settings.template), status)
     except UsageError as error:
@@ -55,6 +57,12 @@ def decision_of(look: Look, step: Step) -> Decision:
         events=(_event(step),) if is_news else (),
         again=_again(look, step),
     )
+
+
+def _is_mended(job: Object, status: JobStatus) -> bool:
+    """Whether the spec is another than the one that was refused before anything was done for it."""
+    is_refused = status.phase == "Failed" and status.start_time is None and status.failure is not None
+    return is_refused and status.observed_generation != job["metadata"].get("generation")
 
 
 def _misunderstood(look: Look, error: UsageError) -> Decision:

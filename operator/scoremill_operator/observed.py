@@ -77,7 +77,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done now: the status first, then the actions in their order, then events; the first failure ends it.
+    """What is to be done now: the status first, then events of it, then the actions in their order; a failure ends it.
 
     The status is applied with the observed `metadata.resourceVersion`: one decided upon an older look is refused (409),
     and the job is looked at again.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import cluster
 from .decide import decide
 from .metrics import Jobs
-from .observed import Create, Settings
+from .observed import Decision, Settings
 from .queue import Key
 from .schedule import decide_schedule
 
@@ -28,7 +28,7 @@ class Reconciler:
         self._kube, self._settings = kube, settings
         self._jobs = Jobs()
         self._refused: dict[Key, str] = {}
-        """What the API server said to the last object that it did not take for a job."""
+        """What the API server said to the last object that was not taken."""
 
     def __call__(self, key: Key) -> float | None:
         """Seconds until the next look; None where only an event or the resync brings one."""
@@ -42,22 +42,27 @@ class Reconciler:
             self._refused.pop(key, None)
             return None
         self._jobs.note(key, seen.job)
-        decision = decide(seen)
-        try:
-            is_done = cluster.apply(kube, seen.job, decision)
-        except cluster.RefusedError as error:
-            self._refused[key] = error.message
-            raise
-        if is_done and any(isinstance(action, Create) for action in decision.actions):
-            self._refused.pop(key, None)
-        return decision.again if is_done else _SOON
+        return self._applied(kube, key, seen.job, decide(seen))
 
     def _schedule(self, kube: Kube, key: Key) -> float | None:
         seen = cluster.observe_schedule(kube, key.name)
         if seen is None:
+            self._refused.pop(key, None)
             return None
-        decision = decide_schedule(*seen, dt.datetime.now(dt.UTC))
-        return decision.again if cluster.apply(kube, seen[0], decision) else _SOON
+        decision = decide_schedule(*seen, dt.datetime.now(dt.UTC), self._refused.get(key))
+        return self._applied(kube, key, seen[0], decision)
+
+    def _applied(self, kube: Kube, key: Key, of: Object, decision: Decision) -> float | None:
+        """Carries the decision out; keeps in mind what the API server does not take."""
+        try:
+            is_done = cluster.apply(kube, of, decision)
+        except cluster.RefusedError as error:
+            self._refused[key] = error.message
+            raise
+        if not is_done:
+            return _SOON
+        self._refused.pop(key, None)
+        return decision.again
 
     def known(self, namespaces: Sequence[str]) -> Iterator[tuple[Key, Object]]:
         """Every ScoringJob and ScoringSchedule, of all namespaces where none is given; not all of them in memory."""

@@ -63,8 +63,10 @@ class Step:
     again: float | None = None
 
 
-def decide_schedule(schedule: Object, jobs: Iterable[Object], now: datetime) -> Decision:
+def decide_schedule(schedule: Object, jobs: Iterable[Object], now: datetime, refused: str | None = None) -> Decision:
     """What to do about `schedule`, of which there are `jobs` (those with its label), both as the API gives them.
+
+    `refused` is what the API server said to the job that was to be made last; None once it takes one.
 
     No time is run twice: a job's name is a function of its time, and the times of the jobs seen are written to the
     status before any job is removed. None is forgotten: the status tells only of jobs that were seen.
@@ -79,17 +81,16 @@ def decide_schedule(schedule: Object, jobs: Iterable[Object], now: datetime) -> 
     except ValueError as error:
         invalid = Condition(type="Invalid", status="True", reason="InvalidSpec", message=str(error))
         return _told(schedule, stored, known, [invalid, invalid.model_copy(update={"type": "Stalled"})], now)
-    step = _step(schedule, spec, clock, runs, known, now)
+    step = _step(schedule, spec, clock, runs, known, now, refused)
     following = None if spec.suspend else clock.next(now)
     valid = Condition(type="Invalid", status="False", reason="Valid")
-    decision = _told(
-        schedule, stored, known.model_copy(update={"next_schedule_time": following}), [valid, step.condition], now
-    )
+    known = known.model_copy(update={"next_schedule_time": following})
+    decision = _told(schedule, stored, known, [valid, step.condition], now)
     waits = [step.again, (following - now).total_seconds() if following else None]
     return Decision(
         decision.status,
         (*step.actions, *_history(spec, runs)),
-        (*decision.events, *step.events),
+        (*decision.events, *step.events, *_made(schedule, stored, runs)),
         min((wait for wait in waits if wait is not None), default=None),
     )
 
@@ -129,9 +130,18 @@ def _known(schedule: Object, stored: ScheduleStatus, runs: Sequence[Run]) -> Sch
     )
 
 
+def _made(schedule: Object, stored: ScheduleStatus, runs: Sequence[Run]) -> Iterator[Event]:
+    """Told of runs once they are seen, and not when they are asked for."""
+    for run in runs:
+        is_new = stored.last_schedule_time is None or run.at > stored.last_schedule_time
+        if is_new and run.name == scheduled_name(schedule["metadata"]["name"], run.at):
+            yield Event("Normal", "Created", f"the job {run.name} for {format_time(run.at)}")
+
+
 def _step(
-    schedule: Object, spec: ScheduleSpec, clock: Clock, runs: Sequence[Run], known: ScheduleStatus, now: datetime
-) -> Step:
+    schedule: Object, spec: ScheduleSpec, clock: Clock, runs: Sequence[Run], known: ScheduleStatus, now: datetime,
+    refused: str | None,
+) -> Step:  # fmt: skip
     """What to do about the latest time that has come since the last run's; earlier ones are passed over."""
     if spec.suspend:
         return Step(_scheduled(known, "Suspended", "no further runs begin"))
@@ -147,11 +157,11 @@ def _step(
         doomed = [run.removal for run in going_on if not run.is_going and spec.concurrency_policy == "Replace"]
         waits = f"the run of {written} waits for the end of {', '.join(run.name for run in going_on)}"
         return Step(_scheduled(known, "JobAlreadyActive", waits), tuple(doomed), again=SOON if doomed else None)
-    made = scheduled_job(schedule, at, known.last_successful_time)
-    told = [Event("Normal", "Created", f"the job {made['metadata']['name']} for {written}")]
-    if len(missed) > MOST:
-        told.insert(0, Event("Warning", "TooManyMissedTimes", f"more than {MOST} times were missed; the last is run"))
-    return Step(_scheduled(known, "Idle", ""), (Create(made),), tuple(told), SOON)
+    makes = (Create(scheduled_job(schedule, at, known.last_successful_time)),)
+    if refused:
+        return Step(_scheduled(known, "JobRefused", f"Kubernetes refuses {refused}"), makes, again=SOON)
+    too_many = Event("Warning", "TooManyMissedTimes", f"more than {MOST} times were missed; the last is run")
+    return Step(_scheduled(known, "Idle", ""), makes, (too_many,) if len(missed) > MOST else (), SOON)
 
 
 def _scheduled(known: ScheduleStatus, reason: str, message: str) -> Condition:
@@ -186,7 +196,7 @@ def _told(
     return Decision(None if status.fields() == stored.fields() else status.fields(), events=tuple(events))
 
 
-_WARNED = {"InvalidSpec": "Warning", "MissedDeadline": "Warning", "JobAlreadyActive": "Normal"}
+_WARNED = {"InvalidSpec": "Warning", "MissedDeadline": "Warning", "JobAlreadyActive": "Normal", "JobRefused": "Warning"}
 """Types of the events that tell of a condition."""
 
 

@@ -11,7 +11,9 @@
     ├── BudgetError           4  more rows were rejected than the job allows
     ├── StorageError          5  a store refused, or could not be reached
     ├── ClusterError          6  the Dask cluster could not be had, or was lost
-    │   └── LeaseError        6  another driver writes to this output
+    │   ├── LeaseError        6  another driver writes to this output
+    │   ├── StallError        6  no partition was finished for too long
+    │   └── DeadlineError     6  the run took longer than it may
     └── VerificationError     7  the output is not what its manifest says
 
 The number is the exit code of the command line. 130 means interrupted.
@@ -90,6 +92,14 @@ class ClusterError(ScoremillError):
 
 class LeaseError(ClusterError):
     """Another driver writes to this output."""
+
+
+class StallError(ClusterError):
+    """No partition was finished for too long."""
+
+
+class DeadlineError(ClusterError):
+    """The run took longer than it may."""
 
 
 class VerificationError(ScoremillError):

@@ -200,10 +200,14 @@ def test_a_success_counts_whatever_else_is_asked_by_then(phase: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [(2, "Usage"), (3, "DoesNotFit"), (4, "TooManyBadRows"), (7, "VerificationFailed")],
-)
+    [
+        (2, "Usage"), (3, "DoesNotFit"), (4, "TooManyBadRows"), (7, "VerificationFailed"),
+        (6, "NoProgress"), (6, "ActiveDeadline"),
+    ],
+)  # fmt: skip
 def test_what_the_data_or_the_user_did_is_not_tried_again(code: int, reason: str) -> None:
-    decision = look(resource(started("Running")), ended(code, message="why", mend="so"), at=cluster())
+    error = {"NoProgress": "StallError", "ActiveDeadline": "DeadlineError"}.get(reason, "FitError")
+    decision = look(resource(started("Running")), ended(code, error=error, message="why", mend="so"), at=cluster())
     seen = status(decision)
     assert (seen.phase, true(decision), decision.actions) == ("Failed", {"Failed", "Stalled"}, ())
     assert seen.failure and (seen.failure.reason, seen.failure.code) == (reason, code)
@@ -216,6 +220,7 @@ def test_what_the_data_or_the_user_did_is_not_tried_again(code: int, reason: str
         (ended(1), "DriverFailed", 1),
         (ended(5), "StorageFailed", 5),
         (ended(6), "ClusterFailed", 6),
+        (ended(6, error="LeaseError"), "OutputBusy", 6),
         (ended(130), "DriverFailed", 130),
         (ended(137, "OOMKilled"), "DriverOutOfMemory", 137),
         (ended(5, told="Traceback …\nMemoryError"), "StorageFailed", 5),
@@ -362,6 +367,26 @@ def test_a_spec_that_is_not_understood_is_told_with_all_that_is_wrong() -> None:
     assert "spec.input.uris" in (seen.failure.message or "") and "spec.input.delimiter" in (seen.failure.message or "")
 
 
+def test_a_spec_that_was_refused_and_is_mended_begins() -> None:
+    refused = look(resource(input={"uris": []}))
+    job = resource(refused.status)
+    # What another version of the operator understands begins nothing by itself.
+    assert look(job) == Decision()
+    job["metadata"]["generation"] = 2
+    begun = look(job)
+    assert (status(begun).phase, status(begun).failure, status(begun).start_time) == ("Starting", None, NOW)
+    assert true(begun) == {"Reconciling"} and status(begun).completion_time is None
+    job["spec"]["model"] = {}
+    assert "spec.model" in str(status(look(job)).failure)
+
+
+def test_a_failed_job_that_had_begun_never_begins_again() -> None:
+    failure = {"reason": "DoesNotFit", "message": "m", "code": 3}
+    job = resource(started("Failed", completionTime=ago(5), failure=failure))
+    job["metadata"]["generation"] = 2
+    assert look(job) == Decision()
+
+
 @pytest.mark.parametrize(
     "template", [{"spec": 3}, {"spec": {"worker": {"spec": {"containers": "none"}}}}, {"spec": None}]
 )
@@ -415,6 +440,16 @@ def test_the_cluster_goes_as_cleanup_says_and_the_end_is_not_written_again(
     job = resource(started(phase, completionTime=ago(5)), cleanup=cleanup)
     decision = look(job, ended(0 if phase == "Complete" else 3), at=cluster())
     assert decision.status is None and gone(decision) == (["uid-of-cluster"] if goes else [])
+
+
+def test_a_kept_cluster_goes_when_idle_also_where_no_scheduler_tells_so() -> None:
+    job = resource(started("Failed", completionTime=ago(50)), cluster={"idleTimeoutSeconds": 60})
+    assert look(job, at=cluster(None)) == Decision(again=10)
+    job["status"]["completionTime"] = ago(60)
+    assert gone(look(job, at=cluster(None))) == ["uid-of-cluster"]
+    assert look(job, at=cluster(0)) == Decision()
+    job["spec"]["cluster"]["idleTimeoutSeconds"] = 0
+    assert look(job, at=cluster(None)) == Decision()
 
 
 def test_a_driver_that_lives_at_the_end_goes_before_the_cluster() -> None:

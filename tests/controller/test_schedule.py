@@ -183,7 +183,6 @@ def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
         "spec": {**TEMPLATE, "output": {"uri": "s3://b/out/20261121T0300Z"}},
     }  # fmt: skip
     parse_job(create.made)
-    assert told(decision) == ["Created"]
     # Until the job is seen its time counts as not run.
     assert "lastScheduleTime" not in decision.status
 
@@ -201,6 +200,9 @@ def test_what_is_seen_is_recorded_and_not_made_again() -> None:
     assert decision.actions == ()
     assert decision.status["lastScheduleTime"] == "2026-11-21T03:00:00Z"
     assert decision.status["active"] == [named("2026-11-21T03:00")]
+    assert [event.message for event in decision.events] == [
+        f"the job {named('2026-11-21T03:00')} for 2026-11-21T03:00:00Z"
+    ]
     again = decide_schedule(after(schedule, decision), [job], utc("2026-11-21T03:00:06"))
     assert again.status is None and again.actions == again.events == ()
     gone = decide_schedule(after(schedule, decision), [], utc("2026-11-21T03:00:09"))
@@ -209,15 +211,15 @@ def test_what_is_seen_is_recorded_and_not_made_again() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "makes", "removes", "event"),
-    [("Allow", ["2026-11-22T03:00"], [], "Created"), ("Forbid", [], [], "JobAlreadyActive"),
-     ("Replace", [], ["2026-11-21T03:00"], "JobAlreadyActive")],
+    [("Allow", ["2026-11-22T03:00"], [], []), ("Forbid", [], [], ["JobAlreadyActive"]),
+     ("Replace", [], ["2026-11-21T03:00"], ["JobAlreadyActive"])],
 )  # fmt: skip
-def test_a_run_that_goes_on(policy: str, makes: list[str], removes: list[str], event: str) -> None:
+def test_a_run_that_goes_on(policy: str, makes: list[str], removes: list[str], event: list[str]) -> None:
     schedule = a_schedule(concurrencyPolicy=policy)
     running = a_job(schedule, "2026-11-21T03:00", "Running")
     decision = decide_schedule(schedule, [running], utc("2026-11-22T03:00:00"))
     assert (made(decision), deleted(decision)) == (list(map(named, makes)), list(map(named, removes)))
-    assert told(decision) == [event]
+    assert told(decision) == [*event, "Created"]
     if policy != "Allow":
         # While it goes, and once it is told, nothing more; once it is gone the time that waited is run.
         going = a_job(schedule, "2026-11-21T03:00", "Running", deletionTimestamp=written(BORN))
@@ -231,7 +233,7 @@ def test_a_run_that_goes_on(policy: str, makes: list[str], removes: list[str], e
 def test_after_an_outage_the_last_missed_time_is_run_and_it_alone() -> None:
     schedule = a_schedule("0 * * * *")
     decision = decide_schedule(schedule, [], utc("2026-11-21T03:20"))
-    assert made(decision) == [named("2026-11-21T03:00")] and told(decision) == ["Created"]
+    assert made(decision) == [named("2026-11-21T03:00")] and told(decision) == []
     seen = a_job(schedule, "2026-11-21T03:00", "Complete")
     assert decide_schedule(schedule, [seen], utc("2026-11-21T03:21")).actions == ()
 
@@ -239,8 +241,22 @@ def test_after_an_outage_the_last_missed_time_is_run_and_it_alone() -> None:
 def test_more_than_a_hundred_missed_times_are_told() -> None:
     decision = decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(days=400, seconds=30))
     assert made(decision) == [scheduled_name("nightly", BORN + timedelta(days=400))]
-    assert told(decision) == ["TooManyMissedTimes", "Created"]
-    assert told(decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(minutes=100))) == ["Created"]
+    assert told(decision) == ["TooManyMissedTimes"]
+    assert told(decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(minutes=100))) == []
+
+
+def test_a_job_that_kubernetes_does_not_take_is_told_once_and_asked_for_again() -> None:
+    schedule = a_schedule()
+    asked = (utc("2026-11-21T03:00:05"), "ScoringJob nightly-29395860: exceeded quota: jobs")
+    decision = decide_schedule(schedule, [], *asked)
+    assert told(decision) == ["JobRefused"] and made(decision) == [named("2026-11-21T03:00")]
+    (condition,) = [each for each in decision.status["conditions"] if each["type"] == "Scheduled"]
+    assert (condition["status"], condition["reason"]) == ("False", "JobRefused") and "quota" in condition["message"]
+    again = decide_schedule(after(schedule, decision), [], *asked)
+    assert again.status is None and again.events == () and made(again)
+    taken = decide_schedule(after(schedule, decision), [a_job(schedule, "2026-11-21T03:00")], asked[0])
+    (condition,) = [each for each in taken.status["conditions"] if each["type"] == "Scheduled"]
+    assert condition["status"] == "True" and told(taken) == ["Created"]
 
 
 @pytest.mark.parametrize(("now", "makes"), [("2026-11-21T03:00:30", True), ("2026-11-21T03:00:31", False)])

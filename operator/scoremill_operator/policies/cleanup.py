@@ -15,13 +15,24 @@ def clean_up(look: Look, cleanup: Cleanup) -> Decision:
     if look.alive:
         return Decision(actions=look.without_drivers(), again=SOON)
     asked = cleanup.on_success if look.status.phase == "Complete" else cleanup.on_failure
-    if asked == "Delete" and look.seen.cluster is not None:
+    kept, life = _seconds_left(look, _kept_seconds(look)), _seconds_left(look, cleanup.ttl_seconds_after_finished)
+    if look.seen.cluster is not None and (asked == "Delete" or (kept is not None and kept <= 0)):
         return Decision(actions=look.without_cluster(), again=SOON)
-    ended, ttl = look.status.completion_time, cleanup.ttl_seconds_after_finished
-    if ttl is None or ended is None:
-        return Decision()
-    left = (ended + dt.timedelta(seconds=min(ttl, 10**9)) - look.now).total_seconds()
-    if left > 0:
-        return Decision(again=left)
-    metadata = look.seen.job["metadata"]
-    return Decision(actions=(Delete("ScoringJob", metadata["name"], metadata["uid"]),))
+    if life is not None and life <= 0:
+        metadata = look.seen.job["metadata"]
+        return Decision(actions=(Delete("ScoringJob", metadata["name"], metadata["uid"]),))
+    return Decision(again=min((left for left in (kept, life) if left is not None), default=None))
+
+
+def _kept_seconds(look: Look) -> int | None:
+    """For how long a cluster is kept whose scheduler does not run, and so does not end it when it is idle."""
+    cluster, idle = look.seen.cluster, look.spec.cluster.idle_timeout_seconds
+    return idle if cluster is not None and cluster.registered is None and idle else None
+
+
+def _seconds_left(look: Look, seconds: int | None) -> float | None:
+    """Until so long after the end; None where there is no such limit."""
+    ended = look.status.completion_time
+    if seconds is None or ended is None:
+        return None
+    return (ended + dt.timedelta(seconds=min(seconds, 10**9)) - look.now).total_seconds()

@@ -36,7 +36,7 @@ def _deadlines(look: Look) -> Iterator[tuple[Reason, dt.datetime, str, str | Non
         yield (
             Reason.ACTIVE_DEADLINE, _after(status.start_time, limits.active_seconds),
             f"the run did not end within {format_seconds(limits.active_seconds)}",
-            "What is done is kept: a new job with a later deadlines.activeSeconds goes on from there.", 1,
+            "What is done is kept: a new job with a later deadlines.activeSeconds goes on from there.", 6,
         )  # fmt: skip
     since = _working_since(look)
     if since is not None:
@@ -44,7 +44,7 @@ def _deadlines(look: Look) -> Iterator[tuple[Reason, dt.datetime, str, str | Non
             Reason.NO_PROGRESS, _after(since, limits.no_progress_seconds + GRACE_SECONDS),
             f"no partition was finished within {format_seconds(limits.no_progress_seconds)}",
             "See the driver's log and the workers; a smaller input.partitionBytes or model.batchRows, or a later "
-            "deadlines.noProgressSeconds, if partitions take that long.", 1,
+            "deadlines.noProgressSeconds, if partitions take that long.", 6,
         )  # fmt: skip
     elif status.phase != "Retrying":
         cause = look.waits_for

@@ -14,9 +14,10 @@ from scoremill.spec.status import FailedObject, Failure, Reason
 from ..look import SOON, Look, Step, failed
 
 FINAL = frozenset({
-    Reason.USAGE, Reason.DOES_NOT_FIT, Reason.TOO_MANY_BAD_ROWS, Reason.VERIFICATION_FAILED, Reason.ACTIVE_DEADLINE,
+    Reason.USAGE, Reason.DOES_NOT_FIT, Reason.TOO_MANY_BAD_ROWS, Reason.VERIFICATION_FAILED,
+    Reason.ACTIVE_DEADLINE, Reason.NO_PROGRESS,
 })  # fmt: skip
-"""What another attempt would end with too: the data's and the user's own."""
+"""What another attempt would end with too: the data's and the user's own, and deadlines."""
 _FIRST_SECONDS, _MOST_SECONDS, _JITTER = 10, 300, 0.2
 _MOST_FAILED_OBJECTS = 20
 

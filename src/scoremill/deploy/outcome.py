@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scoremill.spec.status import REASON_OF_CODE, Reason
+from scoremill.spec.status import REASON_OF_CODE, REASON_OF_ERROR, Reason
 
 Object = Mapping[str, Any]
 
@@ -118,7 +118,8 @@ def outcome_of(driver: Driver) -> Outcome | None:
         )  # fmt: skip
     message = told.get("message") or f"the driver ended with code {code}{_tail(left)}"
     mend = str(told["mend"]) if told.get("mend") else None
-    return Outcome(code, REASON_OF_CODE.get(code, Reason.DRIVER_FAILED), str(message), mend, told)
+    reason = REASON_OF_ERROR.get(str(told.get("error"))) or REASON_OF_CODE.get(code, Reason.DRIVER_FAILED)
+    return Outcome(code, reason, str(message), mend, told)
 
 
 def _last_words(driver: Driver) -> Object | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scoremill.bundle.load import explained
-from scoremill.errors import BudgetError, ClusterError, ScoremillError
+from scoremill.errors import BudgetError, ClusterError, DeadlineError, ScoremillError, StallError
 from scoremill.ledger import Totals
 from scoremill.spec import Deadlines, Errors
 
@@ -22,14 +22,14 @@ def check_budget(errors: Errors, done: Totals, planned: float) -> None:
 
 
 def check_deadlines(limits: Deadlines, since_progress: float, since_start: float) -> None:
-    """ClusterError once no partition was finished, or the run took, for longer than `limits` allow, in seconds."""
+    """StallError or DeadlineError once no partition was finished, or the run took, for longer than allowed, in seconds."""
     if since_progress > limits.no_progress_seconds:
-        raise ClusterError(
+        raise StallError(
             f"no partition was finished for {limits.no_progress_seconds} s",
             "Look at the workers (memory, network), or raise deadlines.noProgressSeconds; the same command goes on.",
         )
     if limits.active_seconds is not None and since_start > limits.active_seconds:
-        raise ClusterError(
+        raise DeadlineError(
             f"the run takes longer than deadlines.activeSeconds ({limits.active_seconds} s)",
             "Give more workers or time; the same command goes on.",
         )

@@ -60,7 +60,8 @@ class Reason(StrEnum):
     DOES_NOT_FIT = "DoesNotFit", "Model and data do not fit together: exit code 3."
     TOO_MANY_BAD_ROWS = "TooManyBadRows", "More rows were rejected than `errors` allows: exit code 4."
     STORAGE_FAILED = "StorageFailed", "A store could not be read or written: exit code 5."
-    CLUSTER_FAILED = "ClusterFailed", "The Dask cluster failed, or another run holds the output: exit code 6."
+    CLUSTER_FAILED = "ClusterFailed", "The Dask cluster failed: exit code 6."
+    OUTPUT_BUSY = "OutputBusy", "Another run writes to the same output: exit code 6."
     VERIFICATION_FAILED = "VerificationFailed", "Model or output are not what they should be: exit code 7."
     DRIVER_FAILED = "DriverFailed", "The driver ended with an error of its own: exit code 1, or one that is not known."
     DRIVER_LOST = "DriverLost", "The driver's pod went without leaving an exit code."
@@ -79,6 +80,7 @@ class Reason(StrEnum):
     IDLE = "Idle", "Of a schedule: no run is due."
     SUSPENDED = "Suspended", "Of a schedule: `suspend` is true, and no run begins."
     JOB_ALREADY_ACTIVE = "JobAlreadyActive", "Of a schedule: a run is due, and the last one has not ended."
+    JOB_REFUSED = "JobRefused", "Of a schedule: a run is due, and Kubernetes does not take its job."
     MISSED_DEADLINE = "MissedDeadline", "Of a schedule: a run was not begun within `startingDeadlineSeconds`."
 
 
@@ -91,6 +93,12 @@ REASON_OF_CODE = {
     7: Reason.VERIFICATION_FAILED,
 }
 """Why a job failed whose driver ended with this exit code; DRIVER_FAILED is any other."""
+REASON_OF_ERROR = {
+    "LeaseError": Reason.OUTPUT_BUSY,
+    "StallError": Reason.NO_PROGRESS,
+    "DeadlineError": Reason.ACTIVE_DEADLINE,
+}
+"""Why, where the class of its error (`scoremill.errors`) tells more than its code."""
 
 
 class Status(Spec):
