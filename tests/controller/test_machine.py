@@ -51,20 +51,24 @@ class Operator(RuleBasedStateMachine):
         workers=st.sampled_from([1, 3, {"min": 0, "max": 4}]),
         on_failure=st.sampled_from(["Keep", "Delete"]),
         active=st.sampled_from([None, 3000]),
+        ttl=st.sampled_from([None, None, 0, 100]),
         last=st.sampled_from([0, 0, 3, 5, 6]),
         rounds=st.integers(0, 6),
     )
-    def apply_a_job(self, workers: Any, on_failure: str, active: int | None, last: int, rounds: int) -> None:
+    def apply_a_job(
+        self, workers: Any, on_failure: str, active: int | None, ttl: int | None, last: int, rounds: int
+    ) -> None:
         self.last = last
-        self.server.create({
+        self.asked = {
             "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": JOB},
             "spec": {
                 "model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"]},
                 "output": {"uri": "s3://out/tips"}, "cluster": {"workers": workers},
                 "retry": {"backoffLimit": BACKOFF_LIMIT}, "deadlines": {"activeSeconds": active},
-                "cleanup": {"onFailure": on_failure},
+                "cleanup": {"onFailure": on_failure, "ttlSecondsAfterFinished": ttl},
             },
-        })  # fmt: skip
+        }  # fmt: skip
+        self.server.create(self.asked)
         self.all_work(rounds)
 
     # --- the operator
@@ -145,7 +149,7 @@ class Operator(RuleBasedStateMachine):
 
     @rule()
     def driver_tells(self) -> None:
-        for pod in self.drivers():
+        for pod in self.drivers() if self.job else ():
             attempt = int(job_of(pod).rsplit("-", 1)[1])
             progress = {"attempt": attempt, "updateTime": self.server.stamp(), "progressTime": self.server.stamp()}
             self.job.setdefault("status", {})["progress"] = progress
@@ -161,6 +165,18 @@ class Operator(RuleBasedStateMachine):
         for pod in self.drivers():
             self.server.objects.pop(("Job", job_of(pod)), None)
 
+    @rule(policy=st.sampled_from(["Foreground", "Background"]))
+    def the_user_deletes_it(self, policy: str) -> None:
+        if self.job and policy == "Foreground":
+            self.server.mark(self.job)
+        self.server.objects.pop(("ScoringJob", JOB) if policy == "Background" else ("", ""), None)
+
+    @rule()
+    def the_user_makes_it_again(self) -> None:
+        if self.job is None:
+            self.end, self.starts = None, 1
+            self.server.create(self.asked)
+
     @rule()
     def suspend(self) -> None:
         self.set_suspend(self.phase in {"Starting", "Running", "Retrying"})
@@ -170,7 +186,7 @@ class Operator(RuleBasedStateMachine):
         self.set_suspend(False)
 
     def set_suspend(self, suspend: bool) -> None:
-        if suspend != self.job["spec"].get("suspend", False):
+        if self.job and suspend != self.job["spec"].get("suspend", False):
             self.job["spec"]["suspend"] = suspend
             self.job["metadata"]["generation"] += 1
             self.starts += not suspend
@@ -188,7 +204,9 @@ class Operator(RuleBasedStateMachine):
 
     @invariant()
     def the_end_is_true_and_for_ever(self) -> None:
-        status = {key: value for key, value in (self.job or {}).get("status", {}).items() if key != "progress"}
+        if self.job is None:
+            return
+        status = {key: value for key, value in self.job.get("status", {}).items() if key != "progress"}
         if self.end is not None:
             assert status == self.end
         elif self.phase in ENDS:
@@ -223,8 +241,6 @@ class Operator(RuleBasedStateMachine):
             self.patch.undo()
 
     def settle(self) -> None:
-        if self.job is None:
-            return
         for _ in range(200):
             again = self.look([])
             self.work()
@@ -235,9 +251,13 @@ class Operator(RuleBasedStateMachine):
             if self.is_settled():
                 break
             self.server.now += dt.timedelta(seconds=max(1.0, min(again or 60.0, 60.0)))
-        assert self.is_settled(), (self.phase, [*self.server.objects], self.job.get("status"))
+        assert self.is_settled(), (self.phase, [*self.server.objects], self.job)
 
     def is_settled(self) -> bool:
+        if self.job is None:
+            return not self.server.objects.keys() - {key for key in self.server.objects if key[0] == "Event"}
+        if self.phase in ENDS and self.job["spec"]["cleanup"]["ttlSecondsAfterFinished"] is not None:
+            return False
         goal = {"Suspended", *ENDS} if self.job["spec"].get("suspend") else ENDS
         keeps = self.phase == "Failed" and self.job["spec"]["cleanup"]["onFailure"] == "Keep"
         # Drivers that ended stay, for their logs.
@@ -265,7 +285,8 @@ def test_so_it_is_on_long_walks(seed: int) -> None:
     lot = random.Random(seed)
     machine = Operator()
     workers, last = lot.choice([1, 3, {"min": 0, "max": 4}]), lot.choice([0, 0, 3, 5, 6])
-    machine.apply_a_job(workers, lot.choice(["Keep", "Delete"]), lot.choice([None, 3000]), last, lot.randrange(6))
+    limits = lot.choice([None, 3000]), lot.choice([None, None, 0, 100])
+    machine.apply_a_job(workers, lot.choice(["Keep", "Delete"]), *limits, last, lot.randrange(6))
     rules = [
         lambda: machine.look(lot.choices(TROUBLES, k=lot.randrange(16))),
         lambda: machine.all_work(lot.randrange(1, 6)),
@@ -278,9 +299,11 @@ def test_so_it_is_on_long_walks(seed: int) -> None:
         machine.go_on,
         machine.driver_is_evicted, machine.driver_tells, machine.suspend,
         machine.resume,
+        lambda: machine.the_user_deletes_it(lot.choice(["Foreground", "Background"])),
+        machine.the_user_makes_it_again,
     ]  # fmt: skip
     try:
-        for happens in lot.choices(rules, weights=[6, 6, 6, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1], k=50):
+        for happens in lot.choices(rules, weights=[6, 6, 6, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.3, 1], k=50):
             happens()
             machine.the_end_is_true_and_for_ever()
             machine.nothing_is_torn_down_before_the_status_says_so()
