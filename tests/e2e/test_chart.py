@@ -14,7 +14,8 @@ from kubernetes import client, config, watch
 from kubernetes.client import ApiException
 
 from tests.chart.conftest import CHART, vendored
-from tests.chart.tools import tool
+from tests.chart.tools import source, tool
+from tests.support.kube import kubectl
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -138,3 +139,33 @@ def test_driver_account_starts_and_ends_a_cluster_and_may_do_nothing_else(
             client.CoreV1Api(restricted).create_namespaced_pod(namespace, pod)
         with pytest.raises(ApiException, match="Forbidden"):
             client.CoreV1Api(restricted).list_namespaced_secret("kube-system")
+
+
+def test_monitors_are_those_of_prometheus_operator(helm: Helm, kubeconfig: Path, tmp_path: Path) -> None:
+    wanted = ["operator.metrics.serviceMonitor=true", "operator.metrics.podMonitor=true"]
+    rendered = helm("template", "mill", CHART, *(word for value in wanted for word in ("--set", value)))
+    monitors = tmp_path / "monitors.yaml"
+    monitors.write_text(
+        yaml.safe_dump_all([each for each in yaml.safe_load_all(rendered) if each and "Monitor" in each["kind"]])
+    )
+    kinds = source("github.com/prometheus-operator/prometheus-operator", "v0.79.2") / "example/prometheus-operator-crd"
+    definitions = [
+        f"--filename={kinds}/monitoring.coreos.com_{name}s.yaml" for name in ("servicemonitor", "podmonitor")
+    ]
+
+    def asked(*arguments: str) -> list[str]:
+        command = [kubectl(), f"--kubeconfig={kubeconfig}", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    try:
+        asked("apply", "--server-side", *definitions)
+        asked("wait", "--for=condition=Established", "--timeout=60s", *definitions)
+        taken = asked("create", "--dry-run=server", "--validate=strict", f"--filename={monitors}")
+    finally:
+        asked("delete", "--ignore-not-found", *definitions)
+    assert [line.split("/")[0] for line in taken] == [
+        "podmonitor.monitoring.coreos.com",
+        "servicemonitor.monitoring.coreos.com",
+    ]
