@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scoremill import score, verify
 from scoremill.deploy import is_ready
@@ -329,17 +330,8 @@ def test_names_may_be_as_long_as_kubernetes_allows(mill: Mill, name: str) -> Non
 
 @pytest.mark.parametrize("example", sorted(path.parent.name for path in (ROOT / "examples").glob("*/job.yaml")))
 def test_every_example_is_submitted_and_scored(mill: Mill, example: str, tmp_path: Path) -> None:
-    source = ROOT / "examples" / example
-
-    def run(*words: object) -> None:
-        done = subprocess.run([sys.executable, *map(str, words)], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-    run(source / "generate.py", "trips", "--rows", 40_000, "--files", 2)
-    run(source / "train.py", "trips/trips-2009-01.csv", "--output", "model")
-    run("-m", "scoremill", "model", "pack", "model/model.joblib", "--output", "bundle", "--sample", "model/sample.parquet",
-        "--code", source / "pipeline.py", "--method", "predict_proba")  # fmt: skip
     place, bucket = mill.place, mill.bucket
+    source = trips_and_model(tmp_path, ROOT / "examples" / example)
     # Where things are differs from bucket to bucket; all else is as the file says it.
     where = ["--model", lay_down(tmp_path / "bundle", bucket.uri(f"{example}/bundle")),
              "--input", f"{lay_down(tmp_path / 'trips', bucket.uri(f'{example}/trips'))}/*.csv",
@@ -347,6 +339,42 @@ def test_every_example_is_submitted_and_scored(mill: Mill, example: str, tmp_pat
              "--memory", "1200MiB", "--cpu", "0.1"]  # fmt: skip
     place.ok("job", "submit", source / "job.yaml", *where, "--wait", "--quiet")
     assert verify(bucket.uri(f"{example}/tips")).totals.scored > 39_000
+
+
+def test_a_nightly_schedule_scores_each_object_in_one_night(mill: Mill, tmp_path: Path) -> None:
+    trips_and_model(tmp_path, ROOT / "examples/01-taxi-tips")
+    made = yaml.safe_load((ROOT / "examples/02-nightly/schedule.yaml").read_text())
+    spec = made["spec"]["jobTemplate"]["spec"]
+    spec["model"] = {"uri": lay_down(tmp_path / "bundle", mill.bucket.uri("nightly/bundle")),
+                     "trustedPrefixes": [mill.bucket.uri()]}  # fmt: skip
+    spec["input"]["uris"] = [mill.bucket.uri("nightly/trips/*.csv")]
+    spec["output"]["uri"] = mill.bucket.uri("nightly/scores/{scheduledTime}")
+    spec["cluster"] = {"workers": {"min": 1, "max": 2}, "memory": "1200MiB", "cpu": 0.1}
+    (tmp_path / "schedule.yaml").write_text(yaml.safe_dump(made))
+    mill.place.ok("schedule", "submit", tmp_path / "schedule.yaml")
+    rows = []
+    for file in sorted((tmp_path / "trips").iterdir()):
+        Store(mill.bucket.uri("nightly/trips")).write(file.name, file.read_bytes())
+        before = _scheduled(mill, "nightly").last_successful_time
+        mill.place.ok("schedule", "run", "nightly")
+        assert until(lambda before=before: _scheduled(mill, "nightly").last_successful_time != before, 240)
+        (latest,) = {each.name.split("/")[0] for each in Store(mill.bucket.uri("nightly/scores")).list()} - {*rows}
+        assert verify(mill.bucket.uri(f"nightly/scores/{latest}")).totals.rows == 20_000
+        rows.append(latest)
+
+
+def trips_and_model(folder: Path, source: Path) -> Path:
+    """`trips` and `bundle` in `folder`, made as the README of the example at `source` says; `source`."""
+
+    def run(*words: object) -> None:
+        done = subprocess.run([sys.executable, *map(str, words)], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    run(source / "generate.py", "trips", "--rows", 40_000, "--files", 2)
+    run(source / "train.py", "trips/trips-2009-01.csv", "--output", "model")
+    run("-m", "scoremill", "model", "pack", "model/model.joblib", "--output", "bundle", "--sample", "model/sample.parquet",
+        "--code", source / "pipeline.py", "--method", "predict_proba")  # fmt: skip
+    return source
 
 
 def kill(mill: Mill, pod: str) -> None:

@@ -69,8 +69,8 @@ def schedule_label(schedule: str) -> str:
 
 
 def stamp(at: datetime) -> str:
-    """`at` as it stands in names of outputs: 20261121T0300Z."""
-    return at.astimezone(UTC).strftime("%Y%m%dT%H%MZ")
+    """`at` as it stands in names of outputs: 20261121T0300Z, or with the seconds of a run by hand 20261121T030012Z."""
+    return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ" if at.second else "%Y%m%dT%H%MZ")
 
 
 def _spec(template: Mapping[str, Any], at: datetime, since: datetime | None) -> Object:
