@@ -26,6 +26,7 @@ def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:
     try:
         spec = deploy.with_site(spec, template)
         made = deploy.dask_cluster("cluster", "namespace", "image", spec.cluster, spec.credentials)
+        deploy.image_of(made)
         pods = [made["spec"][part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         pods = []
