@@ -144,7 +144,9 @@ def driver_image(decision: Decision) -> str:
 def test_a_driver_has_the_image_of_its_cluster_whatever_is_the_default_by_now() -> None:
     before = replace(SETTINGS, image="runner:0")
     for job in (resource(started("Starting")), resource(started("Starting", attempt=2), cluster={"image": None})):
-        (*_, of_cluster) = [each.made for each in decide(Observed(job, NOW, before)).actions if isinstance(each, Create)]
+        (*_, of_cluster) = [
+            each.made for each in decide(Observed(job, NOW, before)).actions if isinstance(each, Create)
+        ]
         assert of_cluster["kind"] == "DaskCluster"
         assert driver_image(look(job, at=replace(cluster(), cluster=of_cluster))) == "runner:0"
 
