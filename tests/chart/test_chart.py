@@ -155,6 +155,20 @@ def test_the_operators_arguments_are_those_that_it_takes(render: Render, tmp_pat
     assert options(arguments_of(render(*EVERYWHERE), tmp_path)).all_namespaces
 
 
+@pytest.mark.parametrize(
+    "arguments", [*CASES.values(), ["--set", "dask-kubernetes-operator.enabled=false"]], ids=[*CASES, "alone"]
+)
+def test_jobs_may_take_no_account_to_which_a_role_is_bound(
+    render: Render, arguments: list[str], tmp_path: Path
+) -> None:
+    objects = render(*arguments)
+    bindings = of_kind(objects, "RoleBinding", "ClusterRoleBinding")
+    subjects = [each for binding in bindings for each in binding["subjects"] if each["kind"] == "ServiceAccount"]
+    assert {*options(arguments_of(objects, tmp_path)).reserved_account} == {
+        f"{each['namespace']}/{each['name']}" for each in subjects
+    }
+
+
 def test_the_operator_has_the_template_of_clusters_and_begins_anew_with_another(render: Render, tmp_path: Path) -> None:
     said = [render(*arguments) for arguments in ([], ALL_VALUES, ["--set", "clusters.secretName=buckets"])]
     for objects in said:

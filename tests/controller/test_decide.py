@@ -423,6 +423,24 @@ def test_a_template_that_makes_no_cluster_is_not_understood(template: dict[str, 
     assert "Invalid" in true(look(resource(cluster={"template": template})))
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [{"serviceAccount": "operator"},
+     {"template": {"spec": {"worker": {"spec": {"serviceAccountName": "operator"}}}}},
+     {"template": {"spec": {"scheduler": {"spec": {"serviceAccount": "operator"}}}}},
+     {"serviceAccount": "operator", "template": {"spec": {"worker": {"spec": {"serviceAccountName": "reader"}}}}}],
+)  # fmt: skip
+def test_no_job_runs_as_an_account_that_is_reserved_in_its_namespace(asked: dict[str, Any]) -> None:
+    for reserved, job, is_refused in (
+        ("ml/operator", resource(cluster=asked), True),
+        ("mill/operator", resource(cluster=asked), False),
+        ("ml/operator", resource(cluster={"serviceAccount": "reader", "image": "operator"}), False),
+    ):
+        decision = decide(Observed(job, NOW, replace(SETTINGS, reserved=frozenset({reserved}))))
+        assert ("Invalid" in true(decision)) == is_refused
+        assert status(decision).phase == ("Failed" if is_refused else "Starting") and not decision.actions
+
+
 def test_a_secret_in_the_environment_is_refused_and_not_repeated() -> None:
     decision = look(resource(cluster={"env": {"DB_PASSWORD": "hunter2"}}))
     assert "Invalid" in true(decision) and "hunter2" not in repr(decision)
