@@ -80,6 +80,10 @@ def test_no_rule_has_a_wildcard(render: Render, arguments: list[str]) -> None:
         ("image.digest=sha256:12", "digest"),
         ("networkPolicies.apiServerPorts={0}", "apiServerPorts"),
         ("clusters.worker.resources.limits.memory=3Gi", "memory"),
+        ("operator.resources.limit.memory=3Gi", "limit"),
+        ("imagePullSecrets={registry}", "imagePullSecrets/0"),
+        ("clusters.env[0].value=3", "clusters/env/0"),
+        ("rbac.subjects[0].name=science", "kind"),
     ],
 )
 def test_values_that_nothing_reads_are_refused(render: Render, setting: str, said: str) -> None:
