@@ -43,7 +43,9 @@ def connect_counted(namespace: str | None) -> Kube:
     return Counted(found.configuration, found.namespace)
 
 
-def observe(kube: Kube, name: str, settings: Settings, refused: str | None) -> Observed | None:
+def observe(
+    kube: Kube, name: str, settings: Settings, refused: str | None = None, since: dt.datetime | None = None
+) -> Observed | None:
     """What can be seen of the ScoringJob `name` and its children now; None where it is gone."""
     job = kube.get("ScoringJob", name)
     if job is None:
@@ -57,6 +59,7 @@ def observe(kube: Kube, name: str, settings: Settings, refused: str | None) -> O
         job=job,
         now=now,
         settings=settings,
+        since=since,
         drivers=drivers_of(jobs, pods),
         cluster=cluster,
         autoscaler=kube.get("DaskAutoscaler", child) if cluster and _is_range(job) else None,

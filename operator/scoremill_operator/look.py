@@ -14,6 +14,8 @@ from scoremill.spec.status import ConditionType, Failure, JobStatus, Phase, Reas
 
 from .observed import Action, Delete, Observed
 
+MOST_MESSAGE = 4096
+"""Characters of a message in a status: what is told may hold a whole log."""
 SOON = 10.0
 """Seconds until the next look while something is awaited that no event may tell."""
 
@@ -88,6 +90,6 @@ def failed(
     holds: tuple[ConditionType, ...] = (), **changes: Any,
 ) -> Step:  # fmt: skip
     """The terminal Step of failure. Nothing is torn down by it: that is decided once it is written."""
-    failure = Failure(reason=reason, message=message, mend=mend, code=code)
+    failure = Failure(reason=reason, message=message[:MOST_MESSAGE], mend=mend and mend[:MOST_MESSAGE], code=code)
     changes = {"failure": failure, "completion_time": look.now, "retry_time": None, **changes}
     return Step("Failed", reason, message, changes, again=0, holds=holds)

@@ -237,6 +237,28 @@ def test_other_failures_are_tried_again_until_the_limit(end: deploy.Driver, reas
     assert status(last).phase == "Failed" and [event.reason for event in last.events] == [reason]
 
 
+def test_a_job_that_kubernetes_calls_complete_is_a_success_whatever_became_of_its_pod() -> None:
+    assert status(look(resource(started("Running")), driver(end="Complete"), at=cluster())).phase == "Complete"
+    drained = ended(0, rows={"total": 3, "scored": 3, "rejected": 0})
+    drained.pods[0]["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+    seen = status(look(resource(started("Running")), drained, at=cluster()))
+    assert seen.phase == "Complete" and seen.rows and seen.rows.total == 3
+
+
+def test_a_container_that_was_put_beside_the_driver_tells_nothing_of_it() -> None:
+    failed = ended(5)
+    beside = {"name": "a-sidecar", "state": {"terminated": {"exitCode": 0, "message": ""}}}
+    failed.pods[0]["status"]["containerStatuses"].insert(0, beside)
+    assert status(look(resource(started("Running")), failed, at=cluster())).phase == "Retrying"
+
+
+def test_what_was_told_at_length_is_cut() -> None:
+    for limit in (0, 1):
+        job = resource(started("Running"), retry={"backoffLimit": limit})
+        seen = status(look(job, ended(5, told="x" * 40_000), at=cluster()))
+        assert seen.failure and len(seen.failure.message or "") == 4096
+
+
 def test_a_pod_that_was_disrupted_is_no_failure() -> None:
     moved = pod("terminated", "Failed", exitCode=143)
     moved["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
@@ -292,6 +314,31 @@ def test_a_start_that_takes_too_long_fails_with_what_it_waited_for() -> None:
 def test_a_further_attempt_has_its_own_time_to_start() -> None:
     job = resource(started("Starting", since=5000, attempt=2, retryTime=ago(10)))
     assert status(look(job, at=cluster(None))).phase == "Starting"
+
+
+def test_a_next_attempt_does_not_wait_for_ever_for_the_last_cluster_to_go() -> None:
+    failure = {"reason": "ClusterFailed", "message": "lost", "code": 6}
+    job = resource(started("Retrying", since=5000, failures=1, failure=failure, retryTime=ago(899)))
+    assert status(look(job, ended(6), at=cluster(is_going=True))).phase == "Retrying"
+    job["status"]["retryTime"] = ago(901)
+    # The driver of the attempt before is no driver of the next.
+    job["status"]["attempt"] = 2
+    seen = status(look(job, ended(6), at=cluster(is_going=True)))
+    assert seen.failure and seen.failure.reason == "PreRunningDeadline" and "ClusterGoes" in str(seen.failure.message)
+
+
+def test_what_an_operator_did_not_see_is_no_fault_of_the_job() -> None:
+    ready = resource(started("Starting", since=5000))
+    stale = {"attempt": 1, "updateTime": ago(4000), "progressTime": ago(4000)}
+    silent = resource(started("Running", since=5000, progress=stale))
+    old = pod(startedAt=ago(4500))
+    old["metadata"]["creationTimestamp"] = ago(4500)
+    early, late = (NOW - dt.timedelta(seconds=seconds) for seconds in (10, 130))
+    assert made(look(ready, at=cluster(), since=early)) == ["Job"]
+    assert status(look(silent, driver(old), at=cluster(), since=early)).phase == "Running"
+    assert status(look(silent, driver(old), at=cluster(), since=late)).failure.reason == "NoProgress"
+    # One that has ended in the meantime is judged by its end.
+    assert status(look(silent, ended(5), at=cluster(), since=late)).phase == "Retrying"
 
 
 @pytest.mark.parametrize("phase", ["Starting", "Running", "Retrying"])
@@ -387,6 +434,18 @@ def test_a_failed_job_that_had_begun_never_begins_again() -> None:
     assert look(job) == Decision()
 
 
+def test_a_success_counts_where_the_spec_is_not_understood_any_more() -> None:
+    assert status(look(resource(started("Running"), input={"uris": []}), ended(0))).phase == "Complete"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [{"metadata": {"name": "mine"}}, {"metadata": {"namespace": "n"}}, {"kind": "Mine"}, {"apiVersion": "v2"}],
+)
+def test_a_template_makes_no_other_object(template: dict[str, Any]) -> None:
+    assert "Invalid" in true(look(resource(cluster={"template": template})))
+
+
 @pytest.mark.parametrize(
     "template", [{"spec": 3}, {"spec": {"worker": {"spec": {"containers": "none"}}}}, {"spec": None}]
 )
@@ -447,7 +506,9 @@ def test_a_kept_cluster_goes_when_idle_also_where_no_scheduler_tells_so() -> Non
     assert look(job, at=cluster(None)) == Decision(again=10)
     job["status"]["completionTime"] = ago(60)
     assert gone(look(job, at=cluster(None))) == ["uid-of-cluster"]
-    assert look(job, at=cluster(0)) == Decision()
+    ran = {"metadata": {"labels": {"dask.org/component": "scheduler"}},
+           "status": {"containerStatuses": [{"name": "scheduler", "restartCount": 0, "state": {"running": {}}}]}}  # fmt: skip
+    assert look(job, at=replace(cluster(None), pods=(ran,))) == Decision()
     job["spec"]["cluster"]["idleTimeoutSeconds"] = 0
     assert look(job, at=cluster(None)) == Decision()
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scoremill import deploy
 from scoremill.spec.status import FailedObject, Failure, Reason
 
-from ..look import SOON, Look, Step, failed
+from ..look import MOST_MESSAGE, SOON, Look, Step, failed
 
 FINAL = frozenset({
     Reason.USAGE, Reason.DOES_NOT_FIT, Reason.TOO_MANY_BAD_ROWS, Reason.VERIFICATION_FAILED,
@@ -35,7 +35,8 @@ def account(look: Look) -> Step | None:
         last = "" if outcome.reason in FINAL or not limit else f" (attempt {look.attempt}, and the last)"
         return failed(look, outcome.reason, outcome.message + last, outcome.mend, code=outcome.code, **kept)
     seconds = backoff_seconds(look.seen.job["metadata"]["uid"], look.attempt, failures)
-    failure = Failure(reason=outcome.reason, message=outcome.message, mend=outcome.mend, code=outcome.code)
+    mend = outcome.mend and outcome.mend[:MOST_MESSAGE]
+    failure = Failure(reason=outcome.reason, message=outcome.message[:MOST_MESSAGE], mend=mend, code=outcome.code)
     changes = {**kept, "failure": failure, "retry_time": look.now + dt.timedelta(seconds=seconds)}
     return Step("Retrying", Reason.BACKOFF, f"{outcome.reason}: {outcome.message}", changes, again=0)
 
