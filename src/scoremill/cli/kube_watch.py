@@ -25,8 +25,6 @@ OURS = (
 """Kinds of the objects of a cluster."""
 _POLL = 1.0
 _LOG_LINES = 15
-_NO_LOG = "unable to retrieve container logs"
-"""What the kubelet answers in place of a log that it has just removed."""
 
 
 def observe(at: Named, http: Forward) -> Observed:
@@ -78,7 +76,7 @@ def _last_words(at: Named, pod: Object) -> str:
     name = pod["metadata"]["name"]
     for previous in (True, False):
         text = at.kube.log(name, _LOG_LINES, previous=previous)
-        if text and not text.startswith(_NO_LOG):
+        if text:
             return text
     return ""
 
