@@ -78,6 +78,8 @@ def _attempt(
         with ProgressWriter(kube, found, attempt, say) as writer, Progress() as progress:
             manifest = score(job, where, [progress, writer])
         last.leave(complete(manifest))
+        totals = manifest.totals
+        say(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected in {job.spec.output.uri}")
     except BaseException as error:
         last.leave(failed(error, failures_of(job, error) if job else []))
         raise
