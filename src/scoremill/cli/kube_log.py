@@ -89,5 +89,5 @@ def _missing(job: Job, attempt: int | None, pod: str | None) -> ClusterError:
         return ClusterError(f"pod {pod} has no log", see)
     if attempt:
         return ClusterError(f"attempt {attempt} of job {job.name} has no pod any more", see)
-    when = "any more" if job.status.is_finished else "yet"
+    when = "any more" if job.status.attempt else "yet"
     return ClusterError(f"job {job.name} has no driver {when}: it is {job.phase}", see)
