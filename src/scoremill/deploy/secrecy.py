@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from scoremill.errors import UsageError
 
 _SECRET = re.compile(
-    r"SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL|(ACCESS|PRIVATE|ACCOUNT|API|SIGNING)_?KEY", re.IGNORECASE
+    r"SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL|CONNECTION_?STRING|(ACCESS|PRIVATE|ACCOUNT|API|SIGNING)_?KEY",
+    re.IGNORECASE,
 )
 _FILES = re.compile(r"_(FILE|PATH|URI|URL)$|^GOOGLE_APPLICATION_CREDENTIALS$", re.IGNORECASE)
 """Where a secret is, is none."""

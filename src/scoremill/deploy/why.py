@@ -17,6 +17,8 @@ OURS = "scoremill.dev/operator"
 """`managedBy` of the jobs that scoremill's operator looks after, where it is given."""
 _OPERATOR_SECONDS = 15
 """Time in which the operator, if it runs, has taken up a job."""
+_MAKING_SECONDS = 60
+"""Time in which it has then made the cluster, also where many jobs begin at once."""
 _IS_THERE_AN_OPERATOR = (
     "Check that scoremill's operator runs, watches this namespace and logs no failure: kubectl get pods --all-namespaces "
     "--selector app.kubernetes.io/name=scoremill-operator."
@@ -52,7 +54,10 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
     if status.phase == "Retrying":
         return _between_attempts(status)
     driver = next((each for each in drivers if status.driver and each.name == status.driver.job), None)
-    return waits_for(cluster, driver, _refused(status)) or _unnoticed(driver, now) or _silence(status, now, cluster)
+    cause = waits_for(cluster, driver, _refused(status))
+    if cause and cause.reason == "ClusterAsked":
+        return _unmade(status, now) or cause
+    return cause or _unnoticed(driver, now) or _silence(status, now, cluster)
 
 
 def waits_for(cluster: Observed | None, driver: Driver | None, refused: str | None = None) -> Cause | None:
@@ -98,6 +103,17 @@ def _refused(status: JobStatus) -> str | None:
     """What Kubernetes refuses the operator, who alone is told and tells it."""
     _, refuses, what = ((status.cluster and status.cluster.waiting) or "").partition(_REFUSES)
     return what if refuses else None
+
+
+def _unmade(status: JobStatus, now: dt.datetime) -> Cause | None:
+    """A cluster that the operator would have made long ago."""
+    since = status.retry_time or status.start_time
+    if since is None or (now - since).total_seconds() < _MAKING_SECONDS:
+        return None
+    return Cause(
+        "OperatorNotRunning", f"the DaskCluster was to be made at {format_time(since)}, and nothing makes it",
+        _IS_THERE_AN_OPERATOR,
+    )  # fmt: skip
 
 
 def _unnoticed(driver: Driver | None, now: dt.datetime) -> Cause | None:

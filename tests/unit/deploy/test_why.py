@@ -82,6 +82,12 @@ def test_a_start_waits_for_the_cluster() -> None:
     assert reason(job, cluster=Observed(going, 60, 1)) == "ClusterGoes"
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(5, "ClusterAsked"), (300, "OperatorNotRunning")])
+def test_a_cluster_that_nothing_makes_is_told_after_a_moment(seconds: float, expected: str) -> None:
+    assert reason(resource(phase="Starting", attempt=1, startTime=ago(seconds))) == expected
+    assert reason(resource(phase="Starting", attempt=2, startTime=ago(5000), retryTime=ago(seconds))) == expected
+
+
 def test_a_driver_that_does_not_start_is_the_cause() -> None:
     stuck = driver({"waiting": {"reason": "ErrImagePull", "message": "no such image"}}, "Pending")
     cause = why(resource(**ASKED), NOW, None, [stuck])
