@@ -259,6 +259,20 @@ def test_what_was_told_at_length_is_cut() -> None:
         assert seen.failure and len(seen.failure.message or "") == 4096
 
 
+def test_where_the_logs_are_is_told_of_failures_too_and_stays_where_a_killed_driver_tells_nothing() -> None:
+    logs = f"s3://out/tips/_scoremill/logs/{CHILD}/"
+    for code, phase in ((3, "Failed"), (5, "Retrying")):
+        end = ended(code, outputs={"logs": logs, "report": "s3://of/another"})
+        told = status(look(resource(started("Running")), end, at=cluster())).outputs
+        assert told and told.fields() == {"logs": logs}, phase
+    killed = status(look(resource(started("Running", outputs={"logs": logs})), ended(137, "OOMKilled"), at=cluster()))
+    assert killed.phase == "Retrying" and killed.outputs and killed.outputs.logs == logs
+    odd = status(look(resource(started("Running")), ended(5, outputs={"logs": 3}), at=cluster()))
+    assert odd.phase == "Retrying" and odd.outputs is None
+    complete = status(look(resource(started("Running")), ended(0, outputs={"logs": logs}), at=cluster()))
+    assert complete.outputs and complete.outputs.logs == logs
+
+
 def test_a_pod_that_was_disrupted_is_no_failure() -> None:
     moved = pod("terminated", "Failed", exitCode=143)
     moved["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]

@@ -8,7 +8,7 @@ from .job import job_autoscaler, job_cluster, workers_of
 from .names import is_cluster_name, labels, selector
 from .objects import autoscaler, cluster_objects, is_ready, owned_by
 from .outcome import Driver, Outcome, drivers_of, outcome_of
-from .secrecy import refuse_secrets
+from .secrecy import is_secret, refuse_secrets
 from .site import with_site
 from .tls import Certificates, issue
 from .why import waits_for, why
@@ -29,6 +29,7 @@ __all__ = [
     "drivers_of",
     "is_cluster_name",
     "is_ready",
+    "is_secret",
     "issue",
     "job_autoscaler",
     "job_cluster",

@@ -1,0 +1,57 @@
+"""What tells why a cluster is not up: asked of Kubernetes where it is needed, and left out where it may not be read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from scoremill.deploy import Observed, diagnose, names
+from scoremill.kube import Kube, NotPermitted
+
+Object = Mapping[str, Any]
+
+_LOG_LINES = 15
+
+
+def explained(kube: Kube, seen: Observed, events: str = "") -> Observed:
+    """`seen` with the events that the field selector `events` picks, and with the nodes or logs that its cause needs."""
+    seen = replace(seen, events=tuple(_events(kube, seen.cluster, events)))
+    cause = diagnose(seen)
+    if cause and cause.reason == "Unschedulable":
+        return replace(seen, nodes=tuple(kube.select_if_allowed("Node")))
+    if cause and cause.reason == "CrashLoop":
+        ended = [pod["metadata"]["name"] for pod in seen.pods if _has_ended(pod)]
+        return replace(seen, logs={name: _last_words(kube, name) for name in ended})
+    return seen
+
+
+def _events(kube: Kube, cluster: Object, fields: str) -> list[Object]:
+    """Events of the objects that dask-kubernetes makes for this cluster, oldest first."""
+    name, made = cluster["metadata"]["name"], dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
+    parts = (f"{names.scheduler_name(name)}-", f"{names.group_name(name)}-worker-")
+    found = [
+        event
+        for event in kube.select_if_allowed("Event", fields=fields)
+        if event["involvedObject"].get("name", "").startswith(parts) and _when(event) >= made
+    ]
+    return sorted(found, key=_when)
+
+
+def _when(event: Object) -> dt.datetime:
+    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return dt.datetime.fromisoformat(text)
+
+
+def _has_ended(pod: Object) -> bool:
+    statuses = pod.get("status", {}).get("containerStatuses", ())
+    return any(status.get("restartCount") or status.get("state", {}).get("terminated") for status in statuses)
+
+
+def _last_words(kube: Kube, pod: str) -> str:
+    """The tail of the log of a container that ended; empty where there is none."""
+    with suppress(NotPermitted):
+        return kube.log(pod, _LOG_LINES, previous=True) or kube.log(pod, _LOG_LINES) or ""
+    return ""
