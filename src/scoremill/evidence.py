@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from scoremill.deploy import Observed, diagnose, names
-from scoremill.kube import Kube, NotPermitted
+from scoremill.errors import ClusterError
+from scoremill.kube import Kube
 
 Object = Mapping[str, Any]
 
-_LOG_LINES = 15
+_LOG_LINES, _LOG_SECONDS = 15, 5.0
 
 
 def explained(kube: Kube, seen: Observed, events: str = "") -> Observed:
@@ -22,10 +23,7 @@ def explained(kube: Kube, seen: Observed, events: str = "") -> Observed:
     cause = diagnose(seen)
     if cause and cause.reason == "Unschedulable":
         return replace(seen, nodes=tuple(kube.select_if_allowed("Node")))
-    if cause and cause.reason == "CrashLoop":
-        ended = [pod["metadata"]["name"] for pod in seen.pods if _has_ended(pod)]
-        return replace(seen, logs={name: _last_words(kube, name) for name in ended})
-    return seen
+    return replace(seen, logs={cause.pod: _last_words(kube, cause.pod)}) if cause and cause.pod else seen
 
 
 def _events(kube: Kube, cluster: Object, fields: str) -> list[Object]:
@@ -45,13 +43,9 @@ def _when(event: Object) -> dt.datetime:
     return dt.datetime.fromisoformat(text)
 
 
-def _has_ended(pod: Object) -> bool:
-    statuses = pod.get("status", {}).get("containerStatuses", ())
-    return any(status.get("restartCount") or status.get("state", {}).get("terminated") for status in statuses)
-
-
 def _last_words(kube: Kube, pod: str) -> str:
-    """The tail of the log of a container that ended; empty where there is none."""
-    with suppress(NotPermitted):
+    """The tail of the log of a container that ended; empty where there is none, or its node does not answer."""
+    kube = kube.hurried(_LOG_SECONDS)
+    with suppress(ClusterError):
         return kube.log(pod, _LOG_LINES, previous=True) or kube.log(pod, _LOG_LINES) or ""
     return ""

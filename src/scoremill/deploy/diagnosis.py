@@ -65,6 +65,8 @@ class Cause:
     evidence: str
     mend: str | None = None
     """What the user can do; None while patience may be enough."""
+    pod: str | None = None
+    """The pod whose log tells more."""
 
 
 def diagnose(seen: Observed) -> Cause | None:
@@ -195,6 +197,7 @@ def _ended(pod: Object, container: Object, seen: Observed) -> Cause | None:
         "CrashLoop",
         f"{_part(pod)} ended with code {ended.get('exitCode')}" + (f"; its log's last lines:\n{tail}" if tail else ""),
         "Check the --image: it needs Python, dask and scoremill in the versions used here.",
+        pod["metadata"]["name"],
     )
 
 
