@@ -31,14 +31,37 @@ BEGIN, END = "<!-- values -->\n", "<!-- end of values -->\n"
 Schema = dict[str, Any]
 
 _NO_CPU_OR_MEMORY = {"propertyNames": {"not": {"enum": ["cpu", "memory"]}}}
+
+
+def _items(*required: str) -> Schema:
+    return {"items": {"type": "object", "required": [*required]}}
+
+
+def _resources(each: Schema) -> Schema:
+    return {
+        "additionalProperties": False,
+        "properties": {"limits": each, "requests": each, "claims": {"type": "array"}},
+    }
+
+
 NARROWER: dict[str, Schema] = {
     "image.digest": {"pattern": "^(sha256:[0-9a-f]{64})?$"},
     "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "imagePullSecrets": _items("name"),
+    "rbac.subjects": _items("kind", "name"),
     "operator.replicas": {"minimum": 1},
+    "operator.args": {"items": {"type": "string"}},
+    "operator.tolerations": _items(),
+    "operator.driverResources": _resources({"type": "object"}),
+    "operator.resources": _resources({"type": "object"}),
     "operator.image.digest": {"pattern": "^(sha256:[0-9a-f]{64})?$"},
     "operator.image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "networkPolicies.apiServerPorts": {"items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1},
-    "clusters.worker.resources": {"properties": {"limits": _NO_CPU_OR_MEMORY, "requests": _NO_CPU_OR_MEMORY}},
+    "clusters.env": _items("name"),
+    "clusters.scheduler.resources": _resources({"type": "object"}),
+    "clusters.scheduler.tolerations": _items(),
+    "clusters.worker.resources": _resources({"type": "object"} | _NO_CPU_OR_MEMORY),
+    "clusters.worker.tolerations": _items(),
 }
 """What a default cannot tell."""
 _TYPES = {str: "string", bool: "boolean", int: "integer", list: "array", dict: "object"}

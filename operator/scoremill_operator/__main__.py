@@ -52,6 +52,10 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--template", type=template_of, default={}, metavar="FILE",
         help="YAML file laid under what each job says of its DaskCluster",
     )  # fmt: skip
+    parser.add_argument(
+        "--reserved-account", action="append", default=[], metavar="NAMESPACE/NAME",
+        help="a service account that no job may run as; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--lease", default="scoremill-operator", help="name of the Lease")
     parser.add_argument("--lease-namespace", help="its namespace; the pod's own where it is not given")
     parser.add_argument("--identity", default=f"{socket.gethostname()}-{secrets.token_hex(4)}", help="who holds it")
@@ -84,7 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.error("%s", error)
         return error.exit_code
     lease = Lease(kube, asked.lease, asked.identity)
-    settings = Settings(image=asked.image, driver_resources=asked.driver_resources, template=asked.template)
+    settings = Settings(
+        image=asked.image,
+        driver_resources=asked.driver_resources,
+        template=asked.template,
+        reserved=frozenset(asked.reserved_account),
+    )
     reconciler = Reconciler(kube, settings)
     hearing = Hearing()
     queue = Queue(reconciler, workers=asked.workers)

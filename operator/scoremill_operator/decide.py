@@ -35,7 +35,7 @@ def decide(seen: Observed) -> Decision:
     if _is_mended(seen.job, status):
         status = JobStatus(conditions=status.conditions)
     try:
-        look = Look(seen, understood(seen.job, seen.settings.template), status)
+        look = Look(seen, understood(seen.job, seen.settings), status)
     except UsageError as error:
         return _misunderstood(Look(seen, NOTHING, status), error)
     if status.is_finished:

@@ -22,6 +22,8 @@ class Settings:
     """`resources` of the driver's container, laid over its own."""
     template: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """A part of a DaskCluster, laid under what each job says itself."""
+    reserved: frozenset[str] = frozenset()
+    """Service accounts as NAMESPACE/NAME that no job may run as: the operator's own, and others with more rights."""
     issue: Callable[[str, str], deploy.Certificates] = deploy.issue
     """New certificates of a cluster in a namespace; the one thing that is not the same each time."""
 

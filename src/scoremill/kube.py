@@ -272,6 +272,8 @@ def connect(kubeconfig: str | None = None, context: str | None = None, namespace
     try:
         if not kubeconfig and not context and _is_pod():
             config.load_incluster_config(client_configuration=configuration)
+            # What HTTPS_PROXY names is for buckets: it does not know the addresses of a cluster's own services.
+            configuration.proxy = None
             return Kube(configuration, namespace or _IN_POD.read_text().strip())
         config.load_kube_config(kubeconfig, context, client_configuration=configuration)
         contexts, active = config.list_kube_config_contexts(kubeconfig)

@@ -80,6 +80,10 @@ def test_no_rule_has_a_wildcard(render: Render, arguments: list[str]) -> None:
         ("image.digest=sha256:12", "digest"),
         ("networkPolicies.apiServerPorts={0}", "apiServerPorts"),
         ("clusters.worker.resources.limits.memory=3Gi", "memory"),
+        ("operator.resources.limit.memory=3Gi", "limit"),
+        ("imagePullSecrets={registry}", "imagePullSecrets/0"),
+        ("clusters.env[0].value=3", "clusters/env/0"),
+        ("rbac.subjects[0].name=science", "kind"),
     ],
 )
 def test_values_that_nothing_reads_are_refused(render: Render, setting: str, said: str) -> None:
@@ -153,6 +157,20 @@ def test_the_operators_arguments_are_those_that_it_takes(render: Render, tmp_pat
     (probe,) = {container[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")}
     assert {probe: asked.port} == {port["name"]: port["containerPort"] for port in container["ports"]}
     assert options(arguments_of(render(*EVERYWHERE), tmp_path)).all_namespaces
+
+
+@pytest.mark.parametrize(
+    "arguments", [*CASES.values(), ["--set", "dask-kubernetes-operator.enabled=false"]], ids=[*CASES, "alone"]
+)
+def test_jobs_may_take_no_account_to_which_a_role_is_bound(
+    render: Render, arguments: list[str], tmp_path: Path
+) -> None:
+    objects = render(*arguments)
+    bindings = of_kind(objects, "RoleBinding", "ClusterRoleBinding")
+    subjects = [each for binding in bindings for each in binding["subjects"] if each["kind"] == "ServiceAccount"]
+    assert {*options(arguments_of(objects, tmp_path)).reserved_account} == {
+        f"{each['namespace']}/{each['name']}" for each in subjects
+    }
 
 
 def test_the_operator_has_the_template_of_clusters_and_begins_anew_with_another(render: Render, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.deploy import Certificates, child_of, driver_job, job_autoscaler, job_cluster
+from scoremill.deploy import Certificates, child_of, driver_job, image_of, job_autoscaler, job_cluster
 from scoremill.naming import spec_hash
 from scoremill.spec import parse_job
 
@@ -23,7 +23,7 @@ def children(job: dict[str, Any], seconds: int | None = None) -> list[dict[str, 
     spec = parse_job(job).spec
     before = job_cluster(job, spec, IMAGE, lambda *_: Certificates("ca", "certificate", "key"))
     scaler = job_autoscaler(job, spec, {**before[-1], "metadata": {**before[-1]["metadata"], "uid": "uid-of-cluster"}})
-    driver = driver_job(job, spec, 1, IMAGE, resources={}, seconds=seconds)
+    driver = driver_job(job, spec, 1, image_of(before[-1]), resources={}, seconds=seconds)
     return [*before, *([scaler] if scaler else []), driver]
 
 

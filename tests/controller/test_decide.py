@@ -43,7 +43,10 @@ def started(phase: str, since: float = 60, **fields: Any) -> dict[str, Any]:
 
 def cluster(registered: int | None = 1, *, is_going: bool = False) -> deploy.Observed:
     metadata = {"name": CHILD, "uid": "uid-of-cluster"} | ({"deletionTimestamp": ago(1)} if is_going else {})
-    made = {"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster", "metadata": metadata}
+    workers = {"spec": {"containers": [{"name": "worker", "image": "runner:1"}]}}
+    made = {
+        "apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster", "metadata": metadata, "spec": {"worker": workers},
+    }  # fmt: skip
     return deploy.Observed(made, 60, 1, registered, deployments=({"metadata": {}}, {"metadata": {}}))
 
 
@@ -131,6 +134,29 @@ def test_the_driver_waits_for_the_scheduler_and_a_first_worker(workers: Any, reg
     decision = look(job, at=cluster(registered))
     assert ("Job" in made(decision)) == asks
     assert status(decision).phase == ("Running" if asks else "Starting")
+
+
+def driver_image(decision: Decision) -> str:
+    (job,) = [each.made for each in decision.actions if isinstance(each, Create) and each.made["kind"] == "Job"]
+    return str(job["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def test_a_driver_has_the_image_of_its_cluster_whatever_is_the_default_by_now() -> None:
+    before = replace(SETTINGS, image="runner:0")
+    for job in (resource(started("Starting")), resource(started("Starting", attempt=2), cluster={"image": None})):
+        (*_, of_cluster) = [
+            each.made for each in decide(Observed(job, NOW, before)).actions if isinstance(each, Create)
+        ]
+        assert of_cluster["kind"] == "DaskCluster"
+        assert driver_image(look(job, at=replace(cluster(), cluster=of_cluster))) == "runner:0"
+
+
+def test_a_driver_has_the_image_that_a_job_gives_its_workers() -> None:
+    template = {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": "mine:3"}]}}}}
+    for asked in ({"template": template}, {"template": template, "image": "mine:2"}):
+        job = resource(started("Starting"), cluster=asked)
+        (*_, of_cluster) = [each.made for each in look(job).actions if isinstance(each, Create)]
+        assert driver_image(look(job, at=replace(cluster(), cluster=of_cluster))) == "mine:3"
 
 
 def test_the_autoscaler_of_a_range_is_made_once() -> None:
@@ -461,10 +487,31 @@ def test_a_template_makes_no_other_object(template: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "template", [{"spec": 3}, {"spec": {"worker": {"spec": {"containers": "none"}}}}, {"spec": None}]
-)
+    "template",
+    [{"spec": 3}, {"spec": None}, {"spec": {"worker": {"spec": {"containers": "none"}}}},
+     {"spec": {"worker": {"spec": {"containers": []}}}},
+     {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": None}]}}}}],
+)  # fmt: skip
 def test_a_template_that_makes_no_cluster_is_not_understood(template: dict[str, Any]) -> None:
     assert "Invalid" in true(look(resource(cluster={"template": template})))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"serviceAccount": "operator"},
+     {"template": {"spec": {"worker": {"spec": {"serviceAccountName": "operator"}}}}},
+     {"template": {"spec": {"scheduler": {"spec": {"serviceAccount": "operator"}}}}},
+     {"serviceAccount": "operator", "template": {"spec": {"worker": {"spec": {"serviceAccountName": "reader"}}}}}],
+)  # fmt: skip
+def test_no_job_runs_as_an_account_that_is_reserved_in_its_namespace(asked: dict[str, Any]) -> None:
+    for reserved, job, is_refused in (
+        ("ml/operator", resource(cluster=asked), True),
+        ("mill/operator", resource(cluster=asked), False),
+        ("ml/operator", resource(cluster={"serviceAccount": "reader", "image": "operator"}), False),
+    ):
+        decision = decide(Observed(job, NOW, replace(SETTINGS, reserved=frozenset({reserved}))))
+        assert ("Invalid" in true(decision)) == is_refused
+        assert status(decision).phase == ("Failed" if is_refused else "Starting") and not decision.actions
 
 
 def test_a_secret_in_the_environment_is_refused_and_not_repeated() -> None:

@@ -52,16 +52,16 @@ def pods(template: dict[str, Any], **spec: Any) -> tuple[dict[str, Any], dict[st
     settings = replace(SETTINGS, template=template)
     seen = Observed(resource(READY, **spec), NOW, settings)
     before = copy.deepcopy(template)
-    made = [
-        action.made
-        for each in (seen, replace(seen, cluster=cluster()))
-        for action in decide(each).actions
-        if isinstance(action, Create)
-    ]
+    parts = created(seen)["DaskCluster"]["spec"]
+    beside = cluster()
+    job = created(replace(seen, cluster=replace(beside, cluster={**beside.cluster, "spec": parts})))["Job"]
     assert template == before
-    by_kind = {each["kind"]: each["spec"] for each in made if each["kind"] in {"DaskCluster", "Job"}}
-    parts = by_kind["DaskCluster"]
-    return parts["scheduler"]["spec"], parts["worker"]["spec"], by_kind["Job"]["template"]["spec"]
+    return parts["scheduler"]["spec"], parts["worker"]["spec"], job["spec"]["template"]["spec"]
+
+
+def created(seen: Observed) -> dict[str, dict[str, Any]]:
+    """What one look has made, by kind."""
+    return {action.made["kind"]: action.made for action in decide(seen).actions if isinstance(action, Create)}
 
 
 def variables(pod: dict[str, Any]) -> dict[str, Any]:

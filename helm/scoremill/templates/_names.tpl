@@ -32,6 +32,15 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
       "Chart" (dict "Name" "dask-kubernetes-operator")) -}}
 {{- end }}
 
+{{- /* Accounts with rights, which jobs may not take. */ -}}
+{{- define "scoremill.reservedAccounts" -}}
+- {{ include "scoremill.operatorName" . }}
+- {{ include "scoremill.driverAccount" . }}
+{{- if index .Values "dask-kubernetes-operator" "enabled" }}
+- {{ include "scoremill.daskAccount" . }}
+{{- end }}
+{{- end }}
+
 {{- /* Kind of the roles: cluster-wide, or in the release's namespace. */ -}}
 {{- define "scoremill.roleKind" -}}
 {{ .Values.rbac.clusterWide | ternary "ClusterRole" "Role" }}

@@ -38,7 +38,7 @@ def make(look: Look) -> Step:
     name = deploy.names.driver_name(look.child, look.attempt)
     return Step(
         "Running", Reason.DRIVER_STARTS, "the driver is asked for", {"driver": DriverStatus(job=name)},
-        actions=(*_autoscaler(look), Create(_job(look))), again=SOON,
+        actions=(*_autoscaler(look), Create(_job(look, cluster))), again=SOON,
     )  # fmt: skip
 
 
@@ -76,10 +76,11 @@ def _is_ready(look: Look) -> bool:
     return registered is not None and registered >= min(1, deploy.workers_of(look.spec).min)
 
 
-def _job(look: Look) -> dict[str, object]:
-    settings, active, began = look.seen.settings, look.spec.deadlines.active_seconds, look.status.start_time
+def _job(look: Look, cluster: deploy.Observed) -> dict[str, object]:
+    active, began = look.spec.deadlines.active_seconds, look.status.start_time
     spent = (look.now - began).total_seconds() if began else 0
     seconds = None if active is None else max(1, min(round(active - spent), 2**31 - 1))
     return deploy.driver_job(
-        look.seen.job, look.spec, look.attempt, settings.image, resources=settings.driver_resources, seconds=seconds
-    )
+        look.seen.job, look.spec, look.attempt, deploy.image_of(cluster.cluster),
+        resources=look.seen.settings.driver_resources, seconds=seconds,
+    )  # fmt: skip

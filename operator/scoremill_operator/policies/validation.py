@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scoremill import deploy, naming
@@ -11,14 +11,28 @@ from scoremill.spec import JobSpec, parse_job
 from scoremill.spec.status import Reason
 
 from ..look import Look, Step, failed
-from ..observed import Object
+from ..observed import Object, Settings
 
 
-def understood(job: Object, template: Mapping[str, Any]) -> JobSpec:
-    """The job's spec over the site's `template`; UsageError that tells everything that is wrong with it."""
+def understood(job: Object, settings: Settings) -> JobSpec:
+    """The job's spec over the site's template; UsageError that tells everything that is wrong with it."""
     spec = parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
     deploy.refuse_secrets(spec.cluster.env)
-    return laid(spec, template)
+    asked = [spec.cluster.service_account, *_accounts(spec.cluster.template)]
+    if refused := [name for name in asked if f"{job['metadata']['namespace']}/{name}" in settings.reserved]:
+        raise UsageError(
+            f"spec.cluster: no job may run as the service account {refused[0]}, which has rights of its own",
+            "serviceAccount is for access to buckets: one that has no rights in Kubernetes, or none.",
+        )
+    return laid(spec, settings.template)
+
+
+def _accounts(said: object) -> Iterator[object]:
+    """What a template gives as a service account, wherever it does."""
+    for key, value in said.items() if isinstance(said, Mapping) else enumerate(said) if isinstance(said, list) else ():
+        if key in {"serviceAccountName", "serviceAccount"}:
+            yield value
+        yield from _accounts(value)
 
 
 def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:
@@ -26,6 +40,7 @@ def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:
     try:
         spec = deploy.with_site(spec, template)
         made = deploy.dask_cluster("cluster", "namespace", "image", spec.cluster, spec.credentials)
+        deploy.image_of(made)
         pods = [made["spec"][part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
         its = [made["kind"], made["apiVersion"], made["metadata"]["name"], made["metadata"]["namespace"]]
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):

@@ -1,7 +1,7 @@
 """WHERE it runs: values in, Kubernetes objects out as plain dicts; observed objects in, the cause of a wait out."""
 
 from . import names
-from .cluster import dask_cluster, worker_memory
+from .cluster import dask_cluster, image_of, worker_memory
 from .diagnosis import Cause, Observed, diagnose, diagnose_driver
 from .driver import child_of, driver_job
 from .job import job_autoscaler, job_cluster, workers_of
@@ -27,6 +27,7 @@ __all__ = [
     "diagnose_driver",
     "driver_job",
     "drivers_of",
+    "image_of",
     "is_cluster_name",
     "is_ready",
     "is_secret",

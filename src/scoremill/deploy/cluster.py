@@ -59,6 +59,11 @@ def said_of(template: Mapping[str, Any], part: str) -> Object:
     return next((each for each in containers if each["name"] == part), {})
 
 
+def image_of(cluster: Mapping[str, Any]) -> str:
+    """The image of a DaskCluster's workers, which is its driver's too; KeyError where it has none."""
+    return str(cluster["spec"]["worker"]["spec"]["containers"][0]["image"])
+
+
 def worker_memory(memory: int) -> int:
     """Dask's memory limit, in bytes, in a pod that may use `memory`.
 

@@ -68,7 +68,10 @@ def driver_access(job: Object, spec: JobSpec) -> list[Object]:
 def driver_job(
     job: Object, spec: JobSpec, attempt: int, image: str, *, resources: Mapping[str, Any], seconds: int | None
 ) -> Object:
-    """The Job of one attempt, which runs for at most `seconds`; `resources` are laid over its container's."""
+    """The Job of one attempt, which runs for at most `seconds`; `resources` are laid over its container's.
+
+    `image` is its cluster's (`image_of`): driver and workers must be of one version, whatever is the default by now.
+    """
     name = names.driver_name(child_of(job), attempt)
     limit = {"activeDeadlineSeconds": seconds} if seconds is not None else {}
     made: Object = {
@@ -104,7 +107,7 @@ def _pod(job: Object, spec: JobSpec, attempt: int, image: str, resources: Mappin
     }
     container = {
         "name": DRIVER,
-        "image": spec.cluster.image or image,
+        "image": image,
         "args": ["scoremill", "driver"],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "env": merge(merge(env, said_of(spec.cluster.template, "worker").get("env") or env), env_of(own)),
