@@ -3,7 +3,7 @@
 from . import names
 from .cluster import dask_cluster, image_of, worker_memory
 from .diagnosis import Cause, Observed, diagnose, diagnose_driver
-from .driver import child_of, driver_job
+from .driver import child_of, driver_access, driver_job
 from .job import job_autoscaler, job_cluster, workers_of
 from .names import is_cluster_name, labels, selector
 from .objects import autoscaler, cluster_objects, is_ready, owned_by
@@ -25,6 +25,7 @@ __all__ = [
     "dask_cluster",
     "diagnose",
     "diagnose_driver",
+    "driver_access",
     "driver_job",
     "drivers_of",
     "image_of",
