@@ -99,11 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     queue = Queue(reconciler, workers=asked.workers)
 
     def known() -> list[Key]:
-        keys, versions = [], {}
+        keys, versions, before = [], {}, hearing.so_far()
         for key, found in reconciler.known(asked.namespace):
             keys.append(key)
             versions[found["metadata"]["uid"]] = found["metadata"]["resourceVersion"]
-        hearing.listed(versions)
+        hearing.listed(versions, before)
         return keys
 
     resync = Resync(queue, known, asked.resync)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from scoremill.deploy import Observed as SeenCluster
-from scoremill.deploy import diagnose, drivers_of, is_ready, names
+from scoremill.deploy import drivers_of, is_ready, names
 from scoremill.deploy.scheduled import SCHEDULE
 from scoremill.errors import ScoremillError, UsageError
+from scoremill.evidence import explained
 from scoremill.kube import Conflict, Kube, NoPlace, NotPermitted, Object, connect
 
 from . import metrics
@@ -22,7 +21,6 @@ MANAGER = "scoremill-operator"
 """Field manager of the operator's part of a status, and source of its events."""
 _EXPLAIN_AFTER_SECONDS = 10.0
 """Age of a cluster from which on it is worth asking why it is not up."""
-_LOG_LINES = 15
 
 
 class Counted(Kube):
@@ -43,7 +41,9 @@ def connect_counted(namespace: str | None) -> Kube:
     return Counted(found.configuration, found.namespace)
 
 
-def observe(kube: Kube, name: str, settings: Settings, refused: str | None) -> Observed | None:
+def observe(
+    kube: Kube, name: str, settings: Settings, refused: str | None = None, since: dt.datetime | None = None
+) -> Observed | None:
     """What can be seen of the ScoringJob `name` and its children now; None where it is gone."""
     job = kube.get("ScoringJob", name)
     if job is None:
@@ -57,6 +57,7 @@ def observe(kube: Kube, name: str, settings: Settings, refused: str | None) -> O
         job=job,
         now=now,
         settings=settings,
+        since=since,
         drivers=drivers_of(jobs, pods),
         cluster=cluster,
         autoscaler=kube.get("DaskAutoscaler", child) if cluster and _is_range(job) else None,
@@ -149,41 +150,7 @@ def _cluster(kube: Kube, child: str, now: dt.datetime, pods: list[Object]) -> Se
         deployments=tuple(kube.select("Deployment", names.selector(child))),
         pods=tuple(pods),
     )
-    return seen if seen.is_up or seen.age < _EXPLAIN_AFTER_SECONDS else _explained(kube, seen)
-
-
-def _explained(kube: Kube, seen: SeenCluster) -> SeenCluster:
-    """With what tells why the cluster is not up, as far as it may be read."""
-    events = kube.select_if_allowed("Event", fields="type=Warning")
-    child, made = seen.cluster["metadata"]["name"], seen.cluster["metadata"]["creationTimestamp"]
-    parts = (f"{names.scheduler_name(child)}-", f"{names.group_name(child)}-worker-")
-    mine = [each for each in events if each["involvedObject"].get("name", "").startswith(parts) and _when(each) >= made]
-    seen = replace(seen, events=tuple(sorted(mine, key=_when)))
-    cause = diagnose(seen)
-    if cause and cause.reason == "Unschedulable":
-        return replace(seen, nodes=tuple(kube.select_if_allowed("Node")))
-    if cause and cause.reason == "CrashLoop":
-        return replace(seen, logs={pod["metadata"]["name"]: _last_words(kube, pod) for pod in seen.pods})
-    return seen
-
-
-def _last_words(kube: Kube, pod: Mapping[str, Any]) -> str:
-    """The tail of the log of a container that ended; empty where there is none."""
-    statuses = pod.get("status", {}).get("containerStatuses", ())
-    try:
-        if any(status.get("restartCount") for status in statuses):
-            return kube.log(pod["metadata"]["name"], _LOG_LINES, previous=True) or ""
-        if any("terminated" in status.get("state", {}) for status in statuses):
-            return kube.log(pod["metadata"]["name"], _LOG_LINES) or ""
-    except NotPermitted:
-        pass
-    return ""
-
-
-def _when(event: Mapping[str, Any]) -> str:
-    """RFC 3339 in UTC, to the second: it sorts as text."""
-    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
-    return f"{text[:19]}Z"
+    return seen if seen.is_up or seen.age < _EXPLAIN_AFTER_SECONDS else explained(kube, seen, "type=Warning")
 
 
 def _labels(made: Object) -> Object:

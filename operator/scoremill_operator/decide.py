@@ -68,8 +68,9 @@ def _is_mended(job: Object, status: JobStatus) -> bool:
 def _misunderstood(look: Look, error: UsageError) -> Decision:
     if look.status.is_finished:
         return clean_up(look, Cleanup())
-    step = failed(look, Reason.INVALID_SPEC, error.message, error.mend, code=error.exit_code, holds=("Invalid",))
-    return decision_of(look, step)
+    step = complete(look)
+    refused = failed(look, Reason.INVALID_SPEC, error.message, error.mend, code=error.exit_code, holds=("Invalid",))
+    return decision_of(look, step or refused)
 
 
 def _event(step: Step) -> Event:

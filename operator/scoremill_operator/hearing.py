@@ -29,10 +29,18 @@ class Hearing:
             self._heard[uid] = version
             self._last = time.monotonic()
 
-    def listed(self, versions: Mapping[str, str]) -> None:
-        """A listing shows the objects so, by uid; the next one comes when events have long had their time."""
+    def so_far(self) -> Mapping[str, str]:
+        """What events have told until now."""
         with self._lock:
-            self._heard = {uid: version for uid, version in self._heard.items() if uid in versions}
+            return dict(self._heard)
+
+    def listed(self, versions: Mapping[str, str], before: Mapping[str, str]) -> None:
+        """A listing shows the objects so, by uid; `before` is what was heard `so_far` when it began.
+
+        The next one comes when events have long had their time; what has changed while it went on proves nothing.
+        """
+        with self._lock:
+            self._heard = {uid: version for uid, version in self._heard.items() if uid in versions or uid not in before}
             same = {uid for uid, version in versions.items() if self._listed.get(uid) == version}
-            self.is_deaf = any(self._heard.get(uid) != versions[uid] for uid in same)
+            self.is_deaf = any(before.get(uid) != versions[uid] for uid in same)
             self._listed = dict(versions)

@@ -14,6 +14,8 @@ from scoremill.spec.status import ConditionType, Failure, JobStatus, Phase, Reas
 
 from .observed import Action, Delete, Observed
 
+MOST_MESSAGE = 4096
+"""Characters of a message in a status: what is told may hold a whole log."""
 SOON = 10.0
 """Seconds until the next look while something is awaited that no event may tell."""
 
@@ -83,11 +85,16 @@ class Step:
     """Further conditions that are true."""
 
 
+def failure_of(reason: Reason, message: str, mend: str | None, code: int | None) -> Failure:
+    """What is told of a failure, as long as a status may hold it."""
+    return Failure(reason=reason, message=message[:MOST_MESSAGE], mend=mend and mend[:MOST_MESSAGE], code=code)
+
+
 def failed(
     look: Look, reason: Reason, message: str, mend: str | None = None, *, code: int | None = None,
     holds: tuple[ConditionType, ...] = (), **changes: Any,
 ) -> Step:  # fmt: skip
     """The terminal Step of failure. Nothing is torn down by it: that is decided once it is written."""
-    failure = Failure(reason=reason, message=message, mend=mend, code=code)
+    failure = failure_of(reason, message, mend, code)
     changes = {"failure": failure, "completion_time": look.now, "retry_time": None, **changes}
     return Step("Failed", reason, message, changes, again=0, holds=holds)

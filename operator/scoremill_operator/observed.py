@@ -46,6 +46,8 @@ class Observed:
     """The DaskAutoscaler of that cluster; asked for only where `cluster.workers` is a range."""
     refused: str | None = None
     """What the API server said (400, 403, 422) to the last Create for this job; None once Creates go through."""
+    since: dt.datetime | None = None
+    """When this process began to look; None: long ago."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from .log import about, logger
 FIRST_SECONDS, MOST_SECONDS = 1.0, 300.0
 """Wait after a first failure, and the longest after many."""
 
+_LEAST_HEAP = 100
+
 
 class Key(NamedTuple):
     """An object that the operator looks after."""
@@ -77,6 +79,10 @@ class Queue:
         if key not in self._busy:
             heapq.heappush(self._heap, (self._due[key], key))
             self._changed.notify()
+        # Entries of times that no longer hold go only when these come, which may be next week.
+        if len(self._heap) > 2 * len(self._due) + _LEAST_HEAP:
+            self._heap = [(when, each) for each, when in self._due.items() if each not in self._busy]
+            heapq.heapify(self._heap)
 
     def _run(self) -> None:
         while (key := self._next()) is not None:

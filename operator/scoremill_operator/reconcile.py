@@ -27,16 +27,19 @@ class Reconciler:
     def __init__(self, kube: Kube, settings: Settings) -> None:
         self._kube, self._settings = kube, settings
         self._jobs = Jobs()
+        self._since: dt.datetime | None = None
+        """When the first look was."""
         self._refused: dict[Key, str] = {}
         """What the API server said to the last object that was not taken."""
 
     def __call__(self, key: Key) -> float | None:
         """Seconds until the next look; None where only an event or the resync brings one."""
         kube = self._kube.within(key.namespace)
+        self._since = self._since or dt.datetime.now(dt.UTC)
         return self._job(kube, key) if key.kind == "ScoringJob" else self._schedule(kube, key)
 
     def _job(self, kube: Kube, key: Key) -> float | None:
-        seen = cluster.observe(kube, key.name, self._settings, self._refused.get(key))
+        seen = cluster.observe(kube, key.name, self._settings, self._refused.get(key), self._since)
         if seen is None:
             self._jobs.forget(key)
             self._refused.pop(key, None)

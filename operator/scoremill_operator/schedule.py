@@ -14,6 +14,7 @@ from scoremill.spec.schedule import ScheduleSpec, ScheduleStatus
 from scoremill.spec.status import Condition, JobStatus, format_time
 
 from .clock import MOST, Clock
+from .look import MOST_MESSAGE
 from .observed import Action, Create, Decision, Delete, Event, Object
 
 SOON = 5.0
@@ -79,7 +80,7 @@ def decide_schedule(schedule: Object, jobs: Iterable[Object], now: datetime, ref
     try:
         spec, clock = _understood(schedule)
     except ValueError as error:
-        invalid = Condition(type="Invalid", status="True", reason="InvalidSpec", message=str(error))
+        invalid = Condition(type="Invalid", status="True", reason="InvalidSpec", message=str(error)[:MOST_MESSAGE])
         return _told(schedule, stored, known, [invalid, invalid.model_copy(update={"type": "Stalled"})], now)
     step = _step(schedule, spec, clock, runs, known, now, refused)
     following = None if spec.suspend else clock.next(now)
@@ -89,7 +90,8 @@ def decide_schedule(schedule: Object, jobs: Iterable[Object], now: datetime, ref
     waits = [step.again, (following - now).total_seconds() if following else None]
     return Decision(
         decision.status,
-        (*step.actions, *_history(spec, runs)),
+        # A quota may let the next run in only once an old one is gone.
+        (*_history(spec, runs), *step.actions),
         (*decision.events, *step.events, *_made(schedule, stored, runs)),
         min((wait for wait in waits if wait is not None), default=None),
     )
@@ -159,7 +161,7 @@ def _step(
         return Step(_scheduled(known, "JobAlreadyActive", waits), tuple(doomed), again=SOON if doomed else None)
     makes = (Create(scheduled_job(schedule, at, known.last_successful_time)),)
     if refused:
-        return Step(_scheduled(known, "JobRefused", f"Kubernetes refuses {refused}"), makes, again=SOON)
+        return Step(_scheduled(known, "JobRefused", f"Kubernetes refuses {refused}"[:MOST_MESSAGE]), makes, again=SOON)
     too_many = Event("Warning", "TooManyMissedTimes", f"more than {MOST} times were missed; the last is run")
     return Step(_scheduled(known, "Idle", ""), makes, (too_many,) if len(missed) > MOST else (), SOON)
 

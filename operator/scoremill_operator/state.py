@@ -8,9 +8,8 @@ from typing import Any, Literal
 from scoremill import naming
 from scoremill.spec.status import ClusterStatus, Condition, ConditionType, JobStatus, Reason, WorkerCounts
 
-from .look import Look, Step
+from .look import MOST_MESSAGE, Look, Step
 
-_MOST_MESSAGE = 4096
 _ENDS = {"Complete", "Failed"}
 _PHASES: tuple[ConditionType, ...] = ("Running", "Complete", "Failed", "Suspended")
 """Phases that are conditions too."""
@@ -61,7 +60,7 @@ def _condition(look: Look, step: Step, before: Condition | None, kind: Condition
         type=kind,
         status=status,
         reason=reason,
-        message=step.message[:_MOST_MESSAGE] if holds else "",
+        message=step.message[:MOST_MESSAGE] if holds else "",
         last_transition_time=moment,
         observed_generation=look.seen.job["metadata"].get("generation"),
     )
@@ -78,7 +77,7 @@ def _cluster(look: Look, step: Step) -> ClusterStatus | None:
     return ClusterStatus(
         name=look.child,
         workers=WorkerCounts(wanted=seen.workers, ready=seen.registered or 0) if seen else None,
-        waiting=f"{cause.reason}: {cause.evidence}"[:_MOST_MESSAGE] if cause else None,
+        waiting=f"{cause.reason}: {cause.evidence}"[:MOST_MESSAGE] if cause else None,
     )
 
 

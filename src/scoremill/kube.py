@@ -39,6 +39,8 @@ KINDS = {
 }
 CONNECT_SECONDS, READ_SECONDS = 5, 30
 PAGE = 250
+_NO_LOG = "unable to retrieve container logs for "
+"""What the kubelet answers, with a 200, in place of a log that it has just removed."""
 _APPLY = "application/apply-patch+yaml"
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -145,13 +147,14 @@ class Kube:
         return status not in {404, 409}
 
     def log(self, pod: str, tail: int, *, previous: bool = False) -> str | None:
-        """The last `tail` lines of the pod's log; None where there is none (yet)."""
+        """The last `tail` lines of the pod's log; None where there is none (yet, or any more)."""
         query = {"tailLines": str(tail)} | ({"previous": "true"} if previous else {})
         answer = self._request("GET", f"{self.path('Pod', pod)}/log", query, None)
         if answer.status in {400, 404}:
             return None
         self._refuse(answer.status, _parsed(answer.data), "GET", "pods/log")
-        return str(answer.data.decode(errors="replace"))
+        text = str(answer.data.decode(errors="replace"))
+        return None if text.startswith(_NO_LOG) else text
 
     def follow_log(self, pod: str, tail: int) -> Iterator[bytes]:
         """The last `tail` lines of the pod's log, and what it logs from then on, in pieces, until its container ends."""

@@ -10,6 +10,8 @@ from typing import Any
 
 LEDGER = "_scoremill"
 """Folder of plan, receipts, manifest and report in an output."""
+LOGS = f"{LEDGER}/logs"
+"""Folder of the logs of drivers on Kubernetes in an output; a folder for each job, an object for each driver's pod."""
 ERRORS = "_errors"
 """Folder of rejected rows in an output."""
 SUCCESS = "_SUCCESS"

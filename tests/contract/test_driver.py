@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,11 @@ import pytest
 from distributed import LocalCluster
 
 from scoremill import verify
-from scoremill.naming import spec_hash
-from tests.support.api import OneJob, serving
-from tests.support.jobs import command, run, trip_bundle, trips
+from tests.support.api import serving
+from tests.support.driver import CHILD, Last, Pod
+from tests.support.jobs import run, trip_bundle, trips
 from tests.support.slow import SECONDS, slow_bundle, slow_rows
 
-Last = dict[str, Any]
 LOCAL: dict[str, Any] = {
     "n_workers": 1, "threads_per_worker": 1, "memory_limit": "1GiB", "dashboard_address": "127.0.0.1:0",
     "host": "127.0.0.1",
@@ -43,45 +40,6 @@ def spec(bundle: str, tmp_path: Path) -> dict[str, Any]:
     }
 
 
-class Pod:
-    """What the operator gives a driver, and what the driver leaves."""
-
-    def __init__(self, api: OneJob, folder: Path) -> None:
-        self.log = folder / "termination-log"
-        self.environment = {
-            "KUBECONFIG": str(api.kubeconfig(folder)),
-            "SCOREMILL_JOB": "tips",
-            "SCOREMILL_ATTEMPT": "2",
-            "SCOREMILL_SPEC": spec_hash(api.job["spec"]),
-            "SCOREMILL_CLUSTER": "in-process",
-        }
-
-    def run(self, **environment: str) -> tuple[int, Last, str]:
-        """Exit code, last word and stderr."""
-        code, out, err = run(*self.words, environment=self.environment | environment)
-        assert not out
-        return code, self.last(), err
-
-    @contextmanager
-    def running(self, **environment: str) -> Iterator[subprocess.Popen[str]]:
-        """The driver, killed at the end if it still runs."""
-        with command(*self.words, environment=self.environment | environment) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    @property
-    def words(self) -> list[object]:
-        return ["driver", "--termination-log", self.log]
-
-    def last(self) -> Last:
-        """The last word, which Kubernetes would not cut."""
-        data = self.log.read_bytes()
-        assert len(data) < 4096
-        return dict(json.loads(data))
-
-
 def drive(spec: dict[str, Any], folder: Path) -> tuple[int, Last, str]:
     with serving(spec) as api:
         return Pod(api, folder).run()
@@ -97,7 +55,8 @@ def test_a_run_ends_with_0_and_tells_rows_outputs_and_how_far_it_was(spec, tmp_p
     assert last["repeated"] == 0
     output = tmp_path / "out"
     assert last["outputs"] == {
-        "manifest": f"{output}/_scoremill/manifest.json", "report": f"{output}/_scoremill/report/report.json"
+        "manifest": f"{output}/_scoremill/manifest.json", "report": f"{output}/_scoremill/report/report.json",
+        "logs": f"{output}/_scoremill/logs/{CHILD}/",
     }  # fmt: skip
     assert json.loads(Path(last["outputs"]["report"]).read_text())["scored"] == 2000
     assert verify(str(output)).totals.scored == 2000

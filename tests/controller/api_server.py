@@ -14,10 +14,13 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from urllib3.exceptions import ReadTimeoutError
 
 from scoremill.deploy import names
 from scoremill.kube import KINDS, Kube
+from scoremill_operator import cluster as calls
+from scoremill_operator import reconcile
 
 Object = dict[str, Any]
 KIND_OF = {plural: kind for kind, (_, plural) in KINDS.items()}
@@ -115,6 +118,12 @@ class Server:
         self.touch(made)
         return made
 
+    def keep_time(self, patch: pytest.MonkeyPatch) -> None:
+        """The operator's clock is the server's."""
+        clock = SimpleNamespace(now=lambda _: self.now, fromisoformat=dt.datetime.fromisoformat)
+        for module in (calls, reconcile):
+            patch.setattr(module, "dt", SimpleNamespace(datetime=clock, UTC=dt.UTC))
+
     def touch(self, made: Object) -> None:
         self.count += 1
         made["metadata"]["resourceVersion"] = str(self.count)
@@ -182,7 +191,9 @@ class Server:
                 pod["status"] = {
                     "phase": "Running",
                     "conditions": [{"type": "Ready", "status": "True"}],
-                    "containerStatuses": [{"name": "any", "ready": True, "image": "any", "state": state}],
+                    "containerStatuses": [
+                        {"name": "driver" if is_driver(pod) else "any", "ready": True, "image": "any", "state": state}
+                    ],
                 }
                 self.touch(pod)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.deploy import Certificates, child_of, driver_job, image_of, job_autoscaler, job_cluster
+from scoremill.deploy import Certificates, child_of, driver_access, driver_job, image_of, job_autoscaler, job_cluster
 from scoremill.naming import spec_hash
 from scoremill.spec import parse_job
 
@@ -24,7 +24,7 @@ def children(job: dict[str, Any], seconds: int | None = None) -> list[dict[str, 
     before = job_cluster(job, spec, IMAGE, lambda *_: Certificates("ca", "certificate", "key"))
     scaler = job_autoscaler(job, spec, {**before[-1], "metadata": {**before[-1]["metadata"], "uid": "uid-of-cluster"}})
     driver = driver_job(job, spec, 1, image_of(before[-1]), resources={}, seconds=seconds)
-    return [*before, *([scaler] if scaler else []), driver]
+    return [*before, *([scaler] if scaler else []), *driver_access(job, spec), driver]
 
 
 def resource(name: str = "tips-2009", **spec: Any) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def resource(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any
 
 
 CHILD = deploy.child_of(resource())
+OF_DRIVER = ["ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Job"]
+"""What is made for each driver, the last one's account included: somebody may have removed it."""
 
 
 def started(phase: str, since: float = 60, **fields: Any) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def test_nothing_is_made_or_removed_upon_a_look_that_is_out_of_date() -> None:
 
 def test_the_cluster_is_made_after_all_that_it_needs() -> None:
     kinds = made(look(resource(started("Starting"))))
-    assert kinds[-1] == "DaskCluster" and {"Secret", "Role", "RoleBinding", "ServiceAccount"} < {*kinds}
+    assert kinds[-1] == "DaskCluster" and {"Secret", "NetworkPolicy", "PodDisruptionBudget"} < {*kinds}
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_a_driver_that_somebody_removed_comes_again_when_no_pod_of_it_is_left() 
     job = resource(started("Running"))
     orphans = deploy.drivers_of([], [pod()])
     assert made(look(job, *orphans, at=cluster())) == []
-    assert made(look(job, at=cluster())) == ["Job"]
+    assert made(look(job, at=cluster())) == OF_DRIVER
 
 
 def test_no_second_driver_lives_beside_one_of_another_attempt() -> None:
@@ -181,7 +183,7 @@ def test_no_second_driver_lives_beside_one_of_another_attempt() -> None:
 
 def test_a_driver_has_what_is_left_of_the_runs_time() -> None:
     job = resource(started("Starting", since=100), deadlines={"activeSeconds": 3600})
-    (action,) = look(job, at=cluster()).actions
+    *_, action = look(job, at=cluster()).actions
     assert isinstance(action, Create) and action.made["spec"]["activeDeadlineSeconds"] == 3500
 
 
@@ -263,6 +265,42 @@ def test_other_failures_are_tried_again_until_the_limit(end: deploy.Driver, reas
     assert status(last).phase == "Failed" and [event.reason for event in last.events] == [reason]
 
 
+def test_a_job_that_kubernetes_calls_complete_is_a_success_whatever_became_of_its_pod() -> None:
+    assert status(look(resource(started("Running")), driver(end="Complete"), at=cluster())).phase == "Complete"
+    drained = ended(0, rows={"total": 3, "scored": 3, "rejected": 0})
+    drained.pods[0]["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+    seen = status(look(resource(started("Running")), drained, at=cluster()))
+    assert seen.phase == "Complete" and seen.rows and seen.rows.total == 3
+
+
+def test_a_container_that_was_put_beside_the_driver_tells_nothing_of_it() -> None:
+    failed = ended(5)
+    beside = {"name": "a-sidecar", "state": {"terminated": {"exitCode": 0, "message": ""}}}
+    failed.pods[0]["status"]["containerStatuses"].insert(0, beside)
+    assert status(look(resource(started("Running")), failed, at=cluster())).phase == "Retrying"
+
+
+def test_what_was_told_at_length_is_cut() -> None:
+    for limit in (0, 1):
+        job = resource(started("Running"), retry={"backoffLimit": limit})
+        seen = status(look(job, ended(5, told="x" * 40_000), at=cluster()))
+        assert seen.failure and len(seen.failure.message or "") == 4096
+
+
+def test_where_the_logs_are_is_told_of_failures_too_and_stays_where_a_killed_driver_tells_nothing() -> None:
+    logs = f"s3://out/tips/_scoremill/logs/{CHILD}/"
+    for code, phase in ((3, "Failed"), (5, "Retrying")):
+        end = ended(code, outputs={"logs": logs, "report": "s3://of/another"})
+        told = status(look(resource(started("Running")), end, at=cluster())).outputs
+        assert told and told.fields() == {"logs": logs}, phase
+    killed = status(look(resource(started("Running", outputs={"logs": logs})), ended(137, "OOMKilled"), at=cluster()))
+    assert killed.phase == "Retrying" and killed.outputs and killed.outputs.logs == logs
+    odd = status(look(resource(started("Running")), ended(5, outputs={"logs": 3}), at=cluster()))
+    assert odd.phase == "Retrying" and odd.outputs is None
+    complete = status(look(resource(started("Running")), ended(0, outputs={"logs": logs}), at=cluster()))
+    assert complete.outputs and complete.outputs.logs == logs
+
+
 def test_a_pod_that_was_disrupted_is_no_failure() -> None:
     moved = pod("terminated", "Failed", exitCode=143)
     moved["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
@@ -318,6 +356,31 @@ def test_a_start_that_takes_too_long_fails_with_what_it_waited_for() -> None:
 def test_a_further_attempt_has_its_own_time_to_start() -> None:
     job = resource(started("Starting", since=5000, attempt=2, retryTime=ago(10)))
     assert status(look(job, at=cluster(None))).phase == "Starting"
+
+
+def test_a_next_attempt_does_not_wait_for_ever_for_the_last_cluster_to_go() -> None:
+    failure = {"reason": "ClusterFailed", "message": "lost", "code": 6}
+    job = resource(started("Retrying", since=5000, failures=1, failure=failure, retryTime=ago(899)))
+    assert status(look(job, ended(6), at=cluster(is_going=True))).phase == "Retrying"
+    job["status"]["retryTime"] = ago(901)
+    # The driver of the attempt before is no driver of the next.
+    job["status"]["attempt"] = 2
+    seen = status(look(job, ended(6), at=cluster(is_going=True)))
+    assert seen.failure and seen.failure.reason == "PreRunningDeadline" and "ClusterGoes" in str(seen.failure.message)
+
+
+def test_what_an_operator_did_not_see_is_no_fault_of_the_job() -> None:
+    ready = resource(started("Starting", since=5000))
+    stale = {"attempt": 1, "updateTime": ago(4000), "progressTime": ago(4000)}
+    silent = resource(started("Running", since=5000, progress=stale))
+    old = pod(startedAt=ago(4500))
+    old["metadata"]["creationTimestamp"] = ago(4500)
+    early, late = (NOW - dt.timedelta(seconds=seconds) for seconds in (10, 130))
+    assert made(look(ready, at=cluster(), since=early)) == OF_DRIVER
+    assert status(look(silent, driver(old), at=cluster(), since=early)).phase == "Running"
+    assert status(look(silent, driver(old), at=cluster(), since=late)).failure.reason == "NoProgress"
+    # One that has ended in the meantime is judged by its end.
+    assert status(look(silent, ended(5), at=cluster(), since=late)).phase == "Retrying"
 
 
 @pytest.mark.parametrize("phase", ["Starting", "Running", "Retrying"])
@@ -413,6 +476,18 @@ def test_a_failed_job_that_had_begun_never_begins_again() -> None:
     assert look(job) == Decision()
 
 
+def test_a_success_counts_where_the_spec_is_not_understood_any_more() -> None:
+    assert status(look(resource(started("Running"), input={"uris": []}), ended(0))).phase == "Complete"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [{"metadata": {"name": "mine"}}, {"metadata": {"namespace": "n"}}, {"kind": "Mine"}, {"apiVersion": "v2"}],
+)
+def test_a_template_makes_no_other_object(template: dict[str, Any]) -> None:
+    assert "Invalid" in true(look(resource(cluster={"template": template})))
+
+
 @pytest.mark.parametrize(
     "template",
     [{"spec": 3}, {"spec": None}, {"spec": {"worker": {"spec": {"containers": "none"}}}},
@@ -494,7 +569,9 @@ def test_a_kept_cluster_goes_when_idle_also_where_no_scheduler_tells_so() -> Non
     assert look(job, at=cluster(None)) == Decision(again=10)
     job["status"]["completionTime"] = ago(60)
     assert gone(look(job, at=cluster(None))) == ["uid-of-cluster"]
-    assert look(job, at=cluster(0)) == Decision()
+    ran = {"metadata": {"labels": {"dask.org/component": "scheduler"}},
+           "status": {"containerStatuses": [{"name": "scheduler", "restartCount": 0, "state": {"running": {}}}]}}  # fmt: skip
+    assert look(job, at=replace(cluster(None), pods=(ran,))) == Decision()
     job["spec"]["cluster"]["idleTimeoutSeconds"] = 0
     assert look(job, at=cluster(None)) == Decision()
 

@@ -24,5 +24,19 @@ def test_deafness(heard: dict[str, str], listings: list[dict[str, str]], is_deaf
     for uid, version in heard.items():
         hearing.heard(uid, version)
     for each in listings:
-        hearing.listed(each)
+        hearing.listed(each, hearing.so_far())
     assert hearing.is_deaf is is_deaf
+
+
+def test_what_changes_while_a_listing_goes_on_was_not_missed() -> None:
+    hearing = Hearing()
+    hearing.heard("a", "1")
+    hearing.listed({"a": "1"}, hearing.so_far())
+    before = hearing.so_far()
+    hearing.heard("a", "2")
+    hearing.heard("b", "3")
+    hearing.listed({"a": "1"}, before)
+    assert not hearing.is_deaf
+    for _ in range(2):
+        hearing.listed({"a": "2", "b": "3"}, hearing.so_far())
+    assert not hearing.is_deaf

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import random
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,8 +39,7 @@ class Operator(RuleBasedStateMachine):
         super().__init__()
         self.server = Server()
         self.patch = pytest.MonkeyPatch()
-        clock = SimpleNamespace(now=lambda zone: self.server.now, fromisoformat=dt.datetime.fromisoformat)
-        self.patch.setattr(cluster, "dt", SimpleNamespace(datetime=clock, UTC=dt.UTC))
+        self.server.keep_time(self.patch)
         self.restart()
         self.paused: Any = None
         self.end: Any = None

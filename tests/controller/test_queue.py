@@ -162,6 +162,20 @@ def test_how_long_the_oldest_key_has_been_due_is_told() -> None:
     assert queue.overdue()[0] == 1
 
 
+def test_what_is_put_off_again_and_again_takes_no_more_room() -> None:
+    looks: list[Key] = []
+
+    def work(key: Key) -> float:
+        looks.append(key)
+        return 3600.0
+
+    with running(work) as queue:
+        for number in range(1, 500):
+            queue.add(A)
+            until(lambda number=number: len(looks) >= number)
+        assert len(queue._heap) < 200
+
+
 def test_every_known_key_is_looked_at_again_though_a_listing_fails() -> None:
     looks: list[Key] = []
     listings = 0

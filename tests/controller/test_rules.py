@@ -33,8 +33,9 @@ def may(kind: str, verbs: set[str]) -> bool:
 
 
 @pytest.mark.parametrize("code", [0, 3, 6])
-def test_from_the_first_look_to_the_last(code: int) -> None:
+def test_from_the_first_look_to_the_last(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
+    server.keep_time(monkeypatch)
     key = Key("ScoringJob", NAMESPACE, "tips")
     job = server.create({
         "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}, "spec": SPEC

@@ -245,6 +245,19 @@ def test_more_than_a_hundred_missed_times_are_told() -> None:
     assert told(decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(minutes=100))) == []
 
 
+def test_history_goes_before_the_next_run_is_made() -> None:
+    schedule = a_schedule(successfulJobsHistoryLimit=0)
+    old = a_job(schedule, "2026-11-21T03:00", "Complete")
+    decision = decide_schedule(schedule, [old], utc("2026-11-22T03:00:05"))
+    assert [type(action) for action in decision.actions] == [Delete, Create]
+
+
+def test_a_template_with_a_hundred_faults_is_told_as_far_as_it_goes() -> None:
+    template = {**TEMPLATE, "output": {**TEMPLATE["output"], "keep": list(range(900))}}
+    decision = decide_schedule(a_schedule(template=template), [], BORN)
+    assert len(decision.status["conditions"][0]["message"]) == 4096
+
+
 def test_a_job_that_kubernetes_does_not_take_is_told_once_and_asked_for_again() -> None:
     schedule = a_schedule()
     asked = (utc("2026-11-21T03:00:05"), "ScoringJob nightly-29395860: exceeded quota: jobs")

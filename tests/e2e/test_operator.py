@@ -70,6 +70,9 @@ def test_a_job_is_scored_whole_and_leaves_nothing_but_itself(mill: Mill) -> None
     status = job.proves()
     assert status.attempt == 1 and not status.failures
     assert status.model and status.model.digest and status.outputs and status.outputs.manifest
+    assert status.outputs.logs == f"{job.output}/_scoremill/logs/{job.child}/"
+    (log,) = job.logs()
+    assert log == mill.kube.log(job.pods("driver")[0]["metadata"]["name"], 1000) and f"{ROWS:,} rows scored" in log
     assert status.start_time and status.running_time and status.completion_time
     assert status.start_time <= status.running_time <= status.completion_time
     assert until(lambda: not job.pods("worker") and not job.pods("scheduler"), 120)
@@ -84,8 +87,11 @@ def test_a_model_that_fails_on_all_rows_is_not_tried_again(mill: Mill, tmp_path:
     status = job.fails("DoesNotFit")
     assert status.failure and status.failure.code == 3 and "x is too large" in str(status.failure.message)
     assert status.attempt == 1
+    assert status.outputs and [*status.outputs.fields()] == ["logs"]
     job.delete()
     job.is_gone()
+    (log,) = job.logs()
+    assert "x is too large" in log and "error: " in log, "the pod is gone, and its words are not"
 
 
 def test_more_bad_rows_than_the_budget_allows_are_not_tried_again(mill: Mill) -> None:
@@ -105,6 +111,7 @@ def test_a_suspended_job_holds_nothing_and_resumes_where_it_was(mill: Mill) -> N
     assert not job.pods("driver") and not mill.kube.select("DaskCluster", f"scoremill.dev/cluster={job.child}")
     kept = set(objects(job.output))
     assert 3 <= len(kept) < PARTITIONS
+    assert "interrupted" in job.logs()[-1]
     job.suspend(False)
     status = job.proves()
     assert not status.failures and status.condition("Suspended").status == "False"

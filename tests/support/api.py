@@ -29,6 +29,14 @@ class OneJob(Api):
         self.statuses: list[Object] = []
 
     @property
+    def uid(self) -> str:
+        return str(self.job["metadata"]["uid"])
+
+    @uid.setter
+    def uid(self, uid: str) -> None:
+        self.job["metadata"]["uid"] = uid
+
+    @property
     def path(self) -> str:
         return f"/apis/scoremill.dev/v1alpha1/namespaces/{NAMESPACE}/scoringjobs/{self.job['metadata']['name']}"
 
@@ -59,7 +67,7 @@ class _Handler(JsonHandler):
         assert url.path == f"{self.server.path}/status"
         assert parse_qs(url.query)["fieldManager"] == ["scoremill-driver"]
         assert self.headers["Content-Type"] == "application/apply-patch+yaml"
-        assert made["metadata"] == {"name": "tips", "uid": "0f3a"}
+        assert made["metadata"] == {"name": "tips", "uid": self.server.uid}
         with self.server.changed:
             self.server.statuses.append(made["status"])
             self.server.changed.notify_all()

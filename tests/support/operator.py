@@ -11,6 +11,7 @@ from typing import Any
 from scoremill import verify
 from scoremill.deploy import is_ready, names
 from scoremill.kube import Kube, Object
+from scoremill.naming import LOGS
 from scoremill.spec import merge
 from scoremill.spec.status import JobStatus
 from scoremill.storage.filesystem import Store
@@ -137,6 +138,11 @@ class Job:
         key = "app.kubernetes.io/component"
         labelled = f"{names.JOB}={self.child}" if component == "driver" else f"{names.LABEL}={self.child}"
         return self.mill.kube.select("Pod", f"{labelled},{key}={component}")
+
+    def logs(self) -> list[str]:
+        """What the output keeps of its drivers' logs, by attempt and time."""
+        store = Store(self.output)
+        return [store.read(info.name).decode() for info in store.list(f"{LOGS}/{self.child}/")]
 
     def children(self) -> list[tuple[str, str]]:
         """Kind and name of whatever has the child name in its own."""

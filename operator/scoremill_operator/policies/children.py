@@ -36,9 +36,11 @@ def make(look: Look) -> Step:
     if "deletionTimestamp" in cluster.cluster["metadata"] or not _is_ready(look):
         return _starting(look, _autoscaler(look))
     name = deploy.names.driver_name(look.child, look.attempt)
+    # Each time: what somebody has removed since would keep every further driver from starting.
+    access = (Create(each) for each in deploy.driver_access(look.seen.job, look.spec))
     return Step(
         "Running", Reason.DRIVER_STARTS, "the driver is asked for", {"driver": DriverStatus(job=name)},
-        actions=(*_autoscaler(look), Create(_job(look, cluster))), again=SOON,
+        actions=(*_autoscaler(look), *access, Create(_job(look, cluster))), again=SOON,
     )  # fmt: skip
 
 

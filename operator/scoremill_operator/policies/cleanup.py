@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
+from scoremill import deploy
 from scoremill.spec.cluster import Cleanup
 
 from ..look import SOON, Look
@@ -25,9 +28,18 @@ def clean_up(look: Look, cleanup: Cleanup) -> Decision:
 
 
 def _kept_seconds(look: Look) -> int | None:
-    """For how long a cluster is kept whose scheduler does not run, and so does not end it when it is idle."""
+    """For how long a cluster is kept whose scheduler never ran: one that did ends it when it is idle."""
     cluster, idle = look.seen.cluster, look.spec.cluster.idle_timeout_seconds
-    return idle if cluster is not None and cluster.registered is None and idle else None
+    return idle if cluster is not None and idle and not any(map(_ran, cluster.pods)) else None
+
+
+def _ran(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod is a scheduler's whose container has ever started."""
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    is_scheduler = pod["metadata"].get("labels", {}).get(deploy.names.DASK_COMPONENT) == "scheduler"
+    return is_scheduler and any(
+        each.get("restartCount") or each.get("state", {}).keys() & {"running", "terminated"} for each in statuses
+    )
 
 
 def _seconds_left(look: Look, seconds: int | None) -> float | None:

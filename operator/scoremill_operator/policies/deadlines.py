@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
+from scoremill import deploy
 from scoremill.spec.status import Reason
 from scoremill.units import format_seconds
 
@@ -12,6 +13,8 @@ from ..look import Look, Step, failed
 
 GRACE_SECONDS = 60
 """By how much what a driver tells may be late."""
+_LOOKED_SECONDS = 120
+"""How long an operator has looked before it takes for idle what it may have missed itself."""
 
 
 def give_up(look: Look) -> Step | None:
@@ -38,19 +41,21 @@ def _deadlines(look: Look) -> Iterator[tuple[Reason, dt.datetime, str, str | Non
             f"the run did not end within {format_seconds(limits.active_seconds)}",
             "What is done is kept: a new job with a later deadlines.activeSeconds goes on from there.", 6,
         )  # fmt: skip
+    if look.driver is not None and deploy.outcome_of(look.driver):
+        return
     since = _working_since(look)
     if since is not None:
         yield (
-            Reason.NO_PROGRESS, _after(since, limits.no_progress_seconds + GRACE_SECONDS),
+            Reason.NO_PROGRESS, _seen(look, _after(since, limits.no_progress_seconds + GRACE_SECONDS)),
             f"no partition was finished within {format_seconds(limits.no_progress_seconds)}",
             "See the driver's log and the workers; a smaller input.partitionBytes or model.batchRows, or a later "
             "deadlines.noProgressSeconds, if partitions take that long.", 6,
         )  # fmt: skip
-    elif status.phase != "Retrying":
+    else:
         cause = look.waits_for
         began = max(status.start_time, status.retry_time or status.start_time)
         yield (
-            Reason.PRE_RUNNING_DEADLINE, _after(began, limits.pre_running_seconds),
+            Reason.PRE_RUNNING_DEADLINE, _seen(look, _after(began, limits.pre_running_seconds)),
             f"nothing runs after {format_seconds(limits.pre_running_seconds)}"
             + (f": {cause.reason}: {cause.evidence}" if cause else ""),
             (cause.mend if cause else None) or "A later deadlines.preRunningSeconds, if it takes that long.", 6,
@@ -68,6 +73,11 @@ def _working_since(look: Look) -> dt.datetime | None:
         return None
     finished = progress.progress_time if progress and has_told else None
     return max((time for time in (driver.since, finished) if time), default=None)
+
+
+def _seen(look: Look, end: dt.datetime) -> dt.datetime:
+    """`end`, or later: nobody could start a driver, or hear one, while there was no operator or no API."""
+    return max(end, _after(look.seen.since, _LOOKED_SECONDS)) if look.seen.since else end
 
 
 def _after(moment: dt.datetime, seconds: float) -> dt.datetime:

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from scoremill import deploy
-from scoremill.spec.status import FailedObject, Failure, Reason
+from scoremill.spec.status import FailedObject, Failure, Outputs, Reason
 
-from ..look import SOON, Look, Step, failed
+from ..look import SOON, Look, Step, failed, failure_of
 
 FINAL = frozenset({
     Reason.USAGE, Reason.DOES_NOT_FIT, Reason.TOO_MANY_BAD_ROWS, Reason.VERIFICATION_FAILED,
@@ -30,12 +30,17 @@ def account(look: Look) -> Step | None:
     if outcome is None or outcome.reason is None:
         return None
     failures, limit = (look.status.failures or 0) + 1, look.spec.retry.backoff_limit
-    kept: dict[str, Any] = {"failures": failures, "failure_list": _failed_objects(outcome)}
+    kept: dict[str, Any] = {
+        "failures": failures,
+        "failure_list": _failed_objects(outcome),
+        # Those of all attempts lie together; one that was killed told nothing of its own.
+        "outputs": _logs(outcome) or look.status.outputs,
+    }
     if outcome.reason in FINAL or failures > limit:
         last = "" if outcome.reason in FINAL or not limit else f" (attempt {look.attempt}, and the last)"
         return failed(look, outcome.reason, outcome.message + last, outcome.mend, code=outcome.code, **kept)
     seconds = backoff_seconds(look.seen.job["metadata"]["uid"], look.attempt, failures)
-    failure = Failure(reason=outcome.reason, message=outcome.message, mend=outcome.mend, code=outcome.code)
+    failure = failure_of(outcome.reason, outcome.message, outcome.mend, outcome.code)
     changes = {**kept, "failure": failure, "retry_time": look.now + dt.timedelta(seconds=seconds)}
     return Step("Retrying", Reason.BACKOFF, f"{outcome.reason}: {outcome.message}", changes, again=0)
 
@@ -60,6 +65,14 @@ def backoff_seconds(uid: str, attempt: int, failures: int) -> float:
     seconds = min(_MOST_SECONDS, _FIRST_SECONDS * 2 ** min(failures - 1, 10))
     lot = int(sha256(f"{uid}/{attempt}".encode()).hexdigest()[:8], 16) / 2**32
     return float(round(seconds * (1 - _JITTER + 2 * _JITTER * lot)))
+
+
+def _logs(outcome: deploy.Outcome) -> Outputs | None:
+    try:
+        logs = Outputs.model_validate(outcome.told.get("outputs") or {}).logs
+    except ValidationError:
+        return None
+    return Outputs(logs=logs) if logs else None
 
 
 def _failed_objects(outcome: deploy.Outcome) -> tuple[FailedObject, ...]:

@@ -42,11 +42,12 @@ def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:
         made = deploy.dask_cluster("cluster", "namespace", "image", spec.cluster, spec.credentials)
         deploy.image_of(made)
         pods = [made["spec"][part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
+        its = [made["kind"], made["apiVersion"], made["metadata"]["name"], made["metadata"]["namespace"]]
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-        pods = []
-    if pods != ["scheduler", "worker"]:
+        pods, its = [], []
+    if pods != ["scheduler", "worker"] or its != ["DaskCluster", "kubernetes.dask.org/v1", "cluster", "namespace"]:
         raise UsageError(
-            "spec.cluster.template makes no DaskCluster with containers scheduler and worker",
+            "spec.cluster.template makes no DaskCluster of the job's own name with containers scheduler and worker",
             "It is a part of a DaskCluster: spec: {worker: {spec: …}}.",
         )
     return spec

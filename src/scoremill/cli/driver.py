@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from scoremill import __version__
 from scoremill.deploy import names
 from scoremill.errors import INTERRUPTED, ClusterError, UsageError
+from scoremill.spec.status import format_time
 
+from .app import run
 from .display import say
+from .driver_log import DriverLog
 from .kube_flags import place_options, places_of
 from .progress import Progress
-from .termination import Fields, as_message, failed
+from .termination import LastWord, failed
 
 if TYPE_CHECKING:
     from scoremill.kube import Kube, Object
@@ -40,28 +45,44 @@ END_SECONDS = 25.0
 @place_options
 def driver_command(
     name: str, attempt: int, spec: str, cluster: str, tls: Path, termination_log: Path, **flags: Any
-) -> None:
+) -> int:
     """Run one attempt of a ScoringJob."""
+    last = LastWord(termination_log)
+    with DriverLog() as log:
+        signal.signal(signal.SIGTERM, partial(_interrupt, log))
+        code = run(lambda: _attempt(name, attempt, spec, cluster, tls, flags, log, last))
+        # All is said by now; what is still written is not worth another end.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if log.kept_in:
+        last.leave({**last.fields, "outputs": {**last.fields.get("outputs", {}), "logs": log.kept_in}})
+    return code
+
+
+def _attempt(
+    name: str, attempt: int, spec: str, cluster: str, tls: Path, flags: dict[str, Any], log: DriverLog, last: LastWord
+) -> None:
     from scoremill.kube import connect
     from scoremill.spec import parse_job
 
     from .driver_run import complete, failures_of, score
     from .kube_progress import ProgressWriter
 
-    signal.signal(signal.SIGTERM, _interrupt)
     job: ScoringJob | None = None
     try:
         kube = connect(**places_of(flags))
+        say(f"scoremill {__version__}: attempt {attempt} of {kube.namespace}/{name}, {format_time(datetime.now(UTC))}")
         found = _job(kube, name, spec)
         job = parse_job(found, f"ScoringJob {name}")
+        log.keep(job, found, attempt)
         where = _where(cluster, kube.namespace, tls)
-        with ProgressWriter(kube, found, attempt, say) as writer, Progress() as log:
-            manifest = score(job, where, [log, writer])
-        last_word = complete(manifest)
+        with ProgressWriter(kube, found, attempt, say) as writer, Progress() as progress:
+            manifest = score(job, where, [progress, writer])
+        last.leave(complete(manifest))
+        totals = manifest.totals
+        say(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected in {job.spec.output.uri}")
     except BaseException as error:
-        _leave(termination_log, failed(error, failures_of(job, error) if job else []))
+        last.leave(failed(error, failures_of(job, error) if job else []))
         raise
-    _leave(termination_log, last_word)
 
 
 def _job(kube: Kube, name: str, spec: str) -> Object:
@@ -92,14 +113,9 @@ def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
     return {"cluster": names.scheduler_address(cluster, namespace), "security": security_from(*texts)}
 
 
-def _leave(place: Path, fields: Fields) -> None:
-    # Where there is no such place, the exit code has to do.
-    with suppress(OSError):
-        place.write_bytes(as_message(fields))
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
+def _interrupt(log: DriverLog, signum: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log.hurry()
     last = threading.Timer(END_SECONDS, os._exit, [INTERRUPTED])
     last.daemon = True
     last.start()

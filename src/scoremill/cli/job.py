@@ -12,7 +12,7 @@ from scoremill.errors import ScoremillError
 
 from .display import print_objects, say, table
 from .document import plain, print_document
-from .job_view import TITLES, Job, document, lines, refuse_failed, row, summary
+from .job_view import TITLES, Job, document, failure_of, lines, refuse_failed, row, summary
 from .kube_flags import place_options, places_of, seconds
 from .manifest import KUBERNETES, asks_the_same, manifest
 from .options import job_from, job_options
@@ -156,17 +156,21 @@ def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
 @click.argument("name")
 @click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Lines.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the driver ends.")
+@click.option("--attempt", type=click.IntRange(min=1), help="Of that driver; of the last one by default.")
 @place_options
-def logs_command(name: str, tail: int, follow: bool, **flags: Any) -> None:
-    """Print the last lines that the driver has logged.
+def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flags: Any) -> None:
+    """Print the last lines that the driver has logged, from the job's output where its pod is gone.
 
     \b
-    Example:
+    Examples:
       scoremill job logs tips-2009 -f
+      scoremill job logs tips-2009 --attempt 1 --tail 1000
     """
-    from .kube_job import log
+    from .kube_job import seen
+    from .kube_log import log
 
-    for piece in log(ours(flags), name, tail, follows=follow):
+    jobs = ours(flags)
+    for piece in log(jobs.kube, seen(jobs.find(name)), attempt, tail, say, follows=follow):
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
@@ -250,8 +254,10 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
 @click.argument("name")
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def why_command(name: str, as_json: bool, **flags: Any) -> None:
+def why_command(name: str, as_json: bool, **flags: Any) -> int:
     """Say why a job waits or has failed: the most probable cause, its evidence, and what to do about it.
+
+    Ends with the exit code of `scoremill score` where the job has failed, and with 0 where it may yet be complete.
 
     \b
     Example:
@@ -269,3 +275,4 @@ def why_command(name: str, as_json: bool, **flags: Any) -> None:
         click.echo(f"nothing is wrong with {name}: {job.phase}")
     else:
         click.echo("\n".join([f"{cause.reason}: {cause.evidence}", *([f"  {cause.mend}"] if cause.mend else [])]))
+    return failure_of(job).exit_code if job.phase == "Failed" else 0

@@ -163,16 +163,20 @@ def summary(job: Job) -> str:
 
 
 def refuse_failed(job: Job) -> None:
-    """Returns where the job is complete; the error, and so the exit code, that `scoremill score` would have ended with."""
-    if job.phase == "Complete":
-        return
+    """Returns where the job is complete; else the error that `scoremill score` would have ended with."""
     if job.phase == "Suspended":
         raise ClusterError(f"job {job.name} is suspended", f"scoremill job resume {job.name}")
+    if job.phase != "Complete":
+        raise failure_of(job)
+
+
+def failure_of(job: Job) -> ScoremillError:
+    """The error, and so the exit code, that `scoremill score` would have ended with where the job has failed."""
     failure = job.status.failure
     reason, code = (failure.reason, failure.code) if failure else (None, None)
     kind = _OF_CODE.get(code) or _OF_REASON.get(reason, ClusterError)
     message = f": {reason}: {failure.message}" if failure else ""
-    raise kind(f"job {job.name} has failed{message}", failure.mend if failure else None)
+    return kind(f"job {job.name} has failed{message}", failure.mend if failure else None)
 
 
 def _rows(status: JobStatus) -> tuple[int | None, int | None]:

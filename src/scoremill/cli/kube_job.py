@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from scoremill.errors import ClusterError, UsageError
@@ -118,31 +118,3 @@ def follow(ours: Ours, name: str, progress: Progress, seconds: float | None) -> 
         if made is None or made["metadata"]["uid"] != uid:
             raise ClusterError(f"job {name} was removed while it was waited for", "What is done is kept.")
         job = seen(made)
-
-
-def driver_pod(kube: Kube, job: Job) -> str:
-    """The name of the pod of the job's last driver; ClusterError where there is none yet."""
-    driver = job.status.driver
-    if driver and driver.pod and kube.get("Pod", driver.pod) is not None:
-        return driver.pod
-    if driver and driver.job:
-        pods = kube.select("Pod", f"batch.kubernetes.io/job-name={driver.job}")
-        if pods:
-            return str(max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])["metadata"]["name"])
-    raise ClusterError(
-        f"job {job.name} has no driver {'any more' if job.status.is_finished else 'yet'}: it is {job.phase}",
-        f"See scoremill job why {job.name}",
-    )
-
-
-def log(ours: Ours, name: str, tail: int, *, follows: bool) -> Iterator[bytes]:
-    """The last lines of the driver's log, in pieces; then what comes, where it is followed, until the driver ends."""
-    pod = driver_pod(ours.kube, seen(ours.find(name)))
-    text = ours.kube.log(pod, tail)
-    while follows and text is None:
-        time.sleep(_POLL)
-        text = ours.kube.log(pod, tail) if ours.kube.get("Pod", pod) else ""
-    if follows:
-        yield from ours.kube.follow_log(pod, tail)
-    else:
-        yield (text or "").encode()

@@ -68,7 +68,8 @@ class ProgressWriter:
             self._kube.apply_status("ScoringJob", self._name, status, manager=MANAGER, uid=self._uid)
         except Exception as error:
             self._tell(error)
-        self._written, self._at = progress, time.monotonic()
+        else:
+            self._written, self._at = progress, time.monotonic()
 
     def _tell(self, error: Exception) -> None:
         if not self._has_failed:

@@ -6,12 +6,12 @@ import datetime as dt
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from scoremill.deploy import Cause, Observed, diagnose, is_ready, names
 from scoremill.errors import ClusterError
+from scoremill.evidence import explained
 from scoremill.kube import Object
 from scoremill.units import format_seconds
 
@@ -24,9 +24,6 @@ OURS = (
 )  # fmt: skip
 """Kinds of the objects of a cluster."""
 _POLL = 1.0
-_LOG_LINES = 15
-_NO_LOG = "unable to retrieve container logs"
-"""What the kubelet answers in place of a log that it has just removed."""
 
 
 def observe(at: Named, http: Forward) -> Observed:
@@ -43,44 +40,8 @@ def observe(at: Named, http: Forward) -> Observed:
         registered=_registered(http) if any(map(is_ready, pods)) else None,
         deployments=tuple(deployments),
         pods=tuple(pods),
-        events=tuple(_events(at, made)),
     )
-    cause = diagnose(seen)
-    if cause and cause.reason == "Unschedulable":
-        return replace(seen, nodes=tuple(at.kube.select_if_allowed("Node")))
-    if cause and cause.reason == "CrashLoop":
-        return replace(seen, logs={pod["metadata"]["name"]: _last_words(at, pod) for pod in pods if _crashes(pod)})
-    return seen
-
-
-def _events(at: Named, since: dt.datetime) -> list[Object]:
-    """Events of the objects that dask-kubernetes makes for this cluster, oldest first."""
-    parts = (f"{names.scheduler_name(at.name)}-", f"{names.group_name(at.name)}-worker-")
-    found = [
-        event
-        for event in at.kube.select_if_allowed("Event")
-        if event["involvedObject"].get("name", "").startswith(parts) and _when(event) >= since
-    ]
-    return sorted(found, key=_when)
-
-
-def _when(event: Object) -> dt.datetime:
-    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
-    return dt.datetime.fromisoformat(text)
-
-
-def _crashes(pod: Object) -> bool:
-    statuses = pod.get("status", {}).get("containerStatuses", ())
-    return any(status.get("restartCount") or status.get("state", {}).get("terminated") for status in statuses)
-
-
-def _last_words(at: Named, pod: Object) -> str:
-    name = pod["metadata"]["name"]
-    for previous in (True, False):
-        text = at.kube.log(name, _LOG_LINES, previous=previous)
-        if text and not text.startswith(_NO_LOG):
-            return text
-    return ""
+    return explained(at.kube, seen)
 
 
 def ask(http: Forward, path: str) -> Any:

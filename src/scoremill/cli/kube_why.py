@@ -14,6 +14,9 @@ from .kube_watch import observe
 
 def cause_of(kube: Kube, job: Job) -> Cause | None:
     """Why the job waits, rests or has failed; None where nothing is wrong. What may not be read is left out."""
+    if job.status.is_finished:
+        # All that counts is in the status; what is left of the cluster is no cause any more.
+        return why(job.made, job.now)
     child = child_of(job.made)
     jobs, pods = (_some(kube, kind, f"{names.JOB}={child}") for kind in ("Job", "Pod"))
     cause = why(job.made, job.now, _cluster(Named(kube, child)), drivers_of(jobs, pods))

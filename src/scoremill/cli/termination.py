@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from scoremill.errors import INTERRUPTED, ScoremillError
@@ -13,6 +16,21 @@ _LEAST = 40
 """Characters that a text keeps."""
 
 Fields = dict[str, Any]
+
+
+class LastWord:
+    """Where the last word goes; it may be said again, with more in it."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self.fields: Fields = {}
+
+    def leave(self, fields: Fields) -> None:
+        """Says `fields`."""
+        self.fields = fields
+        # Where there is no such place, the exit code has to do.
+        with suppress(OSError):
+            self._place.write_bytes(as_message(fields))
 
 
 def exit_code(error: BaseException) -> int:
@@ -35,12 +53,14 @@ def failed(error: BaseException, failures: list[Fields]) -> Fields:
 
 
 def as_message(fields: Fields) -> bytes:
-    """`fields` as JSON below 4,096 bytes: later failures go first, then the ends of long texts."""
-    fields = {**fields, "failures": list(fields["failures"])} if "failures" in fields else dict(fields)
+    """`fields` as JSON below 4,096 bytes: later failures go first, then the ends of long texts, then later outputs."""
+    fields = copy.deepcopy(fields)
     while len(message := json.dumps(fields, ensure_ascii=False).encode(errors="replace")) >= LIMIT:
+        longest = max(("message", "mend"), key=lambda name: len(fields.get(name, "")))
         if fields.get("failures"):
             fields["failures"].pop()
-            continue
-        longest = max(("message", "mend"), key=lambda name: len(fields.get(name, "")))
-        fields[longest] = fields[longest][: max(_LEAST, len(fields[longest]) * 3 // 4)].rstrip(" …") + " …"
+        elif len(fields.get(longest, "")) > 2 * _LEAST:
+            fields[longest] = fields[longest][: len(fields[longest]) * 3 // 4].rstrip(" …") + " …"
+        else:
+            fields["outputs"].popitem()
     return message

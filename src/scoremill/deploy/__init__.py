@@ -3,12 +3,12 @@
 from . import names
 from .cluster import dask_cluster, image_of, worker_memory
 from .diagnosis import Cause, Observed, diagnose, diagnose_driver
-from .driver import child_of, driver_job
+from .driver import child_of, driver_access, driver_job
 from .job import job_autoscaler, job_cluster, workers_of
 from .names import is_cluster_name, labels, selector
 from .objects import autoscaler, cluster_objects, is_ready, owned_by
 from .outcome import Driver, Outcome, drivers_of, outcome_of
-from .secrecy import refuse_secrets
+from .secrecy import is_secret, refuse_secrets
 from .site import with_site
 from .tls import Certificates, issue
 from .why import waits_for, why
@@ -25,11 +25,13 @@ __all__ = [
     "dask_cluster",
     "diagnose",
     "diagnose_driver",
+    "driver_access",
     "driver_job",
     "drivers_of",
     "image_of",
     "is_cluster_name",
     "is_ready",
+    "is_secret",
     "issue",
     "job_autoscaler",
     "job_cluster",

@@ -22,6 +22,8 @@ _NOTES = "kopf.zalando.org/"
 """Where kopf, of which the operator is made, writes of attempts that failed."""
 _VALUE = re.compile(r"\{.*\}")
 """An invalid object, written out before the words that say what is wrong with it."""
+_PREEMPTION = re.compile(r"\.( no new claims to deallocate,)? preemption: .*", re.DOTALL)
+"""What is said, after the cause, of pods that might have made room."""
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
 """What is laid before the message of the last attempt while the next is waited for."""
 
@@ -63,6 +65,8 @@ class Cause:
     evidence: str
     mend: str | None = None
     """What the user can do; None while patience may be enough."""
+    pod: str | None = None
+    """The pod whose log tells more."""
 
 
 def diagnose(seen: Observed) -> Cause | None:
@@ -193,6 +197,7 @@ def _ended(pod: Object, container: Object, seen: Observed) -> Cause | None:
         "CrashLoop",
         f"{_part(pod)} ended with code {ended.get('exitCode')}" + (f"; its log's last lines:\n{tail}" if tail else ""),
         "Check the --image: it needs Python, dask and scoremill in the versions used here.",
+        pod["metadata"]["name"],
     )
 
 
@@ -217,11 +222,19 @@ def _unschedulable(seen: Observed) -> Cause | None:
                 return Cause(
                     "Unschedulable",
                     f"{_part(pod)} asks for {asked(pod, 'cpu')} CPU and {asked(pod, 'memory')}: "
-                    f"{condition.get('message', 'no node takes it')}"
+                    f"{_PREEMPTION.sub('', condition.get('message', 'no node takes it'))}"
                     + (f"; the largest node has {has}" if has else ""),
-                    "Ask for less (--cpu, --memory, --workers), or add nodes.",
+                    _ROOM[_part_of(pod) == "the driver"],
                 )
     return None
+
+
+_ROOM = (
+    "Ask for less (--cpu, --memory, --workers), or add nodes.",
+    "Ask for fewer or smaller workers (--workers, --cpu, --memory) or a smaller driver (operator.driver.resources of the "
+    "chart), or add nodes.",
+)
+"""For a part of the cluster, and for the driver."""
 
 
 def _progress(seen: Observed) -> Cause:

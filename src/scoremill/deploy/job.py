@@ -9,7 +9,7 @@ from scoremill.spec import JobSpec, Workers
 
 from . import policy, tls
 from .cluster import dask_cluster
-from .driver import child_of, driver_access, job_child
+from .driver import child_of, job_child
 from .objects import autoscaler, owned_by
 
 Object = dict[str, Any]
@@ -23,7 +23,7 @@ def workers_of(spec: JobSpec) -> Workers:
 def job_cluster(
     job: Object, spec: JobSpec, image: str, issue: Callable[[str, str], tls.Certificates] = tls.issue
 ) -> list[Object]:
-    """The DaskCluster of the ScoringJob, last, and before it what cluster and driver need.
+    """The DaskCluster of the ScoringJob, last, and before it what it needs.
 
     So where the cluster is, the rest is. It stays until the job goes: a next cluster has the same certificates, and
     nothing of it can be the last one's.
@@ -35,7 +35,7 @@ def job_cluster(
         policy.disruption_budget(child, namespace),
     ]
     cluster = dask_cluster(child, namespace, image, spec.cluster, spec.credentials)
-    return [*(job_child(each, job) for each in made), *driver_access(job, spec), job_child(cluster, job)]
+    return [job_child(each, job) for each in (*made, cluster)]
 
 
 def job_autoscaler(job: Object, spec: JobSpec, cluster: Object) -> Object | None:

@@ -66,6 +66,8 @@ class Driver:
 
 
 _ENDS = {"Complete", "Failed"}
+CONTAINER = "driver"
+"""Name of the driver's container."""
 _TAIL_LINES = 8
 _JOB_OF_POD = "batch.kubernetes.io/job-name"
 
@@ -102,15 +104,18 @@ def outcome_of(driver: Driver) -> Outcome | None:
     ended = driver.ended
     if ended is None:
         return None
+    if ended["type"] == "Complete":
+        # Whatever befell its pods since: one of them ended with 0.
+        return Outcome(0, None, told=_success(driver))
     left = _last_words(driver)
+    if left and left["exitCode"] == 0:
+        return Outcome(0, None, told=_told(left))
     if ended.get("reason") == "DeadlineExceeded":
         return Outcome(None, Reason.ACTIVE_DEADLINE, "the driver was stopped: deadlines.activeSeconds have passed")
     if left is None:
         why = ended.get("message") or ended.get("reason") or "its pod is gone"
         return Outcome(None, Reason.DRIVER_LOST, f"the driver left no exit code: {why}")
     code, told = int(left["exitCode"]), _told(left)
-    if code == 0:
-        return Outcome(0, None, told=told)
     if left.get("reason") == "OOMKilled":
         return Outcome(
             code, Reason.DRIVER_OUT_OF_MEMORY, "the driver was killed for using more memory than its limit",
@@ -120,6 +125,12 @@ def outcome_of(driver: Driver) -> Outcome | None:
     mend = str(told["mend"]) if told.get("mend") else None
     reason = REASON_OF_ERROR.get(str(told.get("error"))) or REASON_OF_CODE.get(code, Reason.DRIVER_FAILED)
     return Outcome(code, reason, str(message), mend, told)
+
+
+def _success(driver: Driver) -> Object:
+    """What the container that ended with 0 told; nothing where its pod is gone."""
+    ends = (_state(pod).get("terminated") for pod in driver.pods)
+    return next((_told(end) for end in ends if end and end["exitCode"] == 0), {})
 
 
 def _last_words(driver: Driver) -> Object | None:
@@ -153,8 +164,9 @@ def _tail(left: Object) -> str:
 
 
 def _state(pod: Object) -> Object:
-    statuses: tuple[Object, ...] = pod.get("status", {}).get("containerStatuses") or ({},)
-    return statuses[0].get("state") or {}
+    """The state of the driver's container: others may have been put beside it."""
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    return next((each.get("state") or {} for each in statuses if each["name"] == CONTAINER), {})
 
 
 def _is_disrupted(pod: Object) -> bool:

@@ -17,10 +17,13 @@ OURS = "scoremill.dev/operator"
 """`managedBy` of the jobs that scoremill's operator looks after, where it is given."""
 _OPERATOR_SECONDS = 15
 """Time in which the operator, if it runs, has taken up a job."""
+_MAKING_SECONDS = 60
+"""Time in which it has then made the cluster, also where many jobs begin at once."""
 _IS_THERE_AN_OPERATOR = (
-    "Check that scoremill's operator runs and watches this namespace: kubectl get pods --all-namespaces "
+    "Check that scoremill's operator runs, watches this namespace and logs no failure: kubectl get pods --all-namespaces "
     "--selector app.kubernetes.io/name=scoremill-operator."
 )
+_REFUSES = "Kubernetes refuses what the operator makes for the job: "
 _STALE_SECONDS = 120
 """Time in which a driver that runs has told how far it is."""
 
@@ -37,7 +40,10 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
         return _failure(status)
     others = job["spec"].get("managedBy")
     if others not in {None, OURS}:
-        return Cause("ManagedBy", f"{others} looks after this job, not scoremill's operator")
+        return Cause(
+            "ManagedBy", f"{others} looks after this job, not scoremill's operator",
+            "See what that one says of it; or make the job again without spec.managedBy.",
+        )  # fmt: skip
     if status.phase in {None, "Pending"}:
         return _untaken(job, now)
     if status.observed_generation != job["metadata"].get("generation"):
@@ -48,7 +54,10 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
     if status.phase == "Retrying":
         return _between_attempts(status)
     driver = next((each for each in drivers if status.driver and each.name == status.driver.job), None)
-    return waits_for(cluster, driver) or _silence(status, now)
+    cause = waits_for(cluster, driver, _refused(status))
+    if cause and cause.reason == "ClusterAsked":
+        return _unmade(status, now) or cause
+    return cause or _unnoticed(driver, now) or _silence(status, now, cluster)
 
 
 def waits_for(cluster: Observed | None, driver: Driver | None, refused: str | None = None) -> Cause | None:
@@ -57,7 +66,7 @@ def waits_for(cluster: Observed | None, driver: Driver | None, refused: str | No
         return None
     if refused:
         return Cause(
-            "Refused", f"Kubernetes refuses what the operator makes for the job: {refused}",
+            "Refused", f"{_REFUSES}{refused}",
             "See spec.cluster.template, quotas and the operator's Role; then make the job again.",
         )  # fmt: skip
     if driver is not None and driver.pods:
@@ -90,8 +99,40 @@ def _between_attempts(status: JobStatus) -> Cause:
     return Cause(cause.reason, f"attempt {status.attempt} failed: {cause.evidence}{then}", cause.mend)
 
 
-def _silence(status: JobStatus, now: dt.datetime) -> Cause | None:
+def _refused(status: JobStatus) -> str | None:
+    """What Kubernetes refuses the operator, who alone is told and tells it."""
+    _, refuses, what = ((status.cluster and status.cluster.waiting) or "").partition(_REFUSES)
+    return what if refuses else None
+
+
+def _unmade(status: JobStatus, now: dt.datetime) -> Cause | None:
+    """A cluster that the operator would have made long ago."""
+    since = status.retry_time or status.start_time
+    if since is None or (now - since).total_seconds() < _MAKING_SECONDS:
+        return None
+    return Cause(
+        "OperatorNotRunning", f"the DaskCluster was to be made at {format_time(since)}, and nothing makes it",
+        _IS_THERE_AN_OPERATOR,
+    )  # fmt: skip
+
+
+def _unnoticed(driver: Driver | None, now: dt.datetime) -> Cause | None:
+    """A driver that has ended while the status has it running."""
+    ended = driver.ended if driver else None
+    if driver is None or ended is None:
+        return None
+    outcome, since = outcome_of(driver), ended.get("lastTransitionTime")
+    how = f"with code {outcome.code}" if outcome and outcome.code is not None else "without a code"
+    if since is None or (now - dt.datetime.fromisoformat(since)).total_seconds() < _OPERATOR_SECONDS:
+        return Cause("Accepting", f"the driver has ended {how}, which scoremill's operator takes up")
+    return Cause("OperatorNotRunning", f"the driver has ended {how}, and nothing takes that up", _IS_THERE_AN_OPERATOR)
+
+
+def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> Cause | None:
     progress = status.progress
+    broken = diagnose(cluster) if cluster and not (progress and progress.workers) else None
+    if broken and broken.mend:
+        return broken
     if progress is None or progress.update_time is None or progress.attempt != status.attempt:
         return Cause("Planning", "the driver reads the model and lists the input")
     silent = (now - progress.update_time).total_seconds()

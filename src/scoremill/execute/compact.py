@@ -84,7 +84,8 @@ def _refuse_strangers(output: Store, target: Store, manifest: Manifest) -> list[
         ours = {info.name for info in target.list(f"{naming.LEDGER}/")}
         ours |= {entry.part.name for entry in manifest.entries() if entry.kind == "errors"}
         ours |= {name for name in Ledger(target).published() if _is_named_by(seed, name)}
-    there = {info.name for info in target.list() if not info.name.startswith(f"{naming.LEDGER}/lease/")}
+    tolerated = (f"{naming.LEDGER}/lease/", f"{naming.LOGS}/")
+    there = {info.name for info in target.list() if not info.name.startswith(tolerated)}
     if there - ours:
         raise UsageError(f"{target.uri} is not empty", "Choose an empty folder or prefix with --to.")
     return sorted(name for name in there if not name.startswith(f"{naming.LEDGER}/"))

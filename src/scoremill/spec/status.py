@@ -233,6 +233,8 @@ class Outputs(Status):
     """Folder of the rejected rows."""
     report: Uri | None = None
     """The report."""
+    logs: Uri | None = None
+    """Folder of the logs of the job's drivers, `ATTEMPT-TIME.log`; of a failed job too."""
 
 
 class Failure(Status):

@@ -101,7 +101,11 @@ def test_a_template_that_is_no_mapping_is_refused(tmp_path: Path, capsys) -> Non
 
 
 @pytest.mark.parametrize("command", [["up", "trips"], ["list"], ["status", "trips"], ["down", "trips"]])
-def test_without_a_kubeconfig_the_mend_says_where_one_comes_from(command: list[str], capsys) -> None:
+def test_without_a_kubeconfig_the_mend_says_where_one_comes_from(
+    command: list[str], capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Or it would be that of whoever runs the tests.
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     assert call(*command) == 6
     assert "Set KUBECONFIG" in capsys.readouterr().err
 

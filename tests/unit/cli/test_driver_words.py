@@ -37,6 +37,14 @@ def test_a_last_word_is_json_that_kubernetes_does_not_cut(message: str, mend: st
     assert len(found) == failures, "what was given is left alone"
 
 
+def test_of_outputs_with_long_names_the_last_is_left_out() -> None:
+    outputs = {name: f"s3://b/{'x' * 1100}/{name}" for name in ("manifest", "errors", "report", "logs")}
+    data = as_message({"code": 0, "outputs": outputs})
+    assert len(data) < LIMIT and json.loads(data)["outputs"].keys() == {"manifest", "errors", "report"}
+    failed_too = as_message(failed(UsageError(LONG, LONG), []) | {"outputs": {"logs": outputs["logs"]}})
+    assert len(failed_too) < LIMIT and json.loads(failed_too)["outputs"] == {"logs": outputs["logs"]}
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -14,7 +14,10 @@ def ended(code: int, told: Any = None, at: str = "2026-11-21T12:00:00Z", **more:
     message = told if isinstance(told, str) else json.dumps({"code": code} if told is None else told)
     state = {"terminated": {"exitCode": code, "message": message, "finishedAt": at, **more}}
     phase = "Failed" if code else "Succeeded"
-    return {"metadata": {"name": "x"}, "status": {"phase": phase, "containerStatuses": [{"state": state}]}}
+    return {
+        "metadata": {"name": "x"},
+        "status": {"phase": phase, "containerStatuses": [{"name": "driver", "state": state}]},
+    }
 
 
 def disrupted(pod: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from scoremill.errors import UsageError
         "AWS_SESSION_TOKEN",
         "AWS_ACCESS_KEY_ID",
         "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_CONNECTION_STRING",
         "DB_PASSWORD",
         "apiKey",
     ],

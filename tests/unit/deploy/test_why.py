@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.deploy import Cause, Driver, Observed, why
+from scoremill.deploy import Cause, Driver, Observed, waits_for, why
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 
@@ -82,6 +82,12 @@ def test_a_start_waits_for_the_cluster() -> None:
     assert reason(job, cluster=Observed(going, 60, 1)) == "ClusterGoes"
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(5, "ClusterAsked"), (300, "OperatorNotRunning")])
+def test_a_cluster_that_nothing_makes_is_told_after_a_moment(seconds: float, expected: str) -> None:
+    assert reason(resource(phase="Starting", attempt=1, startTime=ago(seconds))) == expected
+    assert reason(resource(phase="Starting", attempt=2, startTime=ago(5000), retryTime=ago(seconds))) == expected
+
+
 def test_a_driver_that_does_not_start_is_the_cause() -> None:
     stuck = driver({"waiting": {"reason": "ErrImagePull", "message": "no such image"}}, "Pending")
     cause = why(resource(**ASKED), NOW, None, [stuck])
@@ -101,6 +107,48 @@ def test_a_driver_that_does_not_start_is_the_cause() -> None:
 )
 def test_a_driver_that_runs_is_told_by_what_it_tells(progress: Any, expected: str | None) -> None:
     assert reason(resource(**ASKED, progress=progress), RUNNING) == expected
+
+
+def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> None:
+    container = {
+        "name": "worker",
+        "image": "i",
+        "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    }
+    last = {"lastState": {"terminated": {"exitCode": 1}}}
+    pod = {"metadata": {"name": "w"}, "status": {"phase": "Running", "containerStatuses": [container | last]}}
+    made = {"metadata": {"name": "tips"}}
+    seen = Observed(
+        made, 60, 1, 0, deployments=({"metadata": {}}, {"metadata": {}}), pods=(pod,), logs={"w": "no dask"}
+    )
+    for progress in (None, {"attempt": 1, "updateTime": ago(10), "workers": 0}):
+        cause = why(resource(**ASKED, progress=progress), NOW, seen, [RUNNING])
+        assert cause and cause.reason == "CrashLoop" and "no dask" in cause.evidence and "--image" in (cause.mend or "")
+    works = {"attempt": 1, "updateTime": ago(10), "workers": 4}
+    assert reason(resource(**ASKED, progress=works), RUNNING, cluster=seen) is None, "others work"
+    starts = Observed(made, 60, 1, 0, deployments=({"metadata": {}}, {"metadata": {}}))
+    told = {"attempt": 1, "updateTime": ago(10), "workers": 0}
+    assert reason(resource(**ASKED, progress=told), RUNNING, cluster=starts) == "NoWorkers"
+
+
+def test_an_end_of_the_driver_that_nothing_takes_up_is_told() -> None:
+    ended = driver({"terminated": {"exitCode": 0}}, "Succeeded")
+    told = {"attempt": 1, "updateTime": ago(500), "workers": 4}
+    for seconds, expected in ((5, "Accepting"), (300, "OperatorNotRunning")):
+        conditions = [{"type": "Complete", "status": "True", "lastTransitionTime": ago(seconds)}]
+        done = Driver({**ended.job, "status": {"conditions": conditions}}, ended.pods)
+        cause = why(resource(**ASKED, progress=told), NOW, None, [done])
+        assert cause and (cause.reason, "with code 0" in cause.evidence) == (expected, True)
+
+
+def test_what_kubernetes_refuses_the_operator_is_told_as_the_operator_tells_it() -> None:
+    refused = waits_for(None, None, "pods is forbidden: exceeded quota")
+    assert refused
+    cluster = {"name": "c", "waiting": f"{refused.reason}: {refused.evidence}"}
+    assert why(resource(phase="Starting", attempt=1, cluster=cluster), NOW) == refused
+    runs = resource(**ASKED, cluster=cluster, progress={"attempt": 1, "updateTime": ago(10), "workers": 4})
+    assert reason(runs, RUNNING) is None
 
 
 def test_nothing_is_wrong_with_a_complete_job() -> None:
