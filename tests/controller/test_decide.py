@@ -482,8 +482,9 @@ def test_a_success_counts_where_the_spec_is_not_understood_any_more() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    [{"metadata": {"name": "mine"}}, {"metadata": {"namespace": "n"}}, {"kind": "Mine"}, {"apiVersion": "v2"}],
-)
+    [{"metadata": {"name": "mine"}}, {"metadata": {"name": "cluster"}}, {"metadata": {"namespace": "namespace"}},
+     {"kind": "Mine"}, {"apiVersion": "v2"}],
+)  # fmt: skip
 def test_a_template_makes_no_other_object(template: dict[str, Any]) -> None:
     assert "Invalid" in true(look(resource(cluster={"template": template})))
 

@@ -14,6 +14,10 @@ from ..look import Look, Step, failed
 from ..observed import Object, Settings
 
 
+_NAME = "_"
+"""One that Kubernetes takes for nothing, so that a template which gives it makes nothing."""
+
+
 def understood(job: Object, settings: Settings) -> JobSpec:
     """The job's spec over the site's template; UsageError that tells everything that is wrong with it."""
     spec = parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
@@ -39,13 +43,13 @@ def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:
     """`spec` over the site's `template`; UsageError where no DaskCluster comes of both."""
     try:
         spec = deploy.with_site(spec, template)
-        made = deploy.dask_cluster("cluster", "namespace", "image", spec.cluster, spec.credentials)
+        made = deploy.dask_cluster(_NAME, _NAME, "image", spec.cluster, spec.credentials)
         deploy.image_of(made)
         pods = [made["spec"][part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
         its = [made["kind"], made["apiVersion"], made["metadata"]["name"], made["metadata"]["namespace"]]
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         pods, its = [], []
-    if pods != ["scheduler", "worker"] or its != ["DaskCluster", "kubernetes.dask.org/v1", "cluster", "namespace"]:
+    if pods != ["scheduler", "worker"] or its != ["DaskCluster", deploy.names.DASK_GROUP, _NAME, _NAME]:
         raise UsageError(
             "spec.cluster.template makes no DaskCluster of the job's own name with containers scheduler and worker",
             "It is a part of a DaskCluster: spec: {worker: {spec: …}}.",
