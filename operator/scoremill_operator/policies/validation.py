@@ -13,7 +13,6 @@ from scoremill.spec.status import Reason
 from ..look import Look, Step, failed
 from ..observed import Object, Settings
 
-
 _NAME = "_"
 """One that Kubernetes takes for nothing, so that a template which gives it makes nothing."""
 
