@@ -57,7 +57,7 @@ def observe(kube: Kube, name: str, settings: Settings, refused: str | None) -> O
         job=job,
         now=now,
         settings=settings,
-        drivers=drivers_of(jobs, pods),
+        drivers=drivers_of(jobs, pods, lambda job: kube.warnings_of("Job", job)),
         cluster=cluster,
         autoscaler=kube.get("DaskAutoscaler", child) if cluster and _is_range(job) else None,
         refused=refused,

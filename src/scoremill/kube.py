@@ -105,6 +105,12 @@ class Kube:
         except NotPermitted:
             return []
 
+    def warnings_of(self, kind: str, name: str) -> list[Object]:
+        """The events that warn of one object, oldest first; none where reading them is not permitted."""
+        fields = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
+        found = self.select_if_allowed("Event", fields=fields)
+        return sorted(found, key=lambda event: event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
+
     def create(self, made: Object) -> Object | None:
         """The object as Kubernetes has made it; None where there is one of that name already."""
         kind, name = made["kind"], made["metadata"]["name"]

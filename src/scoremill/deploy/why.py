@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from scoremill.spec.status import Failure, JobStatus, format_time
 
-from .diagnosis import Cause, Observed, diagnose, diagnose_driver
+from .diagnosis import Cause, Observed, diagnose, diagnose_driver, diagnose_refusal
 from .outcome import Driver, outcome_of
 
 Object = Mapping[str, Any]
 
 OURS = "scoremill.dev/operator"
 """`managedBy` of the jobs that scoremill's operator looks after, where it is given."""
+_FIELDS = {
+    "--template": "cluster.template", "--workers": "cluster.workers", "--memory": "cluster.memory",
+    "--cpu": "cluster.cpu", "--image": "cluster.image", "--secret": "credentials.secretRef",
+    "--service-account": "cluster.serviceAccount",
+}  # fmt: skip
+"""What of a job's spec says what flags say of a cluster that somebody makes."""
+_REFUSED = "Kubernetes refuses what the operator makes for the job: "
+_REFUSED_MEND = "See cluster.template, quotas and the operator's Role; then make the job again."
 _OPERATOR_SECONDS = 15
 """Time in which the operator, if it runs, has taken up a job."""
 _IS_THERE_AN_OPERATOR = (
@@ -48,18 +57,29 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
     if status.phase == "Retrying":
         return _between_attempts(status)
     driver = next((each for each in drivers if status.driver and each.name == status.driver.job), None)
-    return waits_for(cluster, driver) or _silence(status, now)
+    return _refused(status) or waits_for(cluster, driver) or _silence(status, now)
 
 
 def waits_for(cluster: Observed | None, driver: Driver | None, refused: str | None = None) -> Cause | None:
     """What the start of a driver waits for; None where it runs or has ended."""
+    cause = _waits_for(cluster, driver, refused)
+    if cause is None or cause.mend is None:
+        return cause
+    mend = cause.mend
+    for flag, field in _FIELDS.items():
+        mend = mend.replace(flag, field)
+    return replace(cause, mend=mend)
+
+
+def _waits_for(cluster: Observed | None, driver: Driver | None, refused: str | None) -> Cause | None:
     if driver is not None and (driver.is_running or outcome_of(driver)):
         return None
     if refused:
-        return Cause(
-            "Refused", f"Kubernetes refuses what the operator makes for the job: {refused}",
-            "See spec.cluster.template, quotas and the operator's Role; then make the job again.",
-        )  # fmt: skip
+        return Cause("Refused", f"{_REFUSED}{refused}", _REFUSED_MEND)
+    if driver is not None and driver.is_ending:
+        return Cause("DriverEnds", "the driver has ended; Kubernetes has yet to count its pod")
+    if driver is not None and (cause := diagnose_refusal(driver.events)):
+        return cause
     if driver is not None and driver.pods:
         cause = diagnose_driver(driver.pods, cluster.events if cluster else ())
         return cause or Cause("DriverStarts", "the driver's pod is being started")
@@ -68,6 +88,13 @@ def waits_for(cluster: Observed | None, driver: Driver | None, refused: str | No
     if "deletionTimestamp" in cluster.cluster["metadata"]:
         return Cause("ClusterGoes", "the last cluster is being removed")
     return diagnose(cluster) or Cause("DriverStarts", "the driver's pod is about to be made")
+
+
+def _refused(status: JobStatus) -> Cause | None:
+    """What only the operator knows: the API server does not take what it makes."""
+    waiting = (status.cluster and status.cluster.waiting) or ""
+    reason, _, evidence = waiting.partition(": ")
+    return Cause(reason, evidence, _REFUSED_MEND) if reason == "Refused" else None
 
 
 def _failure(status: JobStatus) -> Cause:
