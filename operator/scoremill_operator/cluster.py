@@ -58,7 +58,7 @@ def observe(
         now=now,
         settings=settings,
         since=since,
-        drivers=drivers_of(jobs, pods),
+        drivers=drivers_of(jobs, pods, lambda job: kube.warnings_of("Job", job)),
         cluster=cluster,
         autoscaler=kube.get("DaskAutoscaler", child) if cluster and _is_range(job) else None,
         refused=refused,

@@ -6,7 +6,7 @@ import copy
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -41,6 +41,8 @@ CONNECT_SECONDS, READ_SECONDS = 5, 30
 PAGE = 250
 _NO_LOG = "unable to retrieve container logs for "
 """What the kubelet answers, with a 200, in place of a log that it has just removed."""
+_TRIES = 4
+"""Of a write upon what others write too."""
 _APPLY = "application/apply-patch+yaml"
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -107,6 +109,12 @@ class Kube:
         except NotPermitted:
             return []
 
+    def warnings_of(self, kind: str, name: str) -> list[Object]:
+        """The events that warn of one object, oldest first; none where reading them is not permitted."""
+        fields = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
+        found = self.select_if_allowed("Event", fields=fields)
+        return sorted(found, key=lambda event: event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
+
     def create(self, made: Object) -> Object | None:
         """The object as Kubernetes has made it; None where there is one of that name already."""
         kind, name = made["kind"], made["metadata"]["name"]
@@ -132,13 +140,28 @@ class Kube:
         Fields of other managers stay; those that this one said before, and says no more, go. Conflict where the object
         is another than that of `uid`, or has changed since `version`.
         """
+        if version is None:
+            for _ in range(_TRIES - 1):
+                with suppress(Conflict):
+                    return self._apply_upon_present(kind, name, status, manager, uid)
+            return self._apply_upon_present(kind, name, status, manager, uid)
         prefix, _ = KINDS[kind]
-        identity = {"name": name, "uid": uid} | ({"resourceVersion": version} if version else {})
         api = prefix.removeprefix("/apis/").removeprefix("/api/")
+        identity = {"name": name, "uid": uid, "resourceVersion": version}
         made = {"apiVersion": api, "kind": kind, "metadata": identity, "status": status}
         query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
         code, answer = self._call("PATCH", f"{self.path(kind, name)}/status", query, made, _APPLY)
         return _unless_changed(f"{kind} {name}", code, answer)
+
+    def _apply_upon_present(self, kind: str, name: str, status: Object, manager: str, uid: str) -> Object | None:
+        """A status is taken whatever uid stands beside it: only a version is never that of an object made again."""
+        there = self.get(kind, name)
+        if there is None:
+            return None
+        if there["metadata"]["uid"] != uid:
+            raise Conflict(f"{kind} {name} is another one by now", "The one that was meant is gone.")
+        version = there["metadata"]["resourceVersion"]
+        return self.apply_status(kind, name, status, manager=manager, uid=uid, version=version)
 
     def delete(self, kind: str, name: str, *, uid: str | None = None) -> bool:
         """Asks for the object, and then all that it owns, to go; False where there is none (with that uid)."""

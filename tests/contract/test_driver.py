@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from distributed import LocalCluster
 
 from scoremill import verify
+from scoremill.kube import Conflict, connect
 from tests.support.api import serving
 from tests.support.driver import CHILD, Last, Pod
 from tests.support.jobs import run, trip_bundle, trips
@@ -103,6 +105,23 @@ def test_a_status_that_may_not_be_written_harms_nothing_and_is_told_once(spec, t
     assert (code, last["code"]) == (0, 0), err
     assert err.count("status.progress is not up to date") == 1
     assert "Traceback" not in err
+
+
+def test_a_status_is_never_told_of_a_job_made_again_under_its_name(tmp_path):
+    with serving({}) as api:
+        kube = connect(str(api.kubeconfig(tmp_path)))
+        with pytest.raises(Conflict, match="another one"):
+            kube.apply_status("ScoringJob", "tips", {"progress": {}}, manager="scoremill-driver", uid="gone")
+        assert not api.statuses
+
+
+@pytest.mark.parametrize(("others", "told", "ends"), [(2, 1, nullcontext()), (99, 0, pytest.raises(Conflict))])
+def test_a_status_is_told_although_others_change_the_job_too(others, told, ends, tmp_path):
+    with serving({}) as api, ends:
+        api.others = others
+        kube = connect(str(api.kubeconfig(tmp_path)))
+        kube.apply_status("ScoringJob", "tips", {"progress": {}}, manager="scoremill-driver", uid="0f3a")
+    assert len(api.statuses) == told
 
 
 def test_too_many_bad_rows_end_with_4_and_name_their_objects(spec, tmp_path):

@@ -136,7 +136,8 @@ class Server:
         if found is None:
             return 404, {}
         asked, has = body["metadata"], found["metadata"]
-        if asked["uid"] != has["uid"] or asked.get("resourceVersion", has["resourceVersion"]) != has["resourceVersion"]:
+        # The real one does not look at the uid of a status either.
+        if asked["resourceVersion"] != has["resourceVersion"]:
             return 409, {"reason": "Conflict", "message": "the object has been modified"}
         old = found.get("status", {})
         # `progress` has another owner, and stays.

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from scoremill import verify
-from scoremill.kube import Kube, Object
+from scoremill.kube import Conflict, Kube, Object
 from scoremill.naming import spec_hash
 from tests.cluster.steps import until
 from tests.support.jobs import trip_bundle, trips
@@ -52,6 +52,16 @@ def made(kube: Kube, name: str, **spec: Any) -> Object:
     })  # fmt: skip
     assert job
     return job
+
+
+def test_a_status_is_never_told_of_a_job_made_again_under_its_name(place: Place) -> None:
+    job = made(place.kube, "again")
+    assert place.kube.delete("ScoringJob", "again", uid=job["metadata"]["uid"])
+    assert until(lambda: place.kube.get("ScoringJob", "again") is None, 60)
+    made(place.kube, "again")
+    with pytest.raises(Conflict, match="another one"):
+        told(place.kube, job, phase="Complete")
+    assert "status" not in place.kube.get("ScoringJob", "again")
 
 
 def told(kube: Kube, job: Object, **status: Any) -> None:
@@ -205,6 +215,7 @@ def test_a_schedule_is_submitted_run_now_and_deleted_with_its_jobs(place: Place,
     assert (listed["schedule"], listed["timeZone"], listed["suspend"]) == ("0 3 30 2 *", "Europe/Vienna", True)
     place.ok("schedule", "resume", "nightly")
     assert "nightly" in place.ok("schedule", "list")
+    assert "0 3 30 2 * in Europe/Vienna, Forbid" in place.ok("schedule", "status", "nightly")
     done = place.run("schedule", "run", "nightly")
     assert done.returncode == 0, done.stderr
     (job,) = [each for each in kube.select("ScoringJob") if each["metadata"]["name"].startswith("nightly-")]

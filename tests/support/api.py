@@ -26,6 +26,8 @@ class OneJob(Api):
             "status": {"phase": "Running"},
         }  # fmt: skip
         self.refused = False
+        self.others = 0
+        """How often somebody else changes the job between its being read and written."""
         self.statuses: list[Object] = []
 
     @property
@@ -67,8 +69,15 @@ class _Handler(JsonHandler):
         assert url.path == f"{self.server.path}/status"
         assert parse_qs(url.query)["fieldManager"] == ["scoremill-driver"]
         assert self.headers["Content-Type"] == "application/apply-patch+yaml"
-        assert made["metadata"] == {"name": "tips", "uid": self.server.uid}
+        job = self.server.job["metadata"]
         with self.server.changed:
+            if self.server.others:
+                self.server.others -= 1
+                job["resourceVersion"] = str(int(job["resourceVersion"]) + 1)
+            # As the real one: for a status, the version counts and the uid does not.
+            if made["metadata"]["resourceVersion"] != job["resourceVersion"]:
+                self._answer(409, {"reason": "Conflict", "message": "the object has been modified"})
+                return
             self.server.statuses.append(made["status"])
             self.server.changed.notify_all()
         self._answer(200, self.server.job)

@@ -13,7 +13,7 @@ from scoremill.errors import ScoremillError
 from .display import print_objects, say, table
 from .document import plain, print_document
 from .job_view import TITLES, Job, document, failure_of, lines, refuse_failed, row, summary
-from .kube_flags import place_options, places_of, seconds
+from .kube_flags import place_options, places_of, same_place, seconds
 from .manifest import KUBERNETES, asks_the_same, manifest
 from .options import job_from, job_options
 from .progress import Progress
@@ -73,9 +73,8 @@ def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> 
         return
     jobs, name = ours(flags), made["metadata"]["name"]
     is_new = jobs.submit(made, lambda there: asks_the_same(there, made))
-    say(
-        f"job {name} is {'submitted' if is_new else 'there already'}" + ("" if wait else f": scoremill job wait {name}")
-    )
+    further = "" if wait else f": scoremill job wait {name}{same_place(flags)}"
+    say(f"job {name} is {'submitted' if is_new else 'there already'}{further}")
     if wait:
         _wait(jobs, name, flags)
 
@@ -146,7 +145,7 @@ def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
         with Progress(quiet=flags["quiet"]) as progress:
             job = follow(jobs, name, progress, flags["timeout"])
     except KeyboardInterrupt:
-        say(f"job {name} goes on: scoremill job wait {name}")
+        say(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
         raise
     refuse_failed(job)
     click.echo(summary(job))
@@ -186,7 +185,7 @@ def suspend_command(name: str, **flags: Any) -> None:
       scoremill job suspend tips-2009
     """
     ours(flags).suspend(name, suspend=True)
-    click.echo(f"job {name} is to be suspended: scoremill job resume {name}")
+    click.echo(f"job {name} is to be suspended: scoremill job resume {name}{same_place(flags)}")
 
 
 @job_group.command("resume")
@@ -200,7 +199,7 @@ def resume_command(name: str, **flags: Any) -> None:
       scoremill job resume tips-2009
     """
     ours(flags).suspend(name, suspend=False)
-    click.echo(f"job {name} goes on: scoremill job wait {name}")
+    click.echo(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
 
 
 @job_group.command("cancel")

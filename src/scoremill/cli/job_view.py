@@ -103,7 +103,7 @@ def lines(job: Job) -> Iterator[str]:
             f"{status.rows.rejected or 0:,} rejected"
         )
     elif status.progress and status.progress.partitions:
-        yield f"progress  {told(status.progress)}"
+        yield f"progress  {told(status.progress if status.phase == 'Running' else _at_rest(status.progress))}"
     if status.cluster and status.cluster.name and not status.is_finished:
         yield f"cluster   {status.cluster.name}, {_workers(status) or 'no'} workers"
     if waits := waiting(job):
@@ -115,7 +115,8 @@ def lines(job: Job) -> Iterator[str]:
         if status.failure.mend:
             yield f"mend      {status.failure.mend}"
     for failed in status.failure_list:
-        yield f"          {failed.uri}: {failed.message}"
+        if (text := f"{failed.uri}: {failed.message}") not in ((status.failure and status.failure.message) or ""):
+            yield f"          {text}"
     for name, uri in (status.outputs.fields() if status.outputs else {}).items():
         yield f"{name:<10}{uri}"
     for note in status.progress.notes if status.progress else ():
@@ -127,7 +128,7 @@ def waiting(job: Job) -> str | None:
     status = job.status
     if job.phase == "Retrying" and status.retry_time:
         return f"attempt {(status.attempt or 0) + 1} at {status.retry_time:%H:%M:%S}"
-    if job.phase in {"Pending", "Starting"}:
+    if job.phase in {"Pending", "Starting", "Running"}:
         return status.cluster.waiting if status.cluster and status.cluster.waiting else _unreconciled(job)
     return None
 
@@ -195,6 +196,11 @@ def _workers(status: JobStatus) -> str:
 
 def _summary(progress: Progress) -> str:
     return str(progress.fields().get("summary", ""))
+
+
+def _at_rest(progress: Progress) -> Progress:
+    """The figures without those that only hold while a driver scores."""
+    return progress.model_copy(update={"rows_per_second": None, "eta_seconds": None, "workers": None})
 
 
 def _number(value: int | None) -> str:

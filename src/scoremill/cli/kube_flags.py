@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,18 +47,24 @@ def workers(text: str) -> Workers:
 
 def place_options(command: Command) -> Command:
     """Adds the flags that say which Kubernetes and which namespace."""
-    for flag, text in (
-        ("--namespace", "Namespace to work in; the context's by default."),
-        ("--context", "Context of the kubeconfig; its current one by default."),
-        ("--kubeconfig", "Kubeconfig file; KUBECONFIG or ~/.kube/config by default."),
+    for flags, text in (
+        (("-n", "--namespace"), "Namespace to work in; the context's by default."),
+        (("--context",), "Context of the kubeconfig; its current one by default."),
+        (("--kubeconfig",), "Kubeconfig file; KUBECONFIG or ~/.kube/config by default."),
     ):
-        command = click.option(flag, help=text)(command)
+        command = click.option(*flags, help=text)(command)
     return command
 
 
 def places_of(flags: dict[str, Any]) -> dict[str, str | None]:
     """The values of `place_options`."""
     return {key: flags[key] for key in ("kubeconfig", "context", "namespace")}
+
+
+def same_place(flags: dict[str, Any]) -> str:
+    """What leads a further command to the place that `flags` name, such as ` --namespace science`; mostly nothing."""
+    given = {flag: value for flag, value in places_of(flags).items() if value}
+    return "".join(f" --{flag} {shlex.quote(value)}" for flag, value in given.items())
 
 
 LEAST_MEMORY = 512 * MIB

@@ -39,7 +39,7 @@ class Ours:
         others = [each["metadata"]["name"] for each in self.every()]
         raise ClusterError(
             f"there is no {self.word} {name!r} in namespace {self.kube.namespace}",
-            f"There {'is' if len(others) == 1 else 'are'} {', '.join(others[:20])}{', …' * (len(others) > 20)}."
+            f"Its {self.word}s: {', '.join(others[:20])}{', …' * (len(others) > 20)}."
             if others else f"Submit one: scoremill {self.word} submit",
         )  # fmt: skip
 

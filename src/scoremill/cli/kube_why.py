@@ -19,7 +19,8 @@ def cause_of(kube: Kube, job: Job) -> Cause | None:
         return why(job.made, job.now)
     child = child_of(job.made)
     jobs, pods = (_some(kube, kind, f"{names.JOB}={child}") for kind in ("Job", "Pod"))
-    cause = why(job.made, job.now, _cluster(Named(kube, child)), drivers_of(jobs, pods))
+    drivers = drivers_of(jobs, pods, lambda driver: kube.warnings_of("Job", driver))
+    cause = why(job.made, job.now, _cluster(Named(kube, child)), drivers)
     return cause and replace(cause, mend=cause.mend and cause.mend.replace("NAME", job.name))
 
 

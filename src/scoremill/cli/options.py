@@ -62,6 +62,15 @@ def storage(values: Iterable[str]) -> dict[str, Any]:
     return settings
 
 
+def workers(text: str) -> int | dict[str, int]:
+    """The number in `4`, or the bounds in `1:20`."""
+    least, colon, most = text.partition(":")
+    try:
+        return {"min": int(least), "max": int(most)} if colon else int(least)
+    except ValueError:
+        raise UsageError(f"--workers: {text!r} is neither a number such as 4 nor a range such as 1:20") from None
+
+
 MANY = {"multiple": True}
 SWITCH = {"is_flag": True, "default": None}
 
@@ -122,7 +131,8 @@ FLAGS = (
     Flag("--errors-raw", "spec.errors.raw", "Keep, hash or omit the text of rejected rows (Keep).",
          settings=_choice("Keep", "Hash", "Omit")),
     Flag("--name", "metadata.name", "Name of the job."),
-    Flag("--workers", "spec.cluster.workers", "Worker processes; one a core by default.", settings={"type": int}),
+    Flag("--workers", "spec.cluster.workers",
+         "Worker processes, one a core by default; on Kubernetes pods, one by default, or a range such as 1:20.", workers),
     Flag("--memory", "spec.cluster.memory", "Memory of a worker, such as 2GiB."),
     Flag("--endpoint", "spec.storage.endpoint", "URL of an S3- or GCS-compatible service."),
     Flag("--anonymous", "spec.storage.anonymous", "Read public data without credentials.", settings=SWITCH),

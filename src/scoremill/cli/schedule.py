@@ -11,10 +11,10 @@ from scoremill.errors import UsageError
 from .display import print_objects, say, table
 from .document import print_document
 from .job import ours
-from .kube_flags import place_options, seconds
+from .kube_flags import place_options, same_place, seconds
 from .manifest import KUBERNETES, manifest
 from .options import Flag, job_from, job_options
-from .schedule_view import TITLES, asks_the_same, document, is_schedule, read_schedule, row, schedule_of
+from .schedule_view import TITLES, asks_the_same, document, is_schedule, lines, read_schedule, row, schedule_of
 
 _KIND = "ScoringSchedule"
 _JOB = (
@@ -94,6 +94,24 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
         table(TITLES, [row(made) for made in found])
 
 
+@schedule_group.command("status")
+@click.argument("name")
+@place_options
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status_command(name: str, as_json: bool, **flags: Any) -> None:
+    """Show what is known of a schedule: its times, its jobs, and why a run is held up.
+
+    \b
+    Example:
+      scoremill schedule status nightly
+    """
+    made = ours(flags, _KIND).find(name)
+    if as_json:
+        print_document(**document(made))
+    else:
+        click.echo("\n".join(lines(made)))
+
+
 @schedule_group.command("suspend")
 @click.argument("name")
 @place_options
@@ -105,7 +123,7 @@ def suspend_command(name: str, **flags: Any) -> None:
       scoremill schedule suspend nightly
     """
     ours(flags, _KIND).suspend(name, suspend=True)
-    click.echo(f"schedule {name} is suspended: scoremill schedule resume {name}")
+    click.echo(f"schedule {name} is suspended: scoremill schedule resume {name}{same_place(flags)}")
 
 
 @schedule_group.command("resume")
@@ -151,4 +169,4 @@ def run_command(name: str, **flags: Any) -> None:
     from .kube_schedule import run_now
 
     job = run_now(ours(flags, _KIND), name)
-    say(f"job {job} is submitted: scoremill job wait {job}")
+    say(f"job {job} is submitted: scoremill job wait {job}{same_place(flags)}")

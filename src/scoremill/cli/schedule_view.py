@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,23 @@ def row(made: Object) -> list[str]:
         fields["name"], fields["schedule"], fields["timeZone"], "yes" if fields["suspend"] else "no", *times,
         ", ".join(status.active),
     ]  # fmt: skip
+
+
+def lines(made: Object) -> Iterator[str]:
+    """What people are told of one schedule."""
+    fields, status = document(made), ScheduleStatus.model_validate(made.get("status") or {})
+    template = made["spec"]["jobTemplate"]["spec"]
+    concurrency = made["spec"].get("concurrencyPolicy", "Forbid")
+    suspended = "; suspended" if fields["suspend"] else ""
+    yield f"{fields['name']} in {fields['namespace']}: {fields['schedule']} in {fields['timeZone']}, {concurrency}{suspended}"
+    yield f"model     {template['model']['uri']}"
+    yield f"output    {template['output']['uri']}"
+    for title, time in (
+        ("last", status.last_schedule_time), ("complete", status.last_successful_time), ("next", status.next_schedule_time),
+    ):  # fmt: skip
+        yield f"{title:<10}{format_time(time) if time else 'never' if title != 'next' else 'none'}"
+    for name in status.active:
+        yield f"runs      {name}"
+    for problem in status.conditions:
+        if (problem.type, problem.status) in {("Invalid", "True"), ("Scheduled", "False")}:
+            yield f"{'invalid' if problem.type == 'Invalid' else 'held up':<10}{problem.message or problem.reason}"

@@ -90,6 +90,12 @@ def diagnose_driver(pods: Iterable[Object], events: Iterable[Object] = ()) -> Ca
     return next((cause for cause in causes if cause), None)
 
 
+def diagnose_refusal(events: Iterable[Object]) -> Cause | None:
+    """Why Kubernetes makes no pod of a driver's Job, from the warnings about it, oldest first."""
+    refused = [event.get("message", "") for event in events if event.get("reason") == "FailedCreate"]
+    return _refusal("the driver", refused[-1]) if refused else None
+
+
 def _operator_error(seen: Observed) -> Cause | None:
     """What keeps dask-kubernetes' operator from making a Deployment, from the notes that it keeps between attempts."""
     if len(seen.deployments) > seen.workers:
@@ -121,17 +127,23 @@ def _operator(seen: Observed) -> Cause | None:
 
 def _refused_pods(seen: Observed) -> Cause | None:
     """Pods that the API server does not let a ReplicaSet make."""
-    for part, message in _refusals(seen):
-        evidence = f"Kubernetes refuses {part}: {_FORBIDDEN.sub('', message)}"
-        for words, reason, mend in _REFUSALS:
-            if all(word in message for word in words):
-                return Cause(reason, evidence, mend)
-        return Cause("PodsRefused", evidence, "The cluster's rules refuse such pods; see --template.")
-    return None
+    return next((_refusal(part, message) for part, message in _refusals(seen)), None)
+
+
+def _refusal(part: str, message: str) -> Cause:
+    evidence = f"Kubernetes refuses {part}: {_FORBIDDEN.sub('', message)}"
+    for words, reason, mend in _REFUSALS:
+        if all(word in message for word in words):
+            return Cause(reason, evidence, mend)
+    return Cause("PodsRefused", evidence, "The cluster's rules refuse such pods; see --template.")
 
 
 _REFUSALS = (
     (("exceeded quota",), "QuotaExceeded", "Ask for less (--workers, --memory, --cpu), or for a larger quota."),
+    (("failed quota", "must specify"), "QuotaAsksForMore",
+     "Give what the quota asks for by --template (resources.limits), or have the namespace a LimitRange with defaults."),
+    (("usage per Container",), "LimitRange", "Ask for what the namespace's LimitRange admits (--memory, --cpu)."),
+    (("usage per Pod",), "LimitRange", "Ask for what the namespace's LimitRange admits (--memory, --cpu)."),
     (("violates PodSecurity",), "PodSecurityViolation",
      "Take out of --template what the namespace's Pod Security forbids."),
     (("serviceaccount", "not found"), "MissingServiceAccount", "Create it, or give another --service-account."),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scoremill.spec.status import REASON_OF_CODE, REASON_OF_ERROR, Reason
@@ -20,6 +20,8 @@ class Driver:
     job: Object
     """Of one that is gone while pods of it are left, only the name."""
     pods: tuple[Object, ...] = ()
+    events: tuple[Object, ...] = ()
+    """Warnings about the Job, oldest first, while it lives and has no pod."""
 
     @property
     def name(self) -> str:
@@ -47,6 +49,11 @@ class Driver:
         return any(_state(pod).keys() & {"running", "terminated"} for pod in self.pods)
 
     @property
+    def is_ending(self) -> bool:
+        """Whether the container of its newest pod has ended, which the Job does not tell yet."""
+        return self.pod is not None and "terminated" in _state(self.pod)
+
+    @property
     def since(self) -> dt.datetime | None:
         """When its newest pod was made, or that one's container started."""
         made = [pod["metadata"].get("creationTimestamp") for pod in self.pods]
@@ -72,16 +79,27 @@ _TAIL_LINES = 8
 _JOB_OF_POD = "batch.kubernetes.io/job-name"
 
 
-def drivers_of(jobs: Iterable[Object], pods: Iterable[Object]) -> tuple[Driver, ...]:
-    """The drivers of a ScoringJob, from its batch Jobs and from the pods with its label; other pods are left out."""
+def drivers_of(
+    jobs: Iterable[Object], pods: Iterable[Object], events_of: Callable[[str], Iterable[Object]] | None = None
+) -> tuple[Driver, ...]:
+    """The drivers of a ScoringJob, from its batch Jobs and from the pods with its label; other pods are left out.
+
+    `events_of` gives the warnings about the Job of a name; it is asked for those that live and have no pod.
+    """
     by_name: dict[str, Object] = {job["metadata"]["name"]: job for job in jobs}
     pods_of: dict[str, list[Object]] = {name: [] for name in by_name}
     for pod in pods:
         job = pod["metadata"].get("labels", {}).get(_JOB_OF_POD)
         if job:
             pods_of.setdefault(job, []).append(pod)
-    return tuple(
+    drivers = [
         Driver(by_name.get(name, {"metadata": {"name": name}}), tuple(found)) for name, found in sorted(pods_of.items())
+    ]
+    if events_of is None:
+        return tuple(drivers)
+    return tuple(
+        replace(each, events=tuple(events_of(each.name))) if each.is_alive and not each.pods else each
+        for each in drivers
     )
 
 
@@ -119,7 +137,7 @@ def outcome_of(driver: Driver) -> Outcome | None:
     if left.get("reason") == "OOMKilled":
         return Outcome(
             code, Reason.DRIVER_OUT_OF_MEMORY, "the driver was killed for using more memory than its limit",
-            "Give the driver more memory (operator.driver.resources of the chart), or score fewer objects in one job.",
+            "Give the driver more memory (operator.driverResources of the chart), or score fewer objects in one job.",
         )  # fmt: skip
     message = told.get("message") or f"the driver ended with code {code}{_tail(left)}"
     mend = str(told["mend"]) if told.get("mend") else None

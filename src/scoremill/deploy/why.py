@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from scoremill.spec.status import Failure, JobStatus, format_time
 
-from .diagnosis import Cause, Observed, diagnose, diagnose_driver
+from .diagnosis import Cause, Observed, diagnose, diagnose_driver, diagnose_refusal
 from .outcome import Driver, outcome_of
 
 Object = Mapping[str, Any]
 
 OURS = "scoremill.dev/operator"
 """`managedBy` of the jobs that scoremill's operator looks after, where it is given."""
+_FIELDS = {
+    "--template": "cluster.template", "--workers": "cluster.workers", "--memory": "cluster.memory",
+    "--cpu": "cluster.cpu", "--image": "cluster.image", "--secret": "credentials.secretRef",
+    "--service-account": "cluster.serviceAccount",
+}  # fmt: skip
+"""What of a job's spec says what flags say of a cluster that somebody makes."""
+_REFUSED = "Kubernetes refuses what the operator makes for the job: "
+_REFUSED_MEND = "See cluster.template, quotas and the operator's Role; then make the job again."
 _OPERATOR_SECONDS = 15
 """Time in which the operator, if it runs, has taken up a job."""
 _MAKING_SECONDS = 60
@@ -23,7 +32,6 @@ _IS_THERE_AN_OPERATOR = (
     "Check that scoremill's operator runs, watches this namespace and logs no failure: kubectl get pods --all-namespaces "
     "--selector app.kubernetes.io/name=scoremill-operator."
 )
-_REFUSES = "Kubernetes refuses what the operator makes for the job: "
 _STALE_SECONDS = 120
 """Time in which a driver that runs has told how far it is."""
 
@@ -62,13 +70,19 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
 
 def waits_for(cluster: Observed | None, driver: Driver | None, refused: str | None = None) -> Cause | None:
     """What the start of a driver waits for; None where it runs or has ended."""
+    cause = _waits_for(cluster, driver, refused)
+    return cause and _of_job(cause)
+
+
+def _waits_for(cluster: Observed | None, driver: Driver | None, refused: str | None) -> Cause | None:
     if driver is not None and (driver.is_running or outcome_of(driver)):
         return None
     if refused:
-        return Cause(
-            "Refused", f"{_REFUSES}{refused}",
-            "See spec.cluster.template, quotas and the operator's Role; then make the job again.",
-        )  # fmt: skip
+        return Cause("Refused", f"{_REFUSED}{refused}", _REFUSED_MEND)
+    if driver is not None and driver.is_ending:
+        return Cause("DriverEnds", "the driver has ended; Kubernetes has yet to count its pod")
+    if driver is not None and (cause := diagnose_refusal(driver.events)):
+        return cause
     if driver is not None and driver.pods:
         cause = diagnose_driver(driver.pods, cluster.events if cluster else ())
         return cause or Cause("DriverStarts", "the driver's pod is being started")
@@ -99,9 +113,17 @@ def _between_attempts(status: JobStatus) -> Cause:
     return Cause(cause.reason, f"attempt {status.attempt} failed: {cause.evidence}{then}", cause.mend)
 
 
+def _of_job(cause: Cause) -> Cause:
+    """The cause as it is told of a job, which has fields where somebody who makes a cluster gives flags."""
+    mend = cause.mend
+    for flag, field in _FIELDS.items() if mend else ():
+        mend = mend and mend.replace(flag, field)
+    return replace(cause, mend=mend)
+
+
 def _refused(status: JobStatus) -> str | None:
     """What Kubernetes refuses the operator, who alone is told and tells it."""
-    _, refuses, what = ((status.cluster and status.cluster.waiting) or "").partition(_REFUSES)
+    _, refuses, what = ((status.cluster and status.cluster.waiting) or "").partition(_REFUSED)
     return what if refuses else None
 
 
@@ -132,7 +154,7 @@ def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> C
     progress = status.progress
     broken = diagnose(cluster) if cluster and not (progress and progress.workers) else None
     if broken and broken.mend:
-        return broken
+        return _of_job(broken)
     if progress is None or progress.update_time is None or progress.attempt != status.attempt:
         return Cause("Planning", "the driver reads the model and lists the input")
     silent = (now - progress.update_time).total_seconds()

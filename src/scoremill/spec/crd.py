@@ -115,7 +115,7 @@ _COLUMNS = {
         ("Age", "date", ".metadata.creationTimestamp", 0),
         ("Concurrency", "string", ".spec.concurrencyPolicy", 1),
         ("Next", "string", ".status.nextScheduleTime", 1),
-        ("Active", "string", ".status.active", 1),
+        ("Active", "string", ".status.active[*]", 1),
     ),
 }
 

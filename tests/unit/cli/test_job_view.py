@@ -83,6 +83,10 @@ def test_a_follower_tells_what_is_new_and_only_that() -> None:
             {"phase": "Starting", "cluster": {"waiting": "Pulling: an image"}},
             [events.Note("Starting: Pulling: an image")],
         ),
+        (
+            {"phase": "Running", "cluster": {"waiting": "Starting: the driver"}},
+            [events.Note("Running: Starting: the driver")],
+        ),
         ({"phase": "Running"}, [events.Note("Running")]),
         (
             {"phase": "Running", "progress": figures(1, 2, workers=3)},

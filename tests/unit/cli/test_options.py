@@ -40,6 +40,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--threshold", "0.3"], {"output": {"threshold": 0.3}}),
     (["--on-row-error", "Fail", "--max-errors", "3", "--max-error-fraction", "0.5", "--errors-raw", "Hash"],
      {"errors": {"onRowError": "Fail", "maxRows": 3, "maxFraction": 0.5, "raw": "Hash"}}),
+    (["--workers", "1:20"], {"cluster": {"workers": {"min": 1, "max": 20}}}),
     (["--workers", "4", "--memory", "2GiB"], {"cluster": {"workers": 4, "memory": 2 * 2**30}}),
     (["--endpoint", "http://x", "--anonymous"], {"storage": {"endpoint": "http://x", "anonymous": True}}),
     (["--input-storage", "endpoint=http://y,region=eu"],

@@ -11,6 +11,7 @@ import yaml
 
 from scoremill.cli import app, schedule_view
 from scoremill.cli.app import run
+from scoremill.cli.kube_flags import same_place
 from scoremill.cli.manifest import asks_the_same
 from scoremill.spec import parse_job
 from scoremill.spec.schedule import ScoringSchedule
@@ -62,6 +63,8 @@ def test_a_file_is_submitted_as_it_stands_with_flags_over_it(tmp_path, capsys) -
     assert "status" not in made
     made = dry(capsys, "job", "submit", path, "--workers", "3", "--secret", "buckets", "--namespace", "other")
     assert made["spec"]["cluster"] == {"workers": {"min": 3, "max": 3}}
+    ranged = dry(capsys, "job", "submit", path, "--workers", "1:20")
+    assert ranged["spec"]["cluster"]["workers"] == {"min": 1, "max": 20}
     assert made["spec"]["credentials"] == {"secretRef": {"name": "buckets"}}
     assert made["metadata"]["namespace"] == "other"
 
@@ -95,6 +98,8 @@ def test_json_is_a_list_that_kubectl_takes(capsys) -> None:
         (["job", "submit", *FLAGS, "--model", "bundle/", "--dry-run"], "pods do not have"),
         (["job", "submit", *FLAGS, "--input", "trips/*.csv", "--dry-run"], "pods do not have"),
         (["job", "submit", *FLAGS, "--cpu", "0", "--dry-run"], "spec.cluster.cpu"),
+        (["job", "submit", *FLAGS, "--workers", "few", "--dry-run"], "neither a number such as 4 nor a range"),
+        (["job", "submit", *FLAGS, "--workers", "9:2", "--dry-run"], "min (9) is above max (2)"),
         (["job", "submit", "nowhere.yaml"], "no job file"),
         (["schedule", "submit", *FLAGS, "--name", "n"], "missing --schedule"),
         (["schedule", "submit", *FLAGS, "--schedule", "@daily"], "missing --name"),
@@ -120,7 +125,13 @@ def test_a_secret_in_the_environment_is_refused_and_not_told(tmp_path, capsys) -
 @pytest.mark.parametrize(
     "command",
     [["job", name, "tips"] for name in ("status", "wait", "logs", "suspend", "resume", "cancel", "report", "why")]
-    + [["job", "list"], ["schedule", "list"], ["schedule", "run", "n"], ["job", "submit", *FLAGS]],
+    + [
+        ["job", "list"],
+        ["schedule", "list"],
+        ["schedule", "status", "n"],
+        ["schedule", "run", "n"],
+        ["job", "submit", *FLAGS],
+    ],
 )
 def test_without_a_kubeconfig_the_mend_says_where_one_comes_from(command: list[str], capsys) -> None:
     assert call(*command) == 6
@@ -162,3 +173,37 @@ def test_a_line_of_a_schedule() -> None:
     }
     expected = ["nightly", "@daily", "UTC", "yes", "2026-11-21T00:00:00Z", "", "nightly-1"]
     assert schedule_view.row(made) == expected and len(expected) == len(schedule_view.TITLES)
+
+
+def test_what_is_told_of_a_schedule() -> None:
+    made = {
+        "metadata": {"name": "nightly", "namespace": "scoring"},
+        "spec": {
+            "schedule": "0 3 * * *", "timeZone": "Europe/Vienna", "suspend": True,
+            "jobTemplate": {"spec": FILE["spec"]},
+        },
+        "status": {
+            "lastScheduleTime": "2026-11-21T02:00:00Z",
+            "active": ["nightly-1"],
+            "conditions": [
+                {"type": "Invalid", "status": "False", "reason": "Valid"},
+                {"type": "Scheduled", "status": "False", "reason": "Suspended", "message": "no further runs begin"},
+            ],
+        },
+    }  # fmt: skip
+    assert list(schedule_view.lines(made)) == [
+        "nightly in scoring: 0 3 * * * in Europe/Vienna, Forbid; suspended",
+        "model     s3://m/tips",
+        "output    s3://b/out",
+        "last      2026-11-21T02:00:00Z",
+        "complete  never",
+        "next      none",
+        "runs      nightly-1",
+        "held up   no further runs begin",
+    ]
+
+
+def test_a_further_command_is_told_with_its_place() -> None:
+    flags = {"namespace": "science", "context": None, "kubeconfig": "my config"}
+    assert same_place(flags) == " --kubeconfig 'my config' --namespace science"
+    assert same_place(dict.fromkeys(flags)) == ""

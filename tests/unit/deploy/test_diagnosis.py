@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from scoremill.deploy import Cause, Observed, diagnose
+from scoremill.deploy.diagnosis import diagnose_refusal
 
 WAITS = sorted((Path(__file__).parent / "waits").glob("*.yaml"))
 
@@ -96,3 +97,23 @@ def test_pods_that_are_going_are_not_blamed() -> None:
 def test_every_cause_but_patience_has_a_mend(name: str) -> None:
     _, cause = recorded(name)
     assert cause is None or cause.reason in {"Scheduler", "Starting"} or cause.mend
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("failed quota: q: must specify limits.cpu for: driver", "QuotaAsksForMore"),
+        ("maximum memory usage per Container is 512Mi, but limit is 1Gi", "LimitRange"),
+        ("maximum cpu usage per Pod is 1, but limit is 2", "LimitRange"),
+        ("a webhook does not like it", "PodsRefused"),
+    ],
+)
+def test_a_refusal_of_the_drivers_pod_is_told_by_its_last_warning(message: str, expected: str) -> None:
+    events = [{"reason": "FailedCreate", "message": text} for text in ("exceeded quota: old", message)]
+    cause = diagnose_refusal([*events, {"reason": "Unhealthy", "message": "-"}])
+    assert (
+        cause
+        and (cause.reason, cause.evidence) == (expected, f"Kubernetes refuses the driver: {message}")
+        and cause.mend
+    )
+    assert diagnose_refusal([]) is None

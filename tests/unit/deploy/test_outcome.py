@@ -79,3 +79,9 @@ def test_drivers_are_jobs_with_their_pods_and_pods_whose_job_is_gone() -> None:
     assert [(each.name, each.uid, len(each.pods), each.is_alive) for each in found] == [
         ("tips-0", None, 1, True), ("tips-1", "1", 1, True),
     ]  # fmt: skip
+
+
+def test_warnings_are_asked_for_of_the_job_that_has_no_pod_and_has_not_ended() -> None:
+    jobs = [{**job(end), "metadata": {"name": name, "uid": name}} for name, end in (("new", None), ("old", "Failed"))]
+    asked = drivers_of(jobs, [], lambda name: [{"about": name}])
+    assert [each.events for each in asked] == [({"about": "new"},), ()]

@@ -95,6 +95,30 @@ def test_a_driver_that_does_not_start_is_the_cause() -> None:
     assert reason(resource(**ASKED), driver({}, "Pending")) == "DriverStarts"
 
 
+def test_a_driver_whose_pod_is_refused_is_the_cause() -> None:
+    forbidden = 'Error creating: pods "tips-1-x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4'
+    events = ({"reason": "BackOff", "message": "-"}, {"reason": "FailedCreate", "message": forbidden})
+    cause = why(resource(**ASKED), NOW, None, [Driver({"metadata": {"name": "tips-1", "uid": "1"}}, events=events)])
+    assert cause == Cause(
+        "QuotaExceeded",
+        "Kubernetes refuses the driver: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4",
+        "Ask for less (cluster.workers, cluster.memory, cluster.cpu), or for a larger quota.",
+    )
+
+
+def test_what_the_operator_was_refused_is_told_by_its_word() -> None:
+    waiting = "Refused: Kubernetes refuses what the operator makes for the job: Job tips-1: exceeded quota: q"
+    cause = why(resource(**ASKED, cluster={"name": "tips", "waiting": waiting}), NOW)
+    assert (
+        cause and cause.reason == "Refused" and cause.evidence.endswith("Job tips-1: exceeded quota: q") and cause.mend
+    )
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_a_driver_that_has_ended_does_not_start(code: int) -> None:
+    assert reason(resource(**ASKED), driver({"terminated": {"exitCode": code}}, "Running")) == "DriverEnds"
+
+
 @pytest.mark.parametrize(
     ("progress", "expected"),
     [
@@ -124,7 +148,12 @@ def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> No
     )
     for progress in (None, {"attempt": 1, "updateTime": ago(10), "workers": 0}):
         cause = why(resource(**ASKED, progress=progress), NOW, seen, [RUNNING])
-        assert cause and cause.reason == "CrashLoop" and "no dask" in cause.evidence and "--image" in (cause.mend or "")
+        assert (
+            cause
+            and cause.reason == "CrashLoop"
+            and "no dask" in cause.evidence
+            and "cluster.image" in (cause.mend or "")
+        )
     works = {"attempt": 1, "updateTime": ago(10), "workers": 4}
     assert reason(resource(**ASKED, progress=works), RUNNING, cluster=seen) is None, "others work"
     starts = Observed(made, 60, 1, 0, deployments=({"metadata": {}}, {"metadata": {}}))
