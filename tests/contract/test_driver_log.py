@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from scoremill import score, verify
 from scoremill.cli import driver_log
 from scoremill.cli.display import say
 from scoremill.cli.driver_log import DriverLog
+from scoremill.cli.termination import LastWord
 from scoremill.execute.clean import left_overs
 from scoremill.execute.compact import compact
 from scoremill.report import build_report
@@ -105,16 +107,21 @@ def test_no_secret_of_the_environment_gets_into_it(spec: dict[str, Any], tmp_pat
 def test_it_is_written_meanwhile_where_something_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver_log, "WRITE_SECONDS", 0.02)
     job: ScoringJob = make_job("m", "in.csv", str(tmp_path / "out"))
-    with DriverLog() as log:
+    last = LastWord(tmp_path / "last")
+    with DriverLog(last.tell_logs) as log:
         log.keep(job, MADE, 1)
         for text in ("first", "second"):
             say(text)
             assert until(lambda text=text: any(text in kept for kept in logs(tmp_path / "out").values()), 30)
     assert [*logs(tmp_path / "out").values()] == ["first\nsecond\n"]
+    told = {"outputs": {"logs": f"{tmp_path}/out/_scoremill/logs/{CHILD}/"}}
+    assert json.loads((tmp_path / "last").read_text()) == told, "for who finds that it was killed"
+    last.leave({"code": 3})
+    assert json.loads((tmp_path / "last").read_text()) == {"code": 3, **told}
 
 
 def test_sigterm_has_it_written_at_once(tmp_path: Path) -> None:
-    with DriverLog() as log:
+    with DriverLog(LastWord(tmp_path / "last").tell_logs) as log:
         log.keep(make_job("m", "in.csv", str(tmp_path / "out")), MADE, 1)
         say("what hangs now")
         log.hurry()
