@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
@@ -156,14 +156,20 @@ def without_secrets(data: bytes) -> bytes:
 
 
 class _Copied:
-    """A stream that is otherwise the one it copies."""
+    """A stream that is otherwise the one it copies; where nobody listens to that any more, the run goes on."""
 
     def __init__(self, stream: TextIO, take: Callable[[str], None]) -> None:
         self._stream, self._take = stream, take
 
     def write(self, text: str) -> int:
         self._take(text)
-        return self._stream.write(text)
+        with suppress(BrokenPipeError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(BrokenPipeError):
+            self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
