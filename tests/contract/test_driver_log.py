@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scoremill import verify
+from scoremill import score, verify
 from scoremill.cli import driver_log
 from scoremill.cli.display import say
 from scoremill.cli.driver_log import DriverLog
+from scoremill.cli.termination import LastWord
 from scoremill.execute.clean import left_overs
 from scoremill.execute.compact import compact
 from scoremill.report import build_report
-from scoremill.spec import ScoringJob
+from scoremill.spec import ScoringJob, parse_job
 from scoremill.storage.filesystem import Store
 from tests.cluster.steps import until
 from tests.support.api import serving
@@ -105,16 +107,21 @@ def test_no_secret_of_the_environment_gets_into_it(spec: dict[str, Any], tmp_pat
 def test_it_is_written_meanwhile_where_something_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver_log, "WRITE_SECONDS", 0.02)
     job: ScoringJob = make_job("m", "in.csv", str(tmp_path / "out"))
-    with DriverLog() as log:
+    last = LastWord(tmp_path / "last")
+    with DriverLog(last.tell_logs) as log:
         log.keep(job, MADE, 1)
         for text in ("first", "second"):
             say(text)
             assert until(lambda text=text: any(text in kept for kept in logs(tmp_path / "out").values()), 30)
     assert [*logs(tmp_path / "out").values()] == ["first\nsecond\n"]
+    told = {"outputs": {"logs": f"{tmp_path}/out/_scoremill/logs/{CHILD}/"}}
+    assert json.loads((tmp_path / "last").read_text()) == told, "for who finds that it was killed"
+    last.leave({"code": 3})
+    assert json.loads((tmp_path / "last").read_text()) == {"code": 3, **told}
 
 
 def test_sigterm_has_it_written_at_once(tmp_path: Path) -> None:
-    with DriverLog() as log:
+    with DriverLog(LastWord(tmp_path / "last").tell_logs) as log:
         log.keep(make_job("m", "in.csv", str(tmp_path / "out")), MADE, 1)
         say("what hangs now")
         log.hurry()
@@ -123,22 +130,20 @@ def test_sigterm_has_it_written_at_once(tmp_path: Path) -> None:
 
 def test_logs_are_in_nobodys_way_and_two_jobs_on_one_output_keep_theirs(spec: dict[str, Any], tmp_path: Path) -> None:
     output, store = tmp_path / "out", Store(str(tmp_path / "out"))
-    # One that failed before anything was begun, and then others, by their uids other jobs of the same name.
+    # One that failed before anything was begun, then another of its name.
     assert drive({**spec, "model": {"uri": str(tmp_path / "none")}}, tmp_path, "1")[0] != 0
-    kept = logs(output)
     spec["output"]["mode"] = "ErrorIfExists"
     assert drive(spec, tmp_path, "2")[0] == 0
-    spec["output"]["mode"] = "Resume"
-    assert drive(spec, tmp_path, "3")[0] == 0
+    kept = logs(output)
+    assert len(kept) == 2
     trips(300, seed=1).to_csv(tmp_path / "more.csv", index=False)
     spec["input"]["uris"].append(str(tmp_path / "more.csv"))
-    assert drive(spec, tmp_path, "4")[0] == 0
-    assert verify(str(output)).totals.scored == 800
-    spec["output"]["mode"] = "Overwrite"
-    assert drive({**spec, "errors": {"maxRows": 3}}, tmp_path, "5")[0] == 0
-    assert verify(str(output)).totals.scored == 800
+    for mode in ("Resume", "Overwrite"):
+        spec["output"]["mode"] = mode
+        score(parse_job({"spec": spec}), cluster="in-process")
+        assert verify(str(output)).totals.scored == 800
     assert build_report(store).scored == 800 and not list(left_overs(store))
-    assert len(logs(output)) == 5 and kept.items() <= logs(output).items()
+    assert logs(output) == kept
     target = Store(str(tmp_path / "compact"))
     target.write(f"_scoremill/logs/{CHILD}/00001-20261121T030000Z.log", b"of a job that began nothing")
     compact(store, target, 1000)

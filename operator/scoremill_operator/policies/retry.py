@@ -33,7 +33,7 @@ def account(look: Look) -> Step | None:
     kept: dict[str, Any] = {
         "failures": failures,
         "failure_list": _failed_objects(outcome),
-        # Those of all attempts lie together; one that was killed told nothing of its own.
+        # Those of all attempts lie together; one that was killed early told nothing of its own.
         "outputs": _logs(outcome) or look.status.outputs,
     }
     if outcome.reason in FINAL or failures > limit:

@@ -48,13 +48,11 @@ def driver_command(
 ) -> int:
     """Run one attempt of a ScoringJob."""
     last = LastWord(termination_log)
-    with DriverLog() as log:
+    with DriverLog(last.tell_logs) as log:
         signal.signal(signal.SIGTERM, partial(_interrupt, log))
         code = run(lambda: _attempt(name, attempt, spec, cluster, tls, flags, log, last))
         # All is said by now; what is still written is not worth another end.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if log.kept_in:
-        last.leave({**last.fields, "outputs": {**last.fields.get("outputs", {}), "logs": log.kept_in}})
     return code
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
@@ -46,17 +46,17 @@ def newest(output: Store, job: Object, attempt: int | None) -> str | None:
 class DriverLog:
     """What this process says on stdout and stderr, kept; use it as a context, at whose end the last of it is written.
 
-    It is written by a thread of its own, and can never harm the run.
+    It is written by a thread of its own, which says by `tell` the URI of the folder once the store has taken anything,
+    and can never harm the run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
         self._ends, self._lock = Ends(), threading.Lock()
         self._wake, self._is_over, self._is_left = threading.Event(), False, False
-        self._has_failed = False
+        self._has_failed = self._is_told = False
         self._streams = ExitStack()
         self._thread: threading.Thread | None = None
-        self.kept_in: str | None = None
-        """URI of the folder, once the store has taken anything."""
 
     def keep(self, job: ScoringJob, made: Object, attempt: int) -> None:
         """From now on it is kept in the job's output."""
@@ -112,7 +112,9 @@ class DriverLog:
                 self._has_failed = True
                 say(f"note: this log is not kept in the output: {error}")
             return False
-        self.kept_in = f"{store.uri}/{name.rpartition('/')[0]}/"
+        if not self._is_told:
+            self._is_told = True
+            self._tell(f"{store.uri}/{name.rpartition('/')[0]}/")
         return True
 
 
@@ -154,14 +156,20 @@ def without_secrets(data: bytes) -> bytes:
 
 
 class _Copied:
-    """A stream that is otherwise the one it copies."""
+    """A stream that is otherwise the one it copies; where nobody listens to that any more, the run goes on."""
 
     def __init__(self, stream: TextIO, take: Callable[[str], None]) -> None:
         self._stream, self._take = stream, take
 
     def write(self, text: str) -> int:
         self._take(text)
-        return self._stream.write(text)
+        with suppress(BrokenPipeError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(BrokenPipeError):
+            self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,30 @@ Fields = dict[str, Any]
 
 
 class LastWord:
-    """Where the last word goes; it may be said again, with more in it."""
+    """What is left of a driver, whenever it ends; it may be said again, with more in it."""
 
     def __init__(self, place: Path) -> None:
-        self._place = place
-        self.fields: Fields = {}
+        self._place, self._lock = place, threading.Lock()
+        self._fields: Fields = {}
+        self._logs: Fields = {}
 
     def leave(self, fields: Fields) -> None:
-        """Says `fields`."""
-        self.fields = fields
+        """Says how the run has ended."""
+        with self._lock:
+            self._fields = fields
+            self._write()
+
+    def tell_logs(self, uri: str) -> None:
+        """Says where the logs are: until the run has ended that alone, of use to whom a killed driver leaves nothing else."""
+        with self._lock:
+            self._logs = {"logs": uri}
+            self._write()
+
+    def _write(self) -> None:
+        outputs = {**self._fields.get("outputs", {}), **self._logs}
         # Where there is no such place, the exit code has to do.
         with suppress(OSError):
-            self._place.write_bytes(as_message(fields))
+            self._place.write_bytes(as_message({**self._fields, **({"outputs": outputs} if outputs else {})}))
 
 
 def exit_code(error: BaseException) -> int:

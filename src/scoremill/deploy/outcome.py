@@ -126,20 +126,23 @@ def outcome_of(driver: Driver) -> Outcome | None:
         # Whatever befell its pods since: one of them ended with 0.
         return Outcome(0, None, told=_success(driver))
     left = _last_words(driver)
+    told = _told(left) if left else {}
     if left and left["exitCode"] == 0:
-        return Outcome(0, None, told=_told(left))
+        return Outcome(0, None, told=told)
     if ended.get("reason") == "DeadlineExceeded":
-        return Outcome(None, Reason.ACTIVE_DEADLINE, "the driver was stopped: deadlines.activeSeconds have passed")
+        message = "the driver was stopped: deadlines.activeSeconds have passed"
+        return Outcome(None, Reason.ACTIVE_DEADLINE, message, told=told)
     if left is None:
         why = ended.get("message") or ended.get("reason") or "its pod is gone"
         return Outcome(None, Reason.DRIVER_LOST, f"the driver left no exit code: {why}")
-    code, told = int(left["exitCode"]), _told(left)
+    code = int(left["exitCode"])
     if left.get("reason") == "OOMKilled":
         return Outcome(
             code, Reason.DRIVER_OUT_OF_MEMORY, "the driver was killed for using more memory than its limit",
             "Give the driver more memory (operator.driverResources of the chart), or score fewer objects in one job.",
+            told,
         )  # fmt: skip
-    message = told.get("message") or f"the driver ended with code {code}{_tail(left)}"
+    message = told.get("message") or f"the driver ended with code {code}{'; see its log' if told else _tail(left)}"
     mend = str(told["mend"]) if told.get("mend") else None
     reason = REASON_OF_ERROR.get(str(told.get("error"))) or REASON_OF_CODE.get(code, Reason.DRIVER_FAILED)
     return Outcome(code, reason, str(message), mend, told)
@@ -167,12 +170,12 @@ def _reversed(text: str) -> tuple[int, ...]:
 
 
 def _told(left: Object) -> Object:
-    """The termination message, if it is one of ours and of this end."""
+    """The termination message, if it is one of ours and of this end, or of none: a driver that runs leaves one too."""
     try:
         told = json.loads(left.get("message") or "")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) and told.get("code") == left["exitCode"] else {}
+    return told if isinstance(told, dict) and told.get("code", left["exitCode"]) == left["exitCode"] else {}
 
 
 def _tail(left: Object) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ from scoremill.cli.display import say
 from scoremill.cli.driver_log import HEAD_BYTES, DriverLog, Ends, folder, newest, without_secrets
 from scoremill.storage.filesystem import Store
 from scoremill.units import MIB
+from tests.support.jobs import make_job
 
 
 def test_a_short_log_is_kept_as_it_is() -> None:
@@ -53,12 +56,27 @@ def test_values_of_secret_variables_are_struck_out_and_others_are_not(monkeypatc
 
 
 def test_what_is_said_is_still_said(capsys: pytest.CaptureFixture[str]) -> None:
-    with DriverLog() as log:
+    with DriverLog(pytest.fail):
         click.echo("to stdout")
         say("to stderr")
         assert not sys.stderr.isatty()
     assert capsys.readouterr() == ("to stdout\n", "to stderr\n")
-    assert log.kept_in is None, "there is no place for it yet"
+
+
+def test_where_nobody_listens_any_more_it_is_kept_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w", buffering=1) as deaf:
+        monkeypatch.setattr(sys, "stderr", deaf)
+        with DriverLog(lambda _: None) as log:
+            log.keep(make_job("m", "in.csv", str(tmp_path)), {"metadata": {"name": "tips", "uid": "1"}}, 1)
+            say("to nobody")
+        with suppress(BrokenPipeError):
+            deaf.flush()
+        # What could not be written would be tried again when it is closed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), deaf.fileno())
+    (kept,) = tmp_path.rglob("*.log")
+    assert kept.read_text() == "to nobody\n"
 
 
 def test_the_newest_log_is_that_of_the_last_attempt_and_of_its_last_pod(tmp_path: Path) -> None:

@@ -64,6 +64,15 @@ def test_a_message_that_is_not_the_drivers_own_is_told_as_its_log(code: int, tol
     assert "ended with code 5" in outcome.message
 
 
+@pytest.mark.parametrize(("code", "more"), [(137, {"reason": "OOMKilled"}), (137, {}), (139, {}), (5, {})])
+def test_a_driver_that_was_killed_has_told_where_its_log_is(code: int, more: dict[str, Any]) -> None:
+    left = {"outputs": {"logs": "s3://b/out/_scoremill/logs/tips-1a2b3c4d/"}}
+    outcome = outcome_of(Driver(job("Failed"), (ended(code, left, **more),)))
+    assert outcome and outcome.told == left and "{" not in outcome.message
+    late = outcome_of(Driver(job("Failed", reason="DeadlineExceeded"), (ended(code, left, **more),)))
+    assert late and (late.reason, late.told) == ("ActiveDeadline", left)
+
+
 def test_a_container_that_ended_with_0_succeeded_even_without_a_message() -> None:
     outcome = outcome_of(Driver(job("Complete"), (ended(0, ""),)))
     assert outcome and (outcome.code, outcome.reason, outcome.told) == (0, None, {})
