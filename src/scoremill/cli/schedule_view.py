@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ def row(made: Object) -> list[str]:
     """A line of the table below TITLES."""
     fields, status = document(made), ScheduleStatus.model_validate(made.get("status") or {})
     times = [format_time(time) if time else "" for time in (status.last_schedule_time, status.next_schedule_time)]
+    if (problem := _problem(status)) and problem[0] == "invalid":
+        times[1] = "invalid"
     return [
         fields["name"], fields["schedule"], fields["timeZone"], "yes" if fields["suspend"] else "no", *times,
         ", ".join(status.active),
@@ -91,18 +94,30 @@ def row(made: Object) -> list[str]:
 def lines(made: Object) -> Iterator[str]:
     """What people are told of one schedule."""
     fields, status = document(made), ScheduleStatus.model_validate(made.get("status") or {})
-    template = made["spec"]["jobTemplate"]["spec"]
+    template = made["spec"]["jobTemplate"].get("spec")
     concurrency = made["spec"].get("concurrencyPolicy", "Forbid")
     suspended = "; suspended" if fields["suspend"] else ""
     yield f"{fields['name']} in {fields['namespace']}: {fields['schedule']} in {fields['timeZone']}, {concurrency}{suspended}"
-    yield f"model     {template['model']['uri']}"
-    yield f"output    {template['output']['uri']}"
+    for part in ("model", "output"):
+        # The API server keeps any template; the operator judges it.
+        with suppress(KeyError, TypeError):
+            yield f"{part:<10}{template[part]['uri']}"
     for title, time in (
         ("last", status.last_schedule_time), ("complete", status.last_successful_time), ("next", status.next_schedule_time),
     ):  # fmt: skip
         yield f"{title:<10}{format_time(time) if time else 'never' if title != 'next' else 'none'}"
     for name in status.active:
         yield f"runs      {name}"
-    for problem in status.conditions:
-        if (problem.type, problem.status) in {("Invalid", "True"), ("Scheduled", "False")}:
-            yield f"{'invalid' if problem.type == 'Invalid' else 'held up':<10}{problem.message or problem.reason}"
+    if problem := _problem(status):
+        yield f"{problem[0]:<10}{problem[1]}"
+
+
+def _problem(status: ScheduleStatus) -> tuple[str, str] | None:
+    """What keeps runs from beginning, beside the user's own wish."""
+    conditions = {each.type: each for each in status.conditions}
+    invalid, scheduled = conditions.get("Invalid"), conditions.get("Scheduled")
+    if invalid and invalid.status == "True":
+        return "invalid", invalid.message
+    if scheduled and scheduled.status == "False" and scheduled.reason != "Suspended":
+        return "held up", scheduled.message
+    return None

@@ -175,32 +175,47 @@ def test_a_line_of_a_schedule() -> None:
     assert schedule_view.row(made) == expected and len(expected) == len(schedule_view.TITLES)
 
 
-def test_what_is_told_of_a_schedule() -> None:
-    made = {
+def a_schedule(condition: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    return {
         "metadata": {"name": "nightly", "namespace": "scoring"},
-        "spec": {
-            "schedule": "0 3 * * *", "timeZone": "Europe/Vienna", "suspend": True,
-            "jobTemplate": {"spec": FILE["spec"]},
-        },
+        "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": FILE["spec"]}, **spec},
         "status": {
             "lastScheduleTime": "2026-11-21T02:00:00Z",
             "active": ["nightly-1"],
             "conditions": [
                 {"type": "Invalid", "status": "False", "reason": "Valid"},
-                {"type": "Scheduled", "status": "False", "reason": "Suspended", "message": "no further runs begin"},
+                *([condition] if condition else []),
             ],
         },
-    }  # fmt: skip
-    assert list(schedule_view.lines(made)) == [
-        "nightly in scoring: 0 3 * * * in Europe/Vienna, Forbid; suspended",
-        "model     s3://m/tips",
-        "output    s3://b/out",
-        "last      2026-11-21T02:00:00Z",
-        "complete  never",
-        "next      none",
-        "runs      nightly-1",
-        "held up   no further runs begin",
-    ]
+    }
+
+
+TOLD = [
+    "nightly in scoring: 0 3 * * * in UTC, Forbid",
+    "model     s3://m/tips",
+    "output    s3://b/out",
+    "last      2026-11-21T02:00:00Z",
+    "complete  never",
+    "next      none",
+    "runs      nightly-1",
+]
+
+
+def test_what_is_told_of_a_schedule() -> None:
+    waits = {"type": "Scheduled", "status": "False", "reason": "JobAlreadyActive", "message": "waits for nightly-1"}
+    assert list(schedule_view.lines(a_schedule(waits))) == [*TOLD, "held up   waits for nightly-1"]
+    suspended = {"type": "Scheduled", "status": "False", "reason": "Suspended", "message": "no further runs begin"}
+    first, *others = schedule_view.lines(a_schedule(suspended, suspend=True, timeZone="Europe/Vienna"))
+    assert first == "nightly in scoring: 0 3 * * * in Europe/Vienna, Forbid; suspended" and others == TOLD[1:]
+
+
+@pytest.mark.parametrize("template", [{}, {"spec": None}, {"spec": {"model": "s3://m", "output": {}}}])
+def test_a_schedule_that_nobody_understands_is_told_as_that(template: dict[str, Any]) -> None:
+    invalid = {"type": "Invalid", "status": "True", "reason": "InvalidSpec", "message": "spec.model: wrong"}
+    made = a_schedule(jobTemplate=template)
+    made["status"]["conditions"] = [invalid]
+    assert list(schedule_view.lines(made)) == [TOLD[0], *TOLD[3:], "invalid   spec.model: wrong"]
+    assert schedule_view.row(made)[5] == "invalid"
 
 
 def test_a_further_command_is_told_with_its_place() -> None:
