@@ -59,7 +59,7 @@ class _Handler(JsonHandler):
         assert url.path == f"{self.server.path}/status"
         assert parse_qs(url.query)["fieldManager"] == ["scoremill-driver"]
         assert self.headers["Content-Type"] == "application/apply-patch+yaml"
-        assert made["metadata"] == {"name": "tips", "uid": "0f3a"}
+        assert made["metadata"] == {"name": "tips", "uid": self.server.job["metadata"]["uid"]}
         with self.server.changed:
             self.server.statuses.append(made["status"])
             self.server.changed.notify_all()

@@ -56,7 +56,7 @@ def driver_command(
         job = parse_job(found, f"ScoringJob {name}")
         where = _where(cluster, kube.namespace, tls)
         with ProgressWriter(kube, found, attempt, say) as writer, Progress() as log:
-            manifest = score(job, where, [log, writer])
+            manifest = score(job, found["metadata"]["uid"], where, [log, writer])
         last_word = complete(manifest)
     except BaseException as error:
         _leave(termination_log, failed(error, failures_of(job, error) if job else []))
