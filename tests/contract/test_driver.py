@@ -237,7 +237,7 @@ def test_another_job_of_the_same_name_overwrites_or_refuses_what_is_there(spec, 
         before = (tmp_path / "out/_scoremill/job.json").read_bytes()
         with serving({**spec, "output": {**spec["output"], "mode": mode}}) as api:
             api.job["metadata"]["uid"] = f"another that would {mode}"
-            code, last, err = Pod(api, tmp_path).run()
+            code, _, err = Pod(api, tmp_path).run()
         assert code == expected, err
         assert ((tmp_path / "out/_scoremill/job.json").read_bytes() == before) == (mode == "ErrorIfExists")
     assert "going on" not in err
