@@ -178,7 +178,7 @@ def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
             "labels": {"team": "a", SCHEDULE: "nightly"},
             "annotations": {"why": "b", SCHEDULED_TIME: "2026-11-21T03:00:00Z"},
             "ownerReferences": [{"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "name": "nightly",
-                                 "uid": "u1", "controller": True}],
+                                 "uid": "u1", "controller": True, "blockOwnerDeletion": True}],
         },
         "spec": {**TEMPLATE, "output": {"uri": "s3://b/out/20261121T0300Z"}},
     }  # fmt: skip

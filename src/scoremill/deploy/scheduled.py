@@ -87,7 +87,8 @@ def _spec(template: Mapping[str, Any], at: datetime, since: datetime | None) -> 
 
 def _owner(schedule: Mapping[str, Any]) -> Object:
     name, uid = schedule["metadata"]["name"], schedule["metadata"]["uid"]
-    return {"apiVersion": API_VERSION, "kind": "ScoringSchedule", "name": name, "uid": uid, "controller": True}
+    owner = {"apiVersion": API_VERSION, "kind": "ScoringSchedule", "name": name, "uid": uid}
+    return {**owner, "controller": True, "blockOwnerDeletion": True}
 
 
 def _cut(name: str, longest: int) -> str:
