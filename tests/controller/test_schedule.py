@@ -291,6 +291,16 @@ def test_jobs_above_the_limits_go_the_oldest_first_and_those_that_go_on_stay() -
     assert decision.status["lastSuccessfulTime"] == "2026-11-24T03:00:00Z"
 
 
+@pytest.mark.parametrize("policy", ["Forbid", "Replace"])
+def test_a_time_waits_for_the_driver_of_a_run_that_has_failed(policy: str) -> None:
+    schedule = a_schedule(concurrencyPolicy=policy)
+    failed = a_job(schedule, "2026-11-21T03:00", "Failed")
+    waits = decide_schedule(schedule, [failed], utc("2026-11-22T03:00"), None, {failed["metadata"]["name"]})
+    assert waits.actions == () and waits.again == 5.0
+    assert told(waits) == ["JobAlreadyActive", "Created"]
+    assert made(decide_schedule(schedule, [failed], utc("2026-11-22T03:00"))) == [named("2026-11-22T03:00")]
+
+
 def test_jobs_of_an_earlier_schedule_of_that_name_are_not_its_own() -> None:
     schedule = a_schedule()
     foreign = a_job({**schedule, "metadata": {**schedule["metadata"], "uid": "u0"}}, "2026-11-21T03:00", "Running")
