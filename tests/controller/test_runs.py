@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from scoremill.cli.kube_job import Ours
+from scoremill.cli.kube_schedule import run_now
 from scoremill.deploy import Certificates
+from scoremill.errors import ClusterError
 from scoremill_operator import cluster, reconcile
 from scoremill_operator.observed import Settings
 from scoremill_operator.queue import Key
@@ -51,6 +54,10 @@ class World:
         for _ in range(8):
             self.all_work()
         assert [run["status"]["phase"] for run in self.runs] == ["Running"]
+
+    def run_by_hand(self) -> Any:
+        name = run_now(Ours(self.server.client(), "ScoringSchedule"), "hourly")
+        return self.server.objects["ScoringJob", name]
 
 
 @pytest.fixture
@@ -99,3 +106,30 @@ def test_a_run_that_is_replaced_is_gone_with_its_driver_before_the_next_begins(w
         here.all_work()
     here.schedule_is_looked_at()
     assert [run["metadata"].get("deletionTimestamp") for run in here.runs] == [None]
+
+
+def test_a_run_by_hand_is_refused_while_another_goes_on(world):
+    here = world()
+    here.first_run_works()
+    with pytest.raises(ClusterError, match=f"goes on: {here.runs[0]['metadata']['name']}"):
+        here.run_by_hand()
+    assert len(here.runs) == 1
+
+
+def test_runs_by_hand_go_on_beside_others_where_the_schedule_lets_them(world):
+    here = world(concurrencyPolicy="Allow")
+    here.first_run_works()
+    here.run_by_hand()
+    assert len(here.runs) == 2
+
+
+def test_a_run_by_hand_begins_where_the_last_complete_one_ended_also_before_the_operator_tells_it(world):
+    here = world()
+    here.first_run_works()
+    (first,) = here.runs
+    (driver,) = here.server.live_drivers()
+    here.server.end(driver, 0)
+    for _ in range(2):
+        here.all_work()
+    assert first["status"]["phase"] == "Complete"
+    assert here.run_by_hand()["spec"]["input"]["since"] == first["spec"]["input"]["until"]
