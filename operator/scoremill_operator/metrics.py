@@ -47,9 +47,10 @@ class Jobs:
         """The job as it is now; what it did before the first look is not counted."""
         now = _read(job)
         with self._lock:
-            self._leave(key)
-            JOBS.labels(now.phase).inc()
             before = self._last.get(key, now)
+            if key not in self._last or before.phase != now.phase:
+                self._leave(key)
+                JOBS.labels(now.phase).inc()
             most = before if before.uid == now.uid else now
             # A new attempt tells of none until it has read what earlier ones did.
             self._last[key] = now._replace(**{name: max(getattr(most, name), getattr(now, name)) for name in _COUNTERS})

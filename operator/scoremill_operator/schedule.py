@@ -159,13 +159,17 @@ def _step(
         doomed = removed if spec.concurrency_policy == "Replace" else []
         # No event of the schedule or its jobs tells when a driver is gone.
         again = SOON if doomed or any(run.is_outlived for run in going_on) else None
-        waits = f"the run of {written} waits for the end of {', '.join(run.name for run in going_on)}"
+        waits = f"the run of {written} waits for the end of {', '.join(map(_named, going_on))}"
         return Step(_scheduled(known, "JobAlreadyActive", waits), tuple(doomed), again=again)
     makes = (Create(scheduled_job(schedule, at, known.last_successful_time)),)
     if refused:
         return Step(_scheduled(known, "JobRefused", f"Kubernetes refuses {refused}"), makes, again=SOON)
     too_many = Event("Warning", "TooManyMissedTimes", f"more than {MOST} times were missed; the last is run")
     return Step(_scheduled(known, "Idle", ""), makes, (too_many,) if len(missed) > MOST else (), SOON)
+
+
+def _named(run: Run) -> str:
+    return f"{run.name}, whose driver still lives" if run.is_outlived else run.name
 
 
 def _scheduled(known: ScheduleStatus, reason: str, message: str) -> Condition:

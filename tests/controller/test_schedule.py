@@ -298,6 +298,7 @@ def test_a_time_waits_for_the_driver_of_a_run_that_has_failed(policy: str) -> No
     waits = decide_schedule(schedule, [failed], utc("2026-11-22T03:00"), None, {failed["metadata"]["name"]})
     assert waits.actions == () and waits.again == 5.0
     assert told(waits) == ["JobAlreadyActive", "Created"]
+    assert f"{failed['metadata']['name']}, whose driver still lives" in waits.events[0].message
     assert made(decide_schedule(schedule, [failed], utc("2026-11-22T03:00"))) == [named("2026-11-22T03:00")]
 
 
