@@ -22,6 +22,8 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
     """The plan that this output has from now on, and whether an earlier run, or attempt of the job `uid`, began it."""
     begun = ledger.job()
     if begun is not None:
+        # It may have been begun while this one waited for the lease.
+        _refuse_begun(begun, ledger, job.spec.output.mode, uid)
         earlier = _plan_of(begun, ledger)
         plan = _continued(begun, earlier, prepared.plan, job.spec.output.mode, uid)
         if plan is not None:
@@ -84,15 +86,20 @@ def refuse_strangers(ledger: Ledger, mode: str, uid: str | None = None) -> None:
 
     What an earlier attempt of the ScoringJob `uid` began is no stranger.
     """
-    job = ledger.job()
-    begun = job is not None
-    if job is not None and "compactedFrom" in job:
-        raise UsageError(f"{ledger.store.uri} was made by `scoremill compact`", "Choose another output.")
-    if job is not None and mode == "ErrorIfExists" and not _is_own(job, uid):
-        raise UsageError(f"{ledger.store.uri} exists already", "Choose another output, or --mode Resume or Overwrite.")
-    strangers = [name for name in ledger.published() if not (begun and is_part(name)) and name[0] not in "._"]
+    begun = ledger.job()
+    if begun is not None:
+        if "compactedFrom" in begun:
+            raise UsageError(f"{ledger.store.uri} was made by `scoremill compact`", "Choose another output.")
+        _refuse_begun(begun, ledger, mode, uid)
+    is_begun = begun is not None
+    strangers = [name for name in ledger.published() if not (is_begun and is_part(name)) and name[0] not in "._"]
     if strangers:
         raise UsageError(
             f"{ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
             "Choose an empty folder or prefix: readers would take them for predictions.",
         )
+
+
+def _refuse_begun(begun: dict[str, Any], ledger: Ledger, mode: str, uid: str | None) -> None:
+    if mode == "ErrorIfExists" and not _is_own(begun, uid):
+        raise UsageError(f"{ledger.store.uri} exists already", "Choose another output, or --mode Resume or Overwrite.")
