@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from scoremill.deploy import Observed as SeenCluster
-from scoremill.deploy import drivers_of, is_ready, names
-from scoremill.deploy.scheduled import SCHEDULE
+from scoremill.deploy import child_of, drivers_of, is_ready, names
+from scoremill.deploy.driver import DRIVER
+from scoremill.deploy.scheduled import SCHEDULE, owned
 from scoremill.errors import ScoremillError, UsageError
 from scoremill.evidence import explained
 from scoremill.kube import Conflict, Kube, NoPlace, NotPermitted, Object, connect
@@ -21,6 +22,7 @@ MANAGER = "scoremill-operator"
 """Field manager of the operator's part of a status, and source of its events."""
 _EXPLAIN_AFTER_SECONDS = 10.0
 """Age of a cluster from which on it is worth asking why it is not up."""
+_ENDS = {"Complete", "Failed"}
 
 
 class Counted(Kube):
@@ -65,12 +67,26 @@ def observe(
     )
 
 
-def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object]] | None:
-    """The ScoringSchedule and the ScoringJobs that it owns; None where it is gone."""
+def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object], frozenset[str]] | None:
+    """The ScoringSchedule, the ScoringJobs that it owns, and names of those that have ended but for their driver.
+
+    None where it is gone.
+    """
     schedule = kube.get("ScoringSchedule", name)
     if schedule is None:
         return None
-    return schedule, _owned(kube.select("ScoringJob", SCHEDULE), schedule["metadata"]["uid"])
+    jobs = owned(schedule, kube.select("ScoringJob", SCHEDULE))
+    return schedule, jobs, _outlived(kube, [job for job in jobs if job.get("status", {}).get("phase") in _ENDS])
+
+
+def _outlived(kube: Kube, ended: list[Object]) -> frozenset[str]:
+    """Names of those jobs of which a driver lives, or may yet: an end is written before anything is torn down."""
+    if not ended:
+        return frozenset()
+    children = {child_of(job): job["metadata"]["name"] for job in ended}
+    theirs = f"{names.JOB} in ({','.join(children)}),app.kubernetes.io/component={DRIVER}"
+    alive = [one for one in drivers_of(kube.select("Job", theirs), kube.select("Pod", theirs)) if one.is_alive]
+    return frozenset(children[child] for one in alive if (child := one.name.rpartition("-")[0]) in children)
 
 
 def apply(kube: Kube, of: Object, decision: Decision) -> bool:
@@ -128,10 +144,6 @@ def _tell(kube: Kube, of: Object, event: Event) -> None:
         kube.create(made)
     except ScoremillError as error:
         logger.warning("event %s could not be made: %s", event.reason, error)
-
-
-def _owned(found: list[Object], uid: str) -> list[Object]:
-    return [each for each in found if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))]
 
 
 def _cluster(kube: Kube, child: str, now: dt.datetime, pods: list[Object]) -> SeenCluster | None:

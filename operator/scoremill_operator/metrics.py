@@ -26,10 +26,14 @@ LEADER = Gauge("scoremill_leader", "1 where this process holds the Lease.")
 
 
 class _Last(NamedTuple):
+    uid: str
     phase: str
     rows: int
     rejected: int
     partitions: int
+
+
+_COUNTERS = {"rows": ROWS, "rejected": REJECTED, "partitions": PARTITIONS}
 
 
 class Jobs:
@@ -41,16 +45,17 @@ class Jobs:
 
     def note(self, key: Hashable, job: Mapping[str, Any]) -> None:
         """The job as it is now; what it did before the first look is not counted."""
-        now = _read(job.get("status") or {})
+        now = _read(job)
         with self._lock:
             before = self._last.get(key, now)
             if key not in self._last or before.phase != now.phase:
                 self._leave(key)
                 JOBS.labels(now.phase).inc()
-            self._last[key] = now
-        # A new attempt begins at nothing.
-        for counter, old, new in zip((ROWS, REJECTED, PARTITIONS), before[1:], now[1:], strict=True):
-            counter.inc(max(0, new - old))
+            most = before if before.uid == now.uid else now
+            # A new attempt tells of none until it has read what earlier ones did.
+            self._last[key] = now._replace(**{name: max(getattr(most, name), getattr(now, name)) for name in _COUNTERS})
+        for name, counter in _COUNTERS.items():
+            counter.inc(max(0, getattr(now, name) - getattr(most, name)))
 
     def forget(self, key: Hashable) -> None:
         """The job is gone."""
@@ -68,10 +73,12 @@ class Jobs:
             JOBS.labels(self._last[key].phase).dec()
 
 
-def _read(status: Mapping[str, Any]) -> _Last:
+def _read(job: Mapping[str, Any]) -> _Last:
+    status = job.get("status") or {}
     progress, rows = status.get("progress") or {}, status.get("rows") or {}
     done = progress.get("rows") or {}
     return _Last(
+        uid=job["metadata"]["uid"],
         phase=status.get("phase") or "Pending",
         rows=rows.get("total") or done.get("done") or 0,
         rejected=rows.get("rejected") or done.get("rejected") or 0,

@@ -52,8 +52,9 @@ class Reconciler:
         if seen is None:
             self._refused.pop(key, None)
             return None
-        decision = decide_schedule(*seen, dt.datetime.now(dt.UTC), self._refused.get(key))
-        return self._applied(kube, key, seen[0], decision)
+        schedule, jobs, outlived = seen
+        decision = decide_schedule(schedule, jobs, dt.datetime.now(dt.UTC), self._refused.get(key), outlived)
+        return self._applied(kube, key, schedule, decision)
 
     def _applied(self, kube: Kube, key: Key, of: Object, decision: Decision) -> float | None:
         """Carries the decision out; keeps in mind what the API server does not take."""

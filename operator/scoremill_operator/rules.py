@@ -11,6 +11,8 @@ RULES: tuple[Rule, ...] = (
     ("scoremill.dev", ("scoringjobs",), ("get", "list", "watch", "create", "delete")),
     ("scoremill.dev", ("scoringschedules",), ("get", "list", "watch")),
     ("scoremill.dev", ("scoringjobs/status", "scoringschedules/status"), ("patch",)),
+    # Who may not do this may own nothing that is waited for (OwnerReferencesPermissionEnforcement, as on OpenShift).
+    ("scoremill.dev", ("scoringjobs/finalizers", "scoringschedules/finalizers"), ("update",)),
     # Clusters and drivers come and go; what stands beside them goes with its owner.
     ("kubernetes.dask.org", ("daskclusters",), ("get", "list", "watch", "create", "delete")),
     ("kubernetes.dask.org", ("daskautoscalers",), ("get", "create")),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from pydantic import ValidationError
 
-from scoremill.deploy.scheduled import SCHEDULED_TIME, problem_of, scheduled_job, scheduled_name
+from scoremill.deploy.scheduled import last_success, made_for, owned, problem_of, scheduled_job, scheduled_name
 from scoremill.spec.schedule import ScheduleSpec, ScheduleStatus
 from scoremill.spec.status import Condition, JobStatus, format_time
 
@@ -26,6 +26,8 @@ class Run:
     """A job of the schedule."""
 
     job: Object
+    is_outlived: bool = False
+    """Whether it has ended, but not its driver."""
 
     @property
     def name(self) -> str:
@@ -34,8 +36,7 @@ class Run:
     @cached_property
     def at(self) -> datetime:
         """The time that it was made for."""
-        metadata = self.job["metadata"]
-        return _time((metadata.get("annotations") or {}).get(SCHEDULED_TIME) or metadata["creationTimestamp"])
+        return made_for(self.job)
 
     @cached_property
     def phase(self) -> str | None:
@@ -64,17 +65,20 @@ class Step:
     again: float | None = None
 
 
-def decide_schedule(schedule: Object, jobs: Iterable[Object], now: datetime, refused: str | None = None) -> Decision:
+def decide_schedule(
+    schedule: Object, jobs: Iterable[Object], now: datetime, refused: str | None = None, outlived: Collection[str] = (),
+) -> Decision:  # fmt: skip
     """What to do about `schedule`, of which there are `jobs` (those with its label), both as the API gives them.
 
-    `refused` is what the API server said to the job that was to be made last; None once it takes one.
+    `refused` is what the API server said to the job that was to be made last; None once it takes one. `outlived` are
+    names of jobs that have ended while a driver of theirs still lives.
 
     No time is run twice: a job's name is a function of its time, and the times of the jobs seen are written to the
     status before any job is removed. None is forgotten: the status tells only of jobs that were seen.
     """
     if "deletionTimestamp" in schedule["metadata"]:
         return Decision()
-    runs = sorted(_own(schedule, jobs), key=lambda run: (run.at, run.name))
+    runs = sorted(_own(schedule, jobs, outlived), key=lambda run: (run.at, run.name))
     stored = ScheduleStatus.model_validate(schedule.get("status") or {})
     known = _known(schedule, stored, runs)
     try:
@@ -109,12 +113,10 @@ def _understood(schedule: Object) -> tuple[ScheduleSpec, Clock]:
     return spec, Clock(spec.schedule, spec.time_zone)
 
 
-def _own(schedule: Object, jobs: Iterable[Object]) -> Iterator[Run]:
+def _own(schedule: Object, jobs: Iterable[Object], outlived: Collection[str]) -> Iterator[Run]:
     """Not those of an earlier schedule of the same name that are about to go."""
-    uid = schedule["metadata"]["uid"]
-    for job in jobs:
-        if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences") or ()):
-            yield Run(job)
+    for job in owned(schedule, jobs):
+        yield Run(job, job["metadata"]["name"] in outlived)
 
 
 def _known(schedule: Object, stored: ScheduleStatus, runs: Sequence[Run]) -> ScheduleStatus:
@@ -122,11 +124,10 @@ def _known(schedule: Object, stored: ScheduleStatus, runs: Sequence[Run]) -> Sch
     name = schedule["metadata"]["name"]
     # Jobs that a user had made between times are runs, but of no time of the clock.
     made = [run.at for run in runs if run.name == scheduled_name(name, run.at)]
-    complete = [run.at for run in runs if run.phase == "Complete"]
     return stored.model_copy(
         update={
             "last_schedule_time": _latest([stored.last_schedule_time, *made]),
-            "last_successful_time": _latest([stored.last_successful_time, *complete]),
+            "last_successful_time": last_success(stored, [run.job for run in runs]),
             "active": tuple(run.name for run in runs if not run.is_finished)[:1000],
         }
     )
@@ -154,16 +155,23 @@ def _step(
     deadline = spec.starting_deadline_seconds
     if deadline is not None and now - at > timedelta(seconds=deadline):
         return Step(_scheduled(known, "MissedDeadline", f"the run of {written} could not begin within {deadline} s"))
-    going_on = [run for run in runs if not run.is_finished]
+    going_on = [run for run in runs if not run.is_finished or run.is_outlived]
     if going_on and spec.concurrency_policy != "Allow":
-        doomed = [run.removal for run in going_on if not run.is_going and spec.concurrency_policy == "Replace"]
-        waits = f"the run of {written} waits for the end of {', '.join(run.name for run in going_on)}"
-        return Step(_scheduled(known, "JobAlreadyActive", waits), tuple(doomed), again=SOON if doomed else None)
+        removed = [run.removal for run in going_on if not run.is_finished and not run.is_going]
+        doomed = removed if spec.concurrency_policy == "Replace" else []
+        # No event of the schedule or its jobs tells when a driver is gone.
+        again = SOON if doomed or any(run.is_outlived for run in going_on) else None
+        waits = f"the run of {written} waits for the end of {', '.join(map(_named, going_on))}"
+        return Step(_scheduled(known, "JobAlreadyActive", waits), tuple(doomed), again=again)
     makes = (Create(scheduled_job(schedule, at, known.last_successful_time)),)
     if refused:
         return Step(_scheduled(known, "JobRefused", f"Kubernetes refuses {refused}"[:MOST_MESSAGE]), makes, again=SOON)
     too_many = Event("Warning", "TooManyMissedTimes", f"more than {MOST} times were missed; the last is run")
     return Step(_scheduled(known, "Idle", ""), makes, (too_many,) if len(missed) > MOST else (), SOON)
+
+
+def _named(run: Run) -> str:
+    return f"{run.name}, whose driver still lives" if run.is_outlived else run.name
 
 
 def _scheduled(known: ScheduleStatus, reason: str, message: str) -> Condition:

@@ -254,6 +254,8 @@ class Kube:
             )
         if status in {400, 422}:
             raise UsageError(f"Kubernetes refuses what was asked: {message}", "See --template and the values given.")
+        if status == 429 or status >= 500:
+            raise Unavailable(f"the Kubernetes API failed at {method} {path}: {message}", "Try again in a while.")
         if status >= 400 and status not in {404, 409}:
             raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again in a while.")
 
@@ -269,6 +271,10 @@ class Kube:
             f"this Kubernetes has no {plural}: dask-kubernetes' operator is not installed",
             "Install it with scoremill's chart (helm/scoremill), or by https://kubernetes.dask.org.",
         )
+
+
+class Unavailable(ClusterError):
+    """Nobody answers, or not now: the same call may go well in a while."""
 
 
 class NoPlace(ClusterError):
@@ -308,10 +314,10 @@ def connect(kubeconfig: str | None = None, context: str | None = None, namespace
     return Kube(configuration, namespace or chosen["context"].get("namespace") or "default")
 
 
-def unreachable(host: str, error: Exception) -> ClusterError:
+def unreachable(host: str, error: Exception) -> Unavailable:
     """Nobody answers at `host`."""
     reason = getattr(error, "reason", None) or error
-    return ClusterError(
+    return Unavailable(
         f"the Kubernetes API at {host} cannot be reached: {reason}", "Is it up? Is --context the right one?"
     )
 

@@ -185,13 +185,68 @@ def test_sigterm_keeps_what_is_done_and_lets_the_next_driver_in_at_once(slow_pla
     assert "waiting:" not in err, "the lease was not given back"
 
 
+@pytest.mark.parametrize("mode", ["ErrorIfExists", "Overwrite"])
+def test_a_further_attempt_goes_on_with_what_its_job_began_whatever_the_mode(mode, tmp_path):
+    (tmp_path / "in.csv").write_bytes(slow_rows(1500, {}))
+    spec = {
+        "model": {"uri": slow_bundle(tmp_path)},
+        "input": {"uris": [str(tmp_path / "in.csv")], "partitionBytes": 1024},
+        "output": {"uri": str(tmp_path / "out"), "mode": mode},
+    }
+    with serving(spec) as api:
+        pod = Pod(api, tmp_path)
+        with pod.running(**{SECONDS: "0.02"}) as process:
+            api.wait_for_partitions(1)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+        done = api.statuses[-1]["progress"]["partitions"]["done"]
+        code, last, err = pod.run()
+        assert (code, last["rows"]["scored"]) == (0, 1500), err
+        assert f"going on: {done} of " in err
+        # The attempt that completed it was lost before it could say so.
+        before = (tmp_path / "out/_scoremill/manifest.json").read_bytes()
+        assert pod.run()[0] == 0
+        assert (tmp_path / "out/_scoremill/manifest.json").read_bytes() == before
+
+
+def test_another_job_of_the_same_name_overwrites_or_refuses_what_is_there(spec, tmp_path):
+    assert drive(spec, tmp_path)[0] == 0
+    for mode, expected in ("ErrorIfExists", 2), ("Overwrite", 0):
+        before = (tmp_path / "out/_scoremill/job.json").read_bytes()
+        with serving({**spec, "output": {**spec["output"], "mode": mode}}) as api:
+            api.job["metadata"]["uid"] = f"another that would {mode}"
+            code, _, err = Pod(api, tmp_path).run()
+        assert code == expected, err
+        assert ((tmp_path / "out/_scoremill/job.json").read_bytes() == before) == (mode == "ErrorIfExists")
+    assert "going on" not in err
+
+
+def test_a_job_that_overwrites_begins_anew_where_its_earlier_attempt_cannot_be_gone_on_with(spec, tmp_path):
+    spec["output"]["mode"] = "Overwrite"
+    assert drive(spec, tmp_path)[0] == 0
+    trips(300, seed=9).to_csv(tmp_path / "in.csv", index=False)
+    code, last, err = drive(spec, tmp_path)
+    assert (code, last["rows"]["scored"]) == (0, 300), err
+    assert verify(str(tmp_path / "out")).totals.scored == 300
+
+
+def test_a_run_by_hand_of_the_job_that_a_driver_began_does_what_its_mode_says(spec, tmp_path):
+    spec["output"]["mode"] = "ErrorIfExists"
+    with serving(spec) as api:
+        assert Pod(api, tmp_path).run()[0] == 0
+        (tmp_path / "job.json").write_text(json.dumps(api.job))
+    code, _, err = run("score", tmp_path / "job.json", "--cluster", "in-process")
+    assert (code, "exists already" in err) == (2, True), err
+
+
 def test_persist_reads_the_input_into_the_cluster_once_for_all_attempts(spec, tmp_path, bundle):
     with LocalCluster(**LOCAL) as cluster:
         place = {"SCOREMILL_CLUSTER": cluster.scheduler_address}
-        with serving({**spec, "persist": True}) as api:
+        with serving({**spec, "persist": True, "output": {**spec["output"], "mode": "ErrorIfExists"}}) as api:
             code, last, err = Pod(api, tmp_path).run(**place)
-        assert (code, last["rows"]["scored"]) == (0, 2000), err
-        assert "into the memory of the cluster" in err
+            assert (code, last["rows"]["scored"]) == (0, 2000), err
+            assert "into the memory of the cluster" in err
+            assert Pod(api, tmp_path).run(**place)[0] == 0, "the job refuses its own output"
         again = {**spec, "persist": True, "output": {"uri": str(tmp_path / "again")}}
         with serving(again) as api:
             code, last, err = Pod(api, tmp_path).run(**place)

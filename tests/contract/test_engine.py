@@ -14,6 +14,9 @@ import pytest
 
 from scoremill import score, verify
 from scoremill.errors import LeaseError, UsageError
+from scoremill.execute.events import Event, Note
+from scoremill.ledger import Lease, Ledger
+from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import command, make_job, objects, pipeline, run, table, trip_bundle, trips
 
@@ -238,3 +241,19 @@ def test_error_if_exists_leaves_the_output_alone(bundle, files, tmp_path):
     with pytest.raises(UsageError, match="exists already"):
         score(job, cluster="in-process")
     verify(str(tmp_path))
+
+
+def test_error_if_exists_refuses_what_another_driver_began_while_it_was_waited_for(bundle, files, tmp_path):
+    store = Store(str(tmp_path), Storage())
+    other = Lease.acquire(store)
+
+    def begins_and_ends(event: Event) -> None:
+        if isinstance(event, Note) and event.text.startswith("waiting:"):
+            ledger = Ledger(store)
+            ledger.hold(other)
+            ledger.begin({"settings": {}})
+            other.release()
+
+    job = make_job(bundle, f"{files}/*.csv", str(tmp_path), output={"mode": "ErrorIfExists"})
+    with pytest.raises(UsageError, match="exists already"):
+        score(job, cluster="in-process", watchers=[begins_and_ends], wait=True)

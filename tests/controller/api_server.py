@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -94,16 +95,12 @@ class Server:
         raise AssertionError(method)
 
     def find(self, kind: str, selector: str = "") -> list[Object]:
-        """Objects that a selector of equalities and keys picks."""
-        wanted = [part.partition("=") for part in selector.split(",") if part]
+        """Objects that a selector of keys, equalities and sets of values picks."""
+        wanted = [part for part in re.split(r",(?![^(]*\))", selector) if part]
         return [
             each
             for (its_kind, _), each in self.objects.items()
-            if its_kind == kind
-            and all(
-                key in (has := each["metadata"].get("labels", {})) and (not equals or has[key] == value)
-                for key, equals, value in wanted
-            )
+            if its_kind == kind and all(_picks(part, each["metadata"].get("labels", {})) for part in wanted)
         ]
 
     def create(self, body: Object) -> Object | None:
@@ -155,27 +152,35 @@ class Server:
             return 409, {"reason": "Conflict"}
         job = next(iter(self.find("ScoringJob")), {})
         self.deleted.append((kind, job.get("status", {}).get("phase")))
-        self.mark(found)
+        self.mark(found, foreground=options.get("propagationPolicy") == "Foreground")
         return 200, {}
 
-    def mark(self, found: Object) -> None:
-        """Has the object go; it is there until its controllers have let it."""
+    def mark(self, found: Object, *, foreground: bool = True) -> None:
+        """Has the object go; in the foreground it is there until what blocks it is gone."""
         if "deletionTimestamp" not in found["metadata"]:
-            found["metadata"]["deletionTimestamp"] = self.stamp()
+            found["metadata"] |= {
+                "deletionTimestamp": self.stamp(), "finalizers": ["foregroundDeletion"] if foreground else [],
+            }  # fmt: skip
             self.touch(found)
 
     # --- what goes on around it
 
     def collect(self) -> None:
-        """The garbage collector, and dask-kubernetes' finalizer: what has no owner goes; what owns nothing may."""
-        uids = {each["metadata"]["uid"] for each in self.objects.values()}
-        going = {each["metadata"]["uid"] for each in self.objects.values() if "deletionTimestamp" in each["metadata"]}
-        for each in self.objects.values():
-            owners = {owner["uid"] for owner in each["metadata"].get("ownerReferences", ())}
-            if owners and (not owners & uids or owners <= going):
+        """The garbage collector: what has no owner goes, and what one that goes in the foreground owns.
+
+        That one waits for those of its own that block it, and for no others. Pods wait for the kubelet.
+        """
+        there = {each["metadata"]["uid"]: each for each in self.objects.values()}
+        for each in there.values():
+            references = each["metadata"].get("ownerReferences", ())
+            owners = [there[reference["uid"]] for reference in references if reference["uid"] in there]
+            if references and not owners:
+                self.mark(each, foreground=False)
+            elif owners and all(owner["metadata"].get("finalizers") for owner in owners):
                 self.mark(each)
         for key, each in [*self.objects.items()]:
-            if "deletionTimestamp" in each["metadata"] and key[0] != "Pod" and not self._owned(each):
+            waits = each["metadata"].get("finalizers") and self._owned(each, only_blocking=True)
+            if "deletionTimestamp" in each["metadata"] and key[0] != "Pod" and not waits:
                 del self.objects[key]
 
     def kubelet(self) -> None:
@@ -259,13 +264,24 @@ class Server:
         self.end(pod, 143)
         pod["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
 
-    def _owned(self, owner: Object) -> list[Object]:
+    def _owned(self, owner: Object, *, only_blocking: bool = False) -> list[Object]:
         uid = owner["metadata"]["uid"]
         return [
             each
             for each in self.objects.values()
-            if any(reference["uid"] == uid for reference in each["metadata"].get("ownerReferences", ()))
+            if any(
+                reference["uid"] == uid and (reference.get("blockOwnerDeletion") or not only_blocking)
+                for reference in each["metadata"].get("ownerReferences", ())
+            )
         ]
+
+
+def _picks(part: str, labels: Object) -> bool:
+    key, _, several = part.partition(" in ")
+    if several:
+        return labels.get(key) in several.strip("()").split(",")
+    key, equals, value = part.partition("=")
+    return key in labels and (not equals or labels[key] == value)
 
 
 def is_driver(pod: Object) -> bool:
@@ -273,7 +289,9 @@ def is_driver(pod: Object) -> bool:
 
 
 def _reference(owner: Object) -> Object:
-    return {"kind": owner["kind"], "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"]}
+    """As controllers have it, dask-kubernetes too."""
+    metadata = owner["metadata"]
+    return {"kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"], "blockOwnerDeletion": True}
 
 
 def _answer(status: int, body: Object) -> Any:

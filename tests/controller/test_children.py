@@ -67,10 +67,12 @@ def test_a_job_made_again_has_other_children() -> None:
     assert child_of(resource("a.b")) != child_of(resource("a-b"))
 
 
-def test_all_go_with_the_job_but_the_autoscaler_which_goes_with_the_cluster() -> None:
+def test_all_go_before_the_job_but_the_autoscaler_which_goes_with_the_cluster() -> None:
     for each in children(resource(cluster={"workers": {"min": 1, "max": 2}})):
         (owner,) = each["metadata"]["ownerReferences"]
-        assert owner["uid"] == ("uid-of-cluster" if each["kind"] == "DaskAutoscaler" else resource()["metadata"]["uid"])
+        is_clusters = each["kind"] == "DaskAutoscaler"
+        assert owner["uid"] == ("uid-of-cluster" if is_clusters else resource()["metadata"]["uid"])
+        assert owner.get("blockOwnerDeletion", False) is not is_clusters
 
 
 def test_the_driver_may_read_its_own_job_and_write_its_status_and_nothing_else() -> None:

@@ -308,3 +308,21 @@ def test_so_it_is_on_long_walks(seed: int) -> None:
             machine.attempts_are_bounded()
     finally:
         machine.teardown()
+
+
+def test_a_job_that_goes_in_the_foreground_is_there_until_its_driver_is_gone() -> None:
+    """So that what takes its place, on the same output, never meets that driver."""
+    machine = Operator()
+    try:
+        machine.apply_a_job(1, "Keep", None, None, 0, 6)
+        assert machine.drivers()
+        machine.the_user_deletes_it("Foreground")
+        for _ in range(3):
+            machine.look([])
+            for part in ("collect", "jobs", "dask"):
+                machine.one_of_the_others_works(part)
+        assert machine.drivers() and machine.job
+        machine.settle()
+        assert machine.job is None
+    finally:
+        machine.patch.undo()

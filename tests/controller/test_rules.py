@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from scoremill.deploy import Certificates, child_of
+from scoremill.deploy import Certificates, child_of, driver_job, job_cluster
 from scoremill.deploy.driver import driver_access
+from scoremill.deploy.scheduled import scheduled_job
 from scoremill.kube import KINDS
 from scoremill.spec import JobSpec
 from scoremill_operator import handlers, rules
@@ -67,6 +68,26 @@ def test_a_role_that_it_makes_holds_no_more_than_its_own() -> None:
                 rule["apiGroups"] == [group] and resource in names and {*rule["verbs"]} <= {*verbs}
                 for group, names, verbs in rules.RULES
             )
+
+
+def test_what_it_makes_may_keep_its_owner_from_going() -> None:
+    """OwnerReferencesPermissionEnforcement asks for it; a driver that outlives its job would meet the next one's."""
+    job = {"metadata": {"name": "tips", "namespace": NAMESPACE, "uid": "u"}, "spec": SPEC}
+    spec = JobSpec.model_validate(SPEC)
+    schedule = {
+        "metadata": {"name": "nightly", "namespace": NAMESPACE, "uid": "u"},
+        "spec": {"jobTemplate": {"spec": SPEC}},
+    }
+    made = [
+        *job_cluster(job, spec, "runner:1", SETTINGS.issue),
+        driver_job(job, spec, 1, "runner:1", resources={}, seconds=None),
+        scheduled_job(schedule, dt.datetime.now(dt.UTC), None),
+    ]
+    owners = [owner for each in made for owner in each["metadata"]["ownerReferences"]]
+    assert all(owner["blockOwnerDeletion"] for owner in owners)
+    for kind in {owner["kind"] for owner in owners}:
+        needed = f"{KINDS[kind][1]}/finalizers"
+        assert any(of == "scoremill.dev" and needed in names and "update" in verbs for of, names, verbs in rules.RULES)
 
 
 def test_what_is_watched_may_be_watched() -> None:

@@ -178,7 +178,7 @@ def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
             "labels": {"team": "a", SCHEDULE: "nightly"},
             "annotations": {"why": "b", SCHEDULED_TIME: "2026-11-21T03:00:00Z"},
             "ownerReferences": [{"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "name": "nightly",
-                                 "uid": "u1", "controller": True}],
+                                 "uid": "u1", "controller": True, "blockOwnerDeletion": True}],
         },
         "spec": {**TEMPLATE, "output": {"uri": "s3://b/out/20261121T0300Z"}},
     }  # fmt: skip
@@ -302,6 +302,17 @@ def test_jobs_above_the_limits_go_the_oldest_first_and_those_that_go_on_stay() -
     decision = decide_schedule(schedule, jobs[::-1], utc("2026-11-24T09:00"))
     assert deleted(decision) == [named("2026-11-21T03:00"), named("2026-11-22T03:00")]
     assert decision.status["lastSuccessfulTime"] == "2026-11-24T03:00:00Z"
+
+
+@pytest.mark.parametrize("policy", ["Forbid", "Replace"])
+def test_a_time_waits_for_the_driver_of_a_run_that_has_failed(policy: str) -> None:
+    schedule = a_schedule(concurrencyPolicy=policy)
+    failed = a_job(schedule, "2026-11-21T03:00", "Failed")
+    waits = decide_schedule(schedule, [failed], utc("2026-11-22T03:00"), None, {failed["metadata"]["name"]})
+    assert waits.actions == () and waits.again == 5.0
+    assert told(waits) == ["JobAlreadyActive", "Created"]
+    assert f"{failed['metadata']['name']}, whose driver still lives" in waits.events[0].message
+    assert made(decide_schedule(schedule, [failed], utc("2026-11-22T03:00"))) == [named("2026-11-22T03:00")]
 
 
 def test_jobs_of_an_earlier_schedule_of_that_name_are_not_its_own() -> None:

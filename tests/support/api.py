@@ -28,6 +28,9 @@ class OneJob(Api):
         self.refused = False
         self.others = 0
         """How often somebody else changes the job between its being read and written."""
+        self.away = range(0)
+        """Which looks, from 1, are answered with 503."""
+        self.looks = 0
         self.statuses: list[Object] = []
 
     @property
@@ -52,11 +55,22 @@ class OneJob(Api):
         with self.changed:
             assert self.changed.wait_for(is_there, 60), self.statuses
 
+    def wait_for_looks(self, count: int) -> None:
+        """Returns once somebody has looked so often; AssertionError after a minute."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.looks >= count, 60), self.looks
+
 
 class _Handler(JsonHandler):
     server: OneJob
 
     def do_GET(self) -> None:
+        with self.server.changed:
+            self.server.looks += 1
+            self.server.changed.notify_all()
+        if self.server.looks in self.server.away:
+            self._answer(503, {"message": "the server is being upgraded"})
+            return
         there = self.path == self.server.path
         self._answer(200 if there else 404, self.server.job if there else {"reason": "NotFound", "items": []})
 

@@ -74,7 +74,7 @@ def _attempt(
         log.keep(job, found, attempt)
         where = _where(cluster, kube.namespace, tls)
         with ProgressWriter(kube, found, attempt, say) as writer, Progress() as progress:
-            manifest = score(job, where, [progress, writer])
+            manifest = score(job, found["metadata"]["uid"], where, [progress, writer])
         last.leave(complete(manifest))
         totals = manifest.totals
         say(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected in {job.spec.output.uri}")

@@ -31,14 +31,16 @@ FAILURES, LONGEST = 20, 300
 _DATASET = "scoremill-job"
 
 
-def score(job: ScoringJob, where: dict[str, Any], watchers: Sequence[Watcher]) -> Manifest:
+def score(job: ScoringJob, uid: str, where: dict[str, Any], watchers: Sequence[Watcher]) -> Manifest:
     """The manifest of the complete output; `where` are `cluster` and `security` of `scoremill.execute.score`."""
     if job.spec.persist and "://" in where["cluster"]:
-        return _score_persisted(job, where["cluster"], where.get("security"), watchers)
-    return execute(job, engine_for(job, **where), watchers, wait=LEASE_SECONDS)
+        return _score_persisted(job, uid, where["cluster"], where.get("security"), watchers)
+    return execute(job, engine_for(job, **where), watchers, wait=LEASE_SECONDS, uid=uid)
 
 
-def _score_persisted(job: ScoringJob, address: str, security: Security | None, watchers: Sequence[Watcher]) -> Manifest:
+def _score_persisted(
+    job: ScoringJob, uid: str, address: str, security: Security | None, watchers: Sequence[Watcher]
+) -> Manifest:
     """As `score`, from the cluster's memory, which the input is read into unless an earlier attempt has done that."""
     from scoremill.execute.dask_engine import OnDask
     from scoremill.execute.persisted_dataset import OnDataset, datasets, score_dataset
@@ -53,7 +55,7 @@ def _score_persisted(job: ScoringJob, address: str, security: Security | None, w
                 watch(Note("loading the input into the memory of the cluster"))
             held[_DATASET], _ = load(_DATASET, job.spec, [job.spec.model.uri], engine, watchers)
     over = OnDataset(_DATASET, *place, allow_version_skew=skew)
-    return score_dataset(held[_DATASET], job, over, watchers, wait=LEASE_SECONDS)
+    return score_dataset(held[_DATASET], job, over, watchers, wait=LEASE_SECONDS, uid=uid)
 
 
 def complete(manifest: Manifest) -> Fields:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scoremill.errors import ClusterError, UsageError
-from scoremill.kube import Kube, Object
+from scoremill.kube import Kube, Object, Unavailable
 from scoremill.units import format_seconds
 
 from .follow import Follower
@@ -16,6 +16,8 @@ from .job_view import Job
 from .progress import Progress
 
 _POLL = 1.0
+_CALL_SECONDS, _SILENCE_SECONDS = 10.0, 600.0
+"""For one look at a job that is followed; without any answer: the job goes on while the API is away."""
 WORDS = {"ScoringJob": "job", "ScoringSchedule": "schedule"}
 """What the command line calls them."""
 
@@ -99,7 +101,10 @@ def seen(made: Object) -> Job:
 
 
 def follow(ours: Ours, name: str, progress: Progress, seconds: float | None) -> Job:
-    """The job once it is complete, failed or suspended; told to `progress` until then."""
+    """The job once it is complete, failed or suspended; told to `progress` until then.
+
+    While the API does not answer it waits for that, for ten minutes or until the deadline.
+    """
     deadline = None if seconds is None else time.monotonic() + seconds
     job, follower = seen(ours.find(name)), Follower()
     uid = job.made["metadata"]["uid"]
@@ -114,7 +119,25 @@ def follow(ours: Ours, name: str, progress: Progress, seconds: float | None) -> 
                 f"It goes on: scoremill job wait {name}",
             )
         time.sleep(_POLL)
-        made = ours.kube.get(ours.kind, name)
+        until = time.monotonic() + _SILENCE_SECONDS
+        made = _once_heard(ours, name, progress, until if deadline is None else min(until, deadline))
         if made is None or made["metadata"]["uid"] != uid:
             raise ClusterError(f"job {name} was removed while it was waited for", "What is done is kept.")
         job = seen(made)
+
+
+def _once_heard(ours: Ours, name: str, progress: Progress, until: float) -> Object | None:
+    """The object as soon as the API answers; Unavailable where it does not until then."""
+    from scoremill.execute.events import Note
+
+    is_told = False
+    while True:
+        try:
+            return ours.kube.hurried(_CALL_SECONDS).get(ours.kind, name)
+        except Unavailable as error:
+            if time.monotonic() > until:
+                raise
+            if not is_told:
+                progress(Note(f"waiting for news of the job: {error.message}"))
+            is_told = True
+        time.sleep(_POLL)

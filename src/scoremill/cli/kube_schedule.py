@@ -5,21 +5,39 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 
-from scoremill.deploy.scheduled import scheduled_job
+from scoremill.deploy.scheduled import SCHEDULE, last_success, owned, schedule_label, scheduled_job
+from scoremill.errors import ClusterError
+from scoremill.kube import Object
 from scoremill.spec.schedule import ScheduleStatus
 
 from .kube_job import Ours
 
 _LONGEST = 240
 """Of a schedule's name, what a job's name takes over."""
+_ENDS = {"Complete", "Failed"}
 
 
 def run_now(ours: Ours, name: str) -> str:
-    """The name of the job that was made of the schedule's template, for the present time."""
+    """The name of the job that was made of the schedule's template, for the present time.
+
+    ClusterError while another goes on, unless the schedule lets them: they would score the same objects.
+    """
     schedule = ours.find(name)
+    jobs = owned(schedule, ours.kube.select("ScoringJob", f"{SCHEDULE}={schedule_label(name)}"))
+    if schedule["spec"].get("concurrencyPolicy") != "Allow":
+        _refuse_second(name, jobs)
     status = ScheduleStatus.model_validate(schedule.get("status") or {})
     job = f"{name[:_LONGEST].rstrip('-.')}-{secrets.token_hex(3)}"
     # To the second: an API server keeps no more, and objects are told apart by it.
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    ours.kube.create(scheduled_job(schedule, now, status.last_successful_time, job))
+    ours.kube.create(scheduled_job(schedule, now, last_success(status, jobs), job))
     return job
+
+
+def _refuse_second(schedule: str, jobs: list[Object]) -> None:
+    going_on = [job["metadata"]["name"] for job in jobs if job.get("status", {}).get("phase") not in _ENDS]
+    if going_on:
+        raise ClusterError(
+            f"a run of schedule {schedule} goes on: {', '.join(going_on)}",
+            f"Wait for it: scoremill job wait {going_on[0]}. `concurrencyPolicy: Allow` lets runs go on side by side.",
+        )

@@ -160,7 +160,7 @@ def delete_command(name: str, timeout: float, **flags: Any) -> None:
 @click.argument("name")
 @place_options
 def run_command(name: str, **flags: Any) -> None:
-    """Make a job of a schedule now, as if it were time.
+    """Make a job of a schedule now, as if it were time; refused while another goes on, but with --concurrency Allow.
 
     \b
     Example:

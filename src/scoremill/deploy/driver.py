@@ -35,9 +35,10 @@ def child_of(job: Object) -> str:
 
 
 def job_child(made: Object, job: Object) -> Object:
-    """`made` as a child of the ScoringJob: told by label and annotation, and gone with it."""
+    """`made` as a child of the ScoringJob: told by label and annotation, and gone before it."""
     told = {"labels": {names.JOB: child_of(job)}, "annotations": {names.JOB_NAME: job["metadata"]["name"]}}
-    return owned_by(merge(made, {"metadata": told}), {**job, "apiVersion": API_VERSION, "kind": "ScoringJob"})
+    owner = {**job, "apiVersion": API_VERSION, "kind": "ScoringJob"}
+    return owned_by(merge(made, {"metadata": told}), owner, blocks=True)
 
 
 def driver_access(job: Object, spec: JobSpec) -> list[Object]:

@@ -31,13 +31,17 @@ def autoscaler(cluster: str, namespace: str, workers: Workers) -> Object:
     }
 
 
-def owned_by(child: Object, owner: Object) -> Object:
-    """`child` as Kubernetes is to remove it with `owner`, an object that it has made."""
+def owned_by(child: Object, owner: Object, *, blocks: bool = False) -> Object:
+    """`child` as Kubernetes is to remove it with `owner`, an object that it has made.
+
+    One that `blocks` is waited for: an owner that is removed in the foreground is there until it is gone.
+    """
     reference = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
+        **({"blockOwnerDeletion": True} if blocks else {}),
     }
     return {**child, "metadata": {**child["metadata"], "ownerReferences": [reference]}}
 

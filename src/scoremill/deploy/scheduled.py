@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from scoremill.spec import API_VERSION, parse_job
-from scoremill.spec.schedule import ScheduleSpec
+from scoremill.spec.schedule import ScheduleSpec, ScheduleStatus
 from scoremill.spec.status import format_time
 
 Object = dict[str, Any]
@@ -44,6 +44,25 @@ def scheduled_job(schedule: Mapping[str, Any], at: datetime, since: datetime | N
         },
         "spec": _spec(template["spec"], at, since),
     }
+
+
+def owned(schedule: Mapping[str, Any], jobs: Iterable[Object]) -> list[Object]:
+    """Those of `jobs` that `schedule` owns; not those of an earlier one of its name."""
+    uid = schedule["metadata"]["uid"]
+    return [job for job in jobs if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences") or ())]
+
+
+def made_for(job: Object) -> datetime:
+    """The time that a job of a schedule was made for."""
+    metadata = job["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return datetime.fromisoformat(annotations.get(SCHEDULED_TIME) or metadata["creationTimestamp"])
+
+
+def last_success(status: ScheduleStatus, jobs: Iterable[Object]) -> datetime | None:
+    """The time of the last complete run, by what is stored and by the jobs of the schedule themselves."""
+    complete = [made_for(job) for job in jobs if job.get("status", {}).get("phase") == "Complete"]
+    return max((time for time in [status.last_successful_time, *complete] if time), default=None)
 
 
 def problem_of(spec: ScheduleSpec) -> str | None:
@@ -87,7 +106,8 @@ def _spec(template: Mapping[str, Any], at: datetime, since: datetime | None) -> 
 
 def _owner(schedule: Mapping[str, Any]) -> Object:
     name, uid = schedule["metadata"]["name"], schedule["metadata"]["uid"]
-    return {"apiVersion": API_VERSION, "kind": "ScoringSchedule", "name": name, "uid": uid, "controller": True}
+    owner = {"apiVersion": API_VERSION, "kind": "ScoringSchedule", "name": name, "uid": uid}
+    return {**owner, "controller": True, "blockOwnerDeletion": True}
 
 
 def _cut(name: str, longest: int) -> str:

@@ -18,24 +18,46 @@ from .proofs import Proofs
 _PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})")
 
 
-def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob) -> tuple[Plan, bool]:
-    """The plan that this output has from now on, and whether an earlier run began it."""
+def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None = None) -> tuple[Plan, bool]:
+    """The plan that this output has from now on, and whether an earlier run, or attempt of the job `uid`, began it."""
     begun = ledger.job()
-    if begun is not None and job.spec.output.mode == "Overwrite":
+    if begun is not None:
+        # It may have been begun while this one waited for the lease.
+        _refuse_begun(begun, ledger, job.spec.output.mode, uid)
+        earlier = _plan_of(begun, ledger)
+        plan = _continued(begun, earlier, prepared.plan, job.spec.output.mode, uid)
+        if plan is not None:
+            added = plan.groups[len(earlier.groups) :]
+            if added:
+                ledger.reopen()
+                ledger.add_plan_segment(write_groups(added))
+            return plan, True
         # Those of a killed driver too, which no receipt names.
-        ledger.erase(named_by(Proofs(_plan_of(begun, ledger)), ledger.published()))
-        begun = None
-    if begun is None:
-        ledger.begin(_job_fields(prepared, job))
-        ledger.add_plan_segment(write_groups(prepared.plan.groups))
-        return prepared.plan, False
-    earlier = _plan_of(begun, ledger)
-    plan = prepared.plan.following(earlier)
-    added = plan.groups[len(earlier.groups) :]
-    if added:
-        ledger.reopen()
-        ledger.add_plan_segment(write_groups(added))
-    return plan, True
+        ledger.erase(named_by(Proofs(earlier), ledger.published()))
+    ledger.begin(_job_fields(prepared, job))
+    ledger.add_plan_segment(write_groups(prepared.plan.groups))
+    return prepared.plan, False
+
+
+def _continued(begun: dict[str, Any], earlier: Plan, plan: Plan, mode: str, uid: str | None) -> Plan | None:
+    """`plan` as the continuation of `earlier`; None where `mode` is to begin anew.
+
+    Attempts of one job overwrite what others made, not each other's work, unless it cannot be gone on with.
+    """
+    overwrites = mode == "Overwrite"
+    if overwrites and not _is_own(begun, uid):
+        return None
+    try:
+        return plan.following(earlier)
+    except UsageError:
+        if overwrites:
+            return None
+        raise
+
+
+def _is_own(begun: dict[str, Any], uid: str | None) -> bool:
+    """Whether the ScoringJob of that uid began the output."""
+    return uid is not None and begun.get("job", {}).get("metadata", {}).get("uid") == uid
 
 
 def _plan_of(begun: dict[str, Any], ledger: Ledger) -> Plan:
@@ -59,17 +81,25 @@ def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
     }
 
 
-def refuse_strangers(ledger: Ledger, mode: str) -> None:
-    """UsageError where readers would see other objects beside the parts, or where nothing may be there yet."""
-    job = ledger.job()
-    begun = job is not None
-    if job is not None and "compactedFrom" in job:
-        raise UsageError(f"{ledger.store.uri} was made by `scoremill compact`", "Choose another output.")
-    if begun and mode == "ErrorIfExists":
-        raise UsageError(f"{ledger.store.uri} exists already", "Choose another output, or --mode Resume or Overwrite.")
-    strangers = [name for name in ledger.published() if not (begun and is_part(name)) and name[0] not in "._"]
+def refuse_strangers(ledger: Ledger, mode: str, uid: str | None = None) -> None:
+    """UsageError where readers would see other objects beside the parts, or where nothing may be there yet.
+
+    What an earlier attempt of the ScoringJob `uid` began is no stranger.
+    """
+    begun = ledger.job()
+    if begun is not None:
+        if "compactedFrom" in begun:
+            raise UsageError(f"{ledger.store.uri} was made by `scoremill compact`", "Choose another output.")
+        _refuse_begun(begun, ledger, mode, uid)
+    is_begun = begun is not None
+    strangers = [name for name in ledger.published() if not (is_begun and is_part(name)) and name[0] not in "._"]
     if strangers:
         raise UsageError(
             f"{ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
             "Choose an empty folder or prefix: readers would take them for predictions.",
         )
+
+
+def _refuse_begun(begun: dict[str, Any], ledger: Ledger, mode: str, uid: str | None) -> None:
+    if mode == "ErrorIfExists" and not _is_own(begun, uid):
+        raise UsageError(f"{ledger.store.uri} exists already", "Choose another output, or --mode Resume or Overwrite.")

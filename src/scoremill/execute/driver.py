@@ -45,12 +45,14 @@ def execute(
     *,
     wait: bool | float = False,
     prepared: Prepared | None = None,
+    uid: str | None = None,
 ) -> Manifest:
     """Scores what `job` asks for and what no earlier run of it has scored; the manifest of the complete output.
 
     While another driver holds the output's lease it waits, or does so for `wait` seconds, where it is asked to.
-    `prepared` is the job as it is prepared, where that is done already. Raises the errors of scoremill.errors, each
-    with its exit code; what is done by then is kept.
+    `prepared` is the job as it is prepared, where that is done already. `uid` is that of the ScoringJob on Kubernetes
+    of which this is an attempt: it goes on with what an earlier one began, whatever `output.mode` is. Raises the errors
+    of scoremill.errors, each with its exit code; what is done by then is kept.
     """
     prepared = prepared or prepare(job)
     refuse_problems(prepared.plan)
@@ -63,11 +65,11 @@ def execute(
     if prepared.job.cluster.memory and (memory := memory_problem(prepared)):
         watch(Note(str(memory)))
     ledger = Ledger(store)
-    refuse_strangers(ledger, job.spec.output.mode)
+    refuse_strangers(ledger, job.spec.output.mode, uid)
     lease = Lease.acquire(store, wait=wait, waiting=lambda text: watch(Note(f"waiting: {text}")))
     try:
         ledger.hold(lease)
-        plan, resumed = settle(ledger, prepared, job)
+        plan, resumed = settle(ledger, prepared, job, uid)
         return _Run(prepared, plan, ledger, lease, watch, resumed).to_the_end(engine)
     finally:
         lease.release()

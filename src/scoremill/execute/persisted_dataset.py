@@ -143,15 +143,16 @@ def score_dataset(
     watchers: Iterable[Watcher] = (),
     *,
     wait: bool | float = False,
+    uid: str | None = None,
 ) -> Manifest:
     """Scores what `dataset` holds as `job` asks; the same objects as by streaming the same input.
 
-    Raises UsageError where the job's input is not the dataset's, FitError for columns that were not loaded.
+    `wait` and `uid` are those of `execute`. Raises UsageError where the job's input is not the dataset's, FitError for columns that were not loaded.
     """
     _refuse_other_input(dataset, job.spec.input)
     prepared = prepare(job, dataset.survey)
     _refuse_unfit(dataset, prepared)
-    return execute(job, engine, watchers, wait=wait, prepared=prepared)
+    return execute(job, engine, watchers, wait=wait, prepared=prepared, uid=uid)
 
 
 def _refuse_other_input(dataset: Dataset, asked: Input) -> None:

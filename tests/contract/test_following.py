@@ -1,0 +1,36 @@
+"""`scoremill job wait` of a job that Kubernetes runs: it goes on whatever becomes of the API meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from scoremill.cli.kube_job import Ours, follow
+from scoremill.cli.progress import Progress
+from scoremill.kube import Unavailable, connect
+from tests.support.api import serving
+from tests.support.jobs import command
+
+SPEC = {"model": {"uri": "s3://m/t"}, "input": {"uris": ["s3://i/*.csv"]}, "output": {"uri": "s3://o/t"}}
+AWAY = range(3, 10)
+"""For more looks than one call tries."""
+
+
+def test_a_job_is_waited_for_while_the_api_is_away(tmp_path):
+    with serving(SPEC) as api:
+        environment = {"KUBECONFIG": str(api.kubeconfig(tmp_path))}
+        api.away = AWAY
+        with command("job", "wait", "tips", environment=environment) as process:
+            api.wait_for_looks(AWAY.start)
+            api.job["status"] = {"phase": "Complete", "rows": {"total": 7, "scored": 7, "rejected": 0}}
+            _, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    assert api.looks >= AWAY.stop
+    assert err.count("waiting for news of the job: ") == 1 and "is being upgraded" in err
+
+
+def test_the_wait_for_an_api_that_stays_away_has_the_deadline_of_all(tmp_path):
+    with serving(SPEC) as api:
+        api.away = range(2, 10**6)
+        jobs = Ours(connect(str(api.kubeconfig(tmp_path))), "ScoringJob")
+        with pytest.raises(Unavailable, match="is being upgraded"):
+            follow(jobs, "tips", Progress(quiet=True), 3.0)

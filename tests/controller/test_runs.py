@@ -1,0 +1,135 @@
+"""Two runs of one schedule are never at work on one output together, whoever begins them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scoremill.cli.kube_job import Ours
+from scoremill.cli.kube_schedule import run_now
+from scoremill.deploy import Certificates
+from scoremill.errors import ClusterError
+from scoremill_operator import cluster, reconcile
+from scoremill_operator.observed import Settings
+from scoremill_operator.queue import Key
+from tests.controller.api_server import NAMESPACE, Server
+
+SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
+TEMPLATE = {"model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"], "since": "LastSuccess"},
+            "output": {"uri": "s3://out/{scheduledTime}"}, "deadlines": {"noProgressSeconds": 600}}  # fmt: skip
+HOUR = dt.timedelta(hours=1)
+
+
+class World:
+    """An hourly schedule, the operator, and all around it."""
+
+    def __init__(self, **spec: Any) -> None:
+        self.server = Server()
+        self.server.create({
+            "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "metadata": {"name": "hourly"},
+            "spec": {"schedule": "0 * * * *", "jobTemplate": {"spec": TEMPLATE}, **spec},
+        })  # fmt: skip
+        self.look = reconcile.Reconciler(self.server.client(), SETTINGS)
+
+    @property
+    def runs(self) -> list[Any]:
+        return self.server.find("ScoringJob")
+
+    def schedule_is_looked_at(self) -> None:
+        self.look(Key("ScoringSchedule", NAMESPACE, "hourly"))
+
+    def all_work(self, *, kubelet: bool = True) -> None:
+        for run in self.runs:
+            self.look(Key("ScoringJob", NAMESPACE, run["metadata"]["name"]))
+        for part in ("collect", "dask", "jobs", *(["kubelet"] if kubelet else [])):
+            getattr(self.server, part)()
+
+    def first_run_works(self) -> None:
+        self.server.now += HOUR
+        self.schedule_is_looked_at()
+        for _ in range(8):
+            self.all_work()
+        assert [run["status"]["phase"] for run in self.runs] == ["Running"]
+
+    def run_by_hand(self) -> Any:
+        name = run_now(Ours(self.server.client(), "ScoringSchedule"), "hourly")
+        return self.server.objects["ScoringJob", name]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
+    def made(**spec: Any) -> World:
+        world = World(**spec)
+        clock = SimpleNamespace(now=lambda zone: world.server.now, fromisoformat=dt.datetime.fromisoformat)
+        for module in (cluster, reconcile):
+            monkeypatch.setattr(module, "dt", SimpleNamespace(datetime=clock, UTC=dt.UTC))
+        return world
+
+    return made
+
+
+@pytest.mark.parametrize("policy", ["Forbid", "Replace"])
+def test_the_next_run_waits_for_the_driver_of_one_that_failed_by_its_deadline(policy, world):
+    here = world(concurrencyPolicy=policy)
+    here.first_run_works()
+    here.server.now += HOUR
+    for _ in range(4):
+        here.all_work(kubelet=False)
+        here.schedule_is_looked_at()
+    (failed,) = here.runs
+    assert failed["status"]["failure"]["reason"] == "NoProgress"
+    assert here.server.live_drivers()
+    for _ in range(4):
+        here.all_work()
+    assert not here.server.live_drivers()
+    here.schedule_is_looked_at()
+    assert len(here.runs) == 2
+
+
+def test_a_run_that_is_replaced_is_gone_with_its_driver_before_the_next_begins(world):
+    here = world(concurrencyPolicy="Replace")
+    here.first_run_works()
+    here.server.now += dt.timedelta(minutes=5)
+    here.schedule_is_looked_at()
+    here.server.now = here.server.now.replace(minute=0) + HOUR
+    for _ in range(4):
+        here.schedule_is_looked_at()
+        here.all_work(kubelet=False)
+    assert [run["metadata"].get("deletionTimestamp") is not None for run in here.runs] == [True]
+    assert here.server.live_drivers()
+    here.server.kubelet()
+    for _ in range(4):
+        here.all_work()
+    here.schedule_is_looked_at()
+    assert [run["metadata"].get("deletionTimestamp") for run in here.runs] == [None]
+
+
+def test_a_run_by_hand_is_refused_while_another_goes_on(world):
+    here = world()
+    here.first_run_works()
+    with pytest.raises(ClusterError, match=f"goes on: {here.runs[0]['metadata']['name']}"):
+        here.run_by_hand()
+    assert len(here.runs) == 1
+
+
+def test_runs_by_hand_go_on_beside_others_where_the_schedule_lets_them(world):
+    here = world(concurrencyPolicy="Allow")
+    here.first_run_works()
+    here.run_by_hand()
+    assert len(here.runs) == 2
+
+
+def test_a_run_by_hand_begins_where_the_last_complete_one_ended_also_before_the_operator_tells_it(world):
+    here = world()
+    here.first_run_works()
+    (first,) = here.runs
+    (driver,) = here.server.live_drivers()
+    here.server.end(driver, 0)
+    for _ in range(2):
+        here.all_work()
+    assert first["status"]["phase"] == "Complete"
+    assert here.run_by_hand()["spec"]["input"]["since"] == first["spec"]["input"]["until"]
