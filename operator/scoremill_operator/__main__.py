@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import datetime as dt
 import json
 import logging
 import os
@@ -91,8 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def known() -> list[Key]:
         keys, versions = [], {}
-        for key, found in reconciler.known(asked.namespace):
-            keys.append(key)
+        until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=asked.resync)
+        for key, found, is_due in reconciler.known(asked.namespace, until):
+            keys += [key] if is_due else []
             versions[found["metadata"]["uid"]] = found["metadata"]["resourceVersion"]
         hearing.listed(versions)
         return keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +17,19 @@ from scoremill.kube import Conflict, Kube, NoPlace, NotPermitted, Object, connec
 from . import metrics
 from .log import logger
 from .observed import Create, Decision, Event, Observed, Settings
+from .rest import has_ended, is_finished
 
 MANAGER = "scoremill-operator"
 """Field manager of the operator's part of a status, and source of its events."""
 _EXPLAIN_AFTER_SECONDS = 10.0
 """Age of a cluster from which on it is worth asking why it is not up."""
 _LOG_LINES = 15
+_LEFT = (
+    ("DaskCluster", names.JOB, ""),
+    ("Job", names.JOB, "status.successful=0"),
+    ("Pod", f"{names.JOB},!{names.DASK_COMPONENT}", "status.phase!=Succeeded,status.phase!=Failed"),
+)
+"""Kinds, labels and fields of clusters and of drivers that live; a driver that has ended stays, for its log."""
 
 
 class Counted(Kube):
@@ -52,16 +59,25 @@ def observe(kube: Kube, name: str, settings: Settings, refused: str | None) -> O
     child = names.child_name(name, job["metadata"]["uid"])
     mine = f"{names.JOB}={child}"
     jobs, pods = kube.select("Job", mine), kube.select("Pod", mine)
-    cluster = _cluster(kube, child, now, [pod for pod in pods if names.DASK_COMPONENT in _labels(pod)])
+    cluster = _cluster(kube, job, child, now, [pod for pod in pods if names.DASK_COMPONENT in _labels(pod)])
     return Observed(
         job=job,
         now=now,
         settings=settings,
         drivers=drivers_of(jobs, pods),
         cluster=cluster,
-        autoscaler=kube.get("DaskAutoscaler", child) if cluster and _is_range(job) else None,
+        autoscaler=kube.get("DaskAutoscaler", child) if cluster and _may_scale(job) else None,
         refused=refused,
     )
+
+
+def left_over(kube: Kube, *, everywhere: bool) -> Iterator[tuple[str, str]]:
+    """Namespace and name of each ScoringJob that has a cluster or a live driver, some of them more than once."""
+    for kind, labels, fields in _LEFT:
+        for each in kube.each(kind, labels, fields=fields, everywhere=everywhere):
+            if not has_ended(each):
+                metadata = each["metadata"]
+                yield metadata["namespace"], metadata.get("annotations", {}).get(names.JOB_NAME, "")
 
 
 def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object]] | None:
@@ -72,13 +88,14 @@ def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object]] | Non
     return schedule, _owned(kube.select("ScoringJob", SCHEDULE), schedule["metadata"]["uid"])
 
 
-def apply(kube: Kube, of: Object, decision: Decision) -> bool:
-    """Status, then actions, then events; the first failure ends it. `of` is the object as it was observed.
+def apply(kube: Kube, of: Object, decision: Decision) -> Object | None:
+    """The object as it is stored after status, then actions, then events; the first failure ends it.
 
-    False where it has changed since then, or is gone: nothing was done.
+    `of` is the object as it was observed; None where it has changed since then, or is gone: nothing was done.
     """
-    if decision.status is not None and not _write_status(kube, of, decision.status):
-        return False
+    stored = of if decision.status is None else _write_status(kube, of, decision.status)
+    if stored is None:
+        return None
     for action in decision.actions:
         if isinstance(action, Create):
             _create(kube, action.made)
@@ -86,15 +103,15 @@ def apply(kube: Kube, of: Object, decision: Decision) -> bool:
             kube.delete(action.kind, action.name, uid=action.uid)
     for event in decision.events:
         _tell(kube, of, event)
-    return True
+    return stored
 
 
-def _write_status(kube: Kube, of: Object, status: Object) -> bool:
+def _write_status(kube: Kube, of: Object, status: Object) -> Object | None:
     name, uid, version = (of["metadata"][key] for key in ("name", "uid", "resourceVersion"))
     try:
-        return kube.apply_status(of["kind"], name, status, manager=MANAGER, uid=uid, version=version) is not None
+        return kube.apply_status(of["kind"], name, status, manager=MANAGER, uid=uid, version=version)
     except Conflict:
-        return False
+        return None
 
 
 def _create(kube: Kube, made: Object) -> None:
@@ -133,12 +150,13 @@ def _owned(found: list[Object], uid: str) -> list[Object]:
     return [each for each in found if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))]
 
 
-def _cluster(kube: Kube, child: str, now: dt.datetime, pods: list[Object]) -> SeenCluster | None:
+def _cluster(kube: Kube, job: Object, child: str, now: dt.datetime, pods: list[Object]) -> SeenCluster | None:
+    """The cluster, if there is one; of one that is up, or not needed any more, no more than is needed."""
     cluster = kube.get("DaskCluster", child)
     if cluster is None:
         return None
     made = dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
-    group = kube.get("DaskWorkerGroup", names.group_name(child)) or {}
+    group = (kube.get("DaskWorkerGroup", names.group_name(child)) if _may_scale(job) else None) or {}
     ready = [_labels(pod)[names.DASK_COMPONENT] for pod in pods if is_ready(pod)]
     seen = SeenCluster(
         cluster=cluster,
@@ -146,16 +164,19 @@ def _cluster(kube: Kube, child: str, now: dt.datetime, pods: list[Object]) -> Se
         workers=int((group or cluster)["spec"]["worker"].get("replicas", 1)),
         registered=ready.count("worker") if "scheduler" in ready else None,
         group=group,
-        deployments=tuple(kube.select("Deployment", names.selector(child))),
         pods=tuple(pods),
     )
-    return seen if seen.is_up or seen.age < _EXPLAIN_AFTER_SECONDS else _explained(kube, seen)
+    return seen if seen.is_up or is_finished(job) else _explained(kube, seen)
 
 
 def _explained(kube: Kube, seen: SeenCluster) -> SeenCluster:
     """With what tells why the cluster is not up, as far as it may be read."""
-    events = kube.select_if_allowed("Event", fields="type=Warning")
     child, made = seen.cluster["metadata"]["name"], seen.cluster["metadata"]["creationTimestamp"]
+    group = seen.group or kube.get("DaskWorkerGroup", names.group_name(child)) or {}
+    seen = replace(seen, group=group, deployments=tuple(kube.select("Deployment", names.selector(child))))
+    if seen.age < _EXPLAIN_AFTER_SECONDS:
+        return seen
+    events = kube.select_if_allowed("Event", fields="type=Warning")
     parts = (f"{names.scheduler_name(child)}-", f"{names.group_name(child)}-worker-")
     mine = [each for each in events if each["involvedObject"].get("name", "").startswith(parts) and _when(each) >= made]
     seen = replace(seen, events=tuple(sorted(mine, key=_when)))
@@ -190,6 +211,7 @@ def _labels(made: Object) -> Object:
     return made["metadata"].get("labels") or {}
 
 
-def _is_range(job: Object) -> bool:
-    """Whether the job may ask for an autoscaler: a number of workers never does."""
-    return isinstance((job["spec"].get("cluster") or {}).get("workers"), dict)
+def _may_scale(job: Object) -> bool:
+    """Whether the cluster of the job may be of a size that its DaskCluster does not tell, and still matters."""
+    workers = (job["spec"].get("cluster") or {}).get("workers")
+    return isinstance(workers, dict) and workers.get("min") != workers.get("max") and not is_finished(job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from scoremill.deploy.why import OURS
 from scoremill.errors import UsageError
 from scoremill.spec import JobSpec
 from scoremill.spec.cluster import Cleanup
@@ -17,6 +16,7 @@ from .policies.retry import account, retry
 from .policies.success import complete
 from .policies.suspend import suspend
 from .policies.validation import refuse_change, understood
+from .rest import is_ours
 from .state import next_status
 
 POLICIES = (complete, refuse_change, suspend, give_up, account, retry, start, make)
@@ -28,8 +28,7 @@ def decide(seen: Observed) -> Decision:
 
     An end is written before anything is torn down: only a look that reads it in the stored status cleans up.
     """
-    if "deletionTimestamp" in seen.job["metadata"] or seen.job.get("spec", {}).get("managedBy") not in {None, OURS}:
-        # Owner references take care of the one, others of the other.
+    if not is_ours(seen.job):
         return Decision()
     status = JobStatus.model_validate(seen.job.get("status") or {})
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from scoremill.deploy import names
 
 from .hearing import Hearing
 from .queue import Key
+from .rest import has_ended, rests
 
 GROUP, VERSION = "scoremill.dev", "v1alpha1"
 CHILDREN = (("kubernetes.dask.org", "v1", "daskclusters"), ("batch", "v1", "jobs"), ("", "v1", "pods"))
@@ -25,9 +27,13 @@ def registry(add: Callable[[Key], None], hearing: Hearing) -> kopf.OperatorRegis
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
-    async def job(*, namespace: str | None, name: str, meta: kopf.Meta, **_: Any) -> None:
+    async def job(
+        *, namespace: str | None, name: str, meta: kopf.Meta, body: kopf.Body, type: str | None, **_: Any
+    ) -> None:
         hearing.heard(meta["uid"], meta["resourceVersion"])
-        add(Key("ScoringJob", namespace or "", name))
+        # What is left of one that rests is found by the resync.
+        if type == "DELETED" or not rests(body, dt.datetime.now(dt.UTC)):
+            add(Key("ScoringJob", namespace or "", name))
         for owner in meta.get("ownerReferences", ()):
             if owner["kind"] == "ScoringSchedule":
                 add(Key("ScoringSchedule", namespace or "", owner["name"]))
@@ -36,8 +42,12 @@ def registry(add: Callable[[Key], None], hearing: Hearing) -> kopf.OperatorRegis
         hearing.heard(meta["uid"], meta["resourceVersion"])
         add(Key("ScoringSchedule", namespace or "", name))
 
-    async def child(*, namespace: str | None, annotations: Mapping[str, str], **_: Any) -> None:
-        if name := annotations.get(names.JOB_NAME):
+    async def child(
+        *, namespace: str | None, annotations: Mapping[str, str], body: kopf.Body, type: str | None, **_: Any
+    ) -> None:
+        # A listing, at the start or after a watch was lost, shows what ended long ago for jobs that have.
+        is_old = type is None and has_ended(body)
+        if not is_old and (name := annotations.get(names.JOB_NAME)):
             add(Key("ScoringJob", namespace or "", name))
 
     kopf.on.event(GROUP, VERSION, "scoringjobs", registry=found)(job)

@@ -127,7 +127,7 @@ class Queue:
 
 
 class Resync:
-    """Adds every key that `known()` lists, each once in every `seconds`: what no event has told.
+    """Adds every key that `known()` lists, each once in every `seconds`: what no event may have told.
 
     The keys are spread over that time, so that events need not wait behind all of them.
     """

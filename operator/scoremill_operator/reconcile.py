@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
 from . import cluster
 from .decide import decide
 from .metrics import Jobs
-from .observed import Create, Settings
+from .observed import Create, Observed, Settings
 from .queue import Key
+from .rest import rests
 from .schedule import decide_schedule
 
 if TYPE_CHECKING:
@@ -41,16 +43,28 @@ class Reconciler:
             self._jobs.forget(key)
             self._refused.pop(key, None)
             return None
-        self._jobs.note(key, seen.job)
-        decision = decide(seen)
         try:
-            is_done = cluster.apply(kube, seen.job, decision)
+            return self._act(kube, key, seen)
         except cluster.RefusedError as error:
             self._refused[key] = error.message
             raise
-        if is_done and any(isinstance(action, Create) for action in decision.actions):
-            self._refused.pop(key, None)
-        return decision.again if is_done else _SOON
+
+    def _act(self, kube: Kube, key: Key, seen: Observed) -> float | None:
+        """Decides, and at once again upon what was stored by it where that asks for the next step."""
+        written = None
+        while True:
+            self._jobs.note(key, seen.job)
+            decision = decide(seen)
+            if decision.status == written:
+                decision = replace(decision, status=None)
+            job = cluster.apply(kube, seen.job, decision)
+            if job is None:
+                return _SOON
+            if any(isinstance(action, Create) for action in decision.actions):
+                self._refused.pop(key, None)
+            if decision.again != 0 or decision.status is None:
+                return decision.again
+            written, seen = decision.status, replace(seen, job=job)
 
     def _schedule(self, kube: Kube, key: Key) -> float | None:
         seen = cluster.observe_schedule(kube, key.name)
@@ -59,15 +73,20 @@ class Reconciler:
         decision = decide_schedule(*seen, dt.datetime.now(dt.UTC))
         return decision.again if cluster.apply(kube, seen[0], decision) else _SOON
 
-    def known(self, namespaces: Sequence[str]) -> Iterator[tuple[Key, Object]]:
-        """Every ScoringJob and ScoringSchedule, of all namespaces where none is given; not all of them in memory."""
+    def known(self, namespaces: Sequence[str], until: dt.datetime) -> Iterator[tuple[Key, Object, bool]]:
+        """Every ScoringJob and ScoringSchedule, and whether it is to be looked at before `until`; not all in memory.
+
+        They are of all namespaces where none is given. A job that rests is looked at only for what is left of it.
+        """
         places = [self._kube.within(namespace) for namespace in namespaces] or [self._kube]
+        everywhere = not namespaces
+        left = {Key("ScoringJob", *of) for kube in places for of in cluster.left_over(kube, everywhere=everywhere)}
         jobs = set[Key]()
         for kind, kube in product(("ScoringJob", "ScoringSchedule"), places):
-            for each in kube.each(kind, everywhere=not namespaces):
+            for each in kube.each(kind, everywhere=everywhere):
                 key = Key(kind, each["metadata"]["namespace"], each["metadata"]["name"])
                 if kind == "ScoringJob":
                     jobs.add(key)
                     self._jobs.note(key, each)
-                yield key, each
+                yield key, each, kind != "ScoringJob" or key in left or not rests(each, until)
         self._jobs.keep(jobs)

@@ -91,14 +91,15 @@ class Server:
         raise AssertionError(method)
 
     def find(self, kind: str, selector: str = "") -> list[Object]:
-        """Objects that a selector of equalities and keys picks."""
+        """Objects that a selector of equalities, keys and keys that must not be there picks."""
         wanted = [part.partition("=") for part in selector.split(",") if part]
         return [
             each
             for (its_kind, _), each in self.objects.items()
             if its_kind == kind
             and all(
-                key in (has := each["metadata"].get("labels", {})) and (not equals or has[key] == value)
+                key[1:] not in has if key[0] == "!" else key in has and (not equals or has[key] == value)
+                for has in [each["metadata"].get("labels", {})]
                 for key, equals, value in wanted
             )
         ]
@@ -223,7 +224,10 @@ class Server:
                 self.pod(cluster, f"{name}-default-worker-{number}", labels | {names.DASK_COMPONENT: "worker"})
 
     def pod(self, owner: Object, name: str, labels: Object) -> None:
-        metadata = {"name": name, "labels": labels, "ownerReferences": [_reference(owner)]}
+        annotations = owner["metadata"]["annotations"]
+        metadata = {
+            "name": name, "labels": labels, "annotations": annotations, "ownerReferences": [_reference(owner)]
+        }  # fmt: skip
         self.create({"kind": "Pod", "metadata": metadata, "spec": {"containers": [{}]}, "status": {"phase": "Pending"}})
         assert len(self.live_drivers()) <= 1, "two drivers live"
 

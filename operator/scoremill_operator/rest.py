@@ -1,0 +1,41 @@
+"""What asks for nothing, told from the object alone as a listing or an event shows it: no call is spent on it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from scoremill.deploy.why import OURS
+
+_ENDS = {"Complete", "Failed"}
+_ENDED = {"Succeeded", "Failed"}
+
+
+def is_ours(job: Mapping[str, Any]) -> bool:
+    """Whether the operator has anything to do with the ScoringJob: owner references take care of one that goes."""
+    return "deletionTimestamp" not in job["metadata"] and job.get("spec", {}).get("managedBy") in {None, OURS}
+
+
+def is_finished(job: Mapping[str, Any]) -> bool:
+    """Whether the ScoringJob's end is stored."""
+    return (job.get("status") or {}).get("phase") in _ENDS
+
+
+def rests(job: Mapping[str, Any], until: dt.datetime) -> bool:
+    """Whether nothing is to be done about the ScoringJob before `until`, if no child of it is left."""
+    spec, status = job.get("spec", {}), job.get("status") or {}
+    if not is_ours(job):
+        return True
+    if is_finished(job):
+        ttl, ended = (spec.get("cleanup") or {}).get("ttlSecondsAfterFinished"), status.get("completionTime")
+        return ttl is None or ended is None or (until - dt.datetime.fromisoformat(ended)).total_seconds() < ttl
+    is_told = status.get("observedGeneration") == job["metadata"].get("generation")
+    return bool(status.get("phase") == "Suspended" and spec.get("suspend") and is_told)
+
+
+def has_ended(child: Mapping[str, Any]) -> bool:
+    """Whether the Job or Pod ran to an end, as it stays for its logs; a DaskCluster never has."""
+    status = child.get("status") or {}
+    ends = (each["type"] in _ENDS and each["status"] == "True" for each in status.get("conditions") or ())
+    return status.get("phase") in _ENDED or any(ends)
