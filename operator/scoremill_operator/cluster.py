@@ -88,14 +88,30 @@ def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object]] | Non
     return schedule, _owned(kube.select("ScoringJob", SCHEDULE), schedule["metadata"]["uid"])
 
 
-def apply(kube: Kube, of: Object, decision: Decision) -> Object | None:
-    """The object as it is stored after status, then actions, then events; the first failure ends it.
+def apply(kube: Kube, of: Object, decision: Decision) -> bool:
+    """Status, then actions, then events; the first failure ends it. `of` is the object as it was observed.
 
-    `of` is the object as it was observed; None where it has changed since then, or is gone: nothing was done.
+    False where it has changed since then, or is gone: nothing was done.
     """
-    stored = of if decision.status is None else _write_status(kube, of, decision.status)
-    if stored is None:
+    if store(kube, of, decision) is None:
+        return False
+    act(kube, of, decision)
+    return True
+
+
+def store(kube: Kube, of: Object, decision: Decision) -> Object | None:
+    """The object as it is stored, its status written; None where it has changed since it was observed, or is gone."""
+    if decision.status is None:
+        return of
+    name, uid, version = (of["metadata"][key] for key in ("name", "uid", "resourceVersion"))
+    try:
+        return kube.apply_status(of["kind"], name, decision.status, manager=MANAGER, uid=uid, version=version)
+    except Conflict:
         return None
+
+
+def act(kube: Kube, of: Object, decision: Decision) -> None:
+    """Actions, then events."""
     for action in decision.actions:
         if isinstance(action, Create):
             _create(kube, action.made)
@@ -103,15 +119,6 @@ def apply(kube: Kube, of: Object, decision: Decision) -> Object | None:
             kube.delete(action.kind, action.name, uid=action.uid)
     for event in decision.events:
         _tell(kube, of, event)
-    return stored
-
-
-def _write_status(kube: Kube, of: Object, status: Object) -> Object | None:
-    name, uid, version = (of["metadata"][key] for key in ("name", "uid", "resourceVersion"))
-    try:
-        return kube.apply_status(of["kind"], name, status, manager=MANAGER, uid=uid, version=version)
-    except Conflict:
-        return None
 
 
 def _create(kube: Kube, made: Object) -> None:

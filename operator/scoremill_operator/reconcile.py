@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import cluster
 from .decide import decide
 from .metrics import Jobs
 from .observed import Create, Observed, Settings
 from .queue import Key
-from .rest import rests
+from .rest import gist, rests
 from .schedule import decide_schedule
 
 if TYPE_CHECKING:
@@ -31,17 +31,24 @@ class Reconciler:
         self._jobs = Jobs()
         self._refused: dict[Key, str] = {}
         """What the API server said to the last object that it did not take for a job."""
+        self._gists: dict[Key, int] = {}
+        """Of jobs as the last look left them."""
 
     def __call__(self, key: Key) -> float | None:
         """Seconds until the next look; None where only an event or the resync brings one."""
         kube = self._kube.within(key.namespace)
         return self._job(kube, key) if key.kind == "ScoringJob" else self._schedule(kube, key)
 
+    def is_news(self, key: Key, job: Mapping[str, Any]) -> bool:
+        """Whether an event that shows the ScoringJob so tells what the last look neither saw nor wrote."""
+        return self._gists.get(key) != gist(job)
+
     def _job(self, kube: Kube, key: Key) -> float | None:
         seen = cluster.observe(kube, key.name, self._settings, self._refused.get(key))
         if seen is None:
             self._jobs.forget(key)
             self._refused.pop(key, None)
+            self._gists.pop(key, None)
             return None
         try:
             return self._act(kube, key, seen)
@@ -57,9 +64,12 @@ class Reconciler:
             decision = decide(seen)
             if decision.status == written:
                 decision = replace(decision, status=None)
-            job = cluster.apply(kube, seen.job, decision)
+            job = cluster.store(kube, seen.job, decision)
             if job is None:
                 return _SOON
+            # Before anything else, for the event of it comes at once.
+            self._gists[key] = gist(job)
+            cluster.act(kube, job, decision)
             if any(isinstance(action, Create) for action in decision.actions):
                 self._refused.pop(key, None)
             if decision.again != 0 or decision.status is None:
@@ -90,3 +100,5 @@ class Reconciler:
                     self._jobs.note(key, each)
                 yield key, each, kind != "ScoringJob" or key in left or not rests(each, until)
         self._jobs.keep(jobs)
+        for key in {*self._gists} - jobs:
+            self._gists.pop(key, None)

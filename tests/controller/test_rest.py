@@ -160,3 +160,30 @@ def test_an_end_and_the_removal_of_the_cluster_are_one_look() -> None:
     assert [call for call in server.calls if call[0] != "GET"] == [
         ("PATCH", "ScoringJob"), ("POST", "Event"), ("DELETE", "DaskCluster"),
     ]  # fmt: skip
+
+
+def test_progress_and_what_the_operator_wrote_itself_are_no_news_and_all_else_is() -> None:
+    server = server_with({"observedGeneration": 0})
+    look = Reconciler(server.client(), SETTINGS)
+    job = server.objects["ScoringJob", "tips"]
+    assert look.is_news(KEY, job)
+    look(KEY)
+    assert not look.is_news(KEY, job), "its own status"
+    job["status"]["progress"] = {"attempt": 1, "rows": {"done": 7}}
+    server.touch(job)
+    assert not look.is_news(KEY, job)
+    assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "generation": 2}}), "suspended, say"
+    assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "uid": "another"}}), "made again"
+    assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "deletionTimestamp": ENDED}})
+    assert look.is_news(KEY, {**job, "status": {}}), "somebody's edit"
+    del server.objects["ScoringJob", "tips"]
+    look(KEY)
+    assert look.is_news(KEY, job), "one that is gone is forgotten"
+
+
+def test_a_look_that_came_to_nothing_makes_no_event_old() -> None:
+    server = server_with({"observedGeneration": 0})
+    look = Reconciler(server.client(), SETTINGS)
+    server.faults.extend(["", "", "", "", "409"])
+    assert look(KEY) == 0.2
+    assert look.is_news(KEY, server.objects["ScoringJob", "tips"])
