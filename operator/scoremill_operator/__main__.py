@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     health.tell()
     server = probes.serve(asked.port, health.trouble)
     try:
-        return _lead(asked, lease, kube, queue, resync, handlers.registry(queue.add, reconciler.is_news, hearing))
+        return _lead(asked, lease, kube, queue, resync, handlers.registry(queue.add, reconciler, hearing))
     except Exception:
         logger.exception("ends")
         return 1

@@ -12,18 +12,17 @@ from scoremill.deploy import names
 
 from .hearing import Hearing
 from .queue import Key
+from .reconcile import Reconciler
 from .rest import has_ended, rests
 
 GROUP, VERSION = "scoremill.dev", "v1alpha1"
-_CALM_SECONDS = 0.5
+_CALM_SECONDS = 1.0
 """Time in which events of children, as a pod has several while it starts, bring one look together."""
 CHILDREN = (("kubernetes.dask.org", "v1", "daskclusters"), ("batch", "v1", "jobs"), ("", "v1", "pods"))
 """Group, version and plural of what is watched where it bears our label."""
 
 
-def registry(
-    add: Callable[[Key, float], None], is_news: Callable[[Key, Mapping[str, Any]], bool], hearing: Hearing
-) -> kopf.OperatorRegistry:
+def registry(add: Callable[[Key, float], None], reconciler: Reconciler, hearing: Hearing) -> kopf.OperatorRegistry:
     """Handlers that give `add` the key of whatever an event is about, and a delay in seconds."""
     found = kopf.OperatorRegistry()
 
@@ -37,7 +36,7 @@ def registry(
         hearing.heard(meta["uid"], meta["resourceVersion"])
         key = Key("ScoringJob", namespace or "", name)
         # What is left of one that rests is found by the resync.
-        if type == "DELETED" or (not rests(body, dt.datetime.now(dt.UTC)) and is_news(key, body)):
+        if type == "DELETED" or (not rests(body, dt.datetime.now(dt.UTC)) and reconciler.is_news(key, body)):
             add(key, 0)
         for owner in meta.get("ownerReferences", ()):
             if owner["kind"] == "ScoringSchedule":
@@ -50,10 +49,12 @@ def registry(
     async def child(
         *, namespace: str | None, annotations: Mapping[str, str], body: kopf.Body, type: str | None, **_: Any
     ) -> None:
+        key = Key("ScoringJob", namespace or "", annotations.get(names.JOB_NAME, ""))
         # A listing, at the start or after a watch was lost, shows what ended long ago for jobs that have.
         is_old = type is None and has_ended(body)
-        if not is_old and (name := annotations.get(names.JOB_NAME)):
-            add(Key("ScoringJob", namespace or "", name), _CALM_SECONDS)
+        goes = type == "DELETED" or "deletionTimestamp" in body["metadata"]
+        if key.name and not is_old and not (goes and reconciler.is_over(key)):
+            add(key, _CALM_SECONDS)
 
     kopf.on.event(GROUP, VERSION, "scoringjobs", registry=found)(job)
     kopf.on.event(GROUP, VERSION, "scoringschedules", registry=found)(schedule)

@@ -52,6 +52,11 @@ class Jobs:
         for counter, old, new in zip((ROWS, REJECTED, PARTITIONS), before[1:], now[1:], strict=True):
             counter.inc(max(0, new - old))
 
+    def has_ended(self, key: Hashable) -> bool:
+        """Whether the job was noted with its end."""
+        last = self._last.get(key)
+        return last is not None and last.phase in {"Complete", "Failed"}
+
     def forget(self, key: Hashable) -> None:
         """The job is gone."""
         with self._lock:

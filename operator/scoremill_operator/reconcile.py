@@ -43,6 +43,10 @@ class Reconciler:
         """Whether an event that shows the ScoringJob so tells what the last look neither saw nor wrote."""
         return self._gists.get(key) != gist(job)
 
+    def is_over(self, key: Key) -> bool:
+        """Whether the ScoringJob is known to have ended."""
+        return self._jobs.has_ended(key)
+
     def _job(self, kube: Kube, key: Key) -> float | None:
         seen = cluster.observe(kube, key.name, self._settings, self._refused.get(key))
         if seen is None:
@@ -64,10 +68,12 @@ class Reconciler:
             decision = decide(seen)
             if decision.status == written:
                 decision = replace(decision, status=None)
+            # Before it is written, for the event may come before the answer.
+            self._gists[key] = gist({**seen.job, "status": decision.status or seen.job.get("status")})
             job = cluster.store(kube, seen.job, decision)
             if job is None:
+                del self._gists[key]
                 return _SOON
-            # Before anything else, for the event of it comes at once.
             self._gists[key] = gist(job)
             cluster.act(kube, job, decision)
             if any(isinstance(action, Create) for action in decision.actions):
