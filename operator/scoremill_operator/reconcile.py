@@ -72,7 +72,7 @@ class Reconciler:
             self._gists[key] = gist({**seen.job, "status": decision.status or seen.job.get("status")})
             job = cluster.store(kube, seen.job, decision)
             if job is None:
-                del self._gists[key]
+                self._gists.pop(key, None)
                 return _SOON
             self._gists[key] = gist(job)
             cluster.act(kube, job, decision)
