@@ -106,6 +106,8 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
 
         def is_so(claim: bool) -> bool:
             nonlocal most
+            if operator.poll() is not None:
+                raise RuntimeError(f"the operator has ended with {operator.returncode}")
             most = max(most, memory(operator.pid))
             return claim
 
