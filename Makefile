@@ -3,6 +3,7 @@ PYTHON   ?= python3
 VENV     ?= .venv
 PROCESSES ?= auto
 ARGS     ?=
+JOBS     ?= 300 2000
 
 BIN   := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
@@ -68,11 +69,12 @@ generate: $(READY) ## write the generated files: CLI reference, job reference, J
 	$(BIN)/python docs/generate.py
 	$(BIN)/python helm/generate.py
 
-bench: $(READY) ## speed and memory beside a bare loop and dask.dataframe (ARGS='--rows 1000000' for less)
+bench: $(READY) ## speed and memory beside a bare loop and dask.dataframe (ARGS='--rows 1000000' for less), then bench-load
 	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python benchmarks/load.py --jobs $(JOBS)
 
-bench-load: $(READY) ## the operator under load, on a Kubernetes without machines (ARGS='--jobs 2000' for more)
-	$(BIN)/python benchmarks/load.py $(ARGS)
+bench-load: $(READY) ## the operator under load, 300 and 2,000 jobs at once (JOBS=300 for less; needs Go, and no cluster)
+	$(BIN)/python benchmarks/load.py --jobs $(JOBS) $(ARGS)
 
 format: $(READY) ## put the code in its form
 	$(BIN)/ruff check --fix

@@ -7,6 +7,7 @@ measured. Prints Markdown: `python benchmarks/load.py --jobs 300`.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import tempfile
@@ -14,8 +15,11 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -28,75 +32,124 @@ from scoremill.deploy import names  # noqa: E402
 from scoremill.kube import KINDS, Kube, Object  # noqa: E402
 
 MIB = 2**20
+CALLS, ERRORS = "scoremill_api_calls_total", "scoremill_reconcile_errors_total"
+HEAD = (
+    "| jobs | phases | made in | all ended in | their clusters gone in | API calls a job | looks that failed "
+    "| reconcile p50 | p99 | the operator's CPU | its memory at rest | at most | calls a minute afterwards |\n"
+    "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+)
 
 
 def main() -> None:
     """Jobs in, figures out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--jobs", type=int, nargs="+", default=[300], help="at once; more than one number: in turns")
     parser.add_argument("--driver-seconds", type=float, default=5, help="from a driver's start to its end")
-    parser.add_argument("--timeout", type=float, default=1800)
+    parser.add_argument("--timeout", type=float, default=3600)
     asked = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory(prefix="scoremill-load-") as folder,
-        Plane(Path(folder), asked.driver_seconds) as plane,
-    ):
-        measure(plane, asked.jobs, asked.timeout)
+    print(HEAD, flush=True)
+    for jobs in asked.jobs:
+        with (
+            tempfile.TemporaryDirectory(prefix="scoremill-load-") as folder,
+            Plane(Path(folder), asked.driver_seconds) as plane,
+        ):
+            print(measure(plane, jobs, asked.timeout).row(), flush=True)
 
 
-def measure(plane: Plane, jobs: int, seconds: float) -> None:
-    """Prints what `jobs` at once cost the operator, its API server and its memory."""
+@dataclass(frozen=True)
+class Figures:
+    """What `jobs` at once cost the operator."""
+
+    jobs: int
+    phases: Counter[str]
+    made: float
+    """Seconds until all were made, had ended, and had no cluster left."""
+    ended: float
+    gone: float
+    calls: float
+    """Calls of the API, beside watches, and looks that failed, until then."""
+    errors: float
+    median: float
+    """Seconds within which half of all looks ended, and 99 of 100."""
+    p99: float
+    cpu: float
+    """Seconds."""
+    rest: float
+    """MiB before the first job, and at most."""
+    most: float
+    afterwards: float
+    """Calls in a minute, when nothing is left to be done."""
+
+    def row(self) -> str:
+        """The figures below `HEAD`."""
+        phases = ", ".join(f"{count} {phase}" for phase, count in sorted(self.phases.items()))
+        return (
+            f"| {self.jobs:,} | {phases} | {self.made:.0f} s | {self.ended:.0f} s | {self.gone:.0f} s "
+            f"| {self.calls / self.jobs:.1f} | {self.errors:.0f} | < {self.median:g} s | < {self.p99:g} s "
+            f"| {self.cpu:.0f} s | {self.rest:.0f} MiB | {self.most:.0f} MiB | {self.afterwards:.0f} |"
+        )
+
+
+def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> Figures:
+    """The figures; TimeoutError where not all have ended, and their clusters are gone, in so many seconds."""
     kube = plane.kube
     define(kube)
+    (port,) = free_ports(1)
     with Dask(kube):
-        (port,) = free_ports(1)
         operator = plane.start(
             "operator", sys.executable, "-m", "scoremill_operator", "--namespace=default", "--lease-namespace=default",
-            f"--port={port}", KUBECONFIG=str(plane.kubeconfig), PYTHONPATH=f"{ROOT / 'src'}:{ROOT / 'operator'}",
+            f"--port={port}", f"--resync={resync}",
+            KUBECONFIG=str(plane.kubeconfig), PYTHONPATH=f"{ROOT / 'src'}:{ROOT / 'operator'}",
         )  # fmt: skip
         wait_for(lambda: "scoremill_leader 1.0" in metrics(port), 60, "the operator")
-        rest, most = memory(operator.pid), 0.0
+        rest = most = memory(operator.pid)
+
+        def is_so(claim: bool) -> bool:
+            nonlocal most
+            if operator.poll() is not None:
+                raise RuntimeError(f"the operator has ended with {operator.returncode}")
+            most = max(most, memory(operator.pid))
+            return claim
+
         began = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda number: kube.create(job(number)), range(jobs)))
         made = time.monotonic() - began
-        phases: Counter[str] = Counter()
-
-        def ended() -> bool:
-            nonlocal most, phases
-            most = max(most, memory(operator.pid))
-            phases = Counter((each.get("status") or {}).get("phase", "Pending") for each in kube.select("ScoringJob"))
-            return phases["Complete"] + phases["Failed"] == jobs
-
-        wait_for(ended, seconds, f"the end of all jobs ({phases})")
-        print_figures(jobs, made, time.monotonic() - began, phases, metrics(port), (rest, most))
-
-
-def print_figures(
-    jobs: int, made: float, seconds: float, phases: Counter[str], told: str, held: tuple[float, float]
-) -> None:
-    calls = sum(float(value) for value in re.findall(r"^scoremill_api_calls_total\{.*?\} (\S+)", told, re.MULTILINE))
-    errors = sum(
-        float(value) for value in re.findall(r"^scoremill_reconcile_errors_total\{.*?\} (\S+)", told, re.MULTILINE)
-    )
-    print(
-        "| jobs | made in | all ended in | phases | API calls a job | looks that failed | reconcile p50 | p99 | memory at rest | at most |"
-    )
-    print("|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|")
-    ended = ", ".join(f"{count} {phase}" for phase, count in sorted(phases.items()) if count)
-    print(
-        f"| {jobs} | {made:.0f} s | {seconds:.0f} s | {ended} | {calls / jobs:.1f} | {errors:.0f} "
-        f"| {quantile(told, 0.5)} | {quantile(told, 0.99)} | {held[0]:.0f} MiB | {held[1]:.0f} MiB |"
-    )
+        wait_for(lambda: is_so(ended(metrics(port)) == jobs), seconds, f"the end of {jobs} jobs")
+        all_ended = time.monotonic() - began
+        wait_for(lambda: is_so(not kube.select("DaskCluster")), seconds, "the end of their clusters")
+        gone, told, cpu = time.monotonic() - began, metrics(port), cpu_seconds(operator.pid)
+        # What was promised for later is over, then a whole turn of the resync.
+        time.sleep(max(resync, 15))
+        before = value(metrics(port), CALLS)
+        time.sleep(resync)
+        is_so(claim=True)
+        return Figures(
+            jobs=jobs, phases=Counter(each["status"]["phase"] for each in kube.each("ScoringJob")),
+            made=made, ended=all_ended, gone=gone, calls=value(told, CALLS), errors=value(told, ERRORS),
+            median=quantile(told, 0.5), p99=quantile(told, 0.99), cpu=cpu, rest=rest, most=most,
+            afterwards=(value(metrics(port), CALLS) - before) * 60 / resync,
+        )  # fmt: skip
 
 
-def quantile(told: str, share: float) -> str:
-    """The bucket of `scoremill_reconcile_seconds` of jobs in which that share of all looks ended."""
+def ended(told: str) -> float:
+    """Jobs whose end is stored."""
+    return sum(value(told, "scoremill_jobs", f'phase="{phase}"') for phase in ("Complete", "Failed"))
+
+
+def value(told: str, name: str, label: str = "") -> float:
+    """The sum of a metric over all its labels, or over those with `label`."""
+    found = re.findall(rf"^{name}\{{.*?{label}.*?\}} (\S+)", told, re.MULTILINE)
+    return sum(map(float, found))
+
+
+def quantile(told: str, share: float) -> float:
+    """Seconds, as buckets of `scoremill_reconcile_seconds` have them, in which that share of looks at jobs ended."""
     buckets = re.findall(
         r'^scoremill_reconcile_seconds_bucket\{kind="ScoringJob",le="(\S+?)"\} (\S+)', told, re.MULTILINE
     )
     total = float(buckets[-1][1])
-    return next(f"< {bound} s" for bound, count in buckets if float(count) >= share * total)
+    return next(float(bound) for bound, count in buckets if float(count) >= share * total)
 
 
 def define(kube: Kube) -> None:
@@ -126,22 +179,34 @@ class Dask:
     """Pods of a scheduler and of workers for each DaskCluster, as dask-kubernetes and its Deployments make them."""
 
     def __init__(self, kube: Kube) -> None:
-        self._kube, self._done, self._stopped = kube, set[str](), threading.Event()
+        self._kube, self._made, self._stopped = kube, list[Future[None]](), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._stopped.set()
         self._thread.join()
+        for each in self._made:
+            each.result()
 
     def _run(self) -> None:
+        from kubernetes import client, watch
+        from urllib3.exceptions import ReadTimeoutError
+
+        prefix, plural = KINDS["DaskCluster"]
+        _, _, group, version = prefix.split("/")
+        api, clusters = client.CustomObjectsApi(client.ApiClient(self._kube.configuration)), watch.Watch()
+        where: dict[str, Any] = {"group": group, "version": version, "namespace": "default", "plural": plural}
         with ThreadPoolExecutor(4) as pool:
-            while not self._stopped.wait(0.5):
-                new = [each for each in self._kube.select("DaskCluster") if each["metadata"]["uid"] not in self._done]
-                self._done |= {each["metadata"]["uid"] for each in new}
-                list(pool.map(self._make, new))
+            while not self._stopped.is_set():
+                where["resource_version"] = clusters.resource_version
+                # Silence ends it, to see whether it is to stop.
+                with suppress(ReadTimeoutError):
+                    for event in clusters.stream(api.list_namespaced_custom_object, **where, _request_timeout=(5, 1)):
+                        if event["type"] == "ADDED":
+                            self._made.append(pool.submit(self._make, event["object"]))
 
     def _make(self, cluster: Object) -> None:
         name, meta = cluster["metadata"]["name"], cluster["metadata"]
@@ -185,6 +250,12 @@ def memory(pid: int) -> float:
     """MiB that the process takes (PSS)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / MIB
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of processors that the process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

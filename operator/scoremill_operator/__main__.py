@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import datetime as dt
 import json
 import logging
 import os
@@ -100,8 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def known() -> list[Key]:
         keys, versions, before = [], {}, hearing.so_far()
-        for key, found in reconciler.known(asked.namespace):
-            keys.append(key)
+        until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=asked.resync)
+        for key, found, is_due in reconciler.known(asked.namespace, until):
+            keys += [key] if is_due else []
             versions[found["metadata"]["uid"]] = found["metadata"]["resourceVersion"]
         hearing.listed(versions, before)
         return keys
@@ -111,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     health.tell()
     server = probes.serve(asked.port, health.trouble)
     try:
-        return _lead(asked, lease, kube, queue, resync, handlers.registry(queue.add, hearing))
+        return _lead(asked, lease, kube, queue, resync, handlers.registry(queue.add, reconciler, hearing))
     except Exception:
         logger.exception("ends")
         return 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from scoremill.deploy import Observed as SeenCluster
@@ -17,12 +19,19 @@ from scoremill.kube import Conflict, Kube, NoPlace, NotPermitted, Object, connec
 from . import metrics
 from .log import logger
 from .observed import Create, Decision, Event, Observed, Settings
+from .rest import has_ended, is_finished
 
 MANAGER = "scoremill-operator"
 """Field manager of the operator's part of a status, and source of its events."""
 _EXPLAIN_AFTER_SECONDS = 10.0
 """Age of a cluster from which on it is worth asking why it is not up."""
 _ENDS = {"Complete", "Failed"}
+_LEFT = (
+    ("DaskCluster", names.JOB, ""),
+    ("Job", names.JOB, "status.successful=0"),
+    ("Pod", f"{names.JOB},!{names.DASK_COMPONENT}", "status.phase!=Succeeded,status.phase!=Failed"),
+)
+"""Kinds, labels and fields of clusters and of drivers that live; a driver that has ended stays, for its log."""
 
 
 class Counted(Kube):
@@ -54,7 +63,7 @@ def observe(
     child = names.child_name(name, job["metadata"]["uid"])
     mine = f"{names.JOB}={child}"
     jobs, pods = kube.select("Job", mine), kube.select("Pod", mine)
-    cluster = _cluster(kube, child, now, [pod for pod in pods if names.DASK_COMPONENT in _labels(pod)])
+    cluster = _cluster(kube, job, child, now, [pod for pod in pods if names.DASK_COMPONENT in _labels(pod)])
     return Observed(
         job=job,
         now=now,
@@ -62,9 +71,18 @@ def observe(
         since=since,
         drivers=drivers_of(jobs, pods, lambda job: kube.warnings_of("Job", job)),
         cluster=cluster,
-        autoscaler=kube.get("DaskAutoscaler", child) if cluster and _is_range(job) else None,
+        autoscaler=kube.get("DaskAutoscaler", child) if cluster and _may_scale(job) else None,
         refused=refused,
     )
+
+
+def left_over(kube: Kube, *, everywhere: bool) -> Iterator[tuple[str, str]]:
+    """Namespace and name of each ScoringJob that has a cluster or a live driver, some of them more than once."""
+    for kind, labels, fields in _LEFT:
+        for each in kube.each(kind, labels, fields=fields, everywhere=everywhere):
+            if not has_ended(each):
+                metadata = each["metadata"]
+                yield metadata["namespace"], metadata.get("annotations", {}).get(names.JOB_NAME, "")
 
 
 def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object], frozenset[str]] | None:
@@ -89,29 +107,30 @@ def _outlived(kube: Kube, ended: list[Object]) -> frozenset[str]:
     return frozenset(children[child] for one in alive if (child := one.name.rpartition("-")[0]) in children)
 
 
-def apply(kube: Kube, of: Object, decision: Decision) -> bool:
-    """Status, then events, then actions; the first failure ends it. `of` is the object as it was observed.
+def apply(kube: Kube, of: Object, decision: Decision) -> Object | None:
+    """The object as it is stored once the status is written, its events are told and the actions done, in this order.
 
-    False where it has changed since then, or is gone: nothing was done.
+    None where it has changed since it was observed as `of`, or is gone: nothing was done. The first failure ends it.
     """
-    if decision.status is not None and not _write_status(kube, of, decision.status):
-        return False
+    stored = of if decision.status is None else _write_status(kube, of, decision.status)
+    if stored is None:
+        return None
     for event in decision.events:
-        _tell(kube, of, event)
+        _tell(kube, stored, event)
     for action in decision.actions:
         if isinstance(action, Create):
             _create(kube, action.made)
         else:
             kube.delete(action.kind, action.name, uid=action.uid)
-    return True
+    return stored
 
 
-def _write_status(kube: Kube, of: Object, status: Object) -> bool:
+def _write_status(kube: Kube, of: Object, status: Object) -> Object | None:
     name, uid, version = (of["metadata"][key] for key in ("name", "uid", "resourceVersion"))
     try:
-        return kube.apply_status(of["kind"], name, status, manager=MANAGER, uid=uid, version=version) is not None
+        return kube.apply_status(of["kind"], name, status, manager=MANAGER, uid=uid, version=version)
     except Conflict:
-        return False
+        return None
 
 
 def _create(kube: Kube, made: Object) -> None:
@@ -146,12 +165,13 @@ def _tell(kube: Kube, of: Object, event: Event) -> None:
         logger.warning("event %s could not be made: %s", event.reason, error)
 
 
-def _cluster(kube: Kube, child: str, now: dt.datetime, pods: list[Object]) -> SeenCluster | None:
+def _cluster(kube: Kube, job: Object, child: str, now: dt.datetime, pods: list[Object]) -> SeenCluster | None:
+    """The cluster, if there is one; of one that is up, or not needed any more, no more than is needed."""
     cluster = kube.get("DaskCluster", child)
     if cluster is None:
         return None
     made = dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
-    group = kube.get("DaskWorkerGroup", names.group_name(child)) or {}
+    group = (kube.get("DaskWorkerGroup", names.group_name(child)) if _may_scale(job) else None) or {}
     ready = [_labels(pod)[names.DASK_COMPONENT] for pod in pods if is_ready(pod)]
     seen = SeenCluster(
         cluster=cluster,
@@ -159,16 +179,24 @@ def _cluster(kube: Kube, child: str, now: dt.datetime, pods: list[Object]) -> Se
         workers=int((group or cluster)["spec"]["worker"].get("replicas", 1)),
         registered=ready.count("worker") if "scheduler" in ready else None,
         group=group,
-        deployments=tuple(kube.select("Deployment", names.selector(child))),
         pods=tuple(pods),
     )
-    return seen if seen.is_up or seen.age < _EXPLAIN_AFTER_SECONDS else explained(kube, seen, "type=Warning")
+    return seen if seen.is_up or is_finished(job) else _explained(kube, seen)
+
+
+def _explained(kube: Kube, seen: SeenCluster) -> SeenCluster:
+    """With what tells why the cluster is not up, as far as it may be read."""
+    child = seen.cluster["metadata"]["name"]
+    group = seen.group or kube.get("DaskWorkerGroup", names.group_name(child)) or {}
+    seen = replace(seen, group=group, deployments=tuple(kube.select("Deployment", names.selector(child))))
+    return seen if seen.age < _EXPLAIN_AFTER_SECONDS else explained(kube, seen, "type=Warning")
 
 
 def _labels(made: Object) -> Object:
     return made["metadata"].get("labels") or {}
 
 
-def _is_range(job: Object) -> bool:
-    """Whether the job may ask for an autoscaler: a number of workers never does."""
-    return isinstance((job["spec"].get("cluster") or {}).get("workers"), dict)
+def _may_scale(job: Object) -> bool:
+    """Whether the cluster of the job may be of a size that its DaskCluster does not tell, and still matters."""
+    workers = (job["spec"].get("cluster") or {}).get("workers")
+    return isinstance(workers, dict) and workers.get("min") != workers.get("max") and not is_finished(job)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from scoremill.deploy.why import OURS
 from scoremill.errors import UsageError
 from scoremill.spec import JobSpec
 from scoremill.spec.cluster import Cleanup
 from scoremill.spec.status import JobStatus, Reason
 
 from .look import Look, Step, failed
-from .observed import Decision, Event, Object, Observed
+from .observed import Decision, Event, Observed
 from .policies.children import make, start
 from .policies.cleanup import clean_up
 from .policies.deadlines import give_up, next_deadline
@@ -17,6 +16,7 @@ from .policies.retry import account, retry
 from .policies.success import complete
 from .policies.suspend import suspend
 from .policies.validation import refuse_change, understood
+from .rest import is_mended, is_ours
 from .state import next_status
 
 POLICIES = (complete, refuse_change, suspend, give_up, account, retry, start, make)
@@ -28,11 +28,10 @@ def decide(seen: Observed) -> Decision:
 
     An end is written before anything is torn down: only a look that reads it in the stored status cleans up.
     """
-    if "deletionTimestamp" in seen.job["metadata"] or seen.job.get("spec", {}).get("managedBy") not in {None, OURS}:
-        # Owner references take care of the one, others of the other.
+    if not is_ours(seen.job):
         return Decision()
     status = JobStatus.model_validate(seen.job.get("status") or {})
-    if _is_mended(seen.job, status):
+    if is_mended(seen.job):
         status = JobStatus(conditions=status.conditions)
     try:
         look = Look(seen, understood(seen.job, seen.settings), status)
@@ -57,12 +56,6 @@ def decision_of(look: Look, step: Step) -> Decision:
         events=(_event(step),) if is_news else (),
         again=_again(look, step),
     )
-
-
-def _is_mended(job: Object, status: JobStatus) -> bool:
-    """Whether the spec is another than the one that was refused before anything was done for it."""
-    is_refused = status.phase == "Failed" and status.start_time is None and status.failure is not None
-    return is_refused and status.observed_generation != job["metadata"].get("generation")
 
 
 def _misunderstood(look: Look, error: UsageError) -> Decision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,34 +12,49 @@ from scoremill.deploy import names
 
 from .hearing import Hearing
 from .queue import Key
+from .reconcile import Reconciler
+from .rest import has_ended, rests
 
 GROUP, VERSION = "scoremill.dev", "v1alpha1"
+_CALM_SECONDS = 1.0
+"""Time in which events of children, as a pod has several while it starts, bring one look together."""
 CHILDREN = (("kubernetes.dask.org", "v1", "daskclusters"), ("batch", "v1", "jobs"), ("", "v1", "pods"))
 """Group, version and plural of what is watched where it bears our label."""
 
 
-def registry(add: Callable[[Key], None], hearing: Hearing) -> kopf.OperatorRegistry:
-    """Handlers that give `add` the key of whatever an event is about."""
+def registry(add: Callable[[Key, float], None], reconciler: Reconciler, hearing: Hearing) -> kopf.OperatorRegistry:
+    """Handlers that give `add` the key of whatever an event is about, and a delay in seconds."""
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
-    async def job(*, namespace: str | None, name: str, meta: kopf.Meta, **_: Any) -> None:
+    async def job(
+        *, namespace: str | None, name: str, meta: kopf.Meta, body: kopf.Body, type: str | None, **_: Any
+    ) -> None:
         hearing.heard(meta["uid"], meta["resourceVersion"])
-        add(Key("ScoringJob", namespace or "", name))
+        key = Key("ScoringJob", namespace or "", name)
+        # What is left of one that rests is found by the resync.
+        if type == "DELETED" or (not rests(body, dt.datetime.now(dt.UTC)) and reconciler.is_news(key, body)):
+            add(key, 0)
         for owner in meta.get("ownerReferences", ()):
             if owner["kind"] == "ScoringSchedule":
-                add(Key("ScoringSchedule", namespace or "", owner["name"]))
+                add(Key("ScoringSchedule", namespace or "", owner["name"]), 0)
 
     async def schedule(*, namespace: str | None, name: str, meta: kopf.Meta, **_: Any) -> None:
         hearing.heard(meta["uid"], meta["resourceVersion"])
-        add(Key("ScoringSchedule", namespace or "", name))
+        add(Key("ScoringSchedule", namespace or "", name), 0)
 
-    async def child(*, namespace: str | None, annotations: Mapping[str, str], **_: Any) -> None:
-        if name := annotations.get(names.JOB_NAME):
-            add(Key("ScoringJob", namespace or "", name))
+    async def child(
+        *, namespace: str | None, annotations: Mapping[str, str], body: kopf.Body, type: str | None, **_: Any
+    ) -> None:
+        key = Key("ScoringJob", namespace or "", annotations.get(names.JOB_NAME, ""))
+        # A listing, at the start or after a watch was lost, shows what ended long ago for jobs that have.
+        is_old = type is None and has_ended(body)
+        goes = type == "DELETED" or "deletionTimestamp" in body["metadata"]
+        if key.name and not is_old and not (goes and reconciler.is_over(key)):
+            add(key, _CALM_SECONDS)
 
     kopf.on.event(GROUP, VERSION, "scoringjobs", registry=found)(job)
     kopf.on.event(GROUP, VERSION, "scoringschedules", registry=found)(schedule)

@@ -57,6 +57,11 @@ class Jobs:
         for name, counter in _COUNTERS.items():
             counter.inc(max(0, getattr(now, name) - getattr(most, name)))
 
+    def has_ended(self, key: Hashable) -> bool:
+        """Whether the job was noted with its end."""
+        last = self._last.get(key)
+        return last is not None and last.phase in {"Complete", "Failed"}
+
     def forget(self, key: Hashable) -> None:
         """The job is gone."""
         with self._lock:

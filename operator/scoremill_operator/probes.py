@@ -39,7 +39,7 @@ class Health:
             return ""
         if now - self.resync.done > 5 * self.resync.seconds:
             return "jobs could not be listed"
-        if self.queue.overdue()[1] > _QUEUE_SECONDS:
+        if self.queue.standing() > _QUEUE_SECONDS:
             return "the queue does not move"
         return "watches are deaf" if self.hearing.is_deaf else ""
 

@@ -42,6 +42,7 @@ class Queue:
         self._busy: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._stopped = False
+        self._taken = time.monotonic()
         self._threads = [threading.Thread(target=self._run, name=f"worker-{n}", daemon=True) for n in range(workers)]
 
     def add(self, key: Key, delay: float = 0.0) -> None:
@@ -73,6 +74,10 @@ class Queue:
             now = time.monotonic()
             late = [now - when for when in self._due.values() if when <= now]
         return len(late), max(late, default=0.0)
+
+    def standing(self) -> float:
+        """Seconds for which no key was taken though one was due; a long queue that moves is none."""
+        return min(self.overdue()[1], time.monotonic() - self._taken)
 
     def _push(self, key: Key) -> None:
         # A busy key's turn comes when its worker is done.
@@ -110,6 +115,7 @@ class Queue:
                     heapq.heappop(self._heap)
                     del self._due[key]
                     self._busy.add(key)
+                    self._taken = time.monotonic()
                     # Whoever was told of this key may not have been told of the next.
                     self._changed.notify()
                     return key
@@ -133,7 +139,7 @@ class Queue:
 
 
 class Resync:
-    """Adds every key that `known()` lists, each once in every `seconds`: what no event has told.
+    """Adds every key that `known()` lists, each once in every `seconds`: what no event may have told.
 
     The keys are spread over that time, so that events need not wait behind all of them.
     """

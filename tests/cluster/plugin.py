@@ -43,7 +43,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Says that end-to-end tests were not run and how to run them; or where the cluster is that is left for the next."""
+    """Says what tests have measured (`record_property("figures", …)`), then where the cluster is, or how to get one."""
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        for _, figures in [each for each in report.user_properties if each[0] == "figures"]:
+            terminalreporter.section(f"figures of {report.nodeid}")
+            terminalreporter.write_line(str(figures))
     if config.getoption("--cluster"):
         terminalreporter.write_line("The cluster is left running, for the next time: make cluster-down ends it.")
         return

@@ -95,7 +95,7 @@ class Server:
         raise AssertionError(method)
 
     def find(self, kind: str, selector: str = "") -> list[Object]:
-        """Objects that a selector of keys, equalities and sets of values picks."""
+        """Objects that a selector of keys, keys that must not be there, equalities and sets of values picks."""
         wanted = [part for part in re.split(r",(?![^(]*\))", selector) if part]
         return [
             each
@@ -240,7 +240,10 @@ class Server:
                 self.pod(cluster, f"{name}-default-worker-{number}", labels | {names.DASK_COMPONENT: "worker"})
 
     def pod(self, owner: Object, name: str, labels: Object) -> None:
-        metadata = {"name": name, "labels": labels, "ownerReferences": [_reference(owner)]}
+        annotations = owner["metadata"]["annotations"]
+        metadata = {
+            "name": name, "labels": labels, "annotations": annotations, "ownerReferences": [_reference(owner)]
+        }  # fmt: skip
         self.create({"kind": "Pod", "metadata": metadata, "spec": {"containers": [{}]}, "status": {"phase": "Pending"}})
         jobs = [pod["metadata"]["labels"][names.JOB] for pod in self.live_drivers()]
         assert len(jobs) == len({*jobs}), "two drivers of one job live"
@@ -277,6 +280,8 @@ class Server:
 
 
 def _picks(part: str, labels: Object) -> bool:
+    if part.startswith("!"):
+        return part[1:] not in labels
     key, _, several = part.partition(" in ")
     if several:
         return labels.get(key) in several.strip("()").split(",")

@@ -28,6 +28,7 @@ JOB = "tips-2009"
 KEY = Key("ScoringJob", NAMESPACE, JOB)
 SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
 BACKOFF_LIMIT = 2
+RESYNC = dt.timedelta(seconds=60)
 TROUBLES = ["", "", "", "409", "429", "500", "404", "timeout", "timeout after", "crash", "crash after"]
 FAULTS = st.lists(st.sampled_from(TROUBLES), max_size=16)
 LIVING = {"DaskCluster", "DaskWorkerGroup", "DaskAutoscaler", "Pod"}
@@ -228,7 +229,7 @@ class Operator(RuleBasedStateMachine):
     # --- what comes of it
 
     def teardown(self) -> None:
-        """Faults end, and every controller works: now the end must come."""
+        """Faults end, every controller works, and events and promised looks are all lost: now the end must come."""
         try:
             self.settle()
             # One that was paused all the time wakes up, and must not undo it.
@@ -240,7 +241,7 @@ class Operator(RuleBasedStateMachine):
 
     def settle(self) -> None:
         for _ in range(200):
-            again = self.look([])
+            self.resync()
             self.work()
             if self.drivers() and self.phase == "Running":
                 self.server.end(self.drivers()[0], self.last)
@@ -248,8 +249,18 @@ class Operator(RuleBasedStateMachine):
             self.attempts_are_bounded()
             if self.is_settled():
                 break
-            self.server.now += dt.timedelta(seconds=max(1.0, min(again or 60.0, 60.0)))
+            self.server.now += RESYNC
         assert self.is_settled(), (self.phase, [*self.server.objects], self.job)
+        # From then on it costs nothing; a cluster that is kept does.
+        assert self.is_due() == bool(self.server.find("DaskCluster"))
+
+    def is_due(self) -> bool:
+        known = self.reconciler.known([NAMESPACE], self.server.now + RESYNC)
+        return any(key == KEY and is_due for key, _, is_due in known)
+
+    def resync(self) -> None:
+        if self.is_due():
+            self.look([])
 
     def is_settled(self) -> bool:
         if self.job is None:

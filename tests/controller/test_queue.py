@@ -176,6 +176,27 @@ def test_what_is_put_off_again_and_again_takes_no_more_room() -> None:
         assert len(queue._heap) < 200
 
 
+def test_a_long_queue_that_moves_does_not_stand_and_one_whose_workers_hang_does() -> None:
+    go_on, begun = threading.Event(), threading.Event()
+
+    def work(key: Key) -> None:
+        begun.set()
+        assert go_on.wait(SECONDS)
+
+    queue = Queue(work, workers=1)
+    queue.add(A)
+    queue.add(B)
+    until(lambda: queue.overdue()[1] > 0.1)
+    queue.start()
+    assert begun.wait(SECONDS)
+    # The second has been due for long, and the first was taken just now.
+    assert queue.standing() < queue.overdue()[1]
+    until(lambda: queue.standing() > 0.1)
+    go_on.set()
+    until(lambda: queue.standing() == 0)
+    assert queue.stop(SECONDS)
+
+
 def test_every_known_key_is_looked_at_again_though_a_listing_fails() -> None:
     looks: list[Key] = []
     listings = 0

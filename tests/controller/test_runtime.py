@@ -24,6 +24,8 @@ from tests.support.objects import Objects, serving
 
 JOBS = "/apis/scoremill.dev/v1alpha1/namespaces/science/scoringjobs"
 CLUSTERS = "/apis/kubernetes.dask.org/v1/namespaces/science/daskclusters"
+PODS = "/api/v1/namespaces/science/pods"
+BATCH = "/apis/batch/v1/namespaces/science/jobs"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/science/leases"
 EVENTS = "/api/v1/namespaces/science/events"
 SECONDS = 40.0
@@ -149,6 +151,29 @@ def test_an_event_of_a_child_is_one_of_its_job_and_kopf_leaves_no_trace(server: 
         assert kept["finalizers"] == [DASK_KUBERNETES]
         assert kept["annotations"] == {names.JOB_NAME: "tips"}
         assert [event["type"] for path, event in server.events if path == CLUSTERS] == ["ADDED", "MODIFIED"]
+
+
+def test_what_ended_before_the_operator_began_is_not_looked_at_until_something_comes_of_it(
+    server: Objects, tmp_path: Path
+) -> None:
+    def child(job: str, **status: object) -> dict[str, object]:
+        meta = {"name": f"{job}-1", "annotations": {names.JOB_NAME: job}, "labels": {names.JOB: f"{job}-1"}}
+        return {"metadata": meta, "status": status}
+
+    done = {"phase": "Complete", "completionTime": "2026-11-21T03:00:00Z"}
+    server.put(JOBS, {**BAD, "metadata": {"name": "done"}, "status": done}, "ADDED")
+    server.put(PODS, child("done", phase="Succeeded"), "ADDED")
+    server.put(BATCH, child("done", conditions=[{"type": "Failed", "status": "True"}]), "ADDED")
+    # What their listings show behind them.
+    server.put(PODS, child("pod", phase="Running"), "ADDED")
+    server.put(BATCH, child("batch"), "ADDED")
+    server.put(JOBS, BAD, "ADDED")
+    with operator(server, tmp_path, "first") as first:
+        until(lambda: {f"{JOBS}/pod", f"{JOBS}/batch", f"{JOBS}/tips"} <= {*server.asked})
+        until(lambda: 'scoremill_jobs{phase="Complete"} 1.0' in first.get("/metrics")[1])
+        assert f"{JOBS}/done" not in server.asked
+        server.put(CLUSTERS, child("done"), "ADDED")
+        until(lambda: f"{JOBS}/done" in server.asked)
 
 
 def test_a_second_waits_well_and_takes_over_what_the_first_leaves(server: Objects, tmp_path: Path) -> None:

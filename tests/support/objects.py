@@ -23,6 +23,8 @@ class Objects(Api):
         self.objects: dict[tuple[str, str], Object] = {}
         self.events: list[tuple[str, Object]] = []
         """What watches tell, and of which path."""
+        self.asked: list[str] = []
+        """The paths of all that was read."""
         self.is_down = False
         """Whether every call fails."""
         self._versions = itertools.count(1)
@@ -63,6 +65,7 @@ class _Handler(JsonHandler):
         url = urlsplit(self.path)
         path, query, server = url.path, parse_qs(url.query), self.server
         folder, _, name = path.rpartition("/")
+        server.asked.append(path)
         if server.is_down:
             self._answer(500, {"message": "as the test wants it"})
         elif found := _discovery(path):

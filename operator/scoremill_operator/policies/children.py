@@ -13,13 +13,9 @@ def start(look: Look) -> Step | None:
     """The first attempt, or the first after a rest."""
     if look.status.phase not in {None, "Pending", "Suspended"}:
         return None
-    changes = {
-        "spec_hash": look.status.spec_hash or naming.spec_hash(look.seen.job["spec"]),
-        "attempt": look.attempt + 1,
-        "failures": 0,
-        "start_time": look.now,
-    }
-    return Step("Starting", Reason.CLUSTER_STARTS, "the job begins", changes, again=0)
+    spec_hash = look.status.spec_hash or naming.spec_hash(look.seen.job["spec"])
+    attempt = look.attempt + 1
+    return _starting(look, again=0, spec_hash=spec_hash, attempt=attempt, failures=0, start_time=look.now)
 
 
 def make(look: Look) -> Step:
@@ -44,10 +40,10 @@ def make(look: Look) -> Step:
     )  # fmt: skip
 
 
-def _starting(look: Look, actions: tuple[Action, ...]) -> Step:
+def _starting(look: Look, actions: tuple[Action, ...] = (), again: float = SOON, **changes: object) -> Step:
     cause = look.waits_for
     message = f"{cause.reason}: {cause.evidence}" if cause else "the cluster starts"
-    return Step("Starting", Reason.CLUSTER_STARTS, message, {"driver": None}, actions=actions, again=SOON)
+    return Step("Starting", Reason.CLUSTER_STARTS, message, {"driver": None, **changes}, actions, again)
 
 
 def _driving(look: Look) -> Step:

@@ -1,0 +1,189 @@
+"""A job that asks for nothing costs nothing, and one of which something is left is looked at though no event told."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from scoremill.deploy import Certificates, child_of, names
+from scoremill_operator.observed import Settings
+from scoremill_operator.queue import Key
+from scoremill_operator.reconcile import Reconciler
+from tests.controller.api_server import NAMESPACE, START, Server
+
+KEY = Key("ScoringJob", NAMESPACE, "tips")
+RESYNC = dt.timedelta(seconds=60)
+SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
+ENDED = "2026-11-21T02:00:00Z"
+"""An hour before START."""
+
+
+def server_with(status: dict[str, Any], **spec: Any) -> Server:
+    server = Server(now=dt.datetime.now(dt.UTC))
+    asked = {"model": {"uri": "s3://m/tips"}, "input": {"uris": ["s3://in/*.csv"]}, "output": {"uri": "s3://out/tips"}}
+    job = {"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}}
+    made = server.create({**job, "spec": asked | spec, "status": {"observedGeneration": 1, **status}})
+    assert made is not None
+    return server
+
+
+def finished(phase: str = "Complete", **spec: Any) -> Server:
+    return server_with({"phase": phase, "completionTime": ENDED}, **spec)
+
+
+def is_due(server: Server) -> bool:
+    """Whether an operator that begins now, of no event ever told, looks at the job before the next listing."""
+    known = Reconciler(server.client(), SETTINGS).known([NAMESPACE], START + RESYNC)
+    ((key, _, due),) = [each for each in known if each[0].kind == "ScoringJob"]
+    assert key == KEY
+    return due
+
+
+def child(server: Server, kind: str, name: str = "", status: Any = None, **labels: str) -> None:
+    job = server.objects["ScoringJob", "tips"]
+    metadata = {
+        "name": child_of(job) + name,
+        "labels": {names.JOB: child_of(job), **labels},
+        "annotations": {names.JOB_NAME: "tips"},
+    }
+    server.create({"kind": kind, "metadata": metadata, "spec": {"worker": {}}, "status": status or {}})
+
+
+@pytest.mark.parametrize("phase", ["Complete", "Failed"])
+def test_a_finished_job_with_the_logs_of_its_drivers_costs_listings_only(phase: str) -> None:
+    server = finished(phase)
+    child(server, "Job", "-1", {"conditions": [{"type": "Failed", "status": "True"}]})
+    child(server, "Job", "-2", {"conditions": [{"type": "Complete", "status": "True"}]})
+    child(server, "Pod", "-1-x", {"phase": "Failed"})
+    child(server, "Pod", "-2-x", {"phase": "Succeeded"})
+    assert not is_due(server)
+    assert {method for method, _ in server.calls} == {"GET"}
+    assert len(server.calls) == 5, "one for each kind, of jobs and schedules, of clusters and drivers"
+
+
+def test_a_cluster_that_was_left_or_has_come_back_goes() -> None:
+    server = finished()
+    child(server, "DaskCluster")
+    assert is_due(server)
+    Reconciler(server.client(), SETTINGS)(KEY)
+    server.collect()
+    assert not server.find("DaskCluster") and not is_due(server)
+
+
+def test_a_driver_that_was_left_goes() -> None:
+    server = finished()
+    child(server, "Job", "-1")
+    assert is_due(server)
+    Reconciler(server.client(), SETTINGS)(KEY)
+    server.collect()
+    assert not server.find("Job") and not is_due(server)
+
+
+def test_a_pod_of_a_driver_that_outlives_its_job_is_watched() -> None:
+    server = finished()
+    child(server, "Pod", "-1-x", {"phase": "Running"}, **{"batch.kubernetes.io/job-name": "any"})
+    assert is_due(server)
+
+
+def test_pods_of_a_cluster_are_not_asked_for() -> None:
+    server = finished()
+    child(server, "Pod", "-scheduler", {"phase": "Running"}, **{names.DASK_COMPONENT: "scheduler"})
+    assert not is_due(server), "they go with the cluster, which is"
+
+
+@pytest.mark.parametrize(("ttl", "due"), [(3600 - 60, True), (3600 + 59, True), (3600 + 60, True), (3600 + 61, False)])
+def test_a_job_with_a_ttl_is_looked_at_in_its_time(ttl: int, due: bool) -> None:
+    assert is_due(finished(cleanup={"ttlSecondsAfterFinished": ttl})) == due
+
+
+def test_a_ttl_is_kept_to_the_second_once_it_was_looked_at() -> None:
+    server = finished(cleanup={"ttlSecondsAfterFinished": 10**9})
+    left = Reconciler(server.client(), SETTINGS)(KEY)
+    assert left is not None and 0 < left < 10**9
+
+
+@pytest.mark.parametrize("phase", [None, "Pending", "Starting", "Running", "Suspending", "Retrying", "Suspended"])
+def test_a_job_that_goes_on_is_always_looked_at(phase: str | None) -> None:
+    assert is_due(server_with({"phase": phase} if phase else {}))
+
+
+def test_a_suspended_job_rests_until_it_is_asked_for_or_changed() -> None:
+    assert not is_due(server_with({"phase": "Suspended"}, suspend=True))
+    assert is_due(server_with({"phase": "Suspended", "observedGeneration": 0}, suspend=True))
+    assert is_due(server_with({"phase": "Suspended"}, suspend=False))
+
+
+def test_jobs_of_others_and_jobs_that_go_are_left_alone() -> None:
+    assert not is_due(server_with({}, managedBy="kueue.x-k8s.io/multikueue"))
+    server = server_with({"phase": "Running"})
+    server.mark(server.objects["ScoringJob", "tips"])
+    assert not is_due(server)
+
+
+def test_a_job_is_taken_up_in_one_look_and_its_children_asked_for_once() -> None:
+    server = server_with({"observedGeneration": 0})
+    Reconciler(server.client(), SETTINGS)(KEY)
+    reads = [kind for method, kind in server.calls if method == "GET"]
+    assert sorted(reads) == ["DaskCluster", "Job", "Pod", "ScoringJob"]
+    assert server.calls.count(("PATCH", "ScoringJob")) == 1 and server.find("DaskCluster")
+
+
+def test_of_a_cluster_that_is_up_no_more_is_read_than_is_needed() -> None:
+    server = server_with({"observedGeneration": 0}, cluster={"workers": {"min": 1, "max": 1}})
+    look = Reconciler(server.client(), SETTINGS)
+    look(KEY)
+    server.dask()
+    server.kubelet()
+    server.calls.clear()
+    look(KEY)
+    reads = [kind for method, kind in server.calls if method == "GET"]
+    assert sorted(reads) == ["DaskCluster", "Job", "Pod", "ScoringJob"]
+    assert server.find("Job"), "the driver is asked for"
+
+
+def test_an_end_and_the_removal_of_the_cluster_are_one_look() -> None:
+    server = server_with({"observedGeneration": 0})
+    look = Reconciler(server.client(), SETTINGS)
+    for _ in range(4):
+        look(KEY)
+        server.dask()
+        server.jobs()
+        server.kubelet()
+    (driver,) = server.live_drivers()
+    server.end(driver, 0)
+    server.jobs()
+    server.calls.clear()
+    look(KEY)
+    assert server.deleted == [("DaskCluster", "Complete")], "written before anything is torn down"
+    assert [call for call in server.calls if call[0] != "GET"] == [
+        ("PATCH", "ScoringJob"), ("POST", "Event"), ("DELETE", "DaskCluster"),
+    ]  # fmt: skip
+
+
+def test_progress_and_what_the_operator_wrote_itself_are_no_news_and_all_else_is() -> None:
+    server = server_with({"observedGeneration": 0})
+    look = Reconciler(server.client(), SETTINGS)
+    job = server.objects["ScoringJob", "tips"]
+    assert look.is_news(KEY, job)
+    look(KEY)
+    assert not look.is_news(KEY, job), "its own status"
+    job["status"]["progress"] = {"attempt": 1, "rows": {"done": 7}}
+    server.touch(job)
+    assert not look.is_news(KEY, job)
+    assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "generation": 2}}), "suspended, say"
+    assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "uid": "another"}}), "made again"
+    assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "deletionTimestamp": ENDED}})
+    assert look.is_news(KEY, {**job, "status": {}}), "somebody's edit"
+    del server.objects["ScoringJob", "tips"]
+    look(KEY)
+    assert look.is_news(KEY, job), "one that is gone is forgotten"
+
+
+def test_a_look_that_came_to_nothing_makes_no_event_old() -> None:
+    server = server_with({"observedGeneration": 0})
+    look = Reconciler(server.client(), SETTINGS)
+    server.faults.extend(["", "", "", "", "409"])
+    assert look(KEY) == 0.2
+    assert look.is_news(KEY, server.objects["ScoringJob", "tips"])
