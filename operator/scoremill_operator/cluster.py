@@ -26,6 +26,8 @@ MANAGER = "scoremill-operator"
 _EXPLAIN_AFTER_SECONDS = 10.0
 """Age of a cluster from which on it is worth asking why it is not up."""
 _ENDS = {"Complete", "Failed"}
+_OF_METADATA = ("name", "uid", "labels", "creationTimestamp", "deletionTimestamp")
+_OF_CONTAINER = ("name", "image", "resources")
 _LEFT = (
     ("DaskCluster", names.JOB, ""),
     ("Job", names.JOB, "status.successful=0"),
@@ -62,7 +64,7 @@ def observe(
     now = dt.datetime.now(dt.UTC)
     child = names.child_name(name, job["metadata"]["uid"])
     mine = f"{names.JOB}={child}"
-    jobs, pods = kube.select("Job", mine), kube.select("Pod", mine)
+    jobs, pods = kube.select("Job", mine), [_light(pod) for pod in kube.each("Pod", mine)]
     cluster = _cluster(kube, job, child, now, [pod for pod in pods if names.DASK_COMPONENT in _labels(pod)])
     return Observed(
         job=job,
@@ -190,6 +192,14 @@ def _explained(kube: Kube, seen: SeenCluster) -> SeenCluster:
     group = seen.group or kube.get("DaskWorkerGroup", names.group_name(child)) or {}
     seen = replace(seen, group=group, deployments=tuple(kube.select("Deployment", names.selector(child))))
     return seen if seen.age < _EXPLAIN_AFTER_SECONDS else explained(kube, seen, "type=Warning")
+
+
+def _light(pod: Object) -> Object:
+    """What of a pod tells how it fares: there may be thousands."""
+    meta, spec = pod["metadata"], pod.get("spec") or {}
+    containers = [{key: each[key] for key in _OF_CONTAINER if key in each} for each in spec.get("containers", ())]
+    light_meta = {key: meta[key] for key in _OF_METADATA if key in meta}
+    return {"metadata": light_meta, "spec": {"containers": containers}, "status": pod.get("status") or {}}
 
 
 def _labels(made: Object) -> Object:

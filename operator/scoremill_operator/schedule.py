@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from scoremill.deploy.scheduled import last_success, made_for, owned, problem_of, scheduled_job, scheduled_name
 from scoremill.spec.schedule import ScheduleSpec, ScheduleStatus
-from scoremill.spec.status import Condition, JobStatus, format_time
+from scoremill.spec.status import Condition, Failure, JobStatus, format_time
 
 from .clock import MOST, Clock
 from .look import MOST_MESSAGE
@@ -39,8 +39,12 @@ class Run:
         return made_for(self.job)
 
     @cached_property
+    def status(self) -> JobStatus:
+        return JobStatus.model_validate(self.job.get("status") or {})
+
+    @property
     def phase(self) -> str | None:
-        return JobStatus.model_validate(self.job.get("status") or {}).phase
+        return self.status.phase
 
     @property
     def is_finished(self) -> bool:
@@ -96,7 +100,7 @@ def decide_schedule(
         decision.status,
         # A quota may let the next run in only once an old one is gone.
         (*_history(spec, runs), *step.actions),
-        (*decision.events, *step.events, *_made(schedule, stored, runs)),
+        (*decision.events, *step.events, *_news(schedule, stored, runs)),
         min((wait for wait in waits if wait is not None), default=None),
     )
 
@@ -133,9 +137,12 @@ def _known(schedule: Object, stored: ScheduleStatus, runs: Sequence[Run]) -> Sch
     )
 
 
-def _made(schedule: Object, stored: ScheduleStatus, runs: Sequence[Run]) -> Iterator[Event]:
-    """Told of runs once they are seen, and not when they are asked for."""
+def _news(schedule: Object, stored: ScheduleStatus, runs: Sequence[Run]) -> Iterator[Event]:
+    """Told of runs once they are seen, and not when they are asked for; and of those that have failed since."""
     for run in runs:
+        if run.phase == "Failed" and run.name in stored.active:
+            why = run.status.failure or Failure()
+            yield Event("Warning", "JobFailed", f"the job {run.name}: {why.reason}: {why.message}")
         is_new = stored.last_schedule_time is None or run.at > stored.last_schedule_time
         if is_new and run.name == scheduled_name(schedule["metadata"]["name"], run.at):
             yield Event("Normal", "Created", f"the job {run.name} for {format_time(run.at)}")

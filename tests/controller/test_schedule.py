@@ -245,6 +245,18 @@ def test_more_than_a_hundred_missed_times_are_told() -> None:
     assert told(decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(minutes=100))) == []
 
 
+def test_a_run_that_has_failed_is_told_once() -> None:
+    schedule = a_schedule(failedJobsHistoryLimit=0)
+    running = a_job(schedule, "2026-11-21T03:00", "Running")
+    seen = after(schedule, decide_schedule(schedule, [running], utc("2026-11-21T03:01")))
+    failed = a_job(schedule, "2026-11-21T03:00", "Failed")
+    failed["status"]["failure"] = {"reason": "DoesNotFit", "message": "no column a"}
+    decision = decide_schedule(seen, [failed], utc("2026-11-21T03:02"))
+    assert [(event.type, event.reason) for event in decision.events] == [("Warning", "JobFailed")]
+    assert "DoesNotFit: no column a" in decision.events[0].message and deleted(decision) == [failed["metadata"]["name"]]
+    assert told(decide_schedule(after(seen, decision), [failed], utc("2026-11-21T03:03"))) == []
+
+
 def test_history_goes_before_the_next_run_is_made() -> None:
     schedule = a_schedule(successfulJobsHistoryLimit=0)
     old = a_job(schedule, "2026-11-21T03:00", "Complete")

@@ -243,7 +243,7 @@ def _unschedulable(seen: Observed) -> Cause | None:
 
 _ROOM = (
     "Ask for less (--cpu, --memory, --workers), or add nodes.",
-    "Ask for fewer or smaller workers (--workers, --cpu, --memory) or a smaller driver (operator.driver.resources of the "
+    "Ask for fewer or smaller workers (--workers, --cpu, --memory) or a smaller driver (operator.driverResources of the "
     "chart), or add nodes.",
 )
 """For a part of the cluster, and for the driver."""
