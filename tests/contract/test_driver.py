@@ -198,7 +198,7 @@ def test_a_further_attempt_goes_on_with_what_its_job_began_whatever_the_mode(mod
         with pod.running(**{SECONDS: "0.02"}) as process:
             api.wait_for_partitions(1)
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=180)
         done = api.statuses[-1]["progress"]["partitions"]["done"]
         code, last, err = pod.run()
         assert (code, last["rows"]["scored"]) == (0, 1500), err

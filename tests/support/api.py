@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 from tests.support.http_api import Api, JsonHandler, Object, running
 
 NAMESPACE = "scoring"
+WAIT_SECONDS = 180.0
+"""For a process that others leave little of the machine."""
 
 
 class OneJob(Api):
@@ -46,19 +48,19 @@ class OneJob(Api):
         return f"/apis/scoremill.dev/v1alpha1/namespaces/{NAMESPACE}/scoringjobs/{self.job['metadata']['name']}"
 
     def wait_for_partitions(self, done: int) -> None:
-        """Returns once so many are told to be done; AssertionError after a minute."""
+        """Returns once so many are told to be done; AssertionError after WAIT_SECONDS."""
 
         def is_there() -> bool:
             counts = self.statuses[-1]["progress"].get("partitions", {}) if self.statuses else {}
             return bool(counts.get("done", 0) >= done)
 
         with self.changed:
-            assert self.changed.wait_for(is_there, 60), self.statuses
+            assert self.changed.wait_for(is_there, WAIT_SECONDS), self.statuses
 
     def wait_for_looks(self, count: int) -> None:
-        """Returns once somebody has looked so often; AssertionError after a minute."""
+        """Returns once somebody has looked so often; AssertionError after WAIT_SECONDS."""
         with self.changed:
-            assert self.changed.wait_for(lambda: self.looks >= count, 60), self.looks
+            assert self.changed.wait_for(lambda: self.looks >= count, WAIT_SECONDS), self.looks
 
 
 class _Handler(JsonHandler):
