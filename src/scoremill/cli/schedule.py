@@ -33,7 +33,7 @@ def schedule_group() -> None:
 @click.option("--schedule", metavar="CRON", help="When: five fields as cron has them, or @daily and the like.")
 @click.option("--time-zone", help="Time zone of --schedule, such as Europe/Vienna (UTC).")
 @click.option("--concurrency", type=click.Choice(["Allow", "Forbid", "Replace"]),
-              help="When the last run still goes on: begin beside it, not at all, or instead of it (Forbid).")  # fmt: skip
+              help="When the last run still goes on: begin beside it, after it, or instead of it (Forbid).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule and make nothing.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
 @place_options
