@@ -91,12 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     queue = Queue(reconciler, workers=asked.workers)
 
     def known() -> list[Key]:
-        keys, versions = [], {}
+        keys, versions, before = [], {}, hearing.told()
         until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=asked.resync)
         for key, found, is_due in reconciler.known(asked.namespace, until):
             keys += [key] if is_due else []
             versions[found["metadata"]["uid"]] = found["metadata"]["resourceVersion"]
-        hearing.listed(versions)
+        hearing.listed(versions, before)
         return keys
 
     resync = Resync(queue, known, asked.resync)

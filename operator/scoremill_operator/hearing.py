@@ -29,10 +29,18 @@ class Hearing:
             self._heard[uid] = version
             self._last = time.monotonic()
 
-    def listed(self, versions: Mapping[str, str]) -> None:
-        """A listing shows the objects so, by uid; the next one comes when events have long had their time."""
+    def told(self) -> dict[str, str]:
+        """What events have told until now: to be asked for before a listing begins, which may take its time."""
+        with self._lock:
+            return dict(self._heard)
+
+    def listed(self, versions: Mapping[str, str], before: Mapping[str, str]) -> None:
+        """A listing shows the objects so, by uid; the next one comes when events have long had their time.
+
+        An object that changed since was heard as the listing shows it `before` that began.
+        """
         with self._lock:
             self._heard = {uid: version for uid, version in self._heard.items() if uid in versions}
             same = {uid for uid, version in versions.items() if self._listed.get(uid) == version}
-            self.is_deaf = any(self._heard.get(uid) != versions[uid] for uid in same)
+            self.is_deaf = any(versions[uid] not in {self._heard.get(uid), before.get(uid)} for uid in same)
             self._listed = dict(versions)

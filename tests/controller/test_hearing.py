@@ -24,5 +24,15 @@ def test_deafness(heard: dict[str, str], listings: list[dict[str, str]], is_deaf
     for uid, version in heard.items():
         hearing.heard(uid, version)
     for each in listings:
-        hearing.listed(each)
+        hearing.listed(each, hearing.told())
     assert hearing.is_deaf is is_deaf
+
+
+def test_what_changes_while_a_long_listing_goes_on_is_no_deafness() -> None:
+    hearing = Hearing()
+    hearing.heard("a", "1")
+    hearing.listed({"a": "1"}, hearing.told())
+    before = hearing.told()
+    hearing.heard("a", "2")
+    hearing.listed({"a": "1"}, before)
+    assert not hearing.is_deaf
