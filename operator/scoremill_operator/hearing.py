@@ -42,5 +42,5 @@ class Hearing:
         with self._lock:
             self._heard = {uid: version for uid, version in self._heard.items() if uid in versions or uid not in before}
             same = {uid for uid, version in versions.items() if self._listed.get(uid) == version}
-            self.is_deaf = any(before.get(uid) != versions[uid] for uid in same)
+            self.is_deaf = any(versions[uid] not in {self._heard.get(uid), before.get(uid)} for uid in same)
             self._listed = dict(versions)
