@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -362,6 +362,9 @@ def test_a_nightly_schedule_scores_each_object_in_one_night(mill: Mill, tmp_path
     rows = []
     for file in sorted((tmp_path / "trips").iterdir()):
         Store(mill.bucket.uri("nightly/trips")).write(file.name, file.read_bytes())
+        # A run takes what was there before its second began.
+        written = datetime.now(UTC)
+        assert until(lambda written=written: datetime.now(UTC) > written + timedelta(seconds=2), 10)
         before = _scheduled(mill, "nightly").last_successful_time
         mill.place.ok("schedule", "run", "nightly")
         assert until(lambda before=before: _scheduled(mill, "nightly").last_successful_time != before, 240)
