@@ -10,7 +10,7 @@ from typing import Any
 
 from scoremill.deploy import Observed as SeenCluster
 from scoremill.deploy import child_of, drivers_of, is_ready, names
-from scoremill.deploy.driver import DRIVER
+from scoremill.deploy.outcome import DRIVER
 from scoremill.deploy.scheduled import SCHEDULE, owned
 from scoremill.errors import ScoremillError, UsageError
 from scoremill.evidence import explained
@@ -25,7 +25,6 @@ MANAGER = "scoremill-operator"
 """Field manager of the operator's part of a status, and source of its events."""
 _EXPLAIN_AFTER_SECONDS = 10.0
 """Age of a cluster from which on it is worth asking why it is not up."""
-_ENDS = {"Complete", "Failed"}
 _OF_METADATA = ("name", "uid", "labels", "creationTimestamp", "deletionTimestamp")
 _OF_CONTAINER = ("name", "image", "resources")
 _LEFT = (
@@ -96,7 +95,7 @@ def observe_schedule(kube: Kube, name: str) -> tuple[Object, list[Object], froze
     if schedule is None:
         return None
     jobs = owned(schedule, kube.select("ScoringJob", SCHEDULE))
-    return schedule, jobs, _outlived(kube, [job for job in jobs if job.get("status", {}).get("phase") in _ENDS])
+    return schedule, jobs, _outlived(kube, [job for job in jobs if is_finished(job)])
 
 
 def _outlived(kube: Kube, ended: list[Object]) -> frozenset[str]:

@@ -85,6 +85,11 @@ class Step:
     """Further conditions that are true."""
 
 
+def after(moment: dt.datetime, seconds: float) -> dt.datetime:
+    """So long after; a moment beyond the calendar never comes."""
+    return moment + dt.timedelta(seconds=min(seconds, 10**9))
+
+
 def failure_of(reason: Reason, message: str, mend: str | None, code: int | None) -> Failure:
     """What is told of a failure, as long as a status may hold it."""
     return Failure(reason=reason, message=message[:MOST_MESSAGE], mend=mend and mend[:MOST_MESSAGE], code=code)

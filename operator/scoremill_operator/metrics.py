@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+from scoremill.spec.status import ENDS
+
 disable_created_metrics()  # type: ignore[no-untyped-call]
 JOBS = Gauge("scoremill_jobs", "ScoringJobs by phase.", ["phase"])
 ROWS = Counter("scoremill_rows", "Rows that jobs have worked through.")
@@ -60,7 +62,7 @@ class Jobs:
     def has_ended(self, key: Hashable) -> bool:
         """Whether the job was noted with its end."""
         last = self._last.get(key)
-        return last is not None and last.phase in {"Complete", "Failed"}
+        return last is not None and last.phase in ENDS
 
     def forget(self, key: Hashable) -> None:
         """The job is gone."""

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from scoremill.deploy.why import OURS
+from scoremill.spec.status import ENDS
 
-_ENDS = {"Complete", "Failed"}
 _ENDED = {"Succeeded", "Failed"}
+_ENDINGS = {"Complete", "Failed"}
+"""Phases of a Pod, and conditions of a Job."""
 
 
 def is_ours(job: Mapping[str, Any]) -> bool:
@@ -20,7 +22,7 @@ def is_ours(job: Mapping[str, Any]) -> bool:
 
 def is_finished(job: Mapping[str, Any]) -> bool:
     """Whether the ScoringJob's end is stored."""
-    return (job.get("status") or {}).get("phase") in _ENDS
+    return (job.get("status") or {}).get("phase") in ENDS
 
 
 def is_mended(job: Mapping[str, Any]) -> bool:
@@ -57,5 +59,5 @@ def gist(job: Mapping[str, Any]) -> int:
 def has_ended(child: Mapping[str, Any]) -> bool:
     """Whether the Job or Pod ran to an end, as it stays for its logs; a DaskCluster never has."""
     status = child.get("status") or {}
-    ends = (each["type"] in _ENDS and each["status"] == "True" for each in status.get("conditions") or ())
+    ends = (each["type"] in _ENDINGS and each["status"] == "True" for each in status.get("conditions") or ())
     return status.get("phase") in _ENDED or any(ends)

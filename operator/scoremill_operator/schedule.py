@@ -48,7 +48,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        return self.phase in {"Complete", "Failed"}
+        return self.status.is_finished
 
     @property
     def is_going(self) -> bool:

@@ -6,14 +6,13 @@ import datetime as dt
 from typing import Any, Literal
 
 from scoremill import naming
-from scoremill.spec.status import ClusterStatus, Condition, ConditionType, JobStatus, Reason, WorkerCounts
+from scoremill.spec.status import ENDS, ClusterStatus, Condition, ConditionType, JobStatus, Reason, WorkerCounts
 
 from .look import MOST_MESSAGE, Look, Step
 
-_ENDS = {"Complete", "Failed"}
 _PHASES: tuple[ConditionType, ...] = ("Running", "Complete", "Failed", "Suspended")
 """Phases that are conditions too."""
-_RESTS = {*_ENDS, "Suspended"}
+_RESTS = {*ENDS, "Suspended"}
 
 
 def next_status(look: Look, step: Step) -> JobStatus:
@@ -54,7 +53,7 @@ def _condition(look: Look, step: Step, before: Condition | None, kind: Condition
     status: Literal["True", "False"] = "True" if holds else "False"
     moment = before.last_transition_time if before and before.status == status else _seconds(look.now)
     reason = step.reason
-    if not holds and step.phase in _ENDS:
+    if not holds and step.phase in ENDS:
         reason = Reason.FINISHED
     return Condition(
         type=kind,
@@ -69,7 +68,7 @@ def _condition(look: Look, step: Step, before: Condition | None, kind: Condition
 def _cluster(look: Look, step: Step) -> ClusterStatus | None:
     """The cluster while there is one, or one is awaited; of an end only its name."""
     seen = look.seen.cluster
-    if step.phase in _ENDS:
+    if step.phase in ENDS:
         return look.status.cluster and ClusterStatus(name=look.status.cluster.name)
     if seen is None and step.phase != "Starting":
         return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from scoremill.deploy import Observed, diagnose, names
 from scoremill.errors import ClusterError
-from scoremill.kube import Kube
+from scoremill.kube import Kube, event_time
 
 Object = Mapping[str, Any]
 
@@ -33,14 +33,9 @@ def _events(kube: Kube, cluster: Object, fields: str) -> list[Object]:
     found = [
         event
         for event in kube.select_if_allowed("Event", fields=fields)
-        if event["involvedObject"].get("name", "").startswith(parts) and _when(event) >= made
+        if event["involvedObject"].get("name", "").startswith(parts) and event_time(event) >= made
     ]
-    return sorted(found, key=_when)
-
-
-def _when(event: Object) -> dt.datetime:
-    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
-    return dt.datetime.fromisoformat(text)
+    return sorted(found, key=event_time)
 
 
 def _last_words(kube: Kube, pod: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -112,8 +113,7 @@ class Kube:
     def warnings_of(self, kind: str, name: str) -> list[Object]:
         """The events that warn of one object, oldest first; none where reading them is not permitted."""
         fields = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
-        found = self.select_if_allowed("Event", fields=fields)
-        return sorted(found, key=lambda event: event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
+        return sorted(self.select_if_allowed("Event", fields=fields), key=event_time)
 
     def create(self, made: Object) -> Object | None:
         """The object as Kubernetes has made it; None where there is one of that name already."""
@@ -271,6 +271,12 @@ class Kube:
             f"this Kubernetes has no {plural}: dask-kubernetes' operator is not installed",
             "Install it with scoremill's chart (helm/scoremill), or by https://kubernetes.dask.org.",
         )
+
+
+def event_time(event: Mapping[str, Any]) -> dt.datetime:
+    """When an Event was last told, as far as whoever told it has said so."""
+    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return dt.datetime.fromisoformat(text)
 
 
 class Unavailable(ClusterError):

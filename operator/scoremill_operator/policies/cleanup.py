@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from scoremill import deploy
 from scoremill.spec.cluster import Cleanup
 
-from ..look import SOON, Look
+from ..look import SOON, Look, after
 from ..observed import Decision, Delete
 
 
@@ -47,4 +46,4 @@ def _seconds_left(look: Look, seconds: int | None) -> float | None:
     ended = look.status.completion_time
     if seconds is None or ended is None:
         return None
-    return (ended + dt.timedelta(seconds=min(seconds, 10**9)) - look.now).total_seconds()
+    return (after(ended, seconds) - look.now).total_seconds()

@@ -9,7 +9,7 @@ from scoremill import deploy
 from scoremill.spec.status import Reason
 from scoremill.units import format_seconds
 
-from ..look import Look, Step, failed
+from ..look import Look, Step, after, failed
 
 GRACE_SECONDS = 60
 """By how much what a driver tells may be late."""
@@ -37,7 +37,7 @@ def _deadlines(look: Look) -> Iterator[tuple[Reason, dt.datetime, str, str | Non
         return
     if limits.active_seconds is not None:
         yield (
-            Reason.ACTIVE_DEADLINE, _after(status.start_time, limits.active_seconds),
+            Reason.ACTIVE_DEADLINE, after(status.start_time, limits.active_seconds),
             f"the run did not end within {format_seconds(limits.active_seconds)}",
             "What is done is kept: a new job with a later deadlines.activeSeconds goes on from there.", 6,
         )  # fmt: skip
@@ -46,7 +46,7 @@ def _deadlines(look: Look) -> Iterator[tuple[Reason, dt.datetime, str, str | Non
     since = _working_since(look)
     if since is not None:
         yield (
-            Reason.NO_PROGRESS, _seen(look, _after(since, limits.no_progress_seconds + GRACE_SECONDS)),
+            Reason.NO_PROGRESS, _seen(look, after(since, limits.no_progress_seconds + GRACE_SECONDS)),
             f"no partition was finished within {format_seconds(limits.no_progress_seconds)}",
             "See the driver's log and the workers; a smaller input.partitionBytes or model.batchRows, or a later "
             "deadlines.noProgressSeconds, if partitions take that long.", 6,
@@ -55,7 +55,7 @@ def _deadlines(look: Look) -> Iterator[tuple[Reason, dt.datetime, str, str | Non
         cause = look.waits_for
         began = max(status.start_time, status.retry_time or status.start_time)
         yield (
-            Reason.PRE_RUNNING_DEADLINE, _seen(look, _after(began, limits.pre_running_seconds)),
+            Reason.PRE_RUNNING_DEADLINE, _seen(look, after(began, limits.pre_running_seconds)),
             f"nothing runs after {format_seconds(limits.pre_running_seconds)}"
             + (f": {cause.reason}: {cause.evidence}" if cause else ""),
             (cause.mend if cause else None) or "A later deadlines.preRunningSeconds, if it takes that long.", 6,
@@ -77,9 +77,4 @@ def _working_since(look: Look) -> dt.datetime | None:
 
 def _seen(look: Look, end: dt.datetime) -> dt.datetime:
     """`end`, or later: nobody could start a driver, or hear one, while there was no operator or no API."""
-    return max(end, _after(look.seen.since, _LOOKED_SECONDS)) if look.seen.since else end
-
-
-def _after(moment: dt.datetime, seconds: float) -> dt.datetime:
-    # A moment beyond the calendar never comes.
-    return moment + dt.timedelta(seconds=min(seconds, 10**9))
+    return max(end, after(look.seen.since, _LOOKED_SECONDS)) if look.seen.since else end

@@ -13,7 +13,7 @@ from scoremill import __version__
 from scoremill.errors import ClusterError, UsageError
 from scoremill.units import MIB, format_bytes, parse_seconds
 
-from .options import pairs
+from .options import bounds, pairs
 
 if TYPE_CHECKING:
     from scoremill.deploy import Certificates
@@ -36,9 +36,9 @@ def workers(text: str) -> Workers:
     """The bounds in `4` and in `0:20`."""
     from scoremill.spec import Workers
 
-    least, colon, most = text.partition(":")
     try:
-        return Workers(min=int(least), max=int(most if colon else least))
+        least, most = bounds(text)
+        return Workers(min=least, max=most)
     except ValueError:
         raise click.BadParameter(
             f"{text!r} is neither a number of workers such as 4 nor a range such as 0:20"

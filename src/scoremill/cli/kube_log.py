@@ -44,7 +44,7 @@ def _pod(kube: Kube, job: Job, attempt: int | None) -> str | None:
     if attempt is None and driver and driver.pod and kube.get("Pod", driver.pod) is not None:
         return driver.pod
     name = names.driver_name(child_of(job.made), attempt) if attempt else driver and driver.job
-    pods = kube.select("Pod", f"batch.kubernetes.io/job-name={name}") if name else []
+    pods = kube.select("Pod", f"{names.JOB_OF_POD}={name}") if name else []
     made = sorted((pod["metadata"]["creationTimestamp"], str(pod["metadata"]["name"])) for pod in pods)
     return made[-1][1] if made else None
 

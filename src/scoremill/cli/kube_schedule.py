@@ -9,12 +9,12 @@ from scoremill.deploy.scheduled import SCHEDULE, last_success, owned, schedule_l
 from scoremill.errors import ClusterError
 from scoremill.kube import Object
 from scoremill.spec.schedule import ScheduleStatus
+from scoremill.spec.status import ENDS
 
 from .kube_job import Ours
 
 _LONGEST = 240
 """Of a schedule's name, what a job's name takes over."""
-_ENDS = {"Complete", "Failed"}
 
 
 def run_now(ours: Ours, name: str) -> str:
@@ -35,7 +35,7 @@ def run_now(ours: Ours, name: str) -> str:
 
 
 def _refuse_second(schedule: str, jobs: list[Object]) -> None:
-    going_on = [job["metadata"]["name"] for job in jobs if job.get("status", {}).get("phase") not in _ENDS]
+    going_on = [job["metadata"]["name"] for job in jobs if job.get("status", {}).get("phase") not in ENDS]
     if going_on:
         raise ClusterError(
             f"a run of schedule {schedule} goes on: {', '.join(going_on)}",

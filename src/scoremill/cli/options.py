@@ -62,13 +62,19 @@ def storage(values: Iterable[str]) -> dict[str, Any]:
     return settings
 
 
+def bounds(text: str) -> tuple[int, int]:
+    """The fewest and the most in `4` and in `0:20`; ValueError where they are no numbers."""
+    least, colon, most = text.partition(":")
+    return int(least), int(most if colon else least)
+
+
 def workers(text: str) -> int | dict[str, int]:
     """The number in `4`, or the bounds in `1:20`."""
-    least, colon, most = text.partition(":")
     try:
-        return {"min": int(least), "max": int(most)} if colon else int(least)
+        least, most = bounds(text)
     except ValueError:
         raise UsageError(f"--workers: {text!r} is neither a number such as 4 nor a range such as 1:20") from None
+    return {"min": least, "max": most} if ":" in text else least
 
 
 MANY = {"multiple": True}

@@ -13,12 +13,10 @@ from . import names
 from .cluster import SCRATCH_BYTES, certificates_volume, dask_cluster, env_of, pod_of, said_of
 from .merge import merge
 from .objects import owned_by
-from .outcome import CONTAINER
+from .outcome import DRIVER
 
 Object = dict[str, Any]
 
-DRIVER = CONTAINER
-"""`app.kubernetes.io/component` of its pods, and the name of its container."""
 GRACE_SECONDS = 60
 """For receipts to be flushed and the lease to be given back."""
 _PLACEMENT = (

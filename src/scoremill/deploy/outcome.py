@@ -10,6 +10,8 @@ from typing import Any
 
 from scoremill.spec.status import REASON_OF_CODE, REASON_OF_ERROR, Reason
 
+from . import names
+
 Object = Mapping[str, Any]
 
 
@@ -73,10 +75,9 @@ class Driver:
 
 
 _ENDS = {"Complete", "Failed"}
-CONTAINER = "driver"
-"""Name of the driver's container."""
+DRIVER = "driver"
+"""`app.kubernetes.io/component` of a driver's pods, and the name of its container."""
 _TAIL_LINES = 8
-_JOB_OF_POD = "batch.kubernetes.io/job-name"
 
 
 def drivers_of(
@@ -89,7 +90,7 @@ def drivers_of(
     by_name: dict[str, Object] = {job["metadata"]["name"]: job for job in jobs}
     pods_of: dict[str, list[Object]] = {name: [] for name in by_name}
     for pod in pods:
-        job = pod["metadata"].get("labels", {}).get(_JOB_OF_POD)
+        job = pod["metadata"].get("labels", {}).get(names.JOB_OF_POD)
         if job:
             pods_of.setdefault(job, []).append(pod)
     drivers = [
@@ -187,7 +188,7 @@ def _tail(left: Object) -> str:
 def _state(pod: Object) -> Object:
     """The state of the driver's container: others may have been put beside it."""
     statuses = pod.get("status", {}).get("containerStatuses") or ()
-    return next((each.get("state") or {} for each in statuses if each["name"] == CONTAINER), {})
+    return next((each.get("state") or {} for each in statuses if each["name"] == DRIVER), {})
 
 
 def _is_disrupted(pod: Object) -> bool:

@@ -115,10 +115,10 @@ def _between_attempts(status: JobStatus) -> Cause:
 
 def _of_job(cause: Cause) -> Cause:
     """The cause as it is told of a job, which has fields where somebody who makes a cluster gives flags."""
-    mend = cause.mend
-    for flag, field in _FIELDS.items() if mend else ():
-        mend = mend and mend.replace(flag, field)
-    return replace(cause, mend=mend)
+    mend = cause.mend or ""
+    for flag, field in _FIELDS.items():
+        mend = mend.replace(flag, field)
+    return replace(cause, mend=mend or None)
 
 
 def _refused(status: JobStatus) -> str | None:

@@ -33,6 +33,8 @@ Uri = Annotated[str, Field(max_length=4096)]
 
 Phase = Literal["Pending", "Starting", "Running", "Suspending", "Suspended", "Retrying", "Complete", "Failed"]
 """Where a job stands; Complete and Failed are for ever."""
+ENDS: frozenset[str | None] = frozenset({"Complete", "Failed"})
+"""Phases after which nothing more happens."""
 
 ConditionType = Literal[
     "Running", "Complete", "Failed", "Suspended", "Invalid", "SpecChanged", "Reconciling", "Stalled"
@@ -302,7 +304,7 @@ class JobStatus(Status):
     @property
     def is_finished(self) -> bool:
         """Whether nothing more will happen."""
-        return self.phase in {"Complete", "Failed"}
+        return self.phase in ENDS
 
     def condition(self, name: ConditionType) -> Condition | None:
         """The condition of that type, if there is one."""
