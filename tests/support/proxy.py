@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 _HOPS = {"connection", "transfer-encoding", "keep-alive", "server", "date"}
 
@@ -27,12 +29,30 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer given in place of the server's."""
+    """An error of S3's, given in place of the server's answer."""
 
     status: int
     code: str
-    """S3's error code."""
     message: str = "injected"
+    elements: dict[str, str] = field(default_factory=dict)
+    """Further elements of the error, such as `Region`."""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        parts = {"Code": self.code, "Message": self.message, **self.elements}
+        inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in parts.items())
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleAnswer(Answer):
+    """An error of Google's JSON interface; `code` is its reason."""
+
+    @property
+    def body(self) -> bytes:
+        detail = {"message": self.message, "domain": "global", "reason": self.code}
+        return json.dumps({"error": {"code": self.status, "message": self.message, "errors": [detail]}}).encode()
 
 
 RESET = "reset"
@@ -88,8 +108,8 @@ def proxy(upstream: str, rule: Rule = lambda request: None, drop: tuple[str, ...
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = _serve
 
         def _refuse(self, answer: Answer) -> None:
-            text = f"<Error><Code>{answer.code}</Code><Message>{answer.message}</Message></Error>".encode()
-            self._reply(answer.status, {"Content-Type": "application/xml"}, text, len(text))
+            kind = "application/json" if isinstance(answer, GoogleAnswer) else "application/xml"
+            self._reply(answer.status, {"Content-Type": kind, **answer.headers}, answer.body, len(answer.body))
 
         def _forward(self, body: bytes, fault: Fault) -> None:
             connection = http.client.HTTPConnection(target, timeout=30)

@@ -8,9 +8,10 @@ import secrets
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
+from scoremill.spec import Storage
 from scoremill.units import MIB
 
-from .faults import explained
+from .explain import explained
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -104,12 +105,13 @@ class Publication:
     Also a sink for pyarrow. `close` only ends writing: the `with` block decides whether the object appears.
     """
 
-    def __init__(self, upload: Upload, uri: str) -> None:
+    def __init__(self, upload: Upload, uri: str, settings: Storage) -> None:
         self.uri = uri
         self.size = 0
         """Bytes written so far."""
         self.closed = False
         self._upload = upload
+        self._settings = settings
         self._hash = hashlib.sha256()
 
     @property
@@ -122,7 +124,7 @@ class Publication:
         if self.closed:
             raise ValueError(f"{self.uri} is closed")
         view = memoryview(data).cast("B")
-        with explained(self.uri):
+        with explained(self.uri, self._settings):
             self._upload.write(view)
         self._hash.update(view)
         self.size += view.nbytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import threading
@@ -14,7 +15,10 @@ from fsspec.asyn import get_loop, sync
 from scoremill.errors import UsageError
 from scoremill.spec import Storage
 
+from . import retry
 from .credentials import Options, environment, fingerprint, fsspec_options
+from .google import raise_for_status
+from .refusal import Refusal
 from .retry import persist
 from .uri import protocol_of
 
@@ -24,6 +28,9 @@ Key = tuple[object, ...]
 
 _INSTANCES: dict[Key, Any] = {}
 _LOCK = threading.RLock()
+_LOGGER = logging.getLogger("scoremill.storage")
+_TELLING_PAUSE = 1.0
+"""Seconds of a pause from which on a user wants to know what is waited for."""
 os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.RLock()))
 
 _PACKAGES = {
@@ -60,7 +67,13 @@ class Connection:
             used[0] = self.fs
             return action(used[0])
 
-        return persist(attempt, lambda: self._forget(used[0]))
+        return persist(attempt, lambda: self._forget(used[0]), self._log_wait)
+
+    def _log_wait(self, error: Exception, attempt: int, pause: float) -> None:
+        if pause >= _TELLING_PAUSE:
+            said = Refusal(error, self._uri, self.settings).said
+            message = "%s: %s; attempt %d of %d follows in %.0f s"
+            _LOGGER.warning(message, self._uri, said, attempt + 1, retry.PATIENCE.tries, pause)
 
     def _forget(self, stale: Any) -> None:
         # Another thread may have renewed it already.
@@ -106,7 +119,17 @@ def _connect_s3(options: Options) -> Any:
     fs = fsspec.filesystem("s3", **options)
     fs.retries = 1
     fs.connect()
+    fs.s3.meta.events.register_first("needs-retry.s3.HeadBucket", _stop_redirects)
     return fs
+
+
+def _stop_redirects(response: Any, **_: Any) -> None:
+    """End botocore's search for a bucket's region if a service redirects that search too: it would never end."""
+    if response is not None and response[0].status_code in {301, 302, 307, 308}:
+        from botocore.exceptions import ClientError
+
+        if "x-amz-bucket-region" not in response[1]["ResponseMetadata"]["HTTPHeaders"]:
+            raise ClientError(response[1], "HeadBucket")
 
 
 def _connect_gs(options: Options, settings: Storage) -> Any:
@@ -117,9 +140,10 @@ def _connect_gs(options: Options, settings: Storage) -> Any:
         # gcsfs' own retries would multiply with ours, and log tracebacks.
         _request = getattr(GCSFileSystem._request, "__wrapped__", GCSFileSystem._request)
 
+    session: Options = {"raise_for_status": raise_for_status}
     if settings.ca_bundle:
-        options = {**options, "session_kwargs": {"connector": sync(get_loop(), _trusting, settings.ca_bundle)}}
-    return OneAttempt(**options)
+        session["connector"] = sync(get_loop(), _trusting, settings.ca_bundle)
+    return OneAttempt(**{**options, "session_kwargs": {**options.get("session_kwargs", {}), **session}})
 
 
 async def _trusting(ca_bundle: str) -> Any:

@@ -78,9 +78,8 @@ def is_emulated_gs(settings: Storage) -> bool:
 
 def _s3(settings: Storage) -> Options:
     client: Options = {}
-    # boto reads AWS_DEFAULT_REGION only, all other tools of AWS both.
-    region = os.environ.get("AWS_REGION") if "AWS_DEFAULT_REGION" not in os.environ else None
-    if region:
+    # boto reads AWS_DEFAULT_REGION only; all other tools of AWS prefer this one.
+    if region := os.environ.get("AWS_REGION"):
         client["region_name"] = region
     if settings.ca_bundle:
         client["verify"] = settings.ca_bundle

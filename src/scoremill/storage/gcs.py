@@ -16,7 +16,8 @@ from fsspec.asyn import sync
 from .backend import described
 from .commit import PartedUpload
 from .connection import Connection
-from .faults import VersionChanged, code_of
+from .faults import VersionChanged, code_of, is_absent
+from .google import in_bucket
 from .objects import ObjectInfo
 
 _MARK = "scoremill-write"
@@ -85,24 +86,25 @@ class GcsBackend:
     def begin(self, fs: Any, name: str) -> str:
         """The address of a new resumable upload; whoever knows it may write, so it is a secret."""
         about = {"json": {"name": self._key(name)}, "headers": {"X-Upload-Content-Type": _BINARY}}
-        location: str = fs.call("POST", self._uploads(fs), uploadType="resumable", **about, **self._encryption())[0][
-            "Location"
-        ]
+        with in_bucket():
+            answer = fs.call("POST", self._uploads(fs), uploadType="resumable", **about, **self._encryption())
+        location: str = answer[0]["Location"]
         return location
 
     def _put(self, fs: Any, name: str, data: bytes, metadata: dict[str, str] | None = None, **conditions: str) -> None:
         about = json.dumps({"name": self._key(name), "metadata": metadata or {}}).encode()
         mark = secrets.token_hex(16).encode()
         body = b"--%b\nContent-Type: application/json; charset=UTF-8\n\n%b\n--%b\nContent-Type: %b\n\n%b\n--%b--"
-        fs.call(
-            "POST",
-            self._uploads(fs),
-            uploadType="multipart",
-            headers={"Content-Type": f'multipart/related; boundary="{mark.decode()}"'},
-            data=_repeatable(body % (mark, about, mark, _BINARY.encode(), data, mark)),
-            **conditions,
-            **self._encryption(),
-        )
+        with in_bucket():
+            fs.call(
+                "POST",
+                self._uploads(fs),
+                uploadType="multipart",
+                headers={"Content-Type": f'multipart/related; boundary="{mark.decode()}"'},
+                data=_repeatable(body % (mark, about, mark, _BINARY.encode(), data, mark)),
+                **conditions,
+                **self._encryption(),
+            )
 
     def _uploads(self, fs: Any) -> str:
         return f"{fs.base.removesuffix('storage/v1/')}upload/storage/v1/b/{quote(self._bucket, safe='')}/o"
@@ -117,7 +119,9 @@ class GcsBackend:
             return self._connection.call(
                 lambda fs: fs.call("GET", "b/{}/o/{}", self._bucket, self._key(name), json_out=True)
             )
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if not is_absent(error):
+                raise
             return None
 
     def _delete(self, names: Sequence[str], fs: Any) -> None:
@@ -140,7 +144,8 @@ class GcsBackend:
                 return
 
     def _page(self, prefix: str, token: str | None, fs: Any) -> Any:
-        return fs.call("GET", "b/{}/o", self._bucket, json_out=True, prefix=self._key(prefix), pageToken=token)
+        with in_bucket():
+            return fs.call("GET", "b/{}/o", self._bucket, json_out=True, prefix=self._key(prefix), pageToken=token)
 
     def _encryption(self) -> dict[str, str]:
         key = self._connection.settings.kms_key

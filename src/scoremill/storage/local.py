@@ -102,7 +102,7 @@ class LocalUpload:
     """A hidden file beside the one it is to become."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         self._path = path
         self._temporary = path.with_name(temporary_name(path.name))
         self._file = self._temporary.open("xb", buffering=MIB)
@@ -144,6 +144,14 @@ class LocalUpload:
         except FileExistsError:
             return False
         return True
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:
+        # Of a folder that is to be made nothing can be missing: this is /proc, or something like it.
+        raise OSError(errno.EOPNOTSUPP, "no files can be created there", str(folder)) from None
 
 
 def _described(name: str, status: os.stat_result) -> ObjectInfo:

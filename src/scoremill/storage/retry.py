@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
 
-from .faults import is_expired, is_transient
+from .faults import GaveUpError, is_expired, is_transient
 
 T = TypeVar("T")
+Waiting = Callable[[Exception, int, float], None]
+"""Called before a pause, with the error, the number of the attempt that failed, and the pause in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,15 @@ PATIENCE = Patience()
 """Five tries over at most 17 seconds of pauses."""
 
 
-def persist(action: Callable[[], T], renew: Callable[[], None] = lambda: None) -> T:
-    """What `action` returns, at the first attempt that succeeds; else the last attempt's own error.
+def persist(
+    action: Callable[[], T],
+    renew: Callable[[], None] = lambda: None,
+    waiting: Waiting = lambda *_: None,
+) -> T:
+    """What `action` returns, at the first attempt that succeeds.
 
-    `renew` is called once, when credentials seem to have expired, and the action tried again at once.
+    Otherwise the last attempt's own error, as the cause of a GaveUpError if it was transient. `renew` is called once,
+    when credentials seem to have expired, and the action is tried again without a pause.
     """
     began, renewed = time.monotonic(), False
     for attempt in count(1):
@@ -49,7 +56,12 @@ def persist(action: Callable[[], T], renew: Callable[[], None] = lambda: None) -
                 renewed = True
                 renew()
                 continue
-            if not is_transient(error) or attempt >= PATIENCE.tries or time.monotonic() - began > PATIENCE.limit:
+            if not is_transient(error):
                 raise
-        time.sleep(PATIENCE.pause(attempt))
+            seconds = time.monotonic() - began
+            if attempt >= PATIENCE.tries or seconds > PATIENCE.limit:
+                raise GaveUpError(attempt, seconds) from error
+            pause = PATIENCE.pause(attempt)
+            waiting(error, attempt, pause)
+        time.sleep(pause)
     raise AssertionError("unreachable")

@@ -13,7 +13,7 @@ from fsspec.asyn import sync
 from .backend import described
 from .commit import PartedUpload, temporary_name
 from .connection import Connection
-from .faults import VersionChanged, code_of
+from .faults import VersionChanged, code_of, is_absent
 from .objects import ObjectInfo
 
 _REFUSED = {"PreconditionFailed", "412"}
@@ -117,10 +117,27 @@ class S3Backend:
         return head is not None and head.get("Metadata", {}).get(_MARK) == mark
 
     def _head(self, name: str) -> Any:
+        """What the store says of an object; None if it says that the object is not there."""
         try:
             return self.call("head_object", name)
-        except FileNotFoundError:
-            return None
+        except OSError as error:
+            if not code_of(error).isdigit():
+                raise
+        return self._get_head(name)
+
+    def _get_head(self, name: str) -> Any:
+        """The same by a GET: the answer to a HEAD has no body, so its status alone says neither what is missing nor why."""
+        try:
+            return self._connection.call(lambda fs: self._get_unread(fs, name))
+        except OSError as error:
+            if is_absent(error):
+                return None
+            raise
+
+    def _get_unread(self, fs: Any, name: str) -> Any:
+        answer = fs.call_s3("get_object", Bucket=self._bucket, Key=self._key(name))
+        sync(fs.loop, _close, answer["Body"])
+        return answer
 
     def _get(self, fs: Any, name: str, asked: dict[str, Any]) -> bytes:
         answer = fs.call_s3("get_object", Bucket=self._bucket, Key=self._key(name), **asked)
@@ -158,6 +175,10 @@ class S3Backend:
 
     def _key(self, name: str) -> str:
         return self._place[1] + name
+
+
+async def _close(body: Any) -> None:
+    body.close()
 
 
 async def _all_of(body: Any) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import BinaryIO
 
 from scoremill.spec import Storage
@@ -13,7 +13,8 @@ from scoremill.units import MIB
 from .backend import Backend
 from .commit import Publication
 from .connection import Connection, require_protocol
-from .faults import VersionChanged, explained
+from .explain import explained
+from .faults import VersionChanged
 from .local import LocalBackend
 from .objects import ObjectInfo
 from .ranges import RangeReader
@@ -41,27 +42,27 @@ class Store:
     @property
     def has_conditional_create(self) -> bool:
         """Whether `create` lets one of several writers win for certain; other S3 servers than Amazon's are tried out."""
-        with explained(self.uri):
+        with self._explained(self.uri):
             return self._backend.has_conditional_create
 
     def info(self, name: str) -> ObjectInfo | None:
         """The object `name` as it is now; None if it is not there."""
-        with explained(self._of(name)):
+        with self._explained(self._of(name)):
             return self._backend.info(name)
 
     def list(self, prefix: str = "") -> list[ObjectInfo]:
         """All objects whose names begin with `prefix`, sorted by name, as they are now."""
-        with explained(self._of(prefix)):
+        with self._explained(self._of(prefix)):
             return self._backend.listed(prefix)
 
     def read(self, name: str, start: int = 0, end: int | None = None, version: str | None = None) -> bytes:
         """Bytes `start` to `end` of an object, fewer where it ends; InputChanged if it is not `version` any more."""
-        with explained(self._of(name), version):
+        with self._explained(self._of(name), version):
             return self._backend.read(name, start, end, version)
 
     def open(self, name: str, version: str | None = None) -> BinaryIO:
         """A file for random access to one version of an object: `version`, or the one that is there now."""
-        with explained(self._of(name), version):
+        with self._explained(self._of(name), version):
             if isinstance(self._backend, LocalBackend):
                 return self._backend.open(name, version)
             info = self._backend.info(name)
@@ -73,30 +74,30 @@ class Store:
 
     def write(self, name: str, data: bytes) -> None:
         """The object `name` holds `data`, whole, in place of what it was."""
-        with explained(self._of(name)):
+        with self._explained(self._of(name)):
             self._backend.write(name, data)
 
     def create(self, name: str, data: bytes) -> bool:
         """Whether the object was not there and now holds `data`; of several callers one wins."""
-        with explained(self._of(name)):
+        with self._explained(self._of(name)):
             return self._backend.create(name, data)
 
     def delete(self, names: Iterable[str]) -> None:
         """None of `names` is there any more."""
-        with explained(self.uri):
+        with self._explained(self.uri):
             self._backend.delete(list(names))
 
     @contextmanager
     def publish(self, name: str) -> Iterator[Publication]:
         """Streams an object, which appears whole at the end of the block, and not at all if the block raises."""
         uri = self._of(name)
-        with explained(uri):
+        with self._explained(uri):
             upload = self._backend.upload(name)
-        publication = Publication(upload, uri)
+        publication = Publication(upload, uri, self.settings)
         try:
             yield publication
             publication.close()
-            with explained(uri):
+            with self._explained(uri):
                 upload.commit()
         except BaseException:
             # What cannot be taken back now is found by `sweep`.
@@ -109,7 +110,7 @@ class Store:
 
         Only while nobody else writes there: it cannot tell theirs from what a killed process left.
         """
-        with explained(self.uri):
+        with self._explained(self.uri):
             return self._backend.sweep(remove=remove)
 
     def __repr__(self) -> str:
@@ -119,6 +120,9 @@ class Store:
         # A relative path must mean the same in a worker that runs elsewhere.
         uri = local_path(self.uri) if protocol_of(self.uri) == "file" else self.uri
         return type(self), (uri, self.settings)
+
+    def _explained(self, uri: str, version: str | None = None) -> AbstractContextManager[None]:
+        return explained(uri, self.settings, version)
 
     def _of(self, name: str) -> str:
         return join(self.uri, name)

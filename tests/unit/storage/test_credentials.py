@@ -50,11 +50,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_options_file(str(tmp_path / "nowhere"))
 
 
-def test_both_variables_of_a_region_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_REGION", "eu-north-1")
-    assert fsspec_options("s3", Storage())["client_kwargs"] == {"region_name": "eu-north-1"}
+def test_aws_region_counts_before_the_variable_that_boto_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     assert fsspec_options("s3", Storage())["client_kwargs"] == {}
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert fsspec_options("s3", Storage())["client_kwargs"] == {"region_name": "eu-north-1"}
 
 
 def test_emulators_of_google_are_not_asked_for_an_identity(monkeypatch: pytest.MonkeyPatch) -> None:

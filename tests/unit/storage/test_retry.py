@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from scoremill.spec import Storage
 from scoremill.storage import retry
-from scoremill.storage.faults import code_of, explain, is_expired, is_transient
+from scoremill.storage.explain import explain
+from scoremill.storage.faults import GaveUpError, code_of, is_absent, is_expired, is_transient
 from scoremill.storage.retry import Patience, persist
 
 
@@ -58,8 +60,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_faults_that_pass_are_tried_again(fault: Exception) -> None:
     assert is_transient(fault)
     assert persist(failing(*[fault] * 4)) == "done"
-    with pytest.raises(type(fault)):
+    with pytest.raises(GaveUpError, match="5 attempts in 0 s") as raised:
         persist(failing(*[fault] * 5))
+    assert raised.value.__cause__ is fault and is_transient(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +80,29 @@ def test_faults_that_stay_are_not(fault: Exception) -> None:
 
 def test_no_attempt_begins_after_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "PATIENCE", Patience(first_pause=0.0, limit=-1.0))
-    with pytest.raises(TimeoutError):
+    with pytest.raises(GaveUpError) as raised:
         persist(failing(TimeoutError()))
+    assert raised.value.attempts == 1
+
+
+def test_each_wait_is_announced_with_its_error_and_attempt() -> None:
+    waits: list[tuple[Exception, int]] = []
+    fault = TimeoutError()
+    assert persist(failing(fault, fault), waiting=lambda error, attempt, _: waits.append((error, attempt))) == "done"
+    assert waits == [(fault, 1), (fault, 2)]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (FileNotFoundError(), True), (ServiceError("NoSuchKey", 404), True), (ServiceError("404", 404), True),
+        (ServiceError("NotFound", 404), True), (HttpError(404), True), (ServiceError("XAdminUserNotFound", 404), False),
+        (ServiceError("NoSuchBucket", 404), False), (ServiceError("AccessDenied", 403), False),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_absent_is_only_what_the_store_calls_absent(error: Exception, expected: bool) -> None:
+    assert is_absent(error) == expected
 
 
 def test_old_credentials_are_renewed_once() -> None:
@@ -110,7 +134,7 @@ def test_the_services_own_code_is_found_behind_a_translated_error() -> None:
 
 def test_messages_hold_no_signed_queries() -> None:
     error = OSError("GET https://host/o?upload_id=SECRET&sig=SECRET failed\nand more")
-    told = explain(error, "s3://b/x")
+    told = explain(error, "s3://b/x", Storage())
     assert "SECRET" not in str(told) and "https://host/o failed" in told.message and "and more" not in told.message
 
 
