@@ -194,7 +194,7 @@ def test_a_store_that_is_too_busy_for_long_lets_the_whole_run_rest(model, s3, tm
         job = small_job(model, s3.uri("in"), tmp_path / "out", input=storage)
         assert score(job, cluster="in-process", watchers=[watch]).totals.scored == 600
     assert [event.attempt for event in events] == [1]
-    assert "too busy" in events[0].reason
+    assert "throttled" in events[0].reason
     assert events[0].seconds == pytest.approx(1.0, abs=0.1)
 
 

@@ -341,8 +341,9 @@ def test_dead_endpoint_is_named_with_attempts_and_seconds(
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.003))
     with caplog.at_level(logging.WARNING), pytest.raises(StorageError) as raised:
         Store(s3.uri(), Storage(endpoint="http://127.0.0.1:9")).list()
-    assert "could not connect to the service of" in raised.value.message
-    assert "at http://127.0.0.1:9 after 5 attempts in " in raised.value.message
+    assert re.fullmatch(
+        r"could not connect to http://127.0.0.1:9 for s3://\S+ after 5 attempts in \d s", raised.value.message
+    )
     assert raised.value.mend and "--endpoint (storage.endpoint)" in raised.value.mend
     # Only pauses that a user would notice.
     waits = [record.getMessage() for record in caplog.records if record.name == "scoremill.storage"]

@@ -283,12 +283,13 @@ _THROTTLED = {
 def _unreachable(r: Refusal) -> Reason | None:
     if not r.types & _UNREACHED:
         return None
-    region = "AWS_REGION, " if r.protocol == "s3" and not r.endpoint else ""
-    at = f" at {r.endpoint}" if r.endpoint else ""
-    return (
-        f"could not connect to the service of {r.uri}{at}{_after(r)}: {r.words}",
-        f"Check the network, {region}and {_ENDPOINT} if it is not the cloud's own; {_RESUME}",
-    )
+    variable = "STORAGE_EMULATOR_HOST" if r.protocol == "gs" else "AWS_ENDPOINT_URL"
+    if r.endpoint:
+        check = f"Check that {_ENDPOINT} or {variable} names a running service; {_RESUME}"
+        return f"could not connect to {r.endpoint} for {r.uri}{_after(r)}", check
+    region = " and the region (AWS_REGION)" if r.protocol == "s3" else ""
+    check = f"Check the network{region}; for a service other than the cloud's own give {_ENDPOINT}; {_RESUME}"
+    return f"could not connect to the store of {r.uri}{_after(r)}: {r.words}", check
 
 
 def _throttled(r: Refusal) -> Reason | None:
