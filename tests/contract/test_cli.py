@@ -107,7 +107,7 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
         (["score", "nowhere.yaml"], "no job file 'nowhere.yaml'"),
         (["score", "--model", "{tmp}", "--input", "{file}", "--output", "{tmp}/o"], "is not a bundle"),
         (["score", "--model", "{tmp}/none", "--input", "{file}", "--output", "{tmp}/o"], "is not a bundle"),
-        (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "1"], "NAME=VALUE"),
+        (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "1"], "RESULT=NAME"),
         (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "9=y"],
          "The results are: proba_0, proba_1"),
         (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--partition-bytes", "1QiB"],

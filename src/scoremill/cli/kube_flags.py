@@ -13,7 +13,7 @@ from scoremill import __version__
 from scoremill.errors import ClusterError, UsageError
 from scoremill.units import MIB, format_bytes, parse_seconds
 
-from .options import bounds, pairs
+from .options import Pairs, bounds
 
 if TYPE_CHECKING:
     from scoremill.deploy import Certificates
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_ENV = Pairs("--env", "NAME=VALUE", "first")
 _UNTOLD = "<made when the cluster is>"
 
 
@@ -100,7 +101,7 @@ def _asked(flags: dict[str, Any]) -> tuple[Cluster, Credentials]:
     from scoremill.deploy import refuse_secrets
     from scoremill.spec import Cluster, Credentials
 
-    env = pairs(flags["env"])
+    env = _ENV(flags["env"])
     refuse_secrets(env)
     fields = {key: flags[key] for key in ("workers", "memory", "cpu", "image", "service_account")}
     given = {key: value for key, value in fields.items() if value is not None}

@@ -11,7 +11,9 @@ import click
 from scoremill.units import format_bytes
 
 from .document import plain, print_document
-from .options import names, pairs, storage_from, storage_options
+from .options import Pairs, names, storage_from, storage_options
+
+_META = Pairs("--meta", "KEY=VALUE", "first")
 
 
 @click.group("model")
@@ -45,7 +47,7 @@ def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
     from scoremill.bundle import pack
 
     bundle = pack(
-        model, output, sample=flags["sample"], method=flags["method"], code=flags["code"], meta=pairs(flags["meta"]),
+        model, output, sample=flags["sample"], method=flags["method"], code=flags["code"], meta=_META(flags["meta"]),
         format=flags["flavour"], columns=names(flags["input_columns"]) or None, trained_on=flags["trained_on"],
         allow_batch_dependent=flags["allow_batch_dependent"], command=shlex.join(["scoremill", *sys.argv[1:]]),
         storage=storage_from(flags),

@@ -12,6 +12,7 @@ import click
 
 from scoremill.errors import UsageError
 from scoremill.spec import ScoringJob, Storage, load_job, merge, parse_job
+from scoremill.spec.pairs import At, split_pair
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,30 +37,51 @@ def names(values: Iterable[str]) -> list[str]:
     return [name for row in csv.reader(values, skipinitialspace=True) for name in row if name]
 
 
-def pairs(values: Iterable[str]) -> dict[str, str]:
-    """`a=b,c=d` given once or several times as a mapping."""
-    found = {}
-    for item in names(values):
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise UsageError(f"{item!r} is not NAME=VALUE")
-        found[key] = value
-    return found
+@dataclass(frozen=True)
+class Pairs:
+    """Reads `a=b,c=d`, given once or several times, as a mapping."""
+
+    flag: str
+    form: str
+    """What the sides are, such as `COLUMN=TYPE`."""
+    at: At = "last"
+
+    def __call__(self, values: Iterable[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for item in names(values):
+            try:
+                left, right = split_pair(item, self.at)
+            except ValueError as error:
+                raise UsageError(f"{self.flag}: {item!r} {error}", self._hint()) from None
+            if found.setdefault(left, right) != right:
+                raise UsageError(
+                    f"{self.flag} gives {left!r} twice: {found[left]!r} and {right!r}", "Give one of them."
+                )
+        return found
+
+    def _hint(self) -> str:
+        escaped = "" if self.at == "first" else r"; an equals sign inside a name is written \="
+        return f"Give {self.flag} {self.form}{escaped}."
 
 
-def storage(values: Iterable[str]) -> dict[str, Any]:
-    """Storage settings: fields of the job's `storage` by their names there, others as fsspec options."""
-    fields = {"endpoint", "profile", "kmsKey", "caBundle", "optionsFile"}
-    switches = {"anonymous", "requesterPays"}
-    settings: dict[str, Any] = {}
-    for key, value in pairs(values).items():
-        if key in fields:
-            settings[key] = value
-        elif key in switches:
-            settings[key] = value.lower() in {"true", "yes", "1"}
-        else:
-            settings.setdefault("options", {})[key] = value
-    return settings
+@dataclass(frozen=True)
+class Settings:
+    """Reads storage settings: fields of the job's `storage` by their names there, others as fsspec options."""
+
+    flag: str
+
+    def __call__(self, values: Iterable[str]) -> dict[str, Any]:
+        fields = {"endpoint", "profile", "kmsKey", "caBundle", "optionsFile"}
+        switches = {"anonymous", "requesterPays"}
+        settings: dict[str, Any] = {}
+        for key, value in Pairs(self.flag, "KEY=VALUE", "first")(values).items():
+            if key in fields:
+                settings[key] = value
+            elif key in switches:
+                settings[key] = value.lower() in {"true", "yes", "1"}
+            else:
+                settings.setdefault("options", {})[key] = value
+        return settings
 
 
 def bounds(text: str) -> tuple[int, int]:
@@ -113,8 +135,10 @@ FLAGS = (
          lambda values: [v for row in csv.reader(values) for v in row or [""]], MANY),
     Flag("--decimal", "spec.input.csv.decimal", "Decimal mark of numbers (.)."),
     Flag("--thousands", "spec.input.csv.thousands", "Mark between groups of digits."),
-    Flag("--dtypes", "spec.input.csv.dtypes", "Types of columns: fare=float64,vendor=string.", pairs, MANY),
-    Flag("--date-formats", "spec.input.csv.dateFormats", "Formats of date columns: day=%d.%m.%Y.", pairs, MANY),
+    Flag("--dtypes", "spec.input.csv.dtypes", "Types of columns: fare=float64,vendor=string.",
+         Pairs("--dtypes", "COLUMN=TYPE"), MANY),
+    Flag("--date-formats", "spec.input.csv.dateFormats", "Formats of date columns: day=%d.%m.%Y|%Y-%m-%d, or time=epoch_ms.",
+         Pairs("--date-formats", "COLUMN=FORMAT"), MANY),
     Flag("--output", "spec.output.uri", "Folder or prefix to write to."),
     Flag("--format", "spec.output.format", "Format of the output (parquet).",
          settings=_choice("parquet", "csv", "jsonl")),
@@ -125,7 +149,8 @@ FLAGS = (
     Flag("--partition-by", "spec.output.partitionBy", "Kept or result columns that become folders: vendor=CMT/.", names, MANY),
     Flag("--rows-per-file", "spec.output.rowsPerFile", "The most rows of a part.", settings={"type": int}),
     Flag("--row-id", "spec.output.rowId", "Write each row's object and position.", settings=SWITCH),
-    Flag("--columns", "spec.output.columns", "Select and rename results: 1=yhat, or proba_1=yhat.", pairs, MANY),
+    Flag("--columns", "spec.output.columns", "Select and rename results: 1=yhat, or proba_1=yhat.",
+         Pairs("--columns", "RESULT=NAME"), MANY),
     Flag("--threshold", "spec.output.threshold", "Probability from which `predict` says the second of two classes.",
          settings={"type": float}),
     Flag("--dtype", "spec.output.dtype", "Type of real-valued results.", settings=_choice("float32", "float64")),
@@ -147,9 +172,12 @@ FLAGS = (
     Flag("--kms-key", "spec.storage.kmsKey", "Key that the store encrypts new objects with."),
     Flag("--ca-bundle", "spec.storage.caBundle", "File of certificate authorities for the endpoint."),
     Flag("--storage-options", "spec.storage.optionsFile", "JSON or YAML file of further options, secrets included."),
-    Flag("--input-storage", "spec.input.storage", "Settings of the input's store: anonymous=true,endpoint=…", storage, MANY),
-    Flag("--output-storage", "spec.output.storage", "Settings of the output's store.", storage, MANY),
-    Flag("--model-storage", "spec.model.storage", "Settings of the model's store.", storage, MANY),
+    Flag("--input-storage", "spec.input.storage", "Settings of the input's store: anonymous=true,endpoint=…",
+         Settings("--input-storage"), MANY),
+    Flag("--output-storage", "spec.output.storage", "Settings of the output's store.",
+         Settings("--output-storage"), MANY),
+    Flag("--model-storage", "spec.model.storage", "Settings of the model's store.",
+         Settings("--model-storage"), MANY),
 )  # fmt: skip
 
 

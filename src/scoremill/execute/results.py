@@ -109,4 +109,4 @@ def _find(asked: str, results: tuple[Column, ...]) -> Column:
     if len(ends) == 1:
         return ends[0]
     names = ", ".join(column.name for column in results)
-    raise UsageError(f"--columns names a result {asked!r} that there is not", f"The results are: {names}.")
+    raise UsageError(f"--columns: the model has no result {asked!r}", f"Give RESULT=NAME. The results are: {names}.")

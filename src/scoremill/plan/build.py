@@ -110,6 +110,9 @@ def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
     unused = [name for name in job.input.csv.dtypes if samples and not any(name in (s.names or ()) for s in samples)]
     for name in unused:
         yield Problem("warning", "input.csv.dtypes", f"no file has a column {name!r}")
+    for name in job.input.csv.date_formats:
+        if samples and not any(name in (sample.names or ()) for sample in samples):
+            yield Problem("warning", "--date-formats", f"no file has a column {name!r}")
 
 
 def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:

@@ -21,6 +21,8 @@ from scoremill.storage.parquet_reader import read_row_group
 from scoremill.storage.rows import BytesSource, Reject, Rows
 from scoremill.units import format_bytes
 
+from .date_formats import date_hint
+from .dates import date_notes, is_date
 from .partition import Source
 from .problem import Problem
 
@@ -89,7 +91,8 @@ def _take(
         # The last newline may have been inside quotes: what ends there may be half a row.
         blocks[-1] = _without_last(blocks[-1])
     rows = sum(block.table.num_rows for block in blocks)
-    problems += _values_wrong(source, blocks, [c for c in needs if c.name in header.names], csv, allowed)
+    read = [c for c in needs if c.name in header.names]
+    problems += [*_values_wrong(source, blocks, read, csv, allowed), *_times_altered(source, blocks, read, csv)]
     table = pa.concat_tables([block.table for block in blocks]) if blocks else None
     return Sample(source, names, table, (len(body) - header.data_start) / rows if rows else 0.0, tuple(problems))
 
@@ -111,8 +114,8 @@ def _take_parquet(
         problems = list(_columns_missing(source, names, needs, keep, None, None))
         if not problems and source.row_groups:
             used = [column for column in needs if column.name in schema.names]
-            rows = islice(read_row_group(file, 0, [column.name for column in used], SAMPLE_ROWS), 1)
-            problems += _values_wrong(source, list(rows), used, csv, allowed)
+            rows = list(islice(read_row_group(file, 0, [column.name for column in used], SAMPLE_ROWS), 1))
+            problems += [*_values_wrong(source, rows, used, csv, allowed), *_times_altered(source, rows, used, csv)]
     return Sample(source, names, schema.empty_table(), problems=tuple(problems))
 
 
@@ -210,9 +213,29 @@ def _values_wrong(
             "error" if many else "warning",
             where,
             f"{len(those)} of the first {rows} rows would be rejected: {those[0].reason}",
-            _mend_values(column, csv) if many else "Rejected rows go to _errors/; --max-errors bounds them.",
+            " ".join(_value_hints(column, blocks, needs, csv, is_error=many)),
             about=f"values of {column}",
         )
+
+
+def _value_hints(
+    name: str | None, blocks: list[Rows], needs: list[Column], csv: Csv, *, is_error: bool
+) -> Iterator[str]:
+    date = next((column for column in needs if column.name == name and is_date(column)), None)
+    if not is_error:
+        yield "Rejected rows go to _errors/; --max-errors bounds them."
+    elif date is None:
+        yield _mend_values(name, csv)
+    if date is not None and all(pa.types.is_string(block.table[date.name].type) for block in blocks):
+        yield date_hint(date, pa.concat_tables([block.table for block in blocks])[date.name].combine_chunks(), csv)
+
+
+def _times_altered(source: Source, blocks: list[Rows], needs: list[Column], csv: Csv) -> Iterator[Problem]:
+    """Notes on times that the model's types cannot hold as they are."""
+    if blocks:
+        for column, note in date_notes(pa.concat_tables([block.table for block in blocks]), needs, csv):
+            where = f"{source.uri}, column {column.name!r}"
+            yield Problem("warning", where, note, about=f"times of {column.name}: {note.lstrip('0123456789')}")
 
 
 def _mend_values(column: str | None, csv: Csv) -> str:

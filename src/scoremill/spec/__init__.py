@@ -2,6 +2,7 @@
 
 from .cluster import Cluster, Credentials, Deadlines, Retry, SecretRef, Workers
 from .columns import Column
+from .dates import EPOCHS, ISO
 from .input import NULL_VALUES, Csv, Input
 from .job import API_VERSION, JobSpec, Metadata, ScoringJob
 from .load import load_job, merge, parse_job
@@ -13,6 +14,8 @@ from .where import Condition
 __all__ = [
     "API_VERSION",
     "BATCH_ROWS",
+    "EPOCHS",
+    "ISO",
     "NULL_VALUES",
     "Cluster",
     "Column",

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from scoremill.units import MIB
 
 from .base import Size, Spec
+from .dates import split_formats
 from .storage import Storage
 from .where import Condition
 
@@ -49,7 +50,7 @@ class Csv(Spec):
     thousands: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """A mark between groups of digits, which is struck out."""
     date_formats: dict[str, str] = {}
-    """strptime formats of date columns, by column; ISO 8601 where none is given."""
+    """Formats of date columns, by column: of strptime, or `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, `ISO8601` (the default). Several are separated by a vertical bar."""
     dtypes: dict[str, str] = {}
     """Types of columns, by name, such as `float64`, `int64`, `string`, `category`, `bool`, `datetime64[ns]`."""
 
@@ -67,6 +68,17 @@ class Csv(Spec):
                 f"in {encoding!r} a newline is not one byte, so files cannot be cut; convert them to UTF-8"
             )
         return encoding
+
+    @field_validator("date_formats")
+    @classmethod
+    def _has_date_formats(cls, formats: dict[str, str]) -> dict[str, str]:
+        for each in formats.values():
+            split_formats(each)
+        return formats
+
+    def date_formats_of(self, column: str) -> tuple[str, ...]:
+        """The date formats that are given for a column; none means ISO 8601."""
+        return split_formats(self.date_formats[column]) if column in self.date_formats else ()
 
     @field_validator("delimiter", "quote")
     @classmethod

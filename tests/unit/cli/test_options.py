@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from scoremill.cli.options import FLAGS, job_from, job_options, names, pairs
+from scoremill.cli.options import FLAGS, Pairs, job_from, job_options, names
 from scoremill.errors import UsageError
 from scoremill.spec import ScoringJob
+from scoremill.spec.pairs import as_flag
 
 BASE = ["--model", "m", "--input", "i", "--output", "o"]
 CASES: list[tuple[list[str], dict[str, Any]]] = [
@@ -95,6 +99,63 @@ def test_every_flag_is_a_field_of_the_job():
 
 def test_names_and_pairs_are_read_with_quotes():
     assert names(['a, b,"c,d"', "e"]) == ["a", "b", "c,d", "e"]
-    assert pairs(["a=1,b=x=y"]) == {"a": "1", "b": "x=y"}
-    with pytest.raises(UsageError, match="'a' is not NAME=VALUE"):
-        pairs(["a"])
+    assert Pairs("--x", "A=B")(['a=1,"b,c=2"', "d=3"]) == {"a": "1", "b,c": "2", "d": "3"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "spec"),
+    [
+        (["--columns", "<=50K=low,>50K=high"], {"output": {"columns": {"<=50K": "low", ">50K": "high"}}}),
+        (["--columns", r"<=50K=p\=low"], {"output": {"columns": {"<=50K": "p=low"}}}),
+        (["--dtypes", "job=Sales=float64"], {"input": {"csv": {"dtypes": {"job=Sales": "float64"}}}}),
+        (["--date-formats", "due=by=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"due=by": "%d.%m.%Y"}}}}),
+        (["--date-formats", r"due=day\=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"due": "day=%d.%m.%Y"}}}}),
+        (["--input-storage", "query=a=b=="], {"input": {"storage": {"options": {"query": "a=b=="}}}}),
+    ],
+)
+def test_an_equals_sign_may_be_part_of_a_name(tmp_path, flags, spec):
+    assert parsed(*BASE, *flags) == parsed(written(tmp_path, spec))
+
+
+def test_values_hold_equals_signs_and_backslashes_as_they_are():
+    for flag in ("--meta", "--env"):
+        assert Pairs(flag, "KEY=VALUE", "first")([r"run=a=b\=c", "empty="]) == {"run": r"a=b\=c", "empty": ""}
+
+
+@pytest.mark.parametrize(
+    ("at", "item", "message"),
+    [
+        ("last", "a", "has no equals sign between"),
+        ("last", "=a", "has nothing on one side"),
+        ("last", "a=", "has nothing on one side"),
+        ("first", "=a", "has nothing on one side"),
+        ("only", "a=b=c", "has several equals signs"),
+        ("last", r"a\=b", "has no equals sign between"),
+    ],
+)
+def test_what_is_no_pair_is_refused_with_the_form_and_how_to_write_equals_signs(at, item, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        Pairs("--x", "OLD=NEW", at)([item])
+    assert caught.value.message.startswith(f"--x: {item!r} ")
+    assert str(caught.value.mend).startswith("Give --x OLD=NEW")
+    assert (r"written \=." in str(caught.value.mend)) == (at != "first")
+
+
+def test_a_name_given_twice_is_refused_unless_it_is_the_same():
+    pairs = Pairs("--dtypes", "COLUMN=TYPE")
+    assert pairs(["a=int64", "a=int64"]) == {"a": "int64"}
+    with pytest.raises(UsageError, match="--dtypes gives 'a' twice: 'int64' and 'string'"):
+        pairs(["a=int64", "a=string"])
+
+
+NAMES = st.text(min_size=1).filter(lambda name: not name.endswith("\\") and r"\=" not in name and "\0" not in name)
+
+
+@given(st.dictionaries(NAMES, NAMES, min_size=1, max_size=3))
+@example({" zone": "zone"})
+@example({"a=b": "c=d"})
+@example({'say "a,b"': "x\ny"})
+def test_any_names_can_be_given_by_a_flag_as_hints_write_it(wanted):
+    _, argument = shlex.split(as_flag("--rename", *wanted.items()))
+    for at in ("only", "last"):
+        assert Pairs("--rename", "OLD=NEW", at)([argument]) == wanted

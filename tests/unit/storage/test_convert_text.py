@@ -133,7 +133,7 @@ def test_dates_are_iso_8601_or_of_the_format_given() -> None:
 
 
 def test_a_date_format_that_is_none_is_named() -> None:
-    with pytest.raises(UsageError, match="'%Q' is no date format"):
+    with pytest.raises(UsageError, match="'%Q' is not a date format"):
         ours("2009", "datetime64[ns]", date_formats={"a": "%Q"})
 
 

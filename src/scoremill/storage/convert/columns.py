@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,7 +11,7 @@ import pyarrow.compute as pc
 from scoremill.errors import InputError
 from scoremill.spec import Column, Csv
 
-from .dates import cast_date, parse_date
+from .dates import cast_date, date_of_integers, parse_date
 from .numbers import Parsed, parse_bool, parse_float, parse_int
 from .types import arrow_type
 
@@ -26,12 +28,19 @@ def convert_column(values: pa.ChunkedArray, column: Column, dialect: Csv) -> Par
             return array, None
         if pa.types.is_string(array.type):
             return _parse(array, column, kind, dialect)
-        return _cast(array, kind)
+        return _cast(array, kind, dialect.date_formats_of(column.name))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise InputError(
             f"column {column.name!r} is {values.type} in the input, but {column.dtype} is wanted",
-            "Write the input with that type, or train with this one.",
+            _other_type(values.type, column, kind),
         ) from None
+
+
+def _other_type(found: pa.DataType, column: Column, kind: pa.DataType) -> str:
+    hint = "Write the input with that type, or train with this one."
+    if not (pa.types.is_integer(found) and pa.types.is_timestamp(kind)):
+        return hint
+    return f"{hint} If it counts seconds since 1970, give --date-formats {column.name}=epoch_s (or _ms, _us, _ns)."
 
 
 def _in_one_piece(values: pa.ChunkedArray) -> pa.Array:
@@ -56,16 +65,18 @@ def _parse(text: pa.Array, column: Column, kind: pa.DataType, dialect: Csv) -> P
         return parse_int(text, dialect, kind)
     if pa.types.is_boolean(kind):
         return parse_bool(text, dialect)
-    return parse_date(text, dialect.date_formats.get(column.name), kind)
+    return parse_date(text, dialect.date_formats_of(column.name), kind, dialect)
 
 
-def _cast(array: pa.Array, kind: pa.DataType) -> Parsed:
+def _cast(array: pa.Array, kind: pa.DataType, date_formats: Sequence[str]) -> Parsed:
     """A typed array as another type: numbers among each other, times among each other, anything to text."""
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), kind), None
     if pa.types.is_timestamp(kind):
         if pa.types.is_date(array.type):
             array = array.cast(pa.timestamp("ms"))
+        if pa.types.is_integer(array.type):
+            return date_of_integers(array, date_formats, kind)
         if not pa.types.is_timestamp(array.type):
             raise pa.ArrowInvalid("no time")
         return cast_date(array.cast(pa.timestamp(array.type.unit)), kind, array.is_valid())
