@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from scoremill.errors import UsageError
 from scoremill.ledger import Ledger, Manifest, read_manifest
 from scoremill.naming import LEDGER, SUCCESS
 from scoremill.spec import Csv, Input, ScoringJob, merge, parse_job
+from scoremill.storage.csv import header_line
 from scoremill.storage.filesystem import Store, is_local
 
 from .driver import execute
@@ -72,7 +72,7 @@ def _fields(
     spec["output"] = {**recorded["output"], "storage": None}
     mine = merge({**begun["job"], "spec": spec}, changes)
     spec = merge(mine["spec"], {
-        "input": {"uris": [f"{target}/{INPUT}"], "format": "auto", "csv": {"header": True, "columns": None},
+        "input": {"uris": [f"{target}/{INPUT}"], "format": "auto", "csv": {"header": True, "columns": None, "skipRows": 0},
                   "idBy": "content", "storage": mine["spec"]["output"]["storage"]},
         "output": {"uri": target, "mode": "Resume",
                    "keep": [column["name"] for column in manifest.fields["settings"]["keep"]], "drop": []},
@@ -154,7 +154,7 @@ def _path_columns(uri: str) -> list[str]:
 
 
 def _csv(header: list[str], rows: list[Record], dialect: Csv) -> bytes:
-    return b"\n".join([_line(header, dialect), *map(_raw, rows)]) + b"\n"
+    return b"\n".join([header_line(header, dialect), *map(_raw, rows)]) + b"\n"
 
 
 def _parquet(rows: list[Record]) -> bytes:
@@ -162,12 +162,6 @@ def _parquet(rows: list[Record]) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([json.loads(_raw(row)) for row in rows]), sink)
     return sink.getvalue()
-
-
-def _line(fields: list[Any], dialect: Csv) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=dialect.delimiter, quotechar=dialect.quote, lineterminator="").writerow(fields)
-    return text.getvalue().encode(dialect.encoding)
 
 
 def _raw(row: Record) -> bytes:

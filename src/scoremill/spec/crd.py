@@ -24,6 +24,15 @@ RULES: Mapping[str, Rules] = {
             "columns names the columns of files without a header: give it where header is false, and only there",
         ),
         ("self.delimiter != self.quote", "delimiter and quote are the same character"),
+        (
+            "!has(self.escape) || !(self.escape in [self.delimiter, self.quote])",
+            "escape is the same character as delimiter or quote",
+        ),
+        (
+            "!has(self.comment) || !(self.comment in [self.delimiter, self.quote])",
+            "comment is the same character as delimiter or quote",
+        ),
+        ("!self.escapeUnquoted || has(self.escape)", "escapeUnquoted needs escape"),
     ),
     "Input": (
         (

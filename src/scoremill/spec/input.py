@@ -31,8 +31,20 @@ class Csv(Spec):
 
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     """One character between fields."""
-    quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
-    """The character around fields that hold delimiters, newlines or itself, doubled."""
+    quote: Annotated[str, Field(max_length=1)] = '"'
+    """The character around fields that hold delimiters, newlines or itself, doubled; empty if no field is quoted."""
+    escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """The character that makes a quote inside quotes, or itself, an ordinary character, such as `\\` in Spark's files."""
+    escape_unquoted: bool = False
+    """Whether `escape` also counts outside quotes and before any character (MySQL, Snowflake, Python's csv module)."""
+    skip_rows: Annotated[int, Field(ge=0)] = 0
+    """Number of lines at the beginning of each file that are not read; quotes have no meaning there."""
+    comment: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """The character at the beginning of lines that are not read; elsewhere in a line it is data."""
+    skip_initial_space: bool = False
+    """Whether blanks behind a delimiter are dropped."""
+    surplus_fields: Literal["Reject", "DropEmpty"] = "Reject"
+    """What to do with a row that has more fields than there are columns: `DropEmpty` accepts it if those are empty."""
     encoding: str = "utf-8"
     """Any encoding that Python knows and in which a newline is one byte (not UTF-16, UTF-32)."""
     header: bool = True
@@ -80,16 +92,43 @@ class Csv(Spec):
         """The date formats that are given for a column; none means ISO 8601."""
         return split_formats(self.date_formats[column]) if column in self.date_formats else ()
 
-    @field_validator("delimiter", "quote")
+    @field_validator("delimiter", "quote", "escape", "comment")
     @classmethod
-    def _is_one_byte(cls, mark: str) -> str:
-        if not mark.isascii() or mark in "\r\n":
+    def _is_one_byte(cls, mark: str | None) -> str | None:
+        if mark and (not mark.isascii() or mark in "\r\n\0"):
             raise ValueError(f"{mark!r} is not an ASCII character other than a newline")
         return mark
 
+    @property
+    def marks(self) -> dict[str, str]:
+        """The characters that structure a file, by the names of their fields."""
+        marks = {"delimiter": self.delimiter, "quote": self.quote, "escape": self.escape, "comment": self.comment}
+        return {name: mark for name, mark in marks.items() if mark}
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        names: dict[str, str] = {}
+        for name, mark in self.marks.items():
+            if mark in names:
+                raise ValueError(f"`{names[mark]}` and `{name}` are the same character")
+            names[mark] = name
+        if self.skip_initial_space and " " in names:
+            raise ValueError(f"`{names[' ']}` is a blank, which `skipInitialSpace` drops")
+        return self
+
+    @model_validator(mode="after")
+    def _escape_has_a_place(self) -> Self:
+        if self.escape_unquoted and not self.escape:
+            raise ValueError("`escapeUnquoted` needs `escape`")
+        if self.escape and not self.quote and not self.escape_unquoted:
+            raise ValueError("without quotes, `escape` has no effect; add `escapeUnquoted: true`")
+        return self
+
     @model_validator(mode="after")
     def _marks_are_whole_characters(self) -> Self:
-        for mark in (self.delimiter, self.quote):
+        for mark in self.marks.values():
+            if mark.encode().decode(self.encoding) != mark:
+                raise ValueError(f"in {self.encoding!r} {mark!r} is another character; convert the files to UTF-8")
             # Second halves of characters begin at the digits.
             if mark >= "0" and any(
                 _is_one_character(bytes([lead, ord(mark)]), self.encoding) for lead in range(0x80, 0x100)
@@ -105,8 +144,6 @@ class Csv(Spec):
             raise ValueError("`columns` names the columns of files without a header; add `header: false`, or drop it")
         if self.columns and len(set(self.columns)) < len(self.columns):
             raise ValueError("`columns` names a column twice")
-        if self.delimiter == self.quote:
-            raise ValueError("`delimiter` and `quote` are the same character")
         return self
 
 

@@ -265,3 +265,101 @@ def test_a_complete_run_over_quotes_of_any_kind_is_not_repeated(bundle, tmp_path
     score(job, cluster="in-process")
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if "lease" not in str(path)}
     assert {p: t for p, t in after.items() if p.is_file()} == {p: t for p, t in before.items() if p.is_file()}
+
+
+def test_lines_before_the_header_are_skipped(check, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('Report "of trips\n\nMarch, 2009\n' + text(trips(150)))
+    check(str(path), read_csv(io.StringIO(text(trips(150)))), input={"csv": {"skipRows": 3}})
+
+
+def test_lines_before_the_rows_of_a_file_without_a_header_are_skipped(check, tmp_path):
+    names, path = list(trips(1).columns), tmp_path / "a.csv"
+    path.write_text("Report\n" + text(trips(150), header=False))
+    frame = read_csv(path, header=None, names=names, skiprows=1)
+    check(str(path), frame, input={"csv": {"header": False, "columns": names, "skipRows": 1}})
+
+
+def test_comment_lines_are_skipped_wherever_they_are(check, tmp_path):
+    path, frame = tmp_path / "a.csv", trips(150)
+    frame["note"] = ["#1", "a # b", "x"] * 50
+    lines = text(frame).splitlines(keepends=True)
+    commented = [f'# "line" {i}\n{line}' if i % 10 == 0 else line for i, line in enumerate(lines)]
+    path.write_text("".join(commented) + "#the end")
+    check(str(path), read_csv(io.StringIO("".join(lines))), input={"csv": {"comment": "#"}})
+
+
+def test_a_comment_sign_inside_quotes_begins_no_comment(check, tmp_path):
+    path, frame = tmp_path / "a.csv", trips(150)
+    frame["note"] = "two\n#lines\n# of text"
+    path.write_text(text(frame))
+    check(str(path), read_csv(path), input={"csv": {"comment": "#"}})
+
+
+@pytest.mark.parametrize("doublequote", [False, True])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+def test_quotes_that_are_escaped_inside_quotes(check, tmp_path, doublequote, quoting):
+    path, frame = tmp_path / "a.csv", trips(150)
+    frame["note"] = frame["note"].mask(frame["id"] % 7 == 0, "a \\ b, \\\\, \\")
+    how = {"escapechar": "\\", "doublequote": doublequote}
+    path.write_text(text(frame, quoting=quoting, **how))
+    check(str(path), read_csv(path, **how), input={"csv": {"escape": "\\"}})
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_escapes_inside_quotes_and_outside_them(check, tmp_path, quoting):
+    path, frame = tmp_path / "a.csv", trips(150)
+    frame["note"] = frame["note"].mask(frame["id"] % 7 == 0, "\\")
+    how = {"escapechar": "\\", "doublequote": False}
+    path.write_text(text(frame, quoting=quoting, **how))
+    check(str(path), read_csv(path, **how), input={"csv": {"escape": "\\", "escapeUnquoted": True}})
+
+
+UNQUOTED = {"delimiter": "\t", "quote": "", "nullValues": ["\\N"]}
+
+
+def tab_separated(frame: pd.DataFrame, escape: str) -> str:
+    """As `SELECT … INTO OUTFILE` writes it: missing values are \\N, and `escape` stands before what is special."""
+    special = str.maketrans({mark: escape + mark for mark in "\\\t\n"} if escape else {})
+    rows = [[field.translate(special) for field in row] for row in csv.reader(io.StringIO(text(frame, na_rep="\\N")))]
+    return "".join("\t".join(row) + "\n" for row in rows).replace("\\\\N", "\\N")
+
+
+def test_delimiters_newlines_and_missing_values_that_are_escaped_without_quotes(check, tmp_path):
+    path, frame = tmp_path / "a.tsv", trips(150)
+    path.write_text(tab_separated(frame, "\\"))
+    assert "two\\\nlines" in path.read_text() and "a, b; c\\\td|e" in path.read_text()
+    truth = read_csv(io.StringIO(text(frame, na_rep="\\N")), na_values=["\\N"], keep_default_na=False)
+    check(str(path), truth, input={"csv": {**UNQUOTED, "escape": "\\", "escapeUnquoted": True}})
+
+
+def test_files_without_quotes_hold_quotes_as_text(check, tmp_path):
+    path, frame = tmp_path / "a.tsv", trips(150)
+    frame["note"] = ['"quoted"', '"', '5" disk', '""', "x"] * 30
+    path.write_text(tab_separated(frame, ""))
+    truth = read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, na_values=["\\N"], keep_default_na=False)
+    assert truth["note"][0] == '"quoted"'
+    check(str(path), truth, input={"csv": UNQUOTED})
+
+
+def test_blanks_behind_delimiters_are_dropped(check, tmp_path):
+    path, frame = tmp_path / "a.csv", trips(150)
+    frame["note"] = ["x", "a, b", '"', "two\nlines", " "] * 30
+    lines = csv.reader(io.StringIO(text(frame)))
+    path.write_text("\n".join(",  ".join(_quoted(field) for field in line) for line in lines))
+    truth = read_csv(path, skipinitialspace=True)
+    assert list(truth["note"][:2]) == ["x", "a, b"]
+    check(str(path), truth, input={"csv": {"skipInitialSpace": True}})
+
+
+def _quoted(field: str) -> str:
+    return '"' + field.replace('"', '""') + '"' if set(field) & set('," \n') else field
+
+
+@pytest.mark.parametrize("tail", [",,", ',""', ",,\r"])
+def test_empty_fields_behind_the_last_column_are_dropped(check, tmp_path, tail):
+    path = tmp_path / "a.csv"
+    header, *lines = text(trips(150).replace("\n", " ", regex=True)).splitlines()
+    path.write_bytes("\n".join([header, "", *(line + tail for line in lines)]).encode())
+    truth = read_csv(io.StringIO("\n".join([header, *lines])))
+    check(str(path), truth, input={"csv": {"surplusFields": "DropEmpty"}})

@@ -114,6 +114,14 @@ def test_a_credential_in_a_job_is_refused_and_its_value_not_shown(write, name):
         ({"encoding": "klingon"}, "klingon"),
         ({"delimiter": "\n"}, "newline"),
         ({"delimiter": '"'}, "same character"),
+        ({"escape": '"'}, "`quote` and `escape` are the same character"),
+        ({"comment": ","}, "`delimiter` and `comment` are the same character"),
+        ({"comment": "##"}, "at most 1 character"),
+        ({"escapeUnquoted": True}, "needs `escape`"),
+        ({"quote": "", "escape": "\\"}, "add `escapeUnquoted: true`"),
+        ({"delimiter": " ", "skipInitialSpace": True}, "`delimiter` is a blank"),
+        ({"escape": "\\", "encoding": "shift_jis"}, "may be half a character"),
+        ({"skipRows": -1}, "greater than or equal to 0"),
     ],
 )
 def test_impossible_dialects_are_refused(csv, expected):

@@ -1,7 +1,8 @@
 """CSV cut at any byte, its rows exactly those that Python's csv module reads. See docs/design/0002-csv.md."""
 
 from .header import Header, read_header
+from .names import header_line
 from .range import Range, Tally
 from .reader import CsvReader
 
-__all__ = ["CsvReader", "Header", "Range", "Tally", "read_header"]
+__all__ = ["CsvReader", "Header", "Range", "Tally", "header_line", "read_header"]

@@ -15,7 +15,9 @@ from scoremill.spec import Csv
 
 from ..rows import Positions, Reject, Rows
 from ..text import to_utf8
-from .grammar import Grammar, as_array, newline_ends
+from .grammar import Grammar
+from .plain import plain_text
+from .positions import as_array, newline_ends
 
 _PIECE = 1 << 12
 """Bytes decoded at a time where some are known not to be text."""
@@ -27,10 +29,15 @@ class Layout:
 
     names: Sequence[str]
     columns: Sequence[str]
-    dialect: Csv
+    grammar: Grammar
 
-    def parse(self, text: bytes | memoryview) -> tuple[pa.Table, list[tuple[int, int]]]:
+    @property
+    def dialect(self) -> Csv:
+        return self.grammar.dialect
+
+    def parse(self, text: bytes | memoryview, is_regular: bool = True) -> tuple[pa.Table, list[tuple[int, int]]]:
         """The asked columns as text, and (number from 0, fields found) of each record with another count of fields."""
+        text, quote = plain_text(bytes(text), self.grammar, is_regular, len(self.names))
         ragged: list[tuple[int, int]] = []
 
         def set_aside(row: pa.csv.InvalidRow) -> str:
@@ -42,11 +49,11 @@ class Layout:
             text = codecs.BOM_UTF8 + bytes(text)
         wanted = list(self.columns) or [self.names[0]]
         table = pa.csv.read_csv(
-            pa.py_buffer(text),
+            pa.py_buffer(text or b"\n"),
             pa.csv.ReadOptions(column_names=list(self.names), use_threads=False, block_size=max(len(text), 1)),
             pa.csv.ParseOptions(
                 delimiter=self.dialect.delimiter,
-                quote_char=self.dialect.quote,
+                quote_char=quote.decode() or False,
                 double_quote=True,
                 escape_char=False,
                 newlines_in_values=True,
@@ -88,7 +95,7 @@ class Block:
 
     def raw(self, record: int) -> bytes:
         """The text of a record, without its newline."""
-        match = self.grammar.record.match(self.text, int(self.starts[record]))
+        match = self.grammar.pattern.record.match(self.text, int(self.starts[record]))
         return match[1] if match else b""
 
     def line(self, record: int) -> int:
@@ -98,7 +105,7 @@ class Block:
     def rows(self, layout: Layout) -> Rows:
         """Its rows, those that cannot be read set aside."""
         text, broken = self._as_utf8(layout.dialect.encoding)
-        table, ragged = layout.parse(text)
+        table, ragged = layout.parse(text, self.is_regular)
         if not broken and not ragged:
             return self._rows(table, np.arange(table.num_rows), [])
         parsed = self._without(broken)

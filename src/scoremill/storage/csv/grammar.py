@@ -1,13 +1,11 @@
 """Where records begin and end in CSV text, and whether counting its quotes is enough to know.
 
-A quote is *regular* where Python's csv module gives it a meaning that its parity tells: an opening one begins a
-field, a closing one ends it or is the first of a doubled quote. `5" disk` holds an irregular one.
+A quote is *regular* if its parity tells what it means: an opening one begins a field, a closing one ends it or is the
+first of a doubled quote. `5" disk` holds an irregular one. Escaped quotes are not counted at all.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,43 +13,62 @@ import numpy as np
 from scoremill.spec import Csv
 
 from ..rows import Positions
+from .pattern import RecordPattern
+from .positions import CR, LF, NONE, SPACE, Flags, Text, are_in, as_array, escaping, newline_ends
 
-Text = np.ndarray[tuple[int], np.dtype[np.uint8]]
-
-_LF, _CR = 10, 13
 _FIRST_LOOK = 1 << 16
 """Bytes looked at first when the record that ends next or last is sought."""
 
 
-def as_array(text: bytes | memoryview) -> Text:
-    """The bytes of `text` as uint8, not copied."""
-    return np.frombuffer(text, np.uint8)
-
-
-@dataclass(frozen=True)
 class Grammar:
     """The structure of one dialect: bytes only, whatever the encoding."""
 
-    dialect: Csv
-    quote: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "quote", self.dialect.quote.encode())
+    def __init__(self, dialect: Csv) -> None:
+        self.dialect = dialect
+        self.delimiter, self.quote = dialect.delimiter.encode(), dialect.quote.encode()
+        self.escape, self.comment = (dialect.escape or "").encode(), (dialect.comment or "").encode()
+        self._last: tuple[bytes, Positions] = (b"", NONE)
 
     @cached_property
-    def record(self) -> re.Pattern[bytes]:
-        """One record as Python's csv module (strict=False) reads it: its text, then its newline."""
-        quote, delimiter = (re.escape(mark.encode()) for mark in (self.dialect.quote, self.dialect.delimiter))
-        rest = rb"[^" + delimiter + rb"\r\n]*+"
-        quoted = quote + rb"(?:[^" + quote + rb"]++|" + quote * 2 + rb")*+(?:" + quote + rb"|\Z)"
-        one = rb"(?:" + quoted + rb")?+" + rest
-        return re.compile(rb"(" + one + rb"(?:" + delimiter + one + rb")*+)(\r\n?|\n|\Z)")
+    def pattern(self) -> RecordPattern:
+        return RecordPattern(self.dialect)
 
-    def quotes(self, text: bytes | memoryview) -> Positions:
-        """Positions of all quotes; text without any costs one memchr."""
-        if isinstance(text, bytes) and self.quote not in text:
-            return np.empty(0, np.int64)
-        return np.flatnonzero(as_array(text) == self.quote[0])
+    def quotes(self, text: bytes) -> Positions:
+        """Positions of all quotes that are not escaped; text without any costs one memchr."""
+        if not self.quote or self.quote not in text:
+            return NONE
+        found = np.flatnonzero(as_array(text) == self.quote[0])
+        escaped = self.escaped(text)
+        return found[~are_in(found, escaped)] if len(escaped) else found
+
+    def escaped(self, text: bytes) -> Positions:
+        """Positions of the bytes that an escape character makes ordinary; only of quotes, if it counts in quotes alone.
+
+        The run of escape characters before a byte tells, inside quotes and outside: outside them, a quote behind an
+        escape character does not begin a field, so it is an ordinary character as well.
+        """
+        if not self.escape or self.escape not in text:
+            return NONE
+        if self._last[0] is not text:
+            after = escaping(text, self.escape) + 1
+            after = after[after < len(text)]
+            if not self.dialect.escape_unquoted:
+                after = after[as_array(text)[after] == self.quote[0]]
+            self._last = (text, after)
+        return self._last[1]
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether the meaning of a byte may depend on more than the one before it."""
+        return bool(self.escape) or self.dialect.skip_initial_space
+
+    def context(self, text: bytes, at: int) -> int:
+        """Where text may begin for the bytes from position `at` on to mean what they mean in `text`."""
+        begin = max(at - 1, 0)
+        runs = self.escape + b" " * self.dialect.skip_initial_space
+        while runs and begin > 0 and (text[begin] in runs or text[begin - 1 : begin] == self.escape):
+            begin -= 1
+        return begin
 
     def is_regular(self, text: bytes, quotes: Positions, odd: bool) -> bool:
         """Whether parity tells the meaning of `quotes`, positions in `text` with (`odd`) one open before them.
@@ -62,27 +79,43 @@ class Grammar:
             return True
         array = as_array(text)
         opening, closing = quotes[int(odd) :: 2], quotes[1 - int(odd) :: 2]
-        if len(opening) and opening[0] == 0:
-            opening = opening[1:]
-        if len(closing) and closing[-1] == len(text) - 1:
-            closing = closing[:-1]
-        return self._separate(array[opening - 1]) and self._separate(array[1:][closing])
+        closing = closing[:-1] if len(closing) and closing[-1] == len(text) - 1 else closing
+        before = self._before_fields(array, opening)
+        return self._separate(array[1:][closing]) and self._separate(array[before], before, self.escaped(text))
 
-    def _separate(self, marks: Text) -> bool:
-        """Whether each of `marks` may stand beside a field's quotes."""
-        # A comparison of all is several times as fast as a table of 256.
-        delimiter, quote = ord(self.dialect.delimiter), self.quote[0]
-        return bool(((marks == delimiter) | (marks == _LF) | (marks == quote) | (marks == _CR)).all())
+    def are_escaped(self, text: bytes, positions: Positions) -> Flags:
+        """Whether each of `positions` is that of an escaped byte."""
+        return are_in(positions, self.escaped(text))
+
+    def begin_fields(self, text: bytes, positions: Positions, quotes: Positions) -> Flags:
+        """Whether a field begins at each of `positions`, by parity; one begins with the text."""
+        before = np.pad(as_array(text), (0, 1), constant_values=LF)[positions - 1]
+        outside = (np.searchsorted(quotes, positions) & 1) == 0
+        separate = (before == self.delimiter[0]) | (before == LF) | (before == CR)
+        begin: Flags = separate & outside & ~self.are_escaped(text, positions - 1)
+        return begin
+
+    def line_starts(self, text: bytes, quotes: Positions) -> Positions:
+        """Where records, comment lines and blank lines of `text` begin, which begins one, by parity."""
+        starts: Positions = np.append(0, self._ends(text, quotes, 0, len(text), final=True))
+        return starts[starts < len(text)]
 
     def record_starts(self, text: bytes, is_regular: bool) -> Positions:
-        """Where the records of `text` begin, which holds whole records only; blank lines are none."""
+        """Where the records of `text` begin, which holds whole records only; blank lines and comments are none."""
         if not is_regular:
-            return np.array([m.start() for m in self.record.finditer(text) if m[1]], np.int64)
-        starts = np.concatenate([[0], line_ends(text, self.quotes(text), odd=False, final=True)])
-        starts = starts[starts < len(text)]
+            found = (m.start() for m in self.pattern.record.finditer(text) if self.is_record(m[1]))
+            return np.array(list(found), np.int64)
+        starts = self.line_starts(text, self.quotes(text))
         first = as_array(text)[starts]
-        filled: Positions = starts[(first != _LF) & (first != _CR)]
-        return filled
+        filled = (first != LF) & (first != CR)
+        if self.comment:
+            filled &= first != self.comment[0]
+        records: Positions = starts[filled]
+        return records
+
+    def is_record(self, line: bytes) -> bool:
+        """Whether a line that begins outside quotes is a record: neither blank nor a comment."""
+        return bool(line) and not (self.comment and line.startswith(self.comment))
 
     def last_end(self, text: bytes, quotes: Positions, final: bool) -> int | None:
         """Where the last record that `text` holds whole ends, by parity; text begins a record."""
@@ -91,7 +124,7 @@ class Grammar:
         look = _FIRST_LOOK
         while True:
             begin = max(len(text) - look, 0)
-            ends = _ends_within(text, quotes, begin, len(text), final)
+            ends = self._ends(text, quotes, begin, len(text), final)
             if len(ends) or begin == 0:
                 return int(ends[-1]) if len(ends) else None
             look *= 8
@@ -101,7 +134,7 @@ class Grammar:
         look = _FIRST_LOOK
         while True:
             stop = min(begin + look, len(text))
-            ends = _ends_within(text, quotes, max(begin - 1, 0), stop, final and stop == len(text), odd)
+            ends = self._ends(text, quotes, max(begin - 1, 0), stop, final and stop == len(text), odd)
             ends = ends[ends >= begin]
             if len(ends):
                 return int(ends[0])
@@ -114,48 +147,34 @@ class Grammar:
         if final:
             return len(text)
         last = None
-        for match in self.record.finditer(text):
+        for match in self.pattern.record.finditer(text):
             if match.end() < len(text):
                 last = match.end()
         return last
 
+    def _ends(self, text: bytes, quotes: Positions, begin: int, stop: int, final: bool, odd: bool = False) -> Positions:
+        """Positions just behind the newlines between `begin` and `stop` that are neither quoted nor escaped."""
+        ends: Positions = newline_ends(memoryview(text)[begin:stop], final) + begin
+        if len(quotes) or odd:
+            ends = ends[(np.searchsorted(quotes, ends) & 1) == int(odd)]
+        if self.dialect.escape_unquoted and len(ends):
+            ends = ends[~are_in(ends - 1, self.escaped(text))]
+        return ends
 
-def _ends_within(text: bytes, quotes: Positions, begin: int, stop: int, final: bool, odd: bool = False) -> Positions:
-    low, high = np.searchsorted(quotes, (begin, stop))
-    inside = odd ^ bool(low & 1)
-    ends: Positions = line_ends(memoryview(text)[begin:stop], quotes[low:high] - begin, inside, final) + begin
-    return ends
+    def _before_fields(self, array: Text, opening: Positions) -> Positions:
+        """Positions of what stands before each field that a quote in `opening` would begin; none before the first byte."""
+        before = opening - 1
+        if self.dialect.skip_initial_space:
+            blank = array == SPACE
+            runs = np.flatnonzero(blank & ~np.append(False, blank[:-1]))
+            behind = (before >= 0) & blank[before]
+            before[behind] = runs[np.searchsorted(runs, before[behind], side="right") - 1] - 1
+        return before[before >= 0]
 
-
-def line_ends(text: bytes | memoryview, quotes: Positions, odd: bool, final: bool) -> Positions:
-    """Positions just behind each newline (LF, CR, CRLF) outside quotes.
-
-    A CR that ends a text that is not `final` may be half a CRLF and does not count.
-    """
-    ends: Positions = newline_ends(text, final)
-    outside: Positions = ends[(np.searchsorted(quotes, ends) & 1) == int(odd)] if len(quotes) or odd else ends
-    return outside
-
-
-def newline_ends(text: bytes | memoryview, final: bool) -> Positions:
-    """Positions just behind each newline (LF, CR, CRLF), quoted or not."""
-    array = as_array(text)
-    newline = array == _LF
-    carriage = array == _CR
-    if carriage.any():
-        carriage[:-1] &= ~newline[1:]
-        carriage[-1] &= final
-        newline |= carriage
-    ends: Positions = np.flatnonzero(newline) + 1
-    return ends
-
-
-def count_newlines(text: bytes, begin: int, stop: int) -> int:
-    """Newlines (LF, CR, CRLF) whose last byte lies between positions `begin` and `stop` of `text`."""
-    array = as_array(text)
-    count = int(np.count_nonzero(array[begin:stop] == _LF))
-    if text.find(b"\r", begin, stop) < 0:
-        return count
-    carriages = np.flatnonzero(array[begin:stop] == _CR) + begin
-    alone = np.append(array, 0)[carriages + 1] != _LF
-    return count + int(alone.sum())
+    def _separate(self, marks: Text, at: Positions = NONE, escaped: Positions = NONE) -> bool:
+        """Whether each of `marks`, which stand `at` these positions, may stand beside a field's quotes."""
+        if len(escaped) and are_in(at, escaped).any():
+            return False
+        # A comparison of all is several times as fast as a table of 256.
+        delimiter, quote = self.delimiter[0], self.quote[0]
+        return bool(((marks == delimiter) | (marks == LF) | (marks == quote) | (marks == CR)).all())

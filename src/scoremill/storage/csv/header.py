@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
-from collections import Counter
+import re
+import shlex
 from dataclasses import dataclass
 
 from scoremill.errors import InputError
 from scoremill.spec import Csv
-from scoremill.units import MIB, format_bytes
 
 from ..rows import Source
 from ..text import is_utf8
+from .beginning import Beginning
 from .grammar import Grammar
+from .names import parse_names
 
-_CHUNK = 1 << 16
-_MOST = 8 * MIB
-"""Bytes after which a header that has not ended is taken for a mistake."""
+_SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n])"?(?=[\r\n])', re.IGNORECASE)
+"""What Excel writes and reads as the first line, and nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +33,30 @@ class Header:
 
 
 def read_header(source: Source, dialect: Csv) -> Header | None:
-    """The header of a CSV; None where it holds nothing but blank lines.
+    """Return the header of a CSV; None if it holds nothing but blank lines and comments.
 
-    InputError where a name is there twice, the bytes are not text, or it is UTF-16.
+    InputError if it names a column twice, is not text, or is not a CSV of this dialect at all.
     """
-    text = source.read(0, _CHUNK)
-    begin = _behind_mark(source, text, dialect)
+    grammar, beginning = Grammar(dialect), Beginning(source)
+    start = _behind_mark(source, beginning.text, dialect)
+    _refuse_separator_line(source, beginning.text[start : start + 16], dialect)
+    at = beginning.skip_lines(start, dialect.skip_rows)
     if not dialect.header:
-        return Header(dialect.columns or (), begin, begin) if len(text) > begin else None
-    grammar = Grammar(dialect)
-    final = len(text) < _CHUNK
-    while True:
-        match = grammar.record.match(text, len(text) - len(text[begin:].lstrip(b"\r\n")))
-        if match and (final or match.end() < len(text)):
-            break
-        if len(text) >= _MOST:
-            raise InputError(
-                f"{source.name}: the header does not end within {format_bytes(_MOST)}",
-                "Check its first row for a quote that is never closed, or that this is a CSV.",
-            )
-        more = source.read(len(text), len(text) * 2)
-        final = len(more) < len(text)
-        text += more
-    if not match[1]:
+        return Header(dialect.columns or (), at, start) if at < len(beginning.text) else None
+    match = beginning.first_record(at, grammar)
+    if match is None:
         return None
-    return Header(_names(source, match[1], dialect), match.end(), begin)
+    return Header(parse_names(source.name, match[1], grammar), match.end(), start)
+
+
+def _refuse_separator_line(source: Source, text: bytes, dialect: Csv) -> None:
+    match = _SEPARATOR_LINE.match(text)
+    if match and not dialect.skip_rows:
+        delimiter = match[1].decode("latin-1").replace("\t", "\\t")
+        raise InputError(
+            f"{source.name}: the first line, {match[0].decode('latin-1')!r}, is an instruction to Excel",
+            f"Skip it, and give the delimiter that it names: --skip-rows 1 --delimiter {shlex.quote(delimiter)}.",
+        )
 
 
 def _behind_mark(source: Source, text: bytes, dialect: Csv) -> int:
@@ -72,23 +70,3 @@ def _behind_mark(source: Source, text: bytes, dialect: Csv) -> int:
             "Score files of different encodings by jobs of their own, and give `input.csv.encoding` in each.",
         )
     return len(codecs.BOM_UTF8)
-
-
-def _names(source: Source, record: bytes, dialect: Csv) -> tuple[str, ...]:
-    try:
-        text = record.decode(dialect.encoding)
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{source.name}: the header is not {dialect.encoding} at byte {error.start} of it",
-            "Give `input.csv.encoding`, for example latin-1 or cp1252.",
-        ) from None
-    csv.field_size_limit(max(csv.field_size_limit(), _MOST * 2))
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote)
-    names = tuple(name or f"Unnamed: {i}" for i, name in enumerate(next(rows)))
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise InputError(
-            f"{source.name}: the header names {', '.join(map(repr, twice))} twice",
-            "Rename one of them; or, if this file has no header, give `input.csv.header: false` and `columns`.",
-        )
-    return names

@@ -13,13 +13,17 @@ from scoremill.units import MIB, format_bytes
 
 from ..rows import Positions, Rows, Source
 from .block import Block, Layout
-from .grammar import Grammar, count_newlines
+from .comments import quotes_outside_comments
+from .grammar import Grammar
 from .header import Header
+from .positions import NONE, count_newlines
 from .range import Range, Tally
 from .window import Window
 
 _BEHIND = 1 << 16
 """Bytes read behind a range at first, to finish its last record."""
+_BEFORE = 1 << 12
+"""Bytes read before a range at first, in dialects where the meaning of a byte may depend on several before it."""
 
 
 class CsvReader:
@@ -50,10 +54,10 @@ class CsvReader:
         # Of a compressed file there are no cuts to prove.
         self._is_whole = range.whole or source.size is None
         self._start, self._end = range.start, sys.maxsize if self._is_whole else range.end
-        self._name, self._header = source.name, header
-        self._window = Window(source, max(self._start - 1, header.text_start))
+        self._source, self._name, self._header = source, source.name, header
         self._grammar = Grammar(dialect)
-        self._layout = Layout(header.names, columns, dialect)
+        self._window = Window(source, max(self._start - 1, header.text_start))
+        self._layout = Layout(header.names, columns, self._grammar)
         self._block_bytes, self._max_row_bytes = block_bytes, max_row_bytes
 
     def __iter__(self) -> Iterator[Rows]:
@@ -66,13 +70,39 @@ class CsvReader:
 
     def _find_first_record(self) -> bool:
         """Moves to the first record that starts in the range, all before it counted; False where none does."""
-        window, first = self._window, self._header.data_start
-        here = max(self._start - window.at, 0)
+        first = self._header.data_start
         if self._start > first:
-            return self._skip(here, self.tally.inside_quotes, self._end, is_sought=True)
-        self._skip(here, self.tally.inside_quotes, min(first, self._end), is_sought=False)
-        window.drop(max(first - window.at, 0))
-        return first < self._end and not self.tally.irregular
+            return self._skip(self._look_back(), self.tally.inside_quotes, self._end, is_sought=True)
+        self._pass_lines(min(first, self._end))
+        self._window.drop(max(first - self._window.at, 0))
+        return first < self._end
+
+    def _pass_lines(self, limit: int) -> None:
+        """Moves towards byte `limit`, before the first record: its newlines count, quotes there mean nothing."""
+        window = self._window
+        here = max(self._start - window.at, 0)
+        while window.at + here < limit:
+            window.read(min(window.at + here + self._block_bytes, limit) + 1)
+            stop = min(len(window.text) - (not window.is_final), limit - window.at)
+            if stop <= here:
+                break
+            self._count(here, stop, NONE)
+            window.drop(stop - 1)
+            here = 1
+
+    def _look_back(self) -> int:
+        """The position of the range's first byte in the window, which holds what that byte's meaning depends on."""
+        back = _BEFORE if self._grammar.looks_back else 1
+        while True:
+            at = max(self._start - back, self._header.data_start)
+            here = self._start - at
+            if back == 1:
+                return here
+            self._window = Window(self._source, at)
+            self._window.read(min(self._start + self._block_bytes, self._end) + 1)
+            if at == self._header.data_start or self._grammar.context(self._window.text, here) > 0:
+                return here
+            back *= 8
 
     def _skip(self, here: int, odd: bool, limit: int, is_sought: bool) -> bool:
         """Counts from position `here` of the window to byte `limit`, or to a record that starts before it, if sought.
@@ -98,8 +128,9 @@ class CsvReader:
                 window.drop(stop)
                 return True
             odd ^= bool(len(quotes) & 1)
-            window.drop(stop - 1)
-            here = 1
+            kept = self._grammar.context(window.text, stop)
+            window.drop(kept)
+            here = stop - kept
         return False
 
     def _next_block(self) -> Block | None:
@@ -112,16 +143,21 @@ class CsvReader:
                 return None
             quotes = self._grammar.quotes(window.text)
             end = self._end_of_records(quotes)
-            quotes = quotes if end is None else quotes[: np.searchsorted(quotes, end)]
-            is_regular = not len(quotes) or self._grammar.is_regular(window.text, quotes, odd=False)
+            is_regular = self._is_regular_block(quotes, end)
             if not is_regular and self._is_whole:
                 end = self._grammar.last_end_by_machine(window.text, window.is_final)
             if end is not None and (is_regular or self._is_whole):
-                return self._take(end, quotes, is_regular)
+                return self._take(end, quotes[: np.searchsorted(quotes, end)], is_regular)
             if (not is_regular and not self._is_whole) or len(window.text) >= self._max_row_bytes:
                 self._give_up()
                 return None
             stop = window.at + min(2 * len(window.text), self._max_row_bytes)
+
+    def _is_regular_block(self, quotes: Positions, end: int | None) -> bool:
+        text, grammar = self._window.text, self._grammar
+        stop = len(text) if end is None else end
+        counted = quotes_outside_comments(text, quotes[: np.searchsorted(quotes, stop)], stop, grammar)
+        return counted is not None and grammar.is_regular(text, counted, odd=False)
 
     def _end_of_records(self, quotes: Positions) -> int | None:
         """Where the last whole record of the window that starts in the range ends, by parity."""

@@ -14,6 +14,7 @@ from scoremill.plan import Group, Piece, Plan, Settings, Source
 from scoremill.spec import Csv
 from scoremill.storage.csv import CsvReader, Range, Tally, read_header
 from scoremill.storage.rows import BytesSource, Reject, Rows
+from tests.unit.storage.csv import machine
 
 PLAIN = Csv(null_values=())
 SETTINGS = Settings(
@@ -94,9 +95,43 @@ def _in_order(results: list[tuple[list[Rows], Tally]]) -> list[list[str] | Rejec
 
 
 def as_csv_reads(data: bytes, dialect: Csv = PLAIN) -> list[list[str]]:
-    """The rows of Python's csv module, without blank lines."""
-    text = io.StringIO(data.decode(dialect.encoding), newline="")
-    return [row for row in csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote) if row]
+    """The rows of Python's csv module, without blank lines and comments; by `machine` where that has no such dialect."""
+    lines = _Lines(data.decode(dialect.encoding), dialect)
+    if dialect.escape and not dialect.escape_unquoted:
+        return list(machine.rows("".join(lines.rest()), dialect))
+    rows = csv.reader(
+        lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, escapechar=dialect.escape,
+        skipinitialspace=dialect.skip_initial_space, quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+    )  # fmt: skip
+    found = []
+    for row in rows:
+        lines.begins_row = True
+        if row:
+            found.append(row)
+    return found
+
+
+class _Lines:
+    """The lines of a text less those skipped at its beginning, and comments where a row begins."""
+
+    def __init__(self, text: str, dialect: Csv) -> None:
+        self._text, self._comment = io.StringIO(text, newline=""), dialect.comment
+        self.begins_row = True
+        for _ in range(dialect.skip_rows):
+            self._text.readline()
+
+    def rest(self) -> io.StringIO:
+        return self._text
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._text)
+        while self.begins_row and self._comment and line.startswith(self._comment):
+            line = next(self._text)
+        self.begins_row = False
+        return line
 
 
 def newlines(data: bytes) -> int:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scoremill.errors import InputError
 from scoremill.spec import Csv
-from scoremill.storage.csv import Header, read_header
+from scoremill.storage.csv import Header, header_line, read_header
 from scoremill.storage.rows import BytesSource
 
 
@@ -43,6 +47,77 @@ def test_files_without_a_header_take_the_names_that_are_given() -> None:
     assert header(b"1,2\n", dialect) == Header(("a", "b"), 0, 0)
     assert header(b"\xef\xbb\xbf1,2\n", dialect) == Header(("a", "b"), 3, 3)
     assert header(b"", dialect) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "dialect", "names", "data_start"),
+    [
+        (b'it is 5" long\n\na,b\n1,2', {"skip_rows": 2}, ("a", "b"), 19),
+        (b"\xef\xbb\xbfx\r\na,b\r\n1,2", {"skip_rows": 1}, ("a", "b"), 11),
+        (b"#x\n\n# y\na,b\n#1,2", {"comment": "#"}, ("a", "b"), 12),
+        (b"x\n#y\na,b\n1,2", {"comment": "#", "skip_rows": 1}, ("a", "b"), 9),
+        (b'a,  "b, c"\n', {"skip_initial_space": True}, ("a", "b, c"), 11),
+        (b'"a \\"b\\"",c\\d\n', {"escape": "\\"}, ('a "b"', "c\\d"), 14),
+        (b"a\\,b,c\\\nd\n", {"escape": "\\", "escape_unquoted": True}, ("a,b", "c\nd"), 10),
+        (b'"a",b"\n', {"quote": ""}, ('"a"', 'b"'), 7),
+    ],
+)
+def test_names_in_other_dialects(data: bytes, dialect: dict[str, Any], names: tuple[str, ...], data_start: int) -> None:
+    found = header(data, Csv(**dialect))
+    assert found is not None
+    assert (found.names, found.data_start) == (names, data_start)
+
+
+@pytest.mark.parametrize("data", [b"x\ny\n", b"x", b"x\n#y\n\n", b"\n\n\n"])
+def test_a_file_of_skipped_lines_and_comments_has_no_header_and_is_no_error(data: bytes) -> None:
+    assert header(data, Csv(skip_rows=2 - data.count(b"#"), comment="#")) is None
+
+
+def test_skipped_lines_longer_than_the_first_read() -> None:
+    preamble = b"x" * 100_000 + b"\n" + b"y\n" * 50_000
+    found = header(preamble + b"a,b\n1,2\n", Csv(skip_rows=50_001))
+    assert found is not None
+    assert (found.names, found.data_start) == (("a", "b"), len(preamble) + 4)
+
+
+@pytest.mark.parametrize(
+    ("line", "flags"),
+    [
+        (b"sep=;\r\n", "--skip-rows 1 --delimiter ';'"),
+        (b'"sep=,"\n', "--skip-rows 1 --delimiter ,"),
+        (b"\xef\xbb\xbfSEP=\t\n", "--skip-rows 1 --delimiter '\\t'"),
+    ],
+)
+def test_the_line_in_which_excel_names_the_delimiter_is_refused_with_the_flags_that_skip_it(
+    line: bytes, flags: str
+) -> None:
+    data = line + b"a;b\n1;2\n"
+    with pytest.raises(InputError, match="an instruction to Excel") as caught:
+        header(data)
+    assert flags in str(caught.value.mend)
+    assert header(data, Csv(skip_rows=1, delimiter=";")) is not None
+
+
+names = st.lists(
+    st.text(st.sampled_from(list('ab ,\\"#\t\r\n|é')), min_size=1, max_size=6), min_size=1, max_size=4, unique=True
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    names,
+    st.sampled_from(["utf-8", "latin-1"]),
+    st.sampled_from([{}, {"escape": "\\"}, {"escape": "\\", "escape_unquoted": True},
+                     {"quote": "", "escape": "\\", "escape_unquoted": True}]),
+    st.booleans(),
+)  # fmt: skip
+def test_a_header_that_is_written_is_read_as_it_was(
+    names: list[str], encoding: str, escape: dict[str, Any], skips_blanks: bool
+) -> None:
+    dialect = Csv(encoding=encoding, comment="#", skip_initial_space=skips_blanks, **escape)
+    found = header(header_line(names, dialect) + b"\n", dialect)
+    assert found is not None
+    assert found.names == tuple(names)
 
 
 def test_a_header_longer_than_the_first_read_is_whole() -> None:
