@@ -323,7 +323,11 @@ def test_a_plan_says_what_is_not_read_and_what_stands_elsewhere(bundle, tmp_path
     code, out, _ = here("plan", "--model", bundle, "--input", tmp_path / "*.csv", "--keep", "id")
     assert (code, "not read    note\n" in out, "in 1 of 2 sampled objects" in out) == (0, True, True)
     _, out, _ = here("plan", "--model", bundle, "--input", tmp_path / "*.csv", "--json")
-    assert json.loads(out)["match"] == {"surplus": ["id", "note"], "reordered": [str(tmp_path / "b.csv")]}
+    assert json.loads(out)["match"] == {
+        "surplus": ["id", "note"],
+        "reordered": [str(tmp_path / "b.csv")],
+        "renamed": {},
+    }
 
 
 def test_a_plan_warns_of_a_worker_too_small_for_a_batch(bundle, tmp_path):

@@ -69,6 +69,9 @@ def _lines(prepared: Prepared, expected: Estimate | None) -> Iterator[str]:
     yield f"columns     {', '.join(column.name for column in prepared.bundle.columns)}"
     if plan.settings.keep:
         yield f"keep        {', '.join(f'{column.name} ({column.dtype})' for column in plan.settings.keep)}"
+    if match.renamed:
+        renamed = [f"{old!r} is {new!r}" for old, new in match.renamed.items()]
+        yield f"renamed     {', '.join(renamed[:_MANY])}{', …' * (len(renamed) > _MANY)}"
     if match.surplus:
         yield f"not read    {', '.join(match.surplus[:_MANY])}{', …' * (len(match.surplus) > _MANY)}"
     if match.reordered:

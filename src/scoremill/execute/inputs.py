@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -15,7 +15,8 @@ from scoremill.spec import Column, Storage
 from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store, is_local
-from scoremill.storage.parquet_reader import read_row_group, row_groups
+from scoremill.storage.parquet_reader import column_names, read_row_group, row_groups
+from scoremill.storage.rename import renamed
 from scoremill.storage.rows import Rows
 from scoremill.storage.rows import Source as Bytes
 from scoremill.storage.where import Where
@@ -53,6 +54,8 @@ class Opened:
     headers: list[tuple[str, ...]] = field(default_factory=list)
     left_out: int = 0
     """Rows that the job's condition does not choose."""
+    paths: list[dict[str, str | None]] = field(default_factory=list)
+    """The columns in the path of each piece, by the names that the job uses."""
 
     def piece_of(self, row: int) -> int:
         """Index of the piece that row `row` of the partition is in."""
@@ -90,11 +93,12 @@ def _rows(work: Reading, opened: Opened) -> Iterator[Rows]:
     for piece in opened.partition.pieces:
         opened.firsts.append(first)
         opened.origins.append(0)
+        opened.paths.append({})
         for block in _piece_rows(work, piece, opened):
             rows = _numbered_from(block, opened.firsts[-1])
             first += len(rows) + len(rows.rejects)
             read = rows.table.column_names
-            rows = _with_path_columns(rows, piece.source, work)
+            rows = _with_path_columns(rows, opened.paths[-1], work)
             if where is not None:
                 rows, left_out = where.choose(rows, read)
                 opened.left_out += left_out
@@ -148,9 +152,11 @@ def _csv_rows(work: Reading, piece: Piece, data: Bytes, header: Header | None, o
     if header is None:
         opened.tallies.append(Tally())
         return
+    header = replace(header, names=renamed(header.names, _changes(work, piece.source, header.names, opened)))
     end = 2**62 if data.size is None else piece.end
     cut = Range(piece.start, end, piece.inside_quotes, piece.whole)
-    reader = CsvReader(data, cut, header, work.settings.csv, _wanted(work, piece.source, header.names))
+    wanted = _wanted(work, piece.source, opened.paths[-1], header.names)
+    reader = CsvReader(data, cut, header, work.settings.csv, wanted)
     opened.tallies.append(reader.tally)
     yield from reader
 
@@ -161,8 +167,23 @@ def _parquet_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]
     opened.tallies.append(Tally())
     with Store(source.root, work.input_storage).open(source.name, source.version) as file:
         opened.origins[-1] = sum(rows for rows, _ in row_groups(file)[: piece.start])
+        names = column_names(file) if work.settings.renaming else ()
+        in_file = {new: old for old, new in _changes(work, source, names, opened).items()}
+        wanted = _wanted(work, source, opened.paths[-1], None)
         for group in range(piece.start, piece.end):
-            yield from read_row_group(file, group, _wanted(work, source, None), work.settings.batch_rows)
+            yield from read_row_group(file, group, wanted, work.settings.batch_rows, in_file)
+
+
+def _changes(work: Reading, source: Source, names: Sequence[str], opened: Opened) -> dict[str, str]:
+    """The new names of the columns of `source`, which has these `names`; those in its path are noted in `opened`."""
+    path = source.hive() if work.settings.hive else {}
+    wanted = list(dict.fromkeys(column.name for column in work.read_columns))
+    try:
+        changes = work.settings.renaming.changes(list(dict.fromkeys((*names, *path))), wanted)
+    except InputError as error:
+        raise InputError(f"{source.uri}: {error.message}", error.mend) from None
+    opened.paths[-1] = dict(zip(renamed(list(path), changes), path.values(), strict=True))
+    return changes
 
 
 _headers: dict[tuple[str, str, str], Header | None] = {}
@@ -181,9 +202,8 @@ def _header(work: Reading, source: Source) -> Header | None:
     return header
 
 
-def _wanted(work: Reading, source: Source, names: Sequence[str] | None) -> list[str]:
-    """Columns to read from the object itself: what the model and `keep` need, less those in its path."""
-    path = source.hive() if work.settings.hive else {}
+def _wanted(work: Reading, source: Source, path: Collection[str], names: Sequence[str] | None) -> list[str]:
+    """Columns to read from the object itself: what the model and `keep` need, less those in its `path`."""
     needed = dict.fromkeys(column.name for column in work.read_columns)
     wanted = [name for name in needed if name not in path or (names is not None and name in names)]
     missing = [name for name in wanted if names is not None and name not in names]
@@ -195,11 +215,10 @@ def _wanted(work: Reading, source: Source, names: Sequence[str] | None) -> list[
     return wanted
 
 
-def _with_path_columns(rows: Rows, source: Source, work: Reading) -> Rows:
-    if work.settings.hive:
-        for name, value in source.hive().items():
-            if name not in rows.table.column_names and name in {column.name for column in work.read_columns}:
-                rows.table = rows.table.append_column(name, pa.array([value] * len(rows), pa.string()))
+def _with_path_columns(rows: Rows, path: Mapping[str, str | None], work: Reading) -> Rows:
+    for name, value in path.items():
+        if name not in rows.table.column_names and name in {column.name for column in work.read_columns}:
+            rows.table = rows.table.append_column(name, pa.array([value] * len(rows), pa.string()))
     return rows
 
 

@@ -46,6 +46,7 @@ class Learned:
     headers: tuple[tuple[str, ...], ...]
     rejects: tuple[Reject, ...]
     left_out: int
+    paths: tuple[dict[str, str | None], ...]
     was_chosen: bool
     """Whether a condition chose the rows when they were read."""
 
@@ -70,7 +71,7 @@ def as_frame(opened: Opened, reading: ReadOnly) -> pd.DataFrame:
     frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(types_mapper=pd.ArrowDtype)
     frame.attrs[_LEARNED] = Learned(
         tuple(opened.firsts), tuple(opened.origins), tuple(opened.tallies), tuple(opened.headers), tuple(rejects),
-        opened.left_out, reading.settings.where is not None,
+        opened.left_out, tuple(opened.paths), reading.settings.where is not None,
     )  # fmt: skip
     return frame
 
@@ -97,7 +98,7 @@ def open_held(work: Reading, partition: Partition, frame: pd.DataFrame) -> Opene
     learned = learned_of(frame)
     opened = Opened(
         partition, iter(()), list(learned.firsts), list(learned.origins), list(learned.tallies),
-        list(learned.headers), learned.left_out,
+        list(learned.headers), learned.left_out, list(learned.paths),
     )  # fmt: skip
     opened.rows = _rows(work, opened, frame, learned)
     return opened
@@ -112,8 +113,9 @@ def _rows(work: Reading, opened: Opened, frame: pd.DataFrame, learned: Learned) 
         _arrow(frame, OFFSET).to_numpy(),
         learned.rejects,
     )
-    for piece, first, end in zip(opened.partition.pieces, learned.firsts, [*learned.firsts[1:], None], strict=True):
-        names = _wanted(work, piece.source, None)
+    ends = [*learned.firsts[1:], None]
+    for piece, first, end, path in zip(opened.partition.pieces, learned.firsts, ends, learned.paths, strict=True):
+        names = _wanted(work, piece.source, path, None)
         rows = held.between(first, end, places, names if piece.source.format == "parquet" else None)
         if where is not None:
             rows, left_out = where.choose(rows, names, holds_text=False)

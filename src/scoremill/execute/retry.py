@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,8 +49,8 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None) ->
     if uri is None:
         uri = _target(output, inspect(job.spec.model.uri, job.spec.model_storage).digest)
         job = parse_job(_fields(output, begun, manifest, changes, uri))
-    _lay_down(_files(output, names, job.spec.input), Store(uri, job.spec.output_storage))
-    return job
+    columns = _lay_down(_files(output, names, job.spec.input), Store(uri, job.spec.output_storage))
+    return _renaming_only(job, columns)
 
 
 def retry_errors(
@@ -108,15 +109,30 @@ def _target(output: Store, digest: str) -> str:
     return f"{output.uri}/_retries/{max(numbers, default=0) + 1}"
 
 
-def _lay_down(files: Iterable[tuple[str, bytes]], target: Store) -> None:
-    """What is there already stays untouched: a driver may be reading it."""
-    for name, data in files:
+def _lay_down(files: Iterable[tuple[str, bytes, list[str]]], target: Store) -> set[str]:
+    """Writes the objects that are not there yet, and returns the names of their columns.
+
+    What is there already stays untouched: a driver may be reading it.
+    """
+    found: set[str] = set()
+    for name, data, columns in files:
+        found.update(columns)
         if target.info(name) is None or target.read(name) != data:
             target.write(name, data)
+    return found
 
 
-def _files(output: Store, names: list[str], spec: Input) -> Iterator[tuple[str, bytes]]:
-    """An object for each file that rejected rows came from, in their order: a CSV with that file's header, or Parquet.
+def _renaming_only(job: ScoringJob, columns: set[str]) -> ScoringJob:
+    """`job` without the new names of columns that no rejected row has: rows of Parquet have the new names already."""
+    rename = {old: new for old, new in job.spec.input.rename.items() if old in columns}
+    source = job.spec.input.model_copy(update={"rename": rename})
+    return job.model_copy(update={"spec": job.spec.model_copy(update={"input": source})})
+
+
+def _files(output: Store, names: list[str], spec: Input) -> Iterator[tuple[str, bytes, list[str]]]:
+    """An object for each file that rejected rows came from, in their order, and its columns.
+
+    It is a CSV with that file's header, or Parquet.
 
     The columns of its path stay in its path: as text in a file, some would be spellings of a missing value.
     """
@@ -126,7 +142,10 @@ def _files(output: Store, names: list[str], spec: Input) -> Iterator[tuple[str, 
         for header, rows in _by_file(json.loads(line) for line in lines):
             steps = _path_columns(rows[0]["file"]) if spec.hive else []
             data = _csv(header, rows, spec.csv) if header else _parquet(rows)
-            yield "/".join([INPUT, f"{count:06d}", *steps, f"rejected.{'csv' if header else 'parquet'}"]), data
+            columns = header or pq.read_schema(pa.BufferReader(data)).names
+            in_path = [unquote(step.partition("=")[0]) for step in steps]
+            kind = "csv" if header else "parquet"
+            yield "/".join([INPUT, f"{count:06d}", *steps, f"rejected.{kind}"]), data, [*columns, *in_path]
             count += 1
 
 

@@ -14,12 +14,14 @@ from scoremill.errors import UsageError
 from scoremill.naming import LEDGER
 from scoremill.spec import Column, Condition, Csv, JobSpec
 from scoremill.storage.convert import arrow_dtypes, infer_dtypes
+from scoremill.storage.rename import Renaming
 
 from .discover import THREADS, chosen, discover
 from .partition import Source, group_sources
 from .plan import Plan
 from .problem import Problem
-from .sample import Sample, take_sample
+from .renames import matched, rename_problems
+from .sample import Asked, Sample, take_sample
 from .settings import Needs, Settings
 
 ROW_ID = ("source", "position")
@@ -38,6 +40,7 @@ class Survey:
     parquet_rows: int
     row_bytes: float
     headers: dict[str, tuple[str, ...]]
+    renamed: dict[str, str]
     types: dict[str, str]
     """Of columns that are carried along: as Parquet has them, or as text looks."""
 
@@ -56,7 +59,9 @@ def build_plan(job: JobSpec, needs: Needs, results: Sequence[str], survey: Surve
     where = _typed(Condition(job.input.where).columns, job, needs, survey) if job.input.where else ()
     settings = Settings.of(job, needs, keep, where)
     groups = group_sources(list(survey.sources), settings.partition_bytes)
-    return Plan(settings, tuple(groups), problems, survey.row_bytes, survey.parquet_rows, survey.headers)
+    return Plan(
+        settings, tuple(groups), problems, survey.row_bytes, survey.parquet_rows, survey.headers, survey.renamed
+    )
 
 
 def take_survey(job: JobSpec, needs: Needs, typed: Sequence[str] = ()) -> tuple[Survey, tuple[Problem, ...]]:
@@ -69,7 +74,9 @@ def take_survey(job: JobSpec, needs: Needs, typed: Sequence[str] = ()) -> tuple[
     carried = [*_kept_names(job, headers), *(Condition(job.input.where).columns if job.input.where else ()), *typed]
     types = _found_types(samples, list(dict.fromkeys(carried)), job.input.csv)
     row_bytes = statistics.fmean(sizes) if sizes else 0.0
-    return Survey(listing.sources, listing.parquet_rows, row_bytes, headers, types), tuple(_problems(job, samples))
+    changes = {old: new for sample in samples for old, new in sample.changes.items()}
+    problems = (*_problems(job, samples), *rename_problems(job.input.rename, samples, listing.sources))
+    return Survey(listing.sources, listing.parquet_rows, row_bytes, headers, changes, types), problems
 
 
 def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
@@ -85,16 +92,20 @@ def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
 
 def _samples(sources: tuple[Source, ...], job: JobSpec, needs: Needs) -> list[Sample]:
     allowed = 1.0 if job.errors.max_fraction is None else job.errors.max_fraction
-    carried = [*job.output.keep, *(Condition(job.input.where).columns if job.input.where else ())]
+    where = Condition(job.input.where).columns if job.input.where else ()
+    renaming = Renaming(tuple(job.input.rename.items()), job.input.match_columns == "Relaxed")
+    asked = Asked(job.output.keep, where, renaming)
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(
+        samples = list(
             pool.map(
                 lambda source: take_sample(
-                    source, job.input_storage, job.input.csv, job.input.hive, needs.columns, carried, allowed
+                    source, job.input_storage, job.input.csv, job.input.hive, needs.columns, asked, allowed
                 ),
                 chosen(source for source in sources if source.size),
             )
         )
+    kept = _kept_names(job, {sample.source.uri: sample.names or () for sample in samples})
+    return [matched(sample, asked, needs.columns, kept) for sample in samples]
 
 
 def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:

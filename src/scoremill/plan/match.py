@@ -16,6 +16,8 @@ class Match:
     """Columns of the input that neither the model reads nor the job names."""
     reordered: tuple[str, ...]
     """URIs of sampled objects in which the model's columns stand in another order than in training."""
+    renamed: dict[str, str]
+    """New names of columns, by the names that they have in the input."""
 
 
 def match_columns(plan: Plan, columns: Sequence[str]) -> Match:
@@ -30,4 +32,5 @@ def match_columns(plan: Plan, columns: Sequence[str]) -> Match:
             for uri, names in plan.headers.items()
             if [name for name in names if name in columns] != [name for name in columns if name in names]
         ),
+        renamed=plan.renamed,
     )

@@ -38,6 +38,8 @@ class Plan:
     """Rows in the footers of Parquet objects."""
     headers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Columns of the sampled objects, those in their paths included, by URI."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """New names of columns, by the names that they have in sampled objects."""
 
     def partitions(self) -> Iterator[Partition]:
         """Every partition in its order, cut optimistically."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from scoremill.storage.csv import CsvReader, Header, Range, read_header
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store
 from scoremill.storage.parquet_reader import read_row_group
+from scoremill.storage.rename import Renaming, renamed
 from scoremill.storage.rows import BytesSource, Reject, Rows
 from scoremill.units import format_bytes
 
@@ -25,6 +25,7 @@ from .date_formats import date_hint
 from .dates import date_notes, is_date
 from .partition import Source
 from .problem import Problem
+from .suggest import close_hint, rename_hint
 
 SAMPLE_BYTES = 256 * 1024
 """Read from the beginning of a sampled file."""
@@ -48,27 +49,47 @@ class Sample:
     """Sampled rows: text of CSV, typed of Parquet."""
     row_bytes: float = 0.0
     problems: tuple[Problem, ...] = field(default=())
+    changes: dict[str, str] = field(default_factory=dict)
+    """New names of its columns, by the names that they have in the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The columns that a job names, and how it renames those of the input."""
+
+    keep: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
+    renaming: Renaming = field(default_factory=Renaming)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.keep, *self.where)))
+
+    def changes(self, names: Sequence[str], needs: Sequence[Column], kept: Sequence[str] = ()) -> dict[str, str]:
+        """New names of the columns of an object that has these `names`."""
+        wanted = dict.fromkeys([*(column.name for column in needs), *self.names, *kept])
+        return self.renaming.changes(list(dict.fromkeys(names)), [name for name in wanted if name != "*"])
 
 
 def take_sample(
-    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str], allowed: float
+    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], asked: Asked, allowed: float
 ) -> Sample:
-    """The sample of `source`, checked against the columns that the model needs and those to keep.
+    """The sample of `source`, checked against the columns that the model needs and those that the job names.
 
     Where `allowed`, the fraction of rows that may be rejected, lets a column be wrong throughout, that is a warning.
     """
     try:
-        return _take(source, storage, csv, hive, needs, keep, allowed)
+        return _take(source, storage, csv, hive, needs, asked, allowed)
     except InputError as error:
         return Sample(source, (), problems=(Problem("error", source.uri, error.message, error.mend or ""),))
 
 
 def _take(
-    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], keep: Sequence[str], allowed: float
+    source: Source, storage: Storage, csv: Csv, hive: bool, needs: Sequence[Column], asked: Asked, allowed: float
 ) -> Sample:
     path = tuple(source.hive()) if hive else ()
     if source.format == "parquet":
-        return _take_parquet(source, storage, csv, path, needs, keep, allowed)
+        return _take_parquet(source, storage, csv, path, needs, asked, allowed)
     data, is_all = _beginning(source, storage)
     if data.startswith(_UTF16):
         raise InputError("the file is UTF-16, which cannot be cut at newlines", "Convert it to UTF-8.")
@@ -80,12 +101,15 @@ def _take(
             f"the header does not end within {format_bytes(len(data))}",
             "Check its first row for a quote that is never closed, or that this is a CSV.",
         )
-    names = tuple(dict.fromkeys((*header.names, *path)))
-    problems = list(_columns_missing(source, names, needs, keep, csv, header))
-    wanted = [c.name for c in needs if c.name in header.names] + [n for n in _kept(keep, names) if n in header.names]
+    changes = asked.changes((*header.names, *path), needs)
+    header = replace(header, names=renamed(header.names, changes))
+    names = tuple(dict.fromkeys((*header.names, *renamed(path, changes))))
+    problems = list(_columns_missing(source, names, needs, asked, csv, header))
+    carried = _kept(asked.names, names)
+    wanted = [c.name for c in needs if c.name in header.names] + [n for n in carried if n in header.names]
     body = data if is_all else data[: data.rfind(b"\n") + 1]
     if problems or len(body) <= header.data_start:
-        return Sample(source, names, problems=tuple(problems))
+        return Sample(source, names, problems=tuple(problems), changes=changes)
     blocks = _blocks(BytesSource(body, "the file"), header, csv, list(dict.fromkeys(wanted)))
     if not is_all and blocks:
         # The last newline may have been inside quotes: what ends there may be half a row.
@@ -94,7 +118,8 @@ def _take(
     read = [c for c in needs if c.name in header.names]
     problems += [*_values_wrong(source, blocks, read, csv, allowed), *_times_altered(source, blocks, read, csv)]
     table = pa.concat_tables([block.table for block in blocks]) if blocks else None
-    return Sample(source, names, table, (len(body) - header.data_start) / rows if rows else 0.0, tuple(problems))
+    row_bytes = (len(body) - header.data_start) / rows if rows else 0.0
+    return Sample(source, names, table, row_bytes, tuple(problems), changes)
 
 
 def _take_parquet(
@@ -103,20 +128,23 @@ def _take_parquet(
     csv: Csv,
     path: tuple[str, ...],
     needs: Sequence[Column],
-    keep: Sequence[str],
+    asked: Asked,
     allowed: float,
 ) -> Sample:
     if source.size == 0:
         return Sample(source, None)
     with Store(source.root, storage).open(source.name, source.version) as file:
         schema = pq.ParquetFile(file).schema_arrow
-        names = tuple(dict.fromkeys((*schema.names, *path)))
-        problems = list(_columns_missing(source, names, needs, keep, None, None))
+        changes = asked.changes((*schema.names, *path), needs)
+        held = dict(zip(renamed(schema.names, changes), schema.names, strict=True))
+        names = tuple(dict.fromkeys((*held, *renamed(path, changes))))
+        problems = list(_columns_missing(source, names, needs, asked, None, None))
         if not problems and source.row_groups:
-            used = [column for column in needs if column.name in schema.names]
-            rows = list(islice(read_row_group(file, 0, [column.name for column in used], SAMPLE_ROWS), 1))
-            problems += [*_values_wrong(source, rows, used, csv, allowed), *_times_altered(source, rows, used, csv)]
-    return Sample(source, names, schema.empty_table(), problems=tuple(problems))
+            read = [column for column in needs if column.name in held]
+            rows = list(islice(read_row_group(file, 0, [column.name for column in read], SAMPLE_ROWS, held), 1))
+            problems += [*_values_wrong(source, rows, read, csv, allowed), *_times_altered(source, rows, read, csv)]
+    table = schema.empty_table().rename_columns(list(held))
+    return Sample(source, names, table, problems=tuple(problems), changes=changes)
 
 
 def _blocks(body: BytesSource, header: Header, csv: Csv, wanted: list[str]) -> list[Rows]:
@@ -159,34 +187,32 @@ def _columns_missing(
     source: Source,
     names: tuple[str, ...],
     needs: Sequence[Column],
-    keep: Sequence[str],
+    asked: Asked,
     csv: Csv | None,
     header: Header | None,
 ) -> Iterator[Problem]:
-    model = [c.name for c in needs if c.name not in names]
-    kept = [name for name in keep if name != "*" and name not in names]
-    for wanted, missing in (("the model reads", model), ("the job names", kept)):
+    read = [column.name for column in needs]
+    for who, wanted in (("the model reads", read), ("--keep names", asked.keep), ("--where names", asked.where)):
+        missing = [name for name in wanted if name != "*" and name not in names]
         if missing:
             listed = ", ".join(repr(name) for name in missing)
-            message = f"{wanted} {'a column' if len(missing) == 1 else 'columns'} that the file does not have: {listed}"
-            mend = _guess(missing, names, csv, header)
-            yield Problem("error", source.uri, message, mend, about=f"{message}: {mend.partition(':')[0]}")
+            message = f"{who} {'a column' if len(missing) == 1 else 'columns'} that the file does not have: {listed}"
+            hint = _other_dialect(names, csv, header)
+            if hint is None:
+                suggest = rename_hint if wanted is read else close_hint
+                hint = suggest(missing, names, {*read, *asked.names})
+            yield Problem("error", source.uri, message, hint, about=f"{message}: {hint.partition(':')[0]}")
 
 
-def _guess(missing: list[str], names: tuple[str, ...], csv: Csv | None, header: Header | None) -> str:
-    """What the user most probably has to do."""
+def _other_dialect(names: tuple[str, ...], csv: Csv | None, header: Header | None) -> str | None:
+    """What the user most probably has to do if the columns are not those of the file."""
     if csv is not None and header is not None and len(header.names) == 1:
         others = [mark for mark in ",;\t|" if mark != csv.delimiter and mark in header.names[0]]
         if others:
             return f"Its header holds {others[0]!r}: try --delimiter {others[0]!r}."
     if csv is not None and csv.header and any(_is_number(name) for name in names):
         return "Its first row looks like data: for files without a header, give --no-header and --names."
-    folded = {name.strip().casefold(): name for name in names}
-    for name in missing:
-        close = folded.get(name.strip().casefold()) or next(iter(difflib.get_close_matches(name, names, 1)), None)
-        if close:
-            return f"Did you mean {close!r}? Its columns: {', '.join(names[:40])}."
-    return f"Its columns: {', '.join(names[:40])}."
+    return None
 
 
 def _is_number(text: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from scoremill import naming
 from scoremill.spec import Column, Csv, Format, JobSpec
+from scoremill.storage.rename import Renaming
 
 PART_FORMAT = 1
 """Version of how parts are written; a change of it changes every id."""
@@ -45,6 +46,14 @@ class Settings:
     """Columns of `where`, with the types that it compares."""
     partition_by: tuple[str, ...] = ()
     rows_per_file: int | None = None
+    rename: tuple[tuple[str, str], ...] = ()
+    """Names of columns in the input, and those that all else uses."""
+    match_columns: str = "Exact"
+
+    @property
+    def renaming(self) -> Renaming:
+        """How the columns of each input object are renamed."""
+        return Renaming(self.rename, self.match_columns == "Relaxed")
 
     @classmethod
     def of(cls, job: JobSpec, needs: Needs, keep: tuple[Column, ...], where: tuple[Column, ...]) -> Settings:
@@ -67,6 +76,8 @@ class Settings:
             where_columns=where,
             partition_by=job.output.partition_by,
             rows_per_file=job.output.rows_per_file,
+            rename=tuple(job.input.rename.items()),
+            match_columns=job.input.match_columns,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -84,7 +95,8 @@ class Settings:
         for name in ("keep", "where_columns"):
             known[name] = tuple(_column(column) for column in known.get(name, ()))
         known["partition_by"] = tuple(known.get("partition_by", ()))
-        known["columns"] = tuple((old, new) for old, new in known["columns"])
+        for name in ("columns", "rename"):
+            known[name] = tuple((old, new) for old, new in known.get(name, ()))
         return cls(**known)
 
     @property
@@ -94,12 +106,12 @@ class Settings:
         del fields["partition_bytes"]
         for name in _LATER:
             # What was added later changes no id where it is not used, so that older outputs can be continued.
-            if not fields[name]:
+            if fields[name] in (None, (), [], "Exact"):
                 del fields[name]
         return naming.digest(fields)
 
 
-_LATER = ("where", "where_columns", "partition_by", "rows_per_file")
+_LATER = ("where", "where_columns", "partition_by", "rows_per_file", "rename", "match_columns")
 
 
 def _column(fields: dict[str, Any]) -> Column:

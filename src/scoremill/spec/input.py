@@ -165,6 +165,10 @@ class Input(Spec):
     """Dialect and types of CSV inputs."""
     partition_bytes: Annotated[Size, Field(ge=1024)] = 64 * MIB
     """Bytes of a CSV that one task scores."""
+    rename: dict[str, str] = {}
+    """New names of columns: the name in the input, and the name that the model and all other fields use."""
+    match_columns: Literal["Exact", "Relaxed"] = "Exact"
+    """Whether a column that the input does not have may be one whose name differs in case, blanks and underscores only."""
     where: Annotated[str, Field(max_length=10_000)] | None = None
     """A condition that rows must meet to be scored, such as `fare > 0 and vendor in ("A", "B")`."""
     hive: bool = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
@@ -14,6 +15,8 @@ from scoremill.errors import InputError
 
 from .rows import Rows
 
+_AS_IN_FILE: Mapping[str, str] = MappingProxyType({})
+
 
 def row_groups(file: BinaryIO) -> list[tuple[int, int]]:
     """(rows, bytes) of each row group, from the footer; ValueError where `file` is no Parquet."""
@@ -22,10 +25,22 @@ def row_groups(file: BinaryIO) -> list[tuple[int, int]]:
     return [(group.num_rows, group.total_byte_size) for group in groups]
 
 
-def read_row_group(file: BinaryIO, index: int, columns: Sequence[str], batch_rows: int) -> Iterator[Rows]:
-    """The rows of one row group, at most `batch_rows` at a time, typed as the file has them; offsets are -1."""
+def column_names(file: BinaryIO) -> list[str]:
+    """The names of the columns, from the footer."""
+    names: list[str] = pq.ParquetFile(file).schema_arrow.names
+    return names
+
+
+def read_row_group(
+    file: BinaryIO, index: int, columns: Sequence[str], batch_rows: int, in_file: Mapping[str, str] = _AS_IN_FILE
+) -> Iterator[Rows]:
+    """The rows of one row group, at most `batch_rows` at a time, typed as the file has them; offsets are -1.
+
+    `in_file` has the names that columns have in the file if those are others.
+    """
     parquet = pq.ParquetFile(file)
-    missing = [name for name in columns if name not in parquet.schema_arrow.names]
+    names = [in_file.get(name, name) for name in columns]
+    missing = [name for name in names if name not in parquet.schema_arrow.names]
     if missing:
         raise InputError(
             f"there is no column {', '.join(map(repr, missing))}",
@@ -35,8 +50,8 @@ def read_row_group(file: BinaryIO, index: int, columns: Sequence[str], batch_row
         yield from _without_columns(parquet.metadata.row_group(index).num_rows, batch_rows)
         return
     first = 0
-    for batch in parquet.iter_batches(batch_rows, row_groups=[index], columns=list(columns), use_threads=False):
-        yield _rows(pa.Table.from_batches([batch]).select(list(columns)), first, batch.num_rows)
+    for batch in parquet.iter_batches(batch_rows, row_groups=[index], columns=names, use_threads=False):
+        yield _rows(pa.Table.from_batches([batch]).select(names).rename_columns(list(columns)), first, batch.num_rows)
         first += batch.num_rows
 
 

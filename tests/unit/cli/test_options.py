@@ -28,6 +28,8 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--allow-version-skew"], {"model": {"allowVersionSkew": True}}),
     (["--input-format", "parquet"], {"input": {"format": "parquet"}}),
     (["--partition-bytes", "16KiB"], {"input": {"partitionBytes": 16384}}),
+    (["--rename", "Mean_Radius=mean radius,a=b", "--match-columns", "Relaxed"],
+     {"input": {"rename": {"Mean_Radius": "mean radius", "a": "b"}, "matchColumns": "Relaxed"}}),
     (["--hive", "--id-by", "content"], {"input": {"hive": True, "idBy": "content"}}),
     (["--delimiter", "\\t", "--quote", "'"], {"input": {"csv": {"delimiter": "\t", "quote": "'"}}}),
     (["--encoding", "latin-1"], {"input": {"csv": {"encoding": "latin-1"}}}),
