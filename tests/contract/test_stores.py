@@ -74,6 +74,45 @@ def test_a_listing_holds_what_begins_with_the_prefix_sorted_by_name(store: Store
     assert names(store, "none/at/all") == []
 
 
+def test_the_children_of_a_folder_are_what_is_directly_below_it(store: Store) -> None:
+    for name in ("a.csv", "b/1", "b/c/2", "é x/3"):
+        store.write(name, b"1")
+    assert sorted(store.children()) == ["a.csv", "b/", "é x/"]
+    assert sorted(store.children("b/")) == ["1", "c/"]
+    assert store.children("none/at/all/") == store.children("a.csv/") == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "closest"),
+    [
+        ("tumors.csv", "is {}/tumours.csv"),
+        ("Tumours.CSV", "is {}/tumours.csv"),
+        ("tumours.parquet", "is {}/tumours.csv"),
+        ("yaer=2009", "is {}/year=2009"),
+        ("yaer=2009/*.csv", "is {}/year=2009/*.csv"),
+        ("year=2009/jna.csv", "is {}/year=2009/jan.csv"),
+        ("year=209/jan.csv", "is {}/year=2009/jan.csv"),
+        ("years=2009/day/jan.csv", "is {}/year=2009/day/jan.csv"),
+    ],
+)
+def test_what_is_not_found_is_told_with_the_closest_name(
+    store: Store, store_uri: str, wanted: str, closest: str
+) -> None:
+    for name in ("tumours.csv", "year=2009/jan.csv", "_hidden.csv"):
+        store.write(name, b"a\n1\n")
+    with pytest.raises(InputError, match=r"nothing is found at") as caught:
+        find(f"{store_uri}/{wanted}")
+    assert caught.value.mend == f"The closest name {closest.format(store_uri)}."
+
+
+def test_nothing_is_suggested_for_what_is_not_like_anything(store: Store, store_uri: str) -> None:
+    store.write("tumours.csv", b"a\n1\n")
+    for wanted in ("fares.csv", "tumours/*.csv", "*.parquet"):
+        with pytest.raises(InputError) as caught:
+            find(f"{store_uri}/{wanted}")
+        assert "closest" not in str(caught.value.mend)
+
+
 def test_ranges_end_where_the_object_ends(store: Store) -> None:
     store.write("a", b"0123456789")
     assert store.read("a", 2, 5) == b"234"

@@ -7,6 +7,7 @@ import re
 from scoremill.errors import InputError
 from scoremill.spec import Storage
 
+from .nearby import nearby
 from .objects import Found, ObjectInfo
 from .store import DEFAULTS, Store
 from .uri import normalise, protocol_of
@@ -23,7 +24,7 @@ def find(uri: str, settings: Storage = DEFAULTS) -> list[Found]:
     uri = normalise(uri)
     objects = _literal(uri, settings) or (_matching(uri, settings) if _MAGIC.search(uri) else [])
     if not objects:
-        raise InputError(f"nothing is found at {uri}", _mend(uri))
+        raise InputError(f"nothing is found at {uri}", _closest(uri, settings) or _mend(uri))
     return objects
 
 
@@ -93,6 +94,12 @@ def _found(root: str, info: ObjectInfo) -> Found:
 
 def _is_hidden(name: str) -> bool:
     return any(part[:1] in {"_", "."} for part in name.split("/"))
+
+
+def _closest(uri: str, settings: Storage) -> str:
+    close = nearby(uri, settings)
+    verb = "name is" if len(close) == 1 else "names are"
+    return f"The closest {verb} {', '.join(close)}." if close else ""
 
 
 def _mend(uri: str) -> str:

@@ -18,7 +18,7 @@ from .commit import PartedUpload
 from .connection import Connection
 from .faults import VersionChanged, code_of, is_absent
 from .google import in_bucket
-from .objects import ObjectInfo
+from .objects import MOST_CHILDREN, ObjectInfo
 
 _MARK = "scoremill-write"
 """Metadata that tells our own write, whose answer was lost, from somebody else's."""
@@ -45,6 +45,12 @@ class GcsBackend:
         skip = len(self._prefix)
         found = (described(one["name"][skip:], one) for one in self._pages(prefix))
         return sorted((one for one in found if one.name and not one.name.endswith("/")), key=lambda one: one.name)
+
+    def children(self, folder: str) -> list[str]:
+        asked = {"prefix": self._key(folder), "delimiter": "/", "maxResults": MOST_CHILDREN}
+        page = self._connection.call(lambda fs: fs.call("GET", "b/{}/o", self._bucket, json_out=True, **asked))
+        found = [one["name"] for one in page.get("items", [])] + page.get("prefixes", [])
+        return [name for key in found if (name := key.removeprefix(self._key(folder)))]
 
     def read(self, name: str, start: int, end: int | None, version: str | None) -> bytes:
         if end is not None and end <= start:

@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from .backend import described
 from .commit import PART_BYTES, Upload, is_temporary, temporary_name
 from .connection import Connection
 from .faults import VersionChanged
-from .objects import ObjectInfo
+from .objects import MOST_CHILDREN, ObjectInfo
 
 
 class GenericBackend:
@@ -38,6 +39,18 @@ class GenericBackend:
 
     def listed(self, prefix: str) -> list[ObjectInfo]:
         return [one for one in self._all(prefix) if not is_temporary(one.name)]
+
+    def children(self, folder: str) -> list[str]:
+        def children(fs: Any) -> list[str]:
+            path = self.path(fs, folder).rstrip("/")
+            try:
+                found = [one for one in fs.ls(path, detail=True) if one["name"].rstrip("/") != path]
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+            names = (one["name"].rstrip("/").rpartition("/")[2] + "/" * (one["type"] == "directory") for one in found)
+            return list(islice(names, MOST_CHILDREN))
+
+        return self._connection.call(children)
 
     def read(self, name: str, start: int, end: int | None, version: str | None) -> bytes:
         if end is not None and end <= start:

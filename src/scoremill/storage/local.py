@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ from scoremill.units import MIB
 
 from .commit import is_temporary, temporary_name
 from .faults import VersionChanged
-from .objects import ObjectInfo
+from .objects import MOST_CHILDREN, ObjectInfo
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -36,6 +37,13 @@ class LocalBackend:
     def listed(self, prefix: str) -> list[ObjectInfo]:
         names = (name for name in self._names(prefix) if name.startswith(prefix) and not is_temporary(name))
         return sorted(filter(None, map(self.info, names)), key=lambda one: one.name)
+
+    def children(self, folder: str) -> list[str]:
+        try:
+            with os.scandir(self._path(folder)) as entries:
+                return [f"{one.name}/" if one.is_dir() else one.name for one in islice(entries, MOST_CHILDREN)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def read(self, name: str, start: int, end: int | None, version: str | None) -> bytes:
         with self.open(name, version) as file:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_CHILDREN = 1000
+"""Names that one look into a folder gives at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:

@@ -14,7 +14,7 @@ from .backend import described
 from .commit import PartedUpload, temporary_name
 from .connection import Connection
 from .faults import VersionChanged, code_of, is_absent
-from .objects import ObjectInfo
+from .objects import MOST_CHILDREN, ObjectInfo
 
 _REFUSED = {"PreconditionFailed", "412"}
 _MARK = "scoremill-write"
@@ -54,6 +54,17 @@ class S3Backend:
         skip = len(self._key(""))
         found = (described(one["Key"][skip:], one) for one in self._pages("list_objects_v2", "Contents", prefix))
         return sorted((one for one in found if one.name and not one.name.endswith("/")), key=lambda one: one.name)
+
+    def children(self, folder: str) -> list[str]:
+        answer = self._connection.call(
+            lambda fs: fs.call_s3(
+                "list_objects_v2", Bucket=self._bucket, Prefix=self._key(folder), Delimiter="/", MaxKeys=MOST_CHILDREN
+            )
+        )
+        found = [one["Key"] for one in answer.get("Contents", [])] + [
+            one["Prefix"] for one in answer.get("CommonPrefixes", [])
+        ]
+        return [name for key in found if (name := key.removeprefix(self._key(folder)))]
 
     def read(self, name: str, start: int, end: int | None, version: str | None) -> bytes:
         if end is not None and end <= start:

@@ -55,6 +55,11 @@ class Store:
         with self._explained(self._of(prefix)):
             return self._backend.listed(prefix)
 
+    def children(self, folder: str = "") -> Names:
+        """Names directly below `folder`, which is empty or ends in a slash; those of folders end in one. Many are cut off."""
+        with self._explained(self._of(folder)):
+            return self._backend.children(folder)
+
     def read(self, name: str, start: int = 0, end: int | None = None, version: str | None = None) -> bytes:
         """Bytes `start` to `end` of an object, fewer where it ends; InputChanged if it is not `version` any more."""
         with self._explained(self._of(name), version):
