@@ -153,7 +153,7 @@ def test_3_a_model_that_does_not_fit_is_refused_by_file_and_column_before_anythi
         assert code == 3
         assert err.count("'payment'") == 1
         assert "0.csv and 2 more: the model reads a column that the file does not have: 'payment'" in err
-        assert "Did you mean 'Payment'?" in err
+        assert "--rename Payment=payment" in err
     assert not (tmp_path / "out").exists()
 
 
