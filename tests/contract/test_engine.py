@@ -179,7 +179,7 @@ def test_other_settings_are_refused_by_name_and_nothing_is_touched(bundle, files
     verify(str(tmp_path))
 
 
-@pytest.mark.parametrize(("harm", "said"), [("replace", "replaced"), ("remove", "no longer there")])
+@pytest.mark.parametrize(("harm", "said"), [("replace", "replaced"), ("remove", "not in the input now")])
 def test_an_input_that_is_not_the_same_any_more_is_refused_unless_overwritten(bundle, files, tmp_path, harm, said):
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

@@ -98,7 +98,7 @@ def test_an_input_that_changes_in_mid_run_ends_it_by_name(model, tmp_path, kind,
     assert caught.value.mend
     assert not is_complete(tmp_path / "out")
     assert table(str(tmp_path / "out"))["id"].max() < 7000
-    with pytest.raises(UsageError, match="replaced" if harm == "replaced" else "no longer there"):
+    with pytest.raises(UsageError, match="replaced" if harm == "replaced" else "not in the input now"):
         score(job, cluster="in-process")
 
 

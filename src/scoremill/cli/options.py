@@ -201,7 +201,12 @@ def job_options(command: Command, more: tuple[Flag, ...] = ()) -> Command:
     return click.argument("job", required=False, type=click.Path(dir_okay=False))(command)
 
 
-_UNWRITTEN = {"spec": {"output": {"uri": "unwritten"}}}
+_UNWRITTEN = {"spec": {"output": {"uri": "memory://unwritten"}}}
+
+
+def is_written(job: ScoringJob) -> bool:
+    """Whether the job names an output."""
+    return job.spec.output.uri != _UNWRITTEN["spec"]["output"]["uri"]
 
 
 def job_from(

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scoremill.errors import ScoremillError
 from scoremill.units import format_bytes, format_seconds
 
-from .document import print_document
-from .options import job_from, job_options
+from .document import plain, print_document
+from .options import is_written, job_from, job_options
 
 if TYPE_CHECKING:
     from scoremill.execute.estimate import Estimate
     from scoremill.execute.prepare import Prepared
     from scoremill.plan import Match, Problem
+    from scoremill.spec import ScoringJob
 
 
 @click.command("plan")
@@ -29,21 +31,39 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
       scoremill plan --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/
     """
     from scoremill.execute.estimate import estimate, memory_problem
-    from scoremill.execute.prepare import prepare, refuse_problems
+    from scoremill.execute.output_checks import output_problems
+    from scoremill.execute.prepare import refuse
 
-    prepared = prepare(job_from(job, flags, writes=False))
+    parsed = job_from(job, flags, writes=False)
+    prepared = _prepared(parsed)
     plan = prepared.plan
+    errors = [*plan.errors, *(output_problems(prepared.job, plan) if is_written(parsed) else ())]
     expected = None if plan.errors else estimate(prepared)
     warnings = [problem for problem in plan.problems if problem.severity == "warning"]
     if expected and (memory := memory_problem(prepared, expected.row_bytes)):
         warnings.append(memory)
     if as_json:
-        _print_document(prepared, expected, [*plan.errors, *warnings])
+        _print_document(prepared, expected, [*errors, *warnings])
     else:
         click.echo("\n".join(_lines(prepared, expected)))
         for warning in warnings:
             click.echo(str(warning), err=True)
-    refuse_problems(plan)
+    refuse(errors)
+
+
+def _prepared(job: ScoringJob) -> Prepared:
+    """The job with its plan; if it cannot be planned, the error names what else is wrong with it too."""
+    from scoremill.execute.output_checks import problems_without_plan
+    from scoremill.execute.prepare import prepare, refuse
+
+    try:
+        return prepare(job)
+    except ScoremillError as error:
+        found = list(problems_without_plan(job, error, writes=is_written(job)))
+        if len(found) == 1:
+            raise
+        refuse(found)
+        raise
 
 
 def _print_document(prepared: Prepared, expected: Estimate | None, problems: list[Problem]) -> None:
@@ -51,8 +71,14 @@ def _print_document(prepared: Prepared, expected: Estimate | None, problems: lis
     print_document(
         partitions=len(plan), objects=len(plan.sources), bytes=plan.bytes, estimatedRows=plan.estimated_rows,
         estimate=expected, method=plan.settings.method, bundle=plan.settings.bundle, keep=plan.settings.keep,
-        match=_match(prepared), problems=problems,
+        match=_match(prepared), problems=[_fields(problem) for problem in problems],
     )  # fmt: skip
+
+
+def _fields(problem: Problem) -> dict[str, Any]:
+    """A problem as JSON has it."""
+    fields = {name: value for name, value in plain(problem).items() if name != "error"}
+    return {**fields, "exitCode": problem.error.exit_code}
 
 
 def _match(prepared: Prepared) -> Match:

@@ -39,6 +39,13 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
     return prepared.plan, False
 
 
+def refuse_other_plan(ledger: Ledger, plan: Plan, mode: str, uid: str | None) -> None:
+    """Raise UsageError if `plan` cannot continue what is in the output, and may not replace it either."""
+    begun = ledger.job()
+    if begun is not None and "compactedFrom" not in begun and mode != "ErrorIfExists":
+        _continued(begun, _plan_of(begun, ledger), plan, mode, uid)
+
+
 def _continued(begun: dict[str, Any], earlier: Plan, plan: Plan, mode: str, uid: str | None) -> Plan | None:
     """`plan` as the continuation of `earlier`; None where `mode` is to begin anew.
 

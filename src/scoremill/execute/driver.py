@@ -23,12 +23,13 @@ from scoremill.plan import Partition, Plan
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store
 
-from .begin import named_by, refuse_strangers, settle
+from .begin import named_by, settle
 from .engine import Engine, Result
 from .estimate import memory_problem
 from .events import Ended, Event, Note, Progress, Retrying, Started, Watcher
 from .limits import check_budget, check_deadlines, told
 from .origins import origins
+from .output_checks import output_problems
 from .prepare import Prepared, prepare, refuse_problems
 from .proofs import Outcome, Proofs
 from .ship import forget, ship
@@ -55,7 +56,7 @@ def execute(
     of scoremill.errors, each with its exit code; what is done by then is kept.
     """
     prepared = prepared or prepare(job)
-    refuse_problems(prepared.plan)
+    refuse_problems(prepared.plan, output_problems(prepared.job, prepared.plan, uid, waits=bool(wait)))
     store = Store(prepared.job.output.uri, prepared.job.output_storage)
     watch = _Watch(tuple(watchers))
     if not store.has_conditional_create:
@@ -65,7 +66,6 @@ def execute(
     if prepared.job.cluster.memory and (memory := memory_problem(prepared)):
         watch(Note(str(memory)))
     ledger = Ledger(store)
-    refuse_strangers(ledger, job.spec.output.mode, uid)
     lease = Lease.acquire(store, wait=wait, waiting=lambda text: watch(Note(f"waiting: {text}")))
     try:
         ledger.hold(lease)

@@ -30,7 +30,7 @@ from .events import Event, Progress, Started, Watcher
 from .inputs import open_partition
 from .persisted import ReadOnly, as_frame, learned_of, read_partition, size_of
 from .persisted_dataset import ABOUT, FRAME, Dataset, Quotes, partitions_of
-from .prepare import _absolute, refuse_problems
+from .prepare import absolute_spec, refuse_problems
 from .proofs import Proofs
 
 SHARE = 0.6
@@ -61,7 +61,7 @@ def load(
         raise UsageError(
             f"the cluster has a dataset {name!r} already", f"`scoremill dataset drop {name}`, or choose another name."
         )
-    job = _absolute(job)
+    job = absolute_spec(job)
     survey, plan, reading = _plan(job, bundles)
     room, (row_bytes, meta) = _room(engine._client), _measure(plan, reading)
     _refuse_too_much(row_bytes * plan.estimated_rows, room)

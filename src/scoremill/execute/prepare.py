@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, TypeVar
 
 from scoremill.bundle import Bundle, open_bundle
 from scoremill.errors import FitError, UsageError
-from scoremill.plan import Needs, Plan, Survey, build_plan
+from scoremill.plan import Needs, Plan, Problem, Survey, build_plan
 from scoremill.spec import Column, Errors, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
 
@@ -51,7 +53,7 @@ def prepare(job: ScoringJob, survey: Survey | None = None) -> Prepared:
 
     UsageError for a method or column that there is not, or an untrusted bundle; SkewError for other versions.
     """
-    spec = _absolute(job.spec)
+    spec = absolute_spec(job.spec)
     bundle = open_bundle(spec.model, spec.model_storage)
     method = spec.model.method or bundle.method
     results = _results(bundle, method, spec)
@@ -88,7 +90,7 @@ def _most_rejects(errors: Errors, plan: Plan) -> int | None:
     return min(most, default=None)
 
 
-def _absolute(spec: JobSpec) -> JobSpec:
+def absolute_spec(spec: JobSpec) -> JobSpec:
     """`spec` with local paths that mean the same in every process."""
     model, source, output = spec.model, spec.input, spec.output
     return spec.model_copy(
@@ -110,12 +112,30 @@ def _absolute_files(storage: Storage) -> Storage:
     return storage.model_copy(update={name: absolute(path) for name, path in files.items() if path})
 
 
-def refuse_problems(plan: Plan) -> None:
-    """FitError that lists every error of the plan; returns where there is none."""
-    if plan.errors:
-        mends = list(dict.fromkeys(problem.mend for problem in plan.errors if problem.mend))
-        listed = "\n".join(f"{problem.where}: {problem.message}" for problem in plan.errors)
-        raise FitError(listed, "\n  ".join(mends) or None)
+def refuse_problems(plan: Plan, more: Iterable[Problem] = ()) -> None:
+    """Raise one error that lists every error of the plan and of `more`; return if there is none.
+
+    Its class is that of the problem which no retry can solve: the one with the lowest exit code.
+    """
+    refuse([*plan.errors, *more])
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """The same for problems of any origin; warnings do not count."""
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        worst = min((problem.error for problem in errors), key=lambda error: error.exit_code)
+        listed = "\n".join(_lines(errors))
+        message, _, mend = listed.rpartition("\n  ") if errors[-1].mend else (listed, "", None)
+        raise worst(message, mend)
+
+
+def _lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """Each problem, with its hint after it, or after the last of those that have the same one."""
+    for mend, alike in groupby(problems, key=lambda problem: problem.mend):
+        yield from (problem.text for problem in alike)
+        if mend:
+            yield f"  {mend}"
 
 
 def _results(bundle: Bundle, method: str, spec: JobSpec) -> tuple[Column, ...]:

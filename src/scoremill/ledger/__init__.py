@@ -1,7 +1,7 @@
 """What HAS happened: receipts, the lease under which they are written, the manifest, and its proof."""
 
 from .journal import JOB, MANIFEST, Ledger, is_part
-from .lease import Lease
+from .lease import Lease, refuse_held
 from .manifest import Manifest, Origin, Totals, read_manifest, write_manifest
 from .receipt import Part, Receipt
 from .verify import Verified, verify
@@ -19,6 +19,7 @@ __all__ = [
     "Verified",
     "is_part",
     "read_manifest",
+    "refuse_held",
     "verify",
     "write_manifest",
 ]

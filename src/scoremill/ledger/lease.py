@@ -102,10 +102,9 @@ class Lease:
             if not alive and store.create(f"{_FOLDER}/{number + 1:06d}.json", json.dumps(asdict(holder)).encode()):
                 return cls(store, number + 1, holder, beat_seconds)
             if alive and rival is not None:
-                text = f"{store.uri} is being written by process {rival.pid} on {rival.host} since {rival.since}"
+                text = _held_by(store, rival)
                 if wait is not True and time.monotonic() - begun >= wait:
-                    raise LeaseError(text, "Wait for it, or use --wait; a driver that died loses its lease after "
-                                     f"{MISSED_BEATS * beat_seconds:.0f} s.")  # fmt: skip
+                    raise LeaseError(text, _wait_for(beat_seconds))
                 if text != told:
                     waiting(text)
                     told = text
@@ -146,6 +145,25 @@ class Lease:
         self._beaten = time.monotonic()
         if self._store.info(f"{_FOLDER}/{self.number + 1:06d}.json") is not None:
             self._lost = f"another driver took over {self._store.uri}"
+
+
+def refuse_held(store: Store, beat_seconds: float = BEAT_SECONDS) -> None:
+    """Raise LeaseError naming the holder while another driver writes to the output at `store`."""
+    number, holder = _latest(store)
+    if holder is not None and _is_alive(store, number, holder, beat_seconds):
+        raise LeaseError(_held_by(store, holder), _wait_for(beat_seconds))
+
+
+def _held_by(store: Store, holder: Holder) -> str:
+    since = datetime.fromisoformat(holder.since).astimezone(UTC)
+    return f"{store.uri} is being written by process {holder.pid} on {holder.host} since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _wait_for(beat_seconds: float) -> str:
+    return (
+        "Wait until it ends, or run `scoremill score` with --wait. If that process has died, its lock ends "
+        f"{MISSED_BEATS * beat_seconds:.0f} s later."
+    )
 
 
 def _latest(store: Store) -> tuple[int, Holder | None]:

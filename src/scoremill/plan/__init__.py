@@ -1,6 +1,7 @@
 """PURE, given a listing: the partitions a job is cut into, each with a stable id and number."""
 
 from .build import Survey, build_plan, take_survey
+from .discover import discover
 from .match import Match, match_columns
 from .partition import Group, Partition, Piece, Source, make_partition, piece_at
 from .plan import Plan, read_groups, write_groups
@@ -19,6 +20,7 @@ __all__ = [
     "Source",
     "Survey",
     "build_plan",
+    "discover",
     "make_partition",
     "match_columns",
     "piece_at",

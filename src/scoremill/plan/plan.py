@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from scoremill.errors import UsageError, VerificationError
 
+from .changes import changes
 from .partition import Group, Partition, Piece, Source, group_sources, make_partition, partition_at
 from .problem import Problem
 from .settings import Settings
@@ -112,17 +113,15 @@ class Plan:
         return replace(self, settings=earlier.settings, groups=(*groups, *added))
 
 
-_ANEW = "Use --mode Overwrite to begin anew, or another output."
+_OVERWRITE = "Use --mode Overwrite to start over, or choose another output."
 
 
 def _refuse_other_settings(earlier: Settings, now: Settings) -> None:
-    before, after = earlier.as_json(), now.as_json()
-    # Types of kept columns are fixed by the first plan: later files widen nothing.
-    for name in ("keep", "where_columns"):
-        before[name], after[name] = ([column["name"] for column in fields[name]] for fields in (before, after))
-    changed = [f"{name}: {before[name]!r}, now {after[name]!r}" for name in before if before[name] != after.get(name)]
-    if changed:
-        raise UsageError("the output was begun with other settings: " + "; ".join(changed), _ANEW)
+    if found := changes(earlier, now):
+        raise UsageError(
+            f"the output was made with other settings: {'; '.join(found)}",
+            "Give the earlier settings to resume, --mode Overwrite to start over, or another output.",
+        )
 
 
 def _keys(sources: list[Source]) -> Iterator[tuple[str, int]]:
@@ -136,9 +135,11 @@ def _keys(sources: list[Source]) -> Iterator[tuple[str, int]]:
 def _refuse_other_source(earlier: Source, now: Source | None) -> Source:
     """The earlier source where it is now."""
     if now is None:
-        raise UsageError(f"the output was begun with an input that is no longer there: {earlier.uri}", _ANEW)
+        raise UsageError(f"the output was made from {earlier.uri}, which is not in the input now", _OVERWRITE)
+    if now.identity != earlier.identity and now.uri != earlier.uri:
+        raise UsageError(f"the output was made from {earlier.uri}, and now the input is {now.uri}", _OVERWRITE)
     if now.identity != earlier.identity:
-        raise UsageError(f"an input was replaced since the output was begun: {earlier.uri}", _ANEW)
+        raise UsageError(f"{earlier.uri} was replaced since the output was made from it", _OVERWRITE)
     return now
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from scoremill.errors import FitError, ScoremillError
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -16,6 +18,18 @@ class Problem:
     mend: str = ""
     about: str = ""
     """What problems of several objects have in common where their messages differ."""
+    error: type[ScoremillError] = FitError
+    """Class of the error that a run would end with."""
+
+    @classmethod
+    def of(cls, error: ScoremillError, where: str) -> Problem:
+        """Return the problem that `error` reports."""
+        return cls("error", where, error.message, error.mend or "", error=type(error))
+
+    @property
+    def text(self) -> str:
+        """The message, after its object unless it names that itself."""
+        return self.message if self.where in self.message else f"{self.where}: {self.message}"
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.where}: {self.message}" + (f"\n  {self.mend}" if self.mend else "")
+        return f"{self.severity}: {self.text}" + (f"\n  {self.mend}" if self.mend else "")

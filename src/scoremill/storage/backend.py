@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from .commit import Upload
+from .commit import Upload, temporary_name
 from .objects import ObjectInfo
 
 
@@ -25,6 +25,13 @@ class Backend(Protocol):
     def delete(self, names: Sequence[str]) -> None: ...
     def upload(self, name: str) -> Upload: ...
     def sweep(self, *, remove: bool = True) -> list[str]: ...
+
+
+def probe(backend: Backend) -> None:
+    """Create a hidden marker on condition that it does not exist, and remove it."""
+    name = temporary_name("probe")
+    backend.create(name, b"")
+    backend.delete([name])
 
 
 def described(name: str, detail: dict[str, Any]) -> ObjectInfo:

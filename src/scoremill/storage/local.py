@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +17,8 @@ from .commit import is_temporary, temporary_name
 from .faults import VersionChanged
 from .objects import MOST_CHILDREN, ObjectInfo
 
+_PROBE_BYTES = 4096
+"""Enough that a full disk refuses them."""
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -77,6 +80,18 @@ class LocalBackend:
         finally:
             upload.abort()
 
+    def probe(self) -> None:
+        """A marker in the folder, or in the closest one above it: no folder is made that a run does not need."""
+        folder = next(path for path in (self._root, *self._root.parents) if path.exists())
+        marker = folder / temporary_name("probe")
+        try:
+            with _creating(folder), marker.open("xb") as file:
+                file.write(bytes(_PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            marker.unlink(missing_ok=True)
+
     def delete(self, names: Sequence[str]) -> None:
         for name in names:
             self._path(name).unlink(missing_ok=True)
@@ -110,7 +125,8 @@ class LocalUpload:
     """A hidden file beside the one it is to become."""
 
     def __init__(self, path: Path) -> None:
-        _make_folder(path.parent)
+        with _creating(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._temporary = path.with_name(temporary_name(path.name))
         self._file = self._temporary.open("xb", buffering=MIB)
@@ -154,12 +170,13 @@ class LocalUpload:
         return True
 
 
-def _make_folder(folder: Path) -> None:
+@contextmanager
+def _creating(path: Path) -> Iterator[None]:
+    """What is created at `path` is missing nothing, unless this is /proc or something like it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except FileNotFoundError:
-        # Of a folder that is to be made nothing can be missing: this is /proc, or something like it.
-        raise OSError(errno.EOPNOTSUPP, "no files can be created there", str(folder)) from None
+        raise OSError(errno.EOPNOTSUPP, "no files can be created there", str(path)) from None
 
 
 def _described(name: str, status: os.stat_result) -> ObjectInfo:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from scoremill.spec import Storage
 from scoremill.units import MIB
 
-from .backend import Backend
+from .backend import Backend, probe
 from .commit import Publication
 from .connection import Connection, require_protocol
 from .explain import explained
@@ -86,6 +86,14 @@ class Store:
         """Whether the object was not there and now holds `data`; of several callers one wins."""
         with self._explained(self._of(name)):
             return self._backend.create(name, data)
+
+    def probe(self) -> None:
+        """Return if objects can be created and removed here; nothing stays behind. StorageError says why not."""
+        with self._explained(self.uri):
+            if isinstance(self._backend, LocalBackend):
+                self._backend.probe()
+            else:
+                probe(self._backend)
 
     def delete(self, names: Iterable[str]) -> None:
         """None of `names` is there any more."""
