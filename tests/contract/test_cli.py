@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from scoremill.cli.app import app
-from scoremill.cli.app import run as guarded
+from tests.support.cli import here
 from tests.support.jobs import ROOT, command, run, trip_bundle, trips
 
 ROWS = 300
@@ -44,15 +41,6 @@ def scored(bundle: str, file: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def flags(bundle: object, file: object, output: object) -> list[object]:
     return ["score", "--cluster", "in-process", "--model", bundle, "--input", file, "--output", output]
-
-
-def here(*arguments: object) -> tuple[int, str, str]:
-    """The same as `run` without a process of its own, which takes seconds."""
-    out, err = io.TextIOWrapper(io.BytesIO()), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = guarded(lambda: app.main(list(map(str, arguments)), standalone_mode=False))
-        out.flush()
-    return code, out.buffer.getvalue().decode(), err.getvalue()  # type: ignore[attr-defined]
 
 
 def refused(code: int, *arguments: object, environment: dict[str, str] | None = None) -> str:
@@ -106,7 +94,7 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
         (["nonsense"], "No such command"),
         (["score", "nowhere.yaml"], "no job file 'nowhere.yaml'"),
         (["score", "--model", "{tmp}", "--input", "{file}", "--output", "{tmp}/o"], "is not a bundle"),
-        (["score", "--model", "{tmp}/none", "--input", "{file}", "--output", "{tmp}/o"], "is not a bundle"),
+        (["score", "--model", "{tmp}/none", "--input", "{file}", "--output", "{tmp}/o"], "no such bundle"),
         (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "1"], "RESULT=NAME"),
         (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "9=y"],
          "The results are: proba_0, proba_1"),
@@ -116,6 +104,11 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
          "two classes"),
         (["score", "--model", "{bundle}", "--input", "foo://b/c", "--output", "{tmp}/o"], "foo://"),
         (["report", "{tmp}"], "is not an output"),
+        (["verify", "{tmp}"], "is not an output"),
+        (["clean", "{tmp}"], "is not an output"),
+        (["compact", "{tmp}/none", "--rows-per-file", "1"], "no such output"),
+        (["retry-errors", "{tmp}/none"], "no such output"),
+        (["scores"], "No such command 'scores'. Did you mean 'score'?"),
         (["model", "pack", "{tmp}/none.joblib", "--output", "{tmp}/b"], "no model file"),
     ],
 )  # fmt: skip
@@ -352,6 +345,22 @@ def test_a_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
     assert {"model", "input", "partitions", "columns", "time", "memory"} <= lines.keys()
     assert "1 objects" in lines["input"]
     assert f"measured on {ROWS} rows" in lines["time"]
+
+
+def test_limit_with_an_output_says_that_nothing_is_written(bundle, file, tmp_path):
+    code, out, err = here(*flags(bundle, file, tmp_path / "out"), "--limit", "1")
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert err == f"note: --limit only prints rows; nothing is written to {tmp_path / 'out'}\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_clean_of_a_clean_output_says_that_there_is_nothing_to_remove(scored, tmp_path):
+    output = copied(scored, tmp_path)
+    assert here("clean", output)[:2] == (0, "nothing to remove\n")
+    (output / "part-00000-0123456789abcdef.parquet").write_bytes(bytes(2048))
+    assert here("clean", output)[1].endswith("1 object, 2 KiB can be removed: run the same command with --yes\n")
+    assert here("clean", output, "--yes")[1].endswith("removed 1 object, 2 KiB\n")
+    assert here("verify", output)[0] == 0
 
 
 def test_the_first_rows_go_to_stdout_and_nothing_is_written(bundle, file, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from scoremill.ledger import Lease
 from scoremill.storage.filesystem import Store
-from tests.contract.test_cli import here
+from tests.support.cli import here
 from tests.support.jobs import trip_bundle, trips
 from tests.support.proxy import Answer, proxy
 from tests.support.s3 import Bucket

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from scoremill import __version__
@@ -14,6 +15,7 @@ from scoremill.errors import FitError, SkewError, StorageError, UsageError, Veri
 from scoremill.spec import Model, Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
+from scoremill.storage.nearby import did_you_mean, does_not_exist
 from scoremill.storage.uri import is_local, local_path
 
 from .schema import MANIFEST, TRAINED, Bundle, digest_of, from_document
@@ -113,8 +115,7 @@ def _document(store: Store, name: str, missing: Any = None) -> Any:
             raise
         if missing is not None:
             return missing
-        raise UsageError(f"{store.uri} is not a bundle: it has no {name}",
-                         "`scoremill model pack MODEL --output BUNDLE` makes one.") from None  # fmt: skip
+        raise _no_bundle(store, name) from None
     try:
         document = json.loads(text)
     except ValueError:
@@ -122,6 +123,18 @@ def _document(store: Store, name: str, missing: Any = None) -> Any:
     if not isinstance(document, dict):
         raise VerificationError(f"{store.uri}/{name} is not JSON: it was altered or cut short", "Pack the model again.")
     return document
+
+
+def _no_bundle(store: Store, name: str) -> UsageError:
+    uri, wanted = store.uri, "Name the folder or prefix that `scoremill model pack` wrote with --output."
+    if does_not_exist(uri):
+        return UsageError(f"no such bundle: {uri}", did_you_mean(uri, store.settings, wanted))
+    if is_local(uri) and Path(local_path(uri)).is_file():
+        return UsageError(
+            f"{uri} is a file, not a bundle",
+            f"If it is a model, pack it: `scoremill model pack {uri} --output BUNDLE`; then name BUNDLE.",
+        )
+    return UsageError(f"{uri} is not a bundle: it has no {name}", did_you_mean(uri, store.settings, wanted))
 
 
 def skews(bundle: Bundle, *, allowed: bool) -> tuple[str, ...]:

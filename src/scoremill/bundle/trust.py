@@ -18,15 +18,15 @@ def check_trust(model: Model, found: str, *, named_by_user: bool) -> None:
     if model.digest is not None:
         if model.digest != found:
             raise TrustError(f"{model.uri} has digest {found}, not {model.digest} as asked for",
-                             "Ask for the digest that `scoremill model inspect` shows, if you trust that bundle.")  # fmt: skip
+                             f"If you trust that bundle, give the digest that `scoremill model inspect {model.uri}` shows.")  # fmt: skip
         return
     if is_local(model.uri) and named_by_user:
         return
     prefixes = (*model.trusted_prefixes, *os.environ.get(TRUSTED_PREFIXES, "").replace(",", " ").split())
     if not is_below(model.uri, prefixes):
         raise TrustError(f"{model.uri} is code from elsewhere, and nobody vouched for it",
-                         f"If you trust it, give its digest, {found}, or a prefix of its URI in "
-                         f"model.trustedPrefixes or {TRUSTED_PREFIXES}.")  # fmt: skip
+                         f"If you trust it, give --digest {found} (model.digest), or a prefix of its URI with --trust "
+                         f"(model.trustedPrefixes, {TRUSTED_PREFIXES}).")  # fmt: skip
 
 
 def is_below(uri: str, prefixes: Iterable[str]) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,10 +181,22 @@ def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Ite
     if where in names.RESERVED or "://" in where:
         yield EnginePlace(job, where)
         return
-    with connected(named(where, places)) as found:
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(connected(named(where, places)))
+        except (ClusterError, UsageError) as error:
+            raise _meant(where, error) from None
         cluster = job.spec.cluster.model_copy(update={"workers": found.workers})
         spec = job.spec.model_copy(update={"cluster": cluster})
         yield EnginePlace(job.model_copy(update={"spec": spec}), found.address, found.security)
+
+
+def _meant(where: str, error: ScoremillError) -> ScoremillError:
+    """`error`, whose hint asks first whether one of the words was meant that need no Kubernetes."""
+    close = difflib.get_close_matches(where.lower(), names.RESERVED, n=1)
+    if not close:
+        return error
+    return type(error)(error.message, " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.mend])))
 
 
 def named(name: str, places: dict[str, str | None]) -> Named:

@@ -259,7 +259,10 @@ def _refuse_missing(given: dict[str, Any]) -> None:
     wanted = {"--model": "model", "--input": "input", "--output": "output"}
     missing = [flag for flag, part in wanted.items() if part not in given.get("spec", {})]
     if missing:
-        raise UsageError(f"missing {', '.join(missing)}", "Give them, or a job file; see `scoremill score --help`.")
+        way_out = "`scoremill score --limit 10` prints rows without one" if missing == ["--output"] else "see --help"
+        raise UsageError(
+            f"missing {', '.join(missing)}", f"Give {'it' if len(missing) == 1 else 'them'}, or a job file; {way_out}."
+        )
 
 
 def _put(fields: dict[str, Any], path: list[str], value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from scoremill.units import format_bytes
 from .document import print_document
 from .options import FLAGS, Command, storage_from, storage_options
 from .progress import Progress
+
+if TYPE_CHECKING:
+    from scoremill.execute.clean import LeftOver
 
 _MODEL = tuple(
     flag for flag in FLAGS if flag.path.startswith("spec.model.") and flag.name not in ("--method", "--batch-rows")
@@ -103,11 +106,14 @@ def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **f
       scoremill clean s3://b/scores/ --yes
     """
     from scoremill.execute.clean import cached_bundles, left_overs, remove, remove_cached
+    from scoremill.ledger import require_output
     from scoremill.storage.filesystem import Store
 
     if output is None and not cache:
         raise click.UsageError("name an output, or give --cache")
     store = Store(output, storage_from(flags)) if output else None
+    if store:
+        require_output(store)
     found = list(left_overs(store)) if store else []
     cached = list(cached_bundles()) if cache else []
     if yes and store and found:
@@ -119,8 +125,11 @@ def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **f
         return
     for each in (*found, *cached):
         click.echo(f"{'removed' if yes else 'found'}  {each.kind:<16} {each.name}  {format_bytes(each.size)}")
-    total = format_bytes(sum(each.size for each in (*found, *cached)))
-    click.echo(
-        f"{len(found) + len(cached)} left over, {total}"
-        + ("" if yes or not (found or cached) else "; --yes removes them")
-    )
+    click.echo(_total([*found, *cached], is_removed=yes))
+
+
+def _total(found: list[LeftOver], *, is_removed: bool) -> str:
+    if not found:
+        return "nothing to remove"
+    total = f"{len(found):,} object{'s' if len(found) > 1 else ''}, {format_bytes(sum(each.size for each in found))}"
+    return f"removed {total}" if is_removed else f"{total} can be removed: run the same command with --yes"

@@ -58,6 +58,8 @@ def score_command(
         return
     parsed = job_from(job, flags, writes=limit is None)
     if limit is not None:
+        if flags["output"] is not None and not quiet:
+            click.echo(f"note: --limit only prints rows; nothing is written to {flags['output']}", err=True)
         _print_rows(parsed, limit, as_json)
         return
     for name in ("persist", "suspend"):

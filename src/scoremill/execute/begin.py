@@ -109,4 +109,6 @@ def refuse_strangers(ledger: Ledger, mode: str, uid: str | None = None) -> None:
 
 def _refuse_begun(begun: dict[str, Any], ledger: Ledger, mode: str, uid: str | None) -> None:
     if mode == "ErrorIfExists" and not _is_own(begun, uid):
-        raise UsageError(f"{ledger.store.uri} exists already", "Choose another output, or --mode Resume or Overwrite.")
+        raise UsageError(
+            f"{ledger.store.uri} exists already", "Choose another output, or give --mode Resume or --mode Overwrite."
+        )

@@ -35,14 +35,21 @@ def compare(output: Store, other: Store, tolerance: float) -> float:
         found = _difference(here, there)
         if found is None or found > tolerance:
             where = f"rows {count + 1:,} to {count + len(here):,}{f' of {folder}' if folder else ''}"
-            size = "differ" if found is None else f"differ by {found:.3g}, more than {tolerance:g}"
-            raise _different(output, other, f"{where} {size}")
+            if found is None:
+                raise _different(output, other, f"{where} differ")
+            size = f"{where} differ by {found:.3g}, more than {tolerance:g}"
+            raise _different(output, other, size, f"If that is acceptable, give --tolerance {_above(found)}.")
         largest = max(largest, found)
     return largest
 
 
-def _different(output: Store, other: Store, how: str) -> VerificationError:
-    return VerificationError(f"{output.uri} and {other.uri} are not equal: {how}", "A larger --tolerance may serve.")
+def _different(output: Store, other: Store, how: str, hint: str | None = None) -> VerificationError:
+    return VerificationError(f"{output.uri} and {other.uri} are not equal: {how}", hint)
+
+
+def _above(number: float) -> str:
+    """A short number that is not below `number`."""
+    return f"{number * 1.01:.2g}" if float(f"{number:.2g}") < number else f"{number:.2g}"
 
 
 def _pairs(output: Store, other: Store) -> Iterator[tuple[str, int, Rows, Rows]]:

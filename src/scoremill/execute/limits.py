@@ -14,11 +14,11 @@ from .work import Task
 def check_budget(errors: Errors, done: Totals, planned: float) -> None:
     """BudgetError where more rows are rejected than `errors` allows of the `planned` rows."""
     spent = f"{done.rejected} of {done.rows} rows were rejected"
-    where = "Look at _errors/ for the reasons. Then raise the budget, and the same command goes on."
+    where = "See the reasons in _errors/ of the output. To accept them, run the same command with a higher"
     if errors.max_rows is not None and done.rejected > errors.max_rows:
-        raise BudgetError(f"{spent}; at most {errors.max_rows} may be", f"{where} (--max-errors)")
+        raise BudgetError(f"{spent}; at most {errors.max_rows} may be", f"{where} --max-errors.")
     if errors.max_fraction is not None and done.rejected and done.rejected / planned > errors.max_fraction:
-        raise BudgetError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} (--max-error-fraction)")
+        raise BudgetError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} --max-error-fraction.")
 
 
 def check_deadlines(limits: Deadlines, since_progress: float, since_start: float) -> None:

@@ -101,8 +101,8 @@ class _Search:
             self._failed.append(Failed(start, self._tell(error)))
             if self._most is not None and len(self._failed) > self._most:
                 raise BudgetError(f"more rows are rejected than may be, the last because of {self._tell(error)}",
-                                  "Mend the rows or the model, or raise the budget (--max-errors, "
-                                  "--max-error-fraction); the same command goes on.")  # fmt: skip
+                                  "To accept them, run the same command with a higher --max-errors or "
+                                  "--max-error-fraction.")  # fmt: skip
             return
         middle = (start + stop) // 2
         for low, high in ((start, middle), (middle, stop)):

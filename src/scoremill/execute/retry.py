@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from scoremill.bundle import inspect
 from scoremill.errors import UsageError
-from scoremill.ledger import Ledger, Manifest, read_manifest
+from scoremill.ledger import Ledger, Manifest, read_manifest, require_output
 from scoremill.naming import LEDGER, SUCCESS
 from scoremill.spec import Csv, Input, ScoringJob, merge, parse_job
 from scoremill.storage.csv import header_line
@@ -37,10 +37,10 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None) ->
     with the same model that did not end is gone on with. UsageError where nothing was rejected, where the text of
     rejected rows was not kept, or where `changes` name no model and the recorded one cannot be trusted.
     """
-    begun, manifest = Ledger(output).job(), read_manifest(output)
-    if begun is None or manifest is None:
+    begun, manifest = require_output(output), read_manifest(output)
+    if manifest is None:
         raise UsageError(
-            f"{output.uri} is not a complete output", "Complete it first, with the same `scoremill score`."
+            f"{output.uri} is not complete", "Complete it first: run the same `scoremill score` again, which resumes."
         )
     names = [entry.part.name for entry in manifest.entries() if entry.kind == "errors"]
     if not names:
@@ -188,4 +188,6 @@ def _raw(row: Record) -> bytes:
         return str(row["raw"]).encode()
     if "rawBase64" in row:
         return base64.b64decode(row["rawBase64"])
-    raise UsageError("the text of rejected rows was not kept", "Score with --errors-raw Keep to be able to retry.")
+    raise UsageError(
+        "the text of rejected rows was not kept", "Score the input again, to another output, with --errors-raw Keep."
+    )

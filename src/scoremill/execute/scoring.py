@@ -137,7 +137,7 @@ class _Scoring:
             column = f", column {first.column!r}" if first.column else ""
             raise BudgetError(
                 f"{piece.source.uri}, {place}{column}: {first.reason}",
-                "Mend the row, or let bad rows be set aside: --on-row-error Quarantine.",
+                "Fix the row, or write rejected rows to _errors/ with --on-row-error Quarantine.",
             )
 
     def _table(self, rows: Rows, values: Results | None) -> pa.Table:

@@ -1,6 +1,6 @@
 """What HAS happened: receipts, the lease under which they are written, the manifest, and its proof."""
 
-from .journal import JOB, MANIFEST, Ledger, is_part
+from .journal import JOB, MANIFEST, Ledger, is_part, require_output
 from .lease import Lease, refuse_held
 from .manifest import Manifest, Origin, Totals, read_manifest, write_manifest
 from .receipt import Part, Receipt
@@ -20,6 +20,7 @@ __all__ = [
     "is_part",
     "read_manifest",
     "refuse_held",
+    "require_output",
     "verify",
     "write_manifest",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from scoremill.errors import UsageError, VerificationError
 from scoremill.naming import ERRORS, LEDGER, SUCCESS
 from scoremill.storage.filesystem import ObjectInfo, Store
+from scoremill.storage.nearby import did_you_mean, does_not_exist
 
 from .lease import Lease
 from .receipt import Receipt
@@ -146,6 +147,17 @@ def read_document(store: Store, name: str, mend: str) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError):
         raise VerificationError(f"{store.uri}/{name} is damaged", mend) from None
     return fields
+
+
+def require_output(store: Store) -> dict[str, Any]:
+    """Return what the output at `store` was begun with; UsageError if it is no output of scoremill."""
+    fields = Ledger(store).job()
+    if fields is not None:
+        return fields
+    wanted = "Name the folder or prefix that was given to `scoremill score` with --output."
+    if does_not_exist(store.uri):
+        raise UsageError(f"no such output: {store.uri}", did_you_mean(store.uri, store.settings, wanted))
+    raise UsageError(f"{store.uri} is not an output of scoremill", wanted)
 
 
 def is_part(name: str) -> bool:

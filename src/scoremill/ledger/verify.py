@@ -11,9 +11,13 @@ from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
 from scoremill.storage.writers import count_rows
 
-from .journal import Ledger
+from .journal import Ledger, require_output
 from .manifest import Entry, Totals, read_manifest
 
+_REMOVE = "Remove the surplus objects: readers take them for predictions."
+_RESTORE = (
+    "Restore the objects; or remove those that are surplus, and run the same `scoremill score` with --mode Overwrite."
+)
 THREADS = 8
 """Objects read at a time: reading waits for the store more than for the processor."""
 
@@ -28,11 +32,17 @@ class Verified:
 
 
 def verify(store: Store) -> Verified:
-    """Reads every object of the output again; VerificationError lists all that are missing, altered or surplus."""
+    """Read every object of the output again; VerificationError lists all that are missing, altered or surplus.
+
+    UsageError if it is no output at all.
+    """
     manifest = read_manifest(store)
     if manifest is None or store.info(SUCCESS) is None:
-        raise VerificationError(f"{store.uri} is not complete: it has no {'manifest' if manifest is None else SUCCESS}",
-                                "Run the same `scoremill score` again; it goes on where it ended.")  # fmt: skip
+        require_output(store)
+        raise VerificationError(
+            f"{store.uri} is not complete: it has no {'manifest' if manifest is None else SUCCESS}",
+            "Run the same `scoremill score` again; it resumes where it stopped.",
+        )
     entries = list(manifest.entries())
     found = set(Ledger(store).published())
     problems = [f"surplus: {name}" for name in sorted(found - {entry.part.name for entry in entries})]
@@ -41,8 +51,10 @@ def verify(store: Store) -> Verified:
     problems += _sums(manifest.totals, entries)
     if problems:
         shown = problems[:20] + ([f"and {len(problems) - 20} more"] if len(problems) > 20 else [])
-        raise VerificationError(f"{store.uri} is not what its manifest says:\n  " + "\n  ".join(shown),
-                                "Score it again with --mode Overwrite, or restore the objects.")  # fmt: skip
+        is_surplus = all(problem.startswith("surplus") for problem in problems)
+        raise VerificationError(
+            f"{store.uri} is not what its manifest says:\n  " + "\n  ".join(shown), _REMOVE if is_surplus else _RESTORE
+        )
     return Verified(manifest.totals, manifest.fields["method"], manifest.fields["bundle"])
 
 

@@ -150,7 +150,7 @@ def _keep(job: JobSpec, needs: Needs, survey: Survey, results: Sequence[str]) ->
     if twice:
         raise UsageError(
             f"two columns of the output would be called {twice[0]!r}",
-            f"Do not --keep it, or rename the result: --columns {twice[0]}=other.",
+            "Do not --keep it, or give the result another name with --columns RESULT=NAME.",
         )
     return _typed(names, job, needs, survey)
 

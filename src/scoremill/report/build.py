@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from scoremill.errors import UsageError
-from scoremill.ledger import Ledger, Manifest, Receipt, read_manifest
+from scoremill.ledger import Ledger, Manifest, Receipt, read_manifest, require_output
 from scoremill.naming import LEDGER
 from scoremill.plan import read_groups
 from scoremill.storage.filesystem import Store
@@ -75,9 +74,7 @@ class Report:
 def build_report(store: Store) -> Report:
     """The report of the output at `store`; UsageError where no run has begun."""
     ledger = Ledger(store)
-    begun = ledger.job()
-    if begun is None:
-        raise UsageError(f"{store.uri} is not an output of scoremill", "Give the folder or prefix named by --output.")
+    begun = require_output(store)
     manifest = read_manifest(store)
     every = list(ledger.receipts())
     counted = _counted(every, {entry.part.name for entry in manifest.entries()} if manifest else None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from scoremill.errors import ScoremillError
 from scoremill.spec import Storage
 
 from .store import DEFAULTS, Store
-from .uri import normalise, protocol_of
+from .uri import is_local, local_path, normalise, protocol_of
 
 _WILDCARD = re.compile(r"[*?\[]")
 _CLOSE = 0.7
@@ -60,3 +61,14 @@ def _close(wanted: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*same, *(name for one in close for name, folded in shown.items() if folded == one)]))[
         :_MOST
     ]
+
+
+def does_not_exist(uri: str) -> bool:
+    """Whether `uri` is a path on this machine at which there is nothing."""
+    return is_local(uri) and not Path(local_path(uri)).exists()
+
+
+def did_you_mean(uri: str, settings: Storage, otherwise: str) -> str:
+    """Return the hint that names what is closest to the missing `uri`; else `otherwise`."""
+    close = nearby(uri, settings)
+    return f"Did you mean {' or '.join(close)}?" if close else otherwise
