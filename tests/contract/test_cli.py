@@ -344,7 +344,7 @@ def test_a_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert {"model", "input", "partitions", "columns", "time", "memory"} <= lines.keys()
     assert "1 objects" in lines["input"]
-    assert f"measured on {ROWS} rows" in lines["time"]
+    assert re.search(rf"about .* with \d+ local workers, of which .* start-up; measured on {ROWS} rows", lines["time"])
 
 
 def test_limit_with_an_output_says_that_nothing_is_written(bundle, file, tmp_path):

@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -17,6 +18,8 @@ import click
 from scoremill import __version__
 from scoremill.errors import INTERRUPTED, ScoremillError, UsageError
 
+STARTED = time.monotonic()
+"""When this process started, as far as it can tell."""
 COMMANDS = {
     "plan": ("scoremill.cli.plan", "plan_command", "Show everything that can be known before a worker starts."),
     "score": ("scoremill.cli.score", "score_command", "Score CSVs or Parquet with a packed model."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 from scoremill.errors import ScoremillError
 from scoremill.units import format_bytes, format_seconds
 
+from .app import STARTED
 from .document import plain, print_document
 from .options import is_written, job_from, job_options
 
@@ -38,7 +40,7 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
     prepared = _prepared(parsed)
     plan = prepared.plan
     errors = [*plan.errors, *(output_problems(prepared.job, plan) if is_written(parsed) else ())]
-    expected = None if plan.errors else estimate(prepared)
+    expected = None if plan.errors else estimate(prepared, time.monotonic() - STARTED)
     warnings = [problem for problem in plan.problems if problem.severity == "warning"]
     if expected and (memory := memory_problem(prepared, expected.row_bytes)):
         warnings.append(memory)
@@ -107,10 +109,15 @@ def _lines(prepared: Prepared, expected: Estimate | None) -> Iterator[str]:
         )
     if expected:
         yield (
-            f"time        about {format_seconds(expected.seconds)} with {expected.workers} workers, measured on "
-            f"{expected.sampled_rows:,} rows"
+            f"time        about {_about(expected.seconds)} with {expected.workers} local workers, of which "
+            f"{_about(expected.startup_seconds)} start-up; measured on {expected.sampled_rows:,} rows"
         )
         yield f"memory      about {format_bytes(expected.worker_bytes)} a worker"
+
+
+def _about(seconds: float) -> str:
+    """A duration without digits that nobody can know."""
+    return f"{seconds:.0f} s" if 1 <= seconds < 60 else format_seconds(seconds)
 
 
 _MANY = 20

@@ -25,6 +25,8 @@ _BASE = 300 * 2**20
 """A worker's memory before its first task: Python, pandas, pyarrow and scikit-learn."""
 _COPIES = 6
 """Times that a batch's text exists at once, as text, frame, features and results."""
+_CLUSTER_SECONDS = 2.0
+"""Measured: a local cluster's scheduler, certificates and nannies. Its workers then import what this process has."""
 LOCAL_MEMORY = 2 * GIB
 """Of a worker of a local cluster where the job does not say."""
 
@@ -34,6 +36,9 @@ class Estimate:
     """What a run will probably need."""
 
     seconds: float
+    """Of the whole run on a local cluster, its start included."""
+    startup_seconds: float
+    """Of those, before the first row is scored."""
     worker_bytes: int
     row_bytes: float
     """Of a row of the input, as it was read."""
@@ -41,8 +46,12 @@ class Estimate:
     sampled_rows: int
 
 
-def estimate(prepared: Prepared) -> Estimate | None:
-    """The estimate of a plan, from scoring its first rows here; None where there are no rows."""
+def estimate(prepared: Prepared, elapsed: float) -> Estimate | None:
+    """The estimate of a plan, from scoring its first rows here; None if there are no rows.
+
+    `elapsed` are the seconds that this process took for imports and plan, which a run takes again.
+    """
+    imports = time.process_time()
     plan, spec = prepared.plan, prepared.job
     work = prepared.work(plan)
     workers = spec.cluster.workers.max if spec.cluster.workers else os.cpu_count() or 1
@@ -56,8 +65,10 @@ def estimate(prepared: Prepared) -> Estimate | None:
     if not done.rows:
         return None
     row_bytes = max(plan.row_bytes, done.bytes / done.rows)
+    startup = elapsed + _CLUSTER_SECONDS + imports * max(1.0, workers / (os.cpu_count() or 1))
     return Estimate(
-        seconds=done.seconds / done.rows * plan.estimated_rows / workers,
+        seconds=startup + done.seconds / done.rows * plan.estimated_rows / workers,
+        startup_seconds=startup,
         worker_bytes=_worker_bytes(prepared, row_bytes),
         row_bytes=row_bytes,
         workers=workers,
