@@ -223,17 +223,19 @@ def job_from(
     """
     under = merge(under or {}, {} if writes else _UNWRITTEN)
     given: dict[str, Any] = {}
+    names: dict[str, str] = {}
     for flag in (*FLAGS, *more):
         value = flags.get(flag.parameter)
         if value is not None and value != ():
             _put(given, flag.path.split("."), flag.read(value))
+            names[flag.path] = flag.name.split("/")[0]
     if job is not None:
         if not Path(job).is_file():
             raise UsageError(f"there is no job file {job!r}", "Give a YAML or JSON file, or use flags; see --help.")
-        return load_job(job, given, under)
+        return load_job(job, given, under, names)
     given = merge(under, given)
     _refuse_missing(given)
-    return parse_job(given)
+    return parse_job(given, flags=names)
 
 
 _STORAGE = tuple(flag for flag in FLAGS if flag.path.startswith("spec.storage."))

@@ -139,9 +139,13 @@ class Csv(Spec):
     @model_validator(mode="after")
     def _headerless_is_named(self) -> Self:
         if not self.header and not self.columns:
-            raise ValueError("files without a header need `columns`, the names in their order")
+            raise ValueError(
+                "files without a header need the names of their columns, in order: --names a,b,c (input.csv.columns)"
+            )
         if self.header and self.columns:
-            raise ValueError("`columns` names the columns of files without a header; add `header: false`, or drop it")
+            raise ValueError(
+                "--names (input.csv.columns) is for files without a header: add --no-header (input.csv.header: false), or drop it"
+            )
         if self.columns and len(set(self.columns)) < len(self.columns):
             raise ValueError("`columns` names a column twice")
         return self

@@ -17,11 +17,15 @@ Fields = dict[str, Any]
 
 
 def load_job(
-    path: str | Path, overrides: Mapping[str, Any] | None = None, defaults: Mapping[str, Any] | None = None
+    path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    flags: Mapping[str, str] | None = None,
 ) -> ScoringJob:
     """The job in the YAML or JSON file at `path`, laid over `defaults` and with `overrides` (nested alike) over it.
 
-    Raises UsageError naming the file, line and field of everything that is wrong.
+    `flags` are the names of the flags that gave `overrides`, by the paths of their fields. Raises UsageError naming the
+    file, line and field, or the flag, of everything that is wrong.
     """
     text = _read(Path(path))
     try:
@@ -33,16 +37,23 @@ def load_job(
         raise UsageError(f"{path}: expected a mapping with apiVersion, kind, metadata and spec")
     if _is_several(text):
         raise UsageError(f"{path}: holds several documents", "Give one job a file.")
-    return parse_job(merge(merge(defaults or {}, document), overrides or {}), source=str(path), node=node)
+    return parse_job(merge(merge(defaults or {}, document), overrides or {}), source=str(path), node=node, flags=flags)
 
 
-def parse_job(fields: Mapping[str, Any], source: str = "flags", node: yaml.Node | None = None) -> ScoringJob:
-    """The job that `fields` describe; UsageError listing every wrong field, with its line where `node` tells it."""
+def parse_job(
+    fields: Mapping[str, Any],
+    source: str = "flags",
+    node: yaml.Node | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> ScoringJob:
+    """The job that `fields` describe; UsageError listing every wrong field, with its line or flag."""
     try:
         return ScoringJob.model_validate(fields)
     except ValidationError as error:
-        problems = [_describe(source, node, problem) for problem in error.errors(include_url=False)]
-        raise UsageError("\n".join(problems), "`scoremill schema` prints all fields.") from None
+        found = [_describe(source, node, flags or {}, problem) for problem in error.errors(include_url=False)]
+        are_flags = all(text.startswith("--") for text in found)
+        hint = "`scoremill score --help` explains the flags." if are_flags else "`scoremill schema` prints all fields."
+        raise UsageError("\n".join(dict.fromkeys(found)), hint) from None
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Fields:
@@ -65,17 +76,23 @@ def _is_several(text: str) -> bool:
     return sum(1 for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None) > 1
 
 
-def _describe(source: str, node: yaml.Node | None, problem: Any) -> str:
+def _describe(source: str, node: yaml.Node | None, flags: Mapping[str, str], problem: Any) -> str:
     place = [str(step) for step in problem["loc"]]
+    flag = next((name for path, name in flags.items() if _is_below(place, path)), None)
     line = _line(node, place) if node is not None else None
-    where = f"{source}:{line}" if line else source
+    where = flag or f"{f'{source}:{line}' if line else source}: {'.'.join(place) or 'job'}"
     given = (
         # The value of a field that there is not may be a secret.
         ""
         if problem["type"] in {"missing", "extra_forbidden"} or isinstance(problem["input"], dict)
         else f" (given: {problem['input']!r})"
     )
-    return f"{where}: {'.'.join(place) or 'job'}: {_expected(problem)}{given}"
+    return f"{where}: {_expected(problem)}{given}"
+
+
+def _is_below(place: list[str], path: str) -> bool:
+    steps = path.split(".")
+    return place[: len(steps)] == steps
 
 
 def _expected(problem: Any) -> str:
@@ -84,6 +101,8 @@ def _expected(problem: Any) -> str:
             return "this field is required"
         case "extra_forbidden":
             return "there is no such field"
+        case "string_pattern_mismatch" if "sha256" in problem["ctx"]["pattern"]:
+            return "expected sha256: and 64 hexadecimal digits, as `scoremill model inspect` prints them"
         case "value_error":
             return str(problem["ctx"]["error"])
         case _:

@@ -45,6 +45,19 @@ def test_defaults_are_those_that_the_docs_promise(write):
     assert (spec.errors.on_row_error, spec.errors.max_fraction) == ("Quarantine", 0.01)
 
 
+def test_wrong_value_of_a_flag_is_reported_by_the_flag(write):
+    path = write("spec: {model: {uri: m}, input: {uris: [i]}, output: {uri: o}, cluster: {workers: 2}}")
+    given = {"spec": {"cluster": {"workers": 0}, "model": {"batchRows": 0}}}
+    with pytest.raises(UsageError) as raised:
+        load_job(path, given, flags={"spec.cluster.workers": "--workers"})
+    first, second = raised.value.message.splitlines()
+    assert min(first, second).startswith("--workers: input should be greater")
+    assert "spec.model.batchRows: " in raised.value.message
+    with pytest.raises(UsageError) as raised:
+        load_job(path, {"spec": {"cluster": {"workers": -1}}}, flags={"spec.cluster.workers": "--workers"})
+    assert raised.value.mend == "`scoremill score --help` explains the flags."
+
+
 def test_flags_lie_over_the_file(write):
     job = load_job(write(JOB), {"spec": {"output": {"uri": "elsewhere"}}})
     assert job.spec.output.uri == "elsewhere"
