@@ -158,12 +158,12 @@ def test_new_files_are_added_and_old_parts_left(bundle, files, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"model": {"method": "predict"}}, "method"),
-        ({"model": {"batchRows": 1000}}, "batch_rows"),
-        ({"output": {"keep": []}}, "keep"),
-        ({"output": {"format": "csv"}}, "format"),
-        ({"input": {"partitionBytes": "32KiB"}}, "partition_bytes"),
-        ({"input": {"csv": {"trueValues": ["T"]}}}, "csv"),
+        ({"model": {"method": "predict"}}, "--method: predict_proba → predict"),
+        ({"model": {"batchRows": 1000}}, "--batch-rows: 131072 → 1000"),
+        ({"output": {"keep": []}}, "--keep: id → none"),
+        ({"output": {"format": "csv"}}, "--format: parquet → csv"),
+        ({"input": {"partitionBytes": "32KiB"}}, "--partition-bytes: 4096 → 32768"),
+        ({"input": {"csv": {"trueValues": ["T"]}}}, "input.csv.trueValues: True,TRUE,true → T"),
     ],
 )
 def test_other_settings_are_refused_by_name_and_nothing_is_touched(bundle, files, tmp_path, change, said):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from scoremill.errors import StorageError, VerificationError
-from scoremill.naming import SUCCESS
+from scoremill.naming import LEDGER, SUCCESS
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
 from scoremill.storage.writers import count_rows
@@ -38,7 +38,8 @@ def verify(store: Store) -> Verified:
     """
     manifest = read_manifest(store)
     if manifest is None or store.info(SUCCESS) is None:
-        require_output(store)
+        if not store.list(f"{LEDGER}/"):
+            require_output(store)
         raise VerificationError(
             f"{store.uri} is not complete: it has no {'manifest' if manifest is None else SUCCESS}",
             "Run the same `scoremill score` again; it resumes where it stopped.",
