@@ -312,7 +312,7 @@ def row_that_ends_the_run(w: World) -> Case:
 def misspelled_output(w: World) -> Case:
     w.copy()
     return Case(
-        ("verify", "otu"), 2, r"no such output: otu\n  Did you mean (\w+)\?", lambda meant: works(("verify", meant))
+        ("verify", "outt"), 2, r"no such output: outt\n  Did you mean (\w+)\?", lambda meant: works(("verify", meant))
     )
 
 

@@ -52,7 +52,7 @@ def parse_job(
     except ValidationError as error:
         found = [_describe(source, node, flags or {}, problem) for problem in error.errors(include_url=False)]
         are_flags = all(text.startswith("--") for text in found)
-        hint = "`scoremill score --help` explains the flags." if are_flags else "`scoremill schema` prints all fields."
+        hint = "`--help` explains the flags." if are_flags else "`scoremill schema` prints all fields."
         raise UsageError("\n".join(dict.fromkeys(found)), hint) from None
 
 

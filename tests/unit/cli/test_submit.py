@@ -97,7 +97,7 @@ def test_json_is_a_list_that_kubectl_takes(capsys) -> None:
         (["job", "submit", "--dry-run"], "missing --model"),
         (["job", "submit", *FLAGS, "--model", "bundle/", "--dry-run"], "pods do not have"),
         (["job", "submit", *FLAGS, "--input", "trips/*.csv", "--dry-run"], "pods do not have"),
-        (["job", "submit", *FLAGS, "--cpu", "0", "--dry-run"], "spec.cluster.cpu"),
+        (["job", "submit", *FLAGS, "--cpu", "0", "--dry-run"], "--cpu: input should be greater than 0"),
         (["job", "submit", *FLAGS, "--workers", "few", "--dry-run"], "neither a number such as 4 nor a range"),
         (["job", "submit", *FLAGS, "--workers", "9:2", "--dry-run"], "min (9) is above max (2)"),
         (["job", "submit", "nowhere.yaml"], "no job file"),

@@ -55,7 +55,7 @@ def test_wrong_value_of_a_flag_is_reported_by_the_flag(write):
     assert "spec.model.batchRows: " in raised.value.message
     with pytest.raises(UsageError) as raised:
         load_job(path, {"spec": {"cluster": {"workers": -1}}}, flags={"spec.cluster.workers": "--workers"})
-    assert raised.value.mend == "`scoremill score --help` explains the flags."
+    assert raised.value.mend == "`--help` explains the flags."
 
 
 def test_flags_lie_over_the_file(write):
