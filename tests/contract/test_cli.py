@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
+import joblib
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from tests.support.cli import here
 from tests.support.jobs import ROOT, command, run, trip_bundle, trips
@@ -441,3 +450,50 @@ def test_no_credential_is_in_any_output(bundle, file, s3, tmp_path, monkeypatch)
     texts += [store.read(info.name).decode(errors="replace") for info in store.list()]
     assert len(texts) > 12
     assert not [text for text in texts if SECRET in text or "AKIAHUNTER2" in text]
+
+
+def test_pack_reads_a_csv_sample_with_the_flags_of_score(tmp_path):
+    frame = pd.DataFrame({"zip": ["02134", "94103"] * 5, "fare": np.arange(10) / 4})
+    prefix = FunctionTransformer(lambda rows: rows.assign(zip=rows["zip"].str[:1].astype(float)))
+    model = make_pipeline(prefix, LinearRegression()).fit(frame, frame["fare"])
+    cloudpickle.dump(model, (tmp_path / "m.pkl").open("wb"))
+    frame.to_csv(tmp_path / "sample.csv", sep=";", decimal=",", index=False)
+    arguments = ["model", "pack", tmp_path / "m.pkl", "--output", tmp_path / "b", "--sample", tmp_path / "sample.csv",
+                 "--delimiter", ";", "--decimal", ","]  # fmt: skip
+    assert "--dtypes zip=string" in refused(3, *arguments)
+    code, out, err = here(*arguments, "--dtypes", "zip=string")
+    assert code == 0, err
+    assert "zip: string\n" in out
+    code, out, err = here("score", "--model", tmp_path / "b", "--input", tmp_path / "sample.csv", "--delimiter", ";",
+                          "--decimal", ",", "--limit", "3")  # fmt: skip
+    assert code == 0, err
+
+
+def test_the_flags_that_a_gap_names_work_when_followed(tmp_path):
+    frame = pd.DataFrame({"country": ["NA", "DE"] * 5, "fare": np.arange(10) / 4})
+    model = make_pipeline(make_column_transformer((OneHotEncoder(), ["country"])), LinearRegression())
+    joblib.dump(model.fit(frame, frame["fare"]), tmp_path / "m.joblib")
+    frame.to_parquet(tmp_path / "sample.parquet")
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    packing = here("model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample",
+                   tmp_path / "sample.parquet")  # fmt: skip
+    assert packing[0] == 0 and "warning: column 'country': CSV input reads the text 'NA' as missing" in packing[2]
+    assert "CSV input reads the text 'NA'" in here("model", "inspect", tmp_path / "b")[1]
+    scoring = ["score", "--model", tmp_path / "b", "--input", tmp_path / "in.csv", "--limit", "3"]
+    told = refused(3, *scoring)
+    (flags,) = re.findall(r"(--null-values .*)\.$", told, re.MULTILINE)
+    assert here(*scoring, *shlex.split(flags))[0] == 0
+
+
+def test_a_form_of_missing_values_that_an_error_names_packs(tmp_path):
+    cells = np.array(["a", None, np.nan] * 5, object)
+    frame = pd.DataFrame({"c": pd.Series(cells, dtype=object), "n": np.arange(15.0)})
+    model = make_pipeline(make_column_transformer((OneHotEncoder(), ["c"])), LinearRegression())
+    joblib.dump(model.fit(frame, frame["n"]), tmp_path / "m.joblib")
+    frame.to_parquet(tmp_path / "sample.parquet")
+    arguments = ["model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample",
+                 tmp_path / "sample.parquet"]  # fmt: skip
+    assert "--missing c=None" in refused(3, *arguments)
+    code, out, err = here(*arguments, "--missing", "c=None")
+    assert code == 0, err
+    assert "c: object (missing values are None)" in out

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .load import load_estimator
-    from .packing import pack
+    from .packing import PackWarning, pack
     from .read import inspect, open_bundle, verify_bundle
     from .results import call
     from .schema import Bundle
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Bundle": "schema",
+    "PackWarning": "packing",
     "call": "results",
     "inspect": "read",
     "limit_threads": "threads",
@@ -24,7 +25,17 @@ _HOMES = {
     "verify_bundle": "read",
 }
 
-__all__ = ["Bundle", "call", "inspect", "limit_threads", "load_estimator", "open_bundle", "pack", "verify_bundle"]
+__all__ = [
+    "Bundle",
+    "PackWarning",
+    "call",
+    "inspect",
+    "limit_threads",
+    "load_estimator",
+    "open_bundle",
+    "pack",
+    "verify_bundle",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -26,8 +25,8 @@ class Feed:
     """Whether as one series of texts."""
 
 
-def feed_of(estimator: Any, sample: pd.DataFrame | None, columns: Sequence[str] | None) -> Feed:
-    """How `estimator` is fed; `columns` override its own names.
+def feed_of(estimator: Any, sample: Sequence[str] | None, columns: Sequence[str] | None) -> Feed:
+    """How `estimator` is fed; `sample` names the columns of the sample, `columns` override the names it was fitted with.
 
     Raises FitError for columns that the sample lacks, UsageError where nothing tells them.
     """
@@ -40,22 +39,21 @@ def feed_of(estimator: Any, sample: pd.DataFrame | None, columns: Sequence[str] 
         feed = Feed(tuple(str(name) for name in fitted), named=True)
     else:
         feed = _unnamed(estimator, sample)
-    if sample is not None and (missing := [name for name in feed.names if name not in sample.columns]):
-        raise FitError(f"the model reads {_quoted(missing)}, which the sample does not have",
-                       "Give a sample with the columns that the model was trained on.")  # fmt: skip
+    if sample is not None and (missing := [name for name in feed.names if name not in sample]):
+        raise FitError(f"the model reads {_quoted(missing)}, which the sample does not have", _columns_hint(sample))
     return feed
 
 
 def used_names(estimator: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Of `names` those that a ColumnTransformer at the entrance of `estimator` hands on; all where there is none."""
-    entrance = _entrance(estimator)
-    if not isinstance(entrance, ColumnTransformer) or tuple(getattr(entrance, "feature_names_in_", ())) != names:
+    first = entrance(estimator)
+    if not isinstance(first, ColumnTransformer) or tuple(getattr(first, "feature_names_in_", ())) != names:
         return names
     used = {
         int(position)
-        for name, transformer, _ in entrance.transformers_
+        for name, transformer, _ in first.transformers_
         if not (isinstance(transformer, str) and transformer == "drop")
-        for position in entrance._transformer_to_input_indices[name]
+        for position in first._transformer_to_input_indices[name]
     }
     return tuple(name for position, name in enumerate(names) if position in used)
 
@@ -71,7 +69,8 @@ def final_estimator(estimator: Any) -> Any:
             return estimator
 
 
-def _entrance(estimator: Any) -> Any:
+def entrance(estimator: Any) -> Any:
+    """What of `estimator` reads the input: its first step, without searches and pipelines around it."""
     while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
@@ -86,7 +85,7 @@ def _entrance(estimator: Any) -> Any:
 
 def _reads_texts(estimator: Any) -> bool:
     try:
-        tags = get_tags(_entrance(estimator)).input_tags
+        tags = get_tags(entrance(estimator)).input_tags
     except (AttributeError, TypeError):
         return False
     return bool(tags.string and not tags.two_d_array)
@@ -96,14 +95,14 @@ def _counts(estimator: Any) -> bool:
     return getattr(estimator, "n_features_in_", None) is not None
 
 
-def _text_column(sample: pd.DataFrame | None) -> list[str]:
-    if sample is not None and len(sample.columns) == 1:
-        return [str(sample.columns[0])]
+def _text_column(sample: Sequence[str] | None) -> Sequence[str]:
+    if sample is not None and len(sample) == 1:
+        return sample
     raise UsageError("nothing tells which column of texts the model reads",
                      "Name it (columns=[…]), or give a sample with that column alone.")  # fmt: skip
 
 
-def _unnamed(estimator: Any, sample: pd.DataFrame | None) -> Feed:
+def _unnamed(estimator: Any, sample: Sequence[str] | None) -> Feed:
     """A model fitted without names has a count at most; the sample's columns are its own if they are as many."""
     count = getattr(estimator, "n_features_in_", None)
     if sample is None and count is not None:
@@ -111,10 +110,26 @@ def _unnamed(estimator: Any, sample: pd.DataFrame | None) -> Feed:
     if sample is None:
         raise UsageError("nothing tells which columns the model reads",
                          "Give a sample (--sample FILE) with the columns that it was trained on, and no others.")  # fmt: skip
-    if count is not None and count != len(sample.columns):
-        raise FitError(f"the model was trained on {count} columns without names, the sample has {len(sample.columns)}",
+    if count is not None and count != len(sample):
+        raise FitError(f"the model was trained on {count} columns without names, the sample has {len(sample)}",
                        "Give a sample with the model's columns alone, or name them (columns=[…]).")  # fmt: skip
-    return Feed(tuple(str(name) for name in sample.columns), named=count is None)
+    return Feed(tuple(sample), named=count is None)
+
+
+def _columns_hint(sample: Sequence[str]) -> str:
+    """What the sample has, and how else it may have to be read."""
+    found = f"The sample has {_quoted(sample[:_MANY])}{', …' if len(sample) > _MANY else ''}."
+    return f"{found} {delimiter_hint(sample) or 'Give one with the columns that the model was trained on.'}"
+
+
+def delimiter_hint(names: Sequence[str]) -> str | None:
+    """What to do if a CSV seems to have another delimiter than the one by which `names` were read."""
+    marks = [mark for mark in ";\t|," if len(names) == 1 and mark in names[0]]
+    return f"Its header holds {marks[0]!r}: give --delimiter {marks[0]!r}." if marks else None
+
+
+_MANY = 40
+"""Columns named in a hint."""
 
 
 def _quoted(names: Sequence[str]) -> str:

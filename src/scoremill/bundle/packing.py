@@ -6,18 +6,19 @@ import json
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
 from sklearn.exceptions import InconsistentVersionWarning
 
-from scoremill.errors import ModelError, SkewError, UsageError
-from scoremill.spec import Storage
+from scoremill.errors import ModelError, ScoremillError, SkewError, UsageError
+from scoremill.spec import Csv, Missing, Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
 
@@ -28,10 +29,11 @@ from .measure import measure
 from .prove import Claim, Proof, prove
 from .read import located, minor, versions_here
 from .results import TOLERANCE
-from .sample import columns_of, read_sample
+from .sample import FrameSample, Sample, other_columns, sample_of
 from .schema import CODE, MANIFEST, TRAINED, Bundle, sealed, to_document
 
 _DEFAULTS = Storage()
+_CSV = Csv()
 _CHUNK = 2**24
 
 
@@ -47,7 +49,9 @@ def pack(
     estimator: Any,
     output: str | Path,
     *,
-    sample: pd.DataFrame | str | Path | None = None,
+    sample: pd.DataFrame | pd.Series | np.ndarray | str | Path | None = None,
+    csv: Csv = _CSV,
+    missing: Mapping[str, Missing] | None = None,
     method: str | None = None,
     code: Sequence[str | Path] = (),
     meta: Mapping[str, Any] | None = None,
@@ -60,15 +64,19 @@ def pack(
 ) -> Bundle:
     """The bundle written to `output`: proven, digest and all; the same digest for the same model, packed again.
 
-    `estimator` is fitted, or the path of a .joblib, .pkl or .skops file with one. `sample` is a data frame or the
-    path of a CSV or Parquet file with a few rows of what it was trained on; `code` modules and packages it needs.
+    `estimator` is fitted, or the path of a .joblib, .pkl or .skops file with one. `sample` are a few rows of what it
+    was trained on: a data frame or an array, used as it is, or the path of a CSV or Parquet file. `csv` is how a CSV
+    sample is read, and how CSV input will be; `missing` the form (NaN, None, NA) that missing values of a column have
+    in training; `code` modules and packages that the model needs.
 
-    Raises FitError for columns that the sample lacks, UsageError for modules that only this process has,
-    ModelError for a model that fails, or gives other results once packed, again, or in other batches.
+    Raises FitError for columns that the sample lacks or that no input file gives to the model as in training,
+    UsageError for modules that only this process has, ModelError for a model that fails, or gives other results once
+    packed, again, or in other batches. What one input format alone alters is in the bundle's `gaps`, and a warning.
     """
     if isinstance(estimator, str | Path):
         estimator = read_model(Path(estimator), code)
-    frame = None if sample is None else read_sample(sample, storage)
+    names = columns or tuple(getattr(estimator, "feature_names_in_", ()))
+    rows = None if sample is None else sample_of(sample, storage, csv, missing or {}, names)
     trained = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
@@ -76,18 +84,47 @@ def pack(
         "meta": dict(meta or {}),
     }
     with tempfile.TemporaryDirectory(prefix="scoremill-pack-") as place:
-        staged = stage(estimator, Path(place), sample=frame, method=method, code=code, format=format, columns=columns)
+        staged = stage(estimator, Path(place), sample=rows, method=method, code=code, format=format, columns=columns)
         (found,) = prove([staged.claim])
         if isinstance(found, Exception):
             raise found
         bundle = judged(staged.bundle, found, allow_batch_dependent=allow_batch_dependent)
         bundle = sealed(replace(bundle, uri=located(str(output)), trained=trained))
         _publish(bundle, Path(place), Store(bundle.uri, storage))
-    return bundle
+    notes = tuple(_notes(bundle, rows, csv))
+    for note in notes:
+        warnings.warn(note, PackWarning, stacklevel=2)
+    return replace(bundle, warnings=notes)
+
+
+def _notes(bundle: Bundle, sample: Sample | None, csv: Csv) -> Iterator[str]:
+    """What the packer should know about the bundle."""
+    for gap in bundle.gaps:
+        yield f"{gap.message}\n  {gap.hint(csv, [other.spelling for other in bundle.gaps if other.spelling])}"
+    if sample is not None:
+        yield from sample.notes
+    elif not bundle.named:
+        names = [column.name for column in bundle.columns]
+        yield (
+            f"the model was trained without column names, so input must have the columns {', '.join(names[:_MANY])}"
+            f"{', …' if len(names) > _MANY else ''}\n  Pack it with --sample (or columns=[…]) to name them otherwise."
+        )
+
+
+_MANY = 12
+"""Columns named in a note."""
+
+
+class PackWarning(UserWarning):
+    """What the packer of a model should know; it is also in the `warnings` of the bundle that `pack` returns."""
 
 
 def read_model(path: Path, code: Sequence[str | Path] = ()) -> Any:
     """The estimator in the file at `path`, which the user named and so trusts."""
+    if (path / MANIFEST).is_file():
+        raise UsageError(
+            f"{path} is already a bundle", f"Use it as it is, for example `scoremill score --model {path}`."
+        )
     if not path.is_file():
         raise UsageError(f"there is no model file {path}", "Name a .joblib, .pkl or .skops file.")
     sys.path[:0] = carried.roots(code)
@@ -96,7 +133,7 @@ def read_model(path: Path, code: Sequence[str | Path] = ()) -> Any:
             warnings.simplefilter("always", InconsistentVersionWarning)
             estimator = _unpickled(path)
     except Exception as error:
-        raise explained(error, str(path)) from error
+        raise _unread(path, error) from error
     for there, here in {
         _versions(one.message) for one in caught if isinstance(one.message, InconsistentVersionWarning)
     }:
@@ -115,6 +152,36 @@ def _unpickled(path: Path) -> Any:
     return joblib.load(path)
 
 
+_MAGIC = (
+    b"\x80",
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"\x5d\x00",
+    b"\x04\x22",
+    b"x\x01",
+    b"x^",
+    b"x\x9c",
+    b"x\xda",
+    b"PK",
+)
+"""Beginnings of pickles, of what joblib compresses, and of skops' files."""
+
+
+def _unread(path: Path, error: Exception) -> ScoremillError:
+    """Why the file at `path`, on which `error` was raised, is not a model."""
+    with path.open("rb") as file:
+        begin = file.read(20)
+    if not begin.startswith(_MAGIC):
+        return ModelError(f"{path} is not a pickled model: it begins with {begin!r}",
+                          "Name the file that joblib.dump, pickle.dump or skops.io.dump wrote.")  # fmt: skip
+    if isinstance(error, EOFError) or "truncated" in str(error) or "EOF" in str(error):
+        return ModelError(f"{path} was not written to its end",
+                          "joblib cannot write lambdas or functions that are defined inside others: call "
+                          "scoremill.pack(model, …) in the script that trains the model, or move them to a module.")  # fmt: skip
+    return explained(error, str(path))
+
+
 def _versions(skew: InconsistentVersionWarning) -> tuple[str, str]:
     return str(skew.original_sklearn_version), str(skew.current_sklearn_version)
 
@@ -123,7 +190,7 @@ def stage(
     estimator: Any,
     folder: Path,
     *,
-    sample: pd.DataFrame | None = None,
+    sample: Sample | pd.DataFrame | None = None,
     method: str | None = None,
     code: Sequence[str | Path] = (),
     format: str = "joblib",
@@ -131,8 +198,8 @@ def stage(
 ) -> Staged:
     """The bundle of `estimator` in the local `folder`, not proven yet, and the claim that `prove` is to examine."""
     kind = flavour(format)
-    if sample is not None:
-        sample = sample.set_axis([str(name) for name in sample.columns], axis=1)
+    if isinstance(sample, pd.DataFrame):
+        sample = FrameSample(sample)
     measured = measure(estimator, sample, method, columns)
     files = _written(kind, estimator, folder, carried.gather(code))
     hashes = {name: _hash(folder / name) for name in files}
@@ -140,7 +207,7 @@ def stage(
         measured.bundle, uri=str(folder), format=format, versions=versions_here(), files=hashes,
         facts=files[kind.ARTIFACT], code=tuple(name for name in files if name != kind.ARTIFACT),
         sizes={name: (folder / name).stat().st_size for name in files},
-        others=() if sample is None else columns_of(sample.drop(columns=list(measured.frame.columns))),
+        others=() if sample is None else other_columns(sample, list(measured.frame.columns)),
     ))  # fmt: skip
     _write(folder, bundle)
     return Staged(bundle, Claim(str(folder), measured.frame, measured.expected))
@@ -201,8 +268,8 @@ def _publish(bundle: Bundle, folder: Path, store: Store) -> None:
 
 
 def _write(folder: Path, bundle: Bundle) -> None:
-    others = [asdict(column) for column in bundle.others]
-    documents = {MANIFEST: to_document(bundle), TRAINED: {**bundle.trained, "others": others}}
+    beside = {"others": [asdict(column) for column in bundle.others], "gaps": [asdict(gap) for gap in bundle.gaps]}
+    documents = {MANIFEST: to_document(bundle), TRAINED: {**bundle.trained, **beside}}
     for name, document in documents.items():
         (folder / name).write_text(json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
 

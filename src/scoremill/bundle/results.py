@@ -24,6 +24,8 @@ TOLERANCE = 1e-9
 
 Results = dict[str, np.ndarray[Any, Any]]
 """Result columns by name, one value a row each."""
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+"""One truth value a row."""
 
 
 def call(estimator: Any, bundle: Bundle, method: str, frame: pd.DataFrame) -> Results:
@@ -91,6 +93,29 @@ def difference(one: Results, other: Results) -> float:
     if list(one) != list(other):
         return float("inf")
     return max((_distance(one[name], other[name]) for name in one), default=0.0)
+
+
+def rows_apart(one: Results, other: Results) -> Mask:
+    """Of each row whether its results differ in any bit; both have the same names and rows."""
+    same = [_same(np.asarray(one[name]), np.asarray(other[name])) for name in one]
+    apart: Mask = ~np.logical_and.reduce(same)
+    return apart
+
+
+def _same(one: Any, other: Any) -> Any:
+    if one.dtype.kind == "f" and other.dtype.kind == "f":
+        return (one == other) | (np.isnan(one) & np.isnan(other))
+    pairs = zip(one.tolist(), other.tolist(), strict=True)
+    return np.array([is_same(a, b) for a, b in pairs], np.bool_)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal and of one type; NaN is equal to NaN, and to no other missing value."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    return bool(one == other or (isinstance(one, float | np.floating) and np.isnan(one) and np.isnan(other)))
 
 
 def _split(result: Any, rows: int) -> list[Any]:

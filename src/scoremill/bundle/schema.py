@@ -8,7 +8,7 @@ from typing import Any
 
 from scoremill import naming
 from scoremill.errors import FitError
-from scoremill.spec import Column
+from scoremill.spec import Column, Gap
 
 FORMAT_VERSION = 1
 """Of bundle.json; a reader refuses newer ones."""
@@ -19,7 +19,7 @@ TRAINED = "trained.json"
 CODE = "code"
 """Folder of the modules that the model needs."""
 
-_BESIDE = ("uri", "digest", "trained", "others", "warnings")
+_BESIDE = ("uri", "digest", "trained", "others", "gaps", "warnings")
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Bundle:
     """Whether the model reads one column as a series of texts, as text vectorizers do."""
     others: tuple[Column, ...] = ()
     """Columns of the sample that the model does not read."""
+    gaps: tuple[Gap, ...] = ()
+    """Values of the training data that one of the input formats alters; outside the digest."""
     warnings: tuple[str, ...] = ()
     """What differs here from where the model was packed, and may matter."""
 
@@ -105,8 +107,11 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
             "classes": _tuples(document["classes"]),
             "code": tuple(document["code"]),
         }
-        return Bundle(uri=uri, digest=document["digest"], others=_columns(trained.get("others", ())),
-                      trained={k: v for k, v in trained.items() if k != "others"}, **values)  # fmt: skip
+        return Bundle(
+            uri=uri, digest=document["digest"], others=_columns(trained.get("others", ())),
+            gaps=tuple(Gap(**gap) for gap in trained.get("gaps", ())),
+            trained={key: value for key, value in trained.items() if key not in ("others", "gaps")}, **values,
+        )  # fmt: skip
     except (KeyError, TypeError, AttributeError) as error:
         raise FitError(f"{uri}/{MANIFEST} is not a bundle's: {error!r}", "Pack the model again.") from None
 

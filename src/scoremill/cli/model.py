@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Any
+import warnings
+from typing import Any, cast, get_args
 
 import click
 
+from scoremill.spec import Method
 from scoremill.units import format_bytes
 
 from .document import plain, print_document
-from .options import Pairs, names, storage_from, storage_options
+from .options import Pairs, csv_from, csv_options, names, storage_from, storage_options
 
 _META = Pairs("--meta", "KEY=VALUE", "first")
+_MISSING = Pairs("--missing", "COLUMN=FORM")
 
 
 @click.group("model")
@@ -25,8 +28,16 @@ def model_group() -> None:
 @click.argument("model", type=click.Path())
 @click.option("--output", required=True, help="Folder or prefix of the bundle.")
 @click.option("--code", multiple=True, help="Module or package that the model needs; may be given several times.")
-@click.option("--sample", help="CSV or Parquet file with rows such as the model was trained on.")
-@click.option("--method", help="What `score` calls by default; predict where it is not given.")
+@click.option("--sample", help="CSV or Parquet file with a few rows of the training data.")
+@csv_options
+@click.option(
+    "--missing", multiple=True, help="Form of missing values of a column in training, NaN, None or NA: c=None."
+)
+@click.option(
+    "--method",
+    type=click.Choice(get_args(Method)),
+    help="Method that `score` calls by default; predict if the model has it.",
+)
 @click.option("--meta", multiple=True, help="Free metadata: owner=ana.")
 @click.option("--flavour", default="joblib", show_default=True, help="Format of the artifact: joblib or skops.")
 @click.option("--input-columns", multiple=True, help="Columns that the model reads, where they cannot be told: a,b.")
@@ -37,21 +48,32 @@ def model_group() -> None:
 def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
     """Pack the fitted estimator in the file MODEL (.joblib, .pkl or .skops) as a bundle.
 
-    The bundle is proven before it is written: a clean process loads it and scores the sample whole, cut, permuted
-    and twice.
+    Packing tests two things before it writes the bundle. First, input files give the model what it was trained on:
+    the rows of the sample, written as CSV and as Parquet and read by the code that scores, must score as the sample
+    does in memory, bit for bit. A value that no format carries is an error that names the column; one that only one
+    format carries is a warning, and an error of `plan` for input of the other format. Second, the bundle is complete:
+    a clean process loads it and scores the sample whole, in other batches, in another order, and twice.
+
+    The flags of CSV say how a CSV sample is read, and how CSV input is written. Types are those that the encoders of
+    the model learned, else inferred; --dtypes gives them. Give the same flags, --dtypes apart, to `score`.
 
     \b
-    Example:
+    Examples:
       scoremill model pack model.joblib --output s3://models/tips/1 --sample sample.csv --code features.py
+      scoremill model pack model.joblib --output bundle/ --sample sample.csv --dtypes zip=string
     """
-    from scoremill.bundle import pack
+    from scoremill.bundle import PackWarning, pack
 
-    bundle = pack(
-        model, output, sample=flags["sample"], method=flags["method"], code=flags["code"], meta=_META(flags["meta"]),
-        format=flags["flavour"], columns=names(flags["input_columns"]) or None, trained_on=flags["trained_on"],
-        allow_batch_dependent=flags["allow_batch_dependent"], command=shlex.join(["scoremill", *sys.argv[1:]]),
-        storage=storage_from(flags),
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        # `show` prints them.
+        warnings.simplefilter("ignore", PackWarning)
+        bundle = pack(
+            model, output, sample=flags["sample"], csv=csv_from(flags), missing=cast(Any, _MISSING(flags["missing"])),
+            method=flags["method"], code=flags["code"], meta=_META(flags["meta"]), format=flags["flavour"],
+            columns=names(flags["input_columns"]) or None, trained_on=flags["trained_on"],
+            allow_batch_dependent=flags["allow_batch_dependent"], command=shlex.join(["scoremill", *sys.argv[1:]]),
+            storage=storage_from(flags),
+        )  # fmt: skip
     show(bundle, as_json)
 
 
@@ -91,6 +113,20 @@ def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
     click.echo(f"{bundle}: unaltered, {proven.digest}")
 
 
+_LABELS = {"when": "packed at", "command": "packed by", "data": "data", "meta": "metadata"}
+
+
+def _type(column: Any) -> str:
+    """A column's dtype with what else is known of it."""
+    known = [
+        f"{len(column.categories)} categories" if column.categories else "",
+        f"of {column.values}" if column.values else "",
+        f"missing values are {column.missing}" if column.missing else "",
+    ]
+    details = ", ".join(filter(None, known))
+    return f"{column.dtype} ({details})" if details else str(column.dtype)
+
+
 _MANY = 12
 """Result columns named in a line."""
 
@@ -110,19 +146,22 @@ def show(bundle: Any, as_json: bool) -> None:
         "code": ", ".join(bundle.code) or None,
         "by value": ", ".join(bundle.by_value) or None,
         "warning": "a row's result depends on the rows scored with it" if bundle.batch_dependent else None,
-        **{key: str(value) for key, value in bundle.trained.items() if value},
+        **{_LABELS.get(key, key): str(value) for key, value in bundle.trained.items() if value},
     }
     for key, value in lines.items():
         if value:
             click.echo(f"{key:<10}  {value}")
     click.echo("columns")
     for column in bundle.columns:
-        kinds = f" ({len(column.categories)} categories)" if column.categories else ""
-        click.echo(f"  {column.name}: {column.dtype}{kinds}")
+        click.echo(f"  {column.name}: {_type(column)}")
     click.echo("results")
     for method, columns in bundle.results.items():
         shown = ", ".join(column.name for column in columns[:_MANY])
         click.echo(f"  {method}: {shown}{f', … ({len(columns)} columns)' * (len(columns) > _MANY)}")
+    if bundle.gaps:
+        click.echo("not carried by one input format")
+        for gap in bundle.gaps:
+            click.echo(f"  {gap.message}")
     if bundle.others:
         click.echo(f"not read by the model, but known to --keep: {', '.join(column.name for column in bundle.others)}")
     for warning in bundle.warnings:

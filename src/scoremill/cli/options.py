@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from scoremill.errors import UsageError
-from scoremill.spec import ScoringJob, Storage, load_job, merge, parse_job
+from scoremill.spec import Csv, ScoringJob, Storage, load_job, merge, parse_job
 from scoremill.spec.pairs import At, split_pair
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -236,6 +236,26 @@ def job_from(
     given = merge(under, given)
     _refuse_missing(given)
     return parse_job(given, flags=names)
+
+
+_CSV = tuple(flag for flag in FLAGS if flag.path.startswith("spec.input.csv."))
+
+
+def csv_options(command: Command) -> Command:
+    """Adds the flags of how CSV is read; `csv_from` reads them back."""
+    for flag in reversed(_CSV):
+        command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
+    return command
+
+
+def csv_from(flags: dict[str, Any]) -> Csv:
+    """How CSV is read according to `flags`."""
+    given: dict[str, Any] = {"spec": {"model": {"uri": "-"}, "input": {"uris": ["-"]}, "output": {"uri": "-"}}}
+    for flag in _CSV:
+        value = flags.get(flag.parameter)
+        if value is not None and value != ():
+            _put(given, flag.path.split("."), flag.read(value))
+    return parse_job(given).spec.input.csv
 
 
 _STORAGE = tuple(flag for flag in FLAGS if flag.path.startswith("spec.storage."))

@@ -17,6 +17,7 @@ from scoremill.storage.convert import arrow_dtypes, infer_dtypes
 from scoremill.storage.rename import Renaming
 
 from .discover import THREADS, chosen, discover
+from .gaps import gap_problems
 from .partition import Source, group_sources
 from .plan import Plan
 from .problem import Problem
@@ -54,6 +55,7 @@ def build_plan(job: JobSpec, needs: Needs, results: Sequence[str], survey: Surve
     problems: tuple[Problem, ...] = ()
     if survey is None:
         survey, problems = take_survey(job, needs)
+    problems += tuple(gap_problems(needs.gaps, survey.sources, job.input.csv))
     _refuse_own_output(survey.sources, job.output.uri)
     keep = _keep(job, needs, survey, results)
     where = _typed(Condition(job.input.where).columns, job, needs, survey) if job.input.where else ()

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from scoremill import naming
-from scoremill.spec import Column, Csv, Format, JobSpec
+from scoremill.spec import Column, Csv, Format, Gap, JobSpec
 from scoremill.storage.rename import Renaming
 
 PART_FORMAT = 1
@@ -20,6 +20,7 @@ class Needs:
     digest: str
     method: str
     columns: tuple[Column, ...]
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

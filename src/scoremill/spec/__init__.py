@@ -1,8 +1,9 @@
 """WHAT is asked, defined once: file format, custom resource, JSON schema and reference page come from here."""
 
 from .cluster import Cluster, Credentials, Deadlines, Retry, SecretRef, Workers
-from .columns import Column
+from .columns import Column, Missing
 from .dates import EPOCHS, ISO
+from .gap import Gap
 from .input import NULL_VALUES, Csv, Input
 from .job import API_VERSION, JobSpec, Metadata, ScoringJob
 from .load import load_job, merge, parse_job
@@ -25,10 +26,12 @@ __all__ = [
     "Deadlines",
     "Errors",
     "Format",
+    "Gap",
     "Input",
     "JobSpec",
     "Metadata",
     "Method",
+    "Missing",
     "Model",
     "Output",
     "Retry",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Missing = Literal["NaN", "None", "NA"]
+"""How a data frame represents a missing value: NumPy's NaN, Python's None or pandas' NA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +20,7 @@ class Column:
     """Of a `category` column: its categories, in their order."""
     ordered: bool = False
     """Of a `category` column: whether that order means something."""
+    missing: Missing | None = None
+    """How a missing value is represented in the data frame; the usual one of the dtype if it is not given."""
+    values: str | None = None
+    """Of an `object` column: the dtype of its values, if they are not text."""

@@ -177,6 +177,15 @@ def test_results_are_those_of_scikit_learn_bit_for_bit(name, method, format, bun
     assert difference(written(tmp_path), truth) is None
 
 
+@pytest.mark.parametrize(("name", "method"), [(name, m) for name, case in CASES.items() for m in case.methods])
+def test_results_of_parquet_are_those_of_scikit_learn_bit_for_bit(name, method, bundle, tmp_path):
+    case = CASES[name]
+    real(case.file).to_parquet(tmp_path / "in.parquet")
+    job = make_job(bundle(name), str(tmp_path / "in.parquet"), str(tmp_path / "out"), model={"method": method})
+    score(job, cluster="in-process")
+    assert difference(written(tmp_path / "out"), expected(case, method)) is None
+
+
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.file.endswith(".gz")])
 def test_cut_into_small_partitions_the_rows_are_the_same_and_in_order(name, bundle, folder, tmp_path):
     case = CASES[name]

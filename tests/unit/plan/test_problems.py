@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import pandas as pd
 import pytest
 
 from scoremill.errors import InputError, UsageError
-from scoremill.plan import Needs, Plan, build_plan
-from scoremill.spec import Column
+from scoremill.plan import Needs, Plan, Problem, build_plan
+from scoremill.spec import Column, Gap
 from tests.support.jobs import make_job
 
 COLUMNS = (Column("fare", "float64"), Column("zone", "string"))
@@ -170,3 +172,37 @@ def test_nothing_found_and_what_is_no_parquet_are_told_by_name(tmp_path):
         planned(tmp_path, {"a.csv": GOOD}, inputs="*.txt")
     with pytest.raises(InputError, match=r"b\.parquet is not a Parquet file"):
         planned(tmp_path, {"b.parquet": GOOD}, inputs="b.parquet")
+
+
+def gaps_of(folder: Path, files: dict[str, Any], *gaps: Gap, **spec: Any) -> list[Problem]:
+    planned(folder, files)
+    job = make_job("bundle", str(folder / "in" / "*"), str(folder / "out"), **spec)
+    return list(build_plan(job.spec, Needs("sha256:0", "predict", COLUMNS, gaps), ["prediction"]).problems)
+
+
+NAMIBIA = Gap("csv", "zone", "'NA'", "nan", 3, spelling="NA")
+
+
+def test_text_that_csv_reads_as_missing_is_an_error_until_the_null_values_leave_it_out(tmp_path):
+    (problem,) = gaps_of(tmp_path, {"a.csv": GOOD, "b.csv": GOOD}, NAMIBIA)
+    assert problem.severity == "error"
+    assert problem.where.endswith("a.csv and 1 more")
+    assert "reads the text 'NA' as missing, which changes 3 rows of the sample" in problem.message
+    flags = shlex.split(problem.mend.removesuffix("."))
+    assert flags[-2] == "--null-values"
+    values = [value for row in csv.reader([flags[-1]]) for value in row]
+    assert "NA" not in values and "" in values
+    assert not gaps_of(tmp_path, {"a.csv": GOOD}, NAMIBIA, input={"csv": {"nullValues": values}})
+
+
+def test_a_gap_of_another_format_is_no_problem(tmp_path):
+    assert not gaps_of(tmp_path, {"a.parquet": pd.DataFrame({"fare": [1.5], "zone": "a"})}, NAMIBIA)
+
+
+def test_an_altered_value_is_an_error_and_a_rejected_one_a_warning(tmp_path):
+    altered = Gap("csv", "zone", "1", "'1'", 2)
+    rejected = Gap("csv", None, "", "a NUL byte at byte 3", 2, is_rejected=True)
+    one, other = gaps_of(tmp_path, {"a.csv": GOOD}, altered, rejected)
+    assert (one.severity, other.severity) == ("error", "warning")
+    assert "turns 1 into '1'" in one.message and "Write the input as Parquet" in one.mend
+    assert "2 rows of the sample rejected: a NUL byte" in other.message

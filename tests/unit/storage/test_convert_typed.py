@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from scoremill.errors import InputError
+from scoremill.errors import InputError, UsageError
 from scoremill.spec import Column, Csv
 from scoremill.storage.convert import arrow_dtypes, to_arrow, to_frame
 from tests.unit.storage.converting import typed_rows
@@ -141,3 +141,60 @@ def test_types_of_a_parquet_schema() -> None:
     ]  # fmt: skip
     rows = typed_rows(**{field.name: pa.nulls(1, field.type) for field in schema})
     assert len(to_arrow(rows, [Column(name, dtype) for name, dtype in dtypes.items()], Csv())) == 1
+
+
+def test_decimals_are_the_nearest_floats() -> None:
+    values = [decimal.Decimal(n).scaleb(-2) for n in range(-99_999, 99_999, 7)]
+    for kind in (pa.decimal128(5, 2), pa.decimal128(38, 18), pa.decimal256(50, 2)):
+        assert converted(pa.array(values, kind), "float64")[0] == [float(value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("array", "column", "values"),
+    [
+        (pa.array(["a", None]), {"missing": "None"}, ["a", None]),
+        (pa.array(["a", None]), {"missing": "NA"}, ["a", pd.NA]),
+        (pa.array([True, None]), {"missing": "None", "values": "bool"}, [True, None]),
+        (pa.array([2**60 + 1, None]), {"missing": "None", "values": "int64"}, [2**60 + 1, None]),
+        (pa.array([1.5, None]), {"missing": "None", "values": "float64"}, [1.5, None]),
+        (pa.array([dt.date(2020, 1, 2), None]), {"missing": "None", "values": "date"}, [dt.date(2020, 1, 2), None]),
+        (pa.array([dt.datetime(2020, 1, 2, 3)]), {"values": "date"}, [dt.date(2020, 1, 2)]),
+        (pa.array(["2020-01-02"]), {"values": "date"}, [dt.date(2020, 1, 2)]),
+        (pa.array(["1", "0"]), {"values": "bool"}, [True, False]),
+    ],
+)
+def test_objects_have_the_values_and_the_form_of_missing_values_that_the_column_says(
+    array: pa.Array, column: dict[str, Any], values: list[Any]
+) -> None:
+    found = to_frame(typed_rows(a=array), [Column("a", "object", **column)], Csv()).frame["a"]
+    assert found.dtype == object
+    for one, other in zip(found, values, strict=True):
+        assert one is other or (type(one) is type(other) and one == other)
+
+
+def test_objects_whose_values_do_not_convert_are_set_aside_by_the_type_of_the_values() -> None:
+    rows = typed_rows(a=pa.array(["1", "x"]))
+    (reject,) = to_frame(rows, [Column("a", "object", values="int64")], Csv()).rejects
+    assert reject.reason == "'x' is not an int64"
+
+
+@pytest.mark.parametrize("dtype", ["string[pyarrow]", "int64[pyarrow]", "double[pyarrow]", "bool[pyarrow]",
+                                   "timestamp[us, tz=UTC][pyarrow]", "large_string[pyarrow]"])  # fmt: skip
+def test_arrow_dtypes_are_those_that_were_asked_for(dtype: str) -> None:
+    text = "2020-01-01" if dtype.startswith("time") else "1"
+    series = to_frame(typed_rows(a=pa.array([text, None])), [Column("a", dtype)], Csv()).frame["a"]
+    assert str(series.dtype) == dtype
+    assert isinstance(series.dtype, pd.ArrowDtype)
+    assert series.isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("dtype", ["list<item: int64>[pyarrow]", "binary[pyarrow]", "nothing[pyarrow]", "period[D]"])
+def test_dtypes_that_no_input_has_are_refused(dtype: str) -> None:
+    with pytest.raises(UsageError, match="is not a type that values are read as"):
+        to_frame(typed_rows(a=pa.array(["1"])), [Column("a", dtype)], Csv())
+
+
+def test_text_can_have_pandas_own_missing_value() -> None:
+    series = to_frame(typed_rows(a=pa.array(["x", None])), [Column("a", "string", missing="NA")], Csv()).frame["a"]
+    assert series.dtype == pd.StringDtype()
+    assert series[1] is pd.NA

@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 
 from scoremill.errors import InputError
-from scoremill.spec import Column, Csv
+from scoremill.spec import Column, Csv, Missing
 
 from ..rows import Positions, Reject, Rows
 from .categories import categorize
 from .columns import convert_column
 from .numbers import Mask
-from .types import arrow_type
+from .types import ARROW, arrow_dtype, arrow_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ _LONGEST = 100
 
 def _reason(rows: Rows, i: int, column: Column) -> str:
     text = repr(rows.table[column.name][i].as_py())
-    article = "an" if column.dtype[0] in "iI" else "a"
-    return f"{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'} is not {article} {column.dtype}"
+    dtype = column.values or column.dtype
+    article = "an" if dtype[0] in "iI" else "a"
+    return f"{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'} is not {article} {dtype}"
 
 
 def _series(array: pa.Array, column: Column, dialect: Csv, unseen: Counter[str]) -> Any:
@@ -100,13 +101,29 @@ def _series(array: pa.Array, column: Column, dialect: Csv, unseen: Counter[str])
             unseen[column.name] += count
         return values
     if dtype in ("string", "str", "category"):
-        return array.cast(pa.string()).to_pandas(types_mapper=lambda _: pd.StringDtype(na_value=np.nan))
+        text = pd.StringDtype(na_value=pd.NA if column.missing == "NA" else np.nan)
+        return array.cast(pa.string()).to_pandas(types_mapper=lambda _: text)
     if dtype == "object" or (dtype == "bool" and array.null_count):
-        objects = array.to_numpy(zero_copy_only=False).astype(object)
-        objects[array.is_null().to_numpy(zero_copy_only=False)] = np.nan
-        return pd.Series(objects, dtype=object)
+        return _objects(array, column.missing or "NaN")
+    if dtype.endswith(ARROW):
+        return pd.Series(pd.arrays.ArrowExtensionArray(array.cast(arrow_dtype(dtype).pyarrow_dtype)))
     if dtype[:1].isupper() or dtype == "boolean":
         return pd.array(array.to_pandas(types_mapper={array.type: pd.api.types.pandas_dtype(dtype)}.get))
     if pa.types.is_timestamp(array.type):
         return array.to_pandas()
     return array.to_numpy(zero_copy_only=False)
+
+
+_MISSING = {"NaN": np.nan, "None": None, "NA": pd.NA}
+
+
+def _objects(array: pa.Array, missing: Missing) -> pd.Series:
+    """The values as Python's own objects."""
+    if pa.types.is_string(array.type):
+        objects = array.to_numpy(zero_copy_only=False)
+    else:
+        objects = np.empty(len(array), object)
+        objects[:] = array.to_pylist()
+    if missing != "None" and array.null_count:
+        objects[array.is_null().to_numpy(zero_copy_only=False)] = _MISSING[missing]
+    return pd.Series(objects, dtype=object)

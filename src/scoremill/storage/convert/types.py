@@ -5,25 +5,35 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from scoremill.errors import UsageError
 from scoremill.spec import Column
 
 _NUMERIC = re.compile(r"float(16|32|64)|u?int(8|16|32|64)", re.IGNORECASE)
+ARROW = "[pyarrow]"
+"""End of the names of Arrow-backed dtypes."""
 _DATE = re.compile(r"datetime64\[(s|ms|us|ns)(?:, *(.+))?\]")
+DATE = "date"
+"""Values of objects that are days, Python's `datetime.date`."""
 TEXT = ("string", "str", "object", "category")
 """Dtypes whose values are text as it stands."""
 
 
 def arrow_type(column: Column) -> pa.DataType:
-    """The Arrow type that holds a column's pandas dtype; UsageError where no CSV could hold it.
+    """The Arrow type that holds a column's pandas dtype; UsageError if no CSV could hold it.
 
-    Text, objects and categories are strings; nullable dtypes (`Int64`, `boolean`) are as the plain ones.
+    Text, objects and categories are strings; nullable dtypes (`Int64`, `boolean`) are as the plain ones. Objects
+    whose values are not text have the type of their values.
     """
-    dtype = column.dtype
+    dtype = column.values or column.dtype if column.dtype == "object" else column.dtype
+    if dtype.endswith(ARROW):
+        dtype = _plain(dtype)
     if dtype in TEXT:
         return pa.string()
+    if dtype == DATE:
+        return pa.date32()
     if dtype in ("bool", "boolean"):
         return pa.bool_()
     if _NUMERIC.fullmatch(dtype):
@@ -34,6 +44,26 @@ def arrow_type(column: Column) -> pa.DataType:
         f"column {column.name!r}: {dtype!r} is not a type that values are read as",
         "Use float64, int64, string, bool, category or datetime64[ns], or a narrower kind of these.",
     )
+
+
+def arrow_dtype(name: str) -> pd.ArrowDtype:
+    """The pandas dtype called `name`, which ends in `[pyarrow]`; TypeError if there is none."""
+    if name == f"string{ARROW}":
+        # pandas reads this name as its own text dtype.
+        return pd.ArrowDtype(pa.string())
+    dtype = pd.api.types.pandas_dtype(name)
+    assert isinstance(dtype, pd.ArrowDtype)
+    return dtype
+
+
+def _plain(name: str) -> str:
+    """The dtype without Arrow that has the values of the Arrow-backed dtype `name`; `name` itself if there is none."""
+    try:
+        kind = arrow_dtype(name).pyarrow_dtype
+    except (TypeError, NotImplementedError):
+        return name
+    plain = dtype_of(kind)
+    return plain if plain != "string" or kind in {pa.string(), pa.large_string()} else name
 
 
 def dtype_of(kind: pa.DataType) -> str:
