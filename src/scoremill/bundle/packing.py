@@ -172,7 +172,7 @@ def _unread(path: Path, error: Exception) -> ScoremillError:
     """Why the file at `path`, on which `error` was raised, is not a model."""
     with path.open("rb") as file:
         begin = file.read(20)
-    if not begin.startswith(_MAGIC):
+    if not begin.startswith(_MAGIC) and not isinstance(error, ImportError | AttributeError):
         return ModelError(f"{path} is not a pickled model: it begins with {begin!r}",
                           "Name the file that joblib.dump, pickle.dump or skops.io.dump wrote.")  # fmt: skip
     if isinstance(error, EOFError) or "truncated" in str(error) or "EOF" in str(error):
