@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoremill.errors import InputError
-from scoremill.spec import Column, Csv
+from scoremill.spec import EPOCHS, ISO, Column, Csv
 from scoremill.storage.convert import arrow_type, to_frame
 from scoremill.storage.csv import CsvReader, Range, read_header
 from scoremill.storage.parquet_reader import read_row_group
@@ -62,12 +62,22 @@ def _written(series: pd.Series, column: Column, csv: Csv) -> pd.Series:
     """`series` as whoever writes such CSVs would write it."""
     if column.values == "float64" and csv.decimal != ".":
         return series.astype("float64")
-    if form := csv.date_formats.get(column.name):
-        return series.dt.strftime(form) if hasattr(series, "dt") else series
+    if formats := csv.date_formats_of(column.name):
+        return _dated(series, formats[0])
     if column.dtype in {"bool", "boolean"} or column.values == "bool":
         spelling = {True: csv.true_values[0], False: csv.false_values[0]}
         return series.astype(object).map(spelling, na_action="ignore")
     return series
+
+
+def _dated(series: pd.Series, form: str) -> pd.Series:
+    """Points in time, or days, in a format of `--date-formats`."""
+    if form == ISO:
+        return series
+    if form in EPOCHS:
+        times = pd.to_datetime(series, utc=True).dt.as_unit(cast(Any, EPOCHS[form]))
+        return times.astype("int64").astype("Int64").mask(times.isna())
+    return series.astype(object).map(lambda time: time.strftime(form), na_action="ignore")
 
 
 def _through_parquet(frame: pd.DataFrame, columns: Sequence[Column], csv: Csv) -> Sequence[Rows]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from scoremill.errors import FitError, ModelError, UsageError
 from scoremill.spec import Column, Gap
+from scoremill.spec.pairs import as_flag
 from scoremill.storage.convert import arrow_type
 
 from .carry import Format
@@ -36,7 +36,7 @@ def refuse_other_kinds(
         raise FitError(
             f"column {column.name!r}: the model learned {kind}, such as {_plain(known.values[0])!r}, "
             f"and the sample has {column.dtype}{example}",
-            f"Give its type: --dtypes {shlex.quote(f'{column.name}={dtype}')}; see also --decimal and --null-values."
+            f"Give its type: {as_flag('--dtypes', (column.name, dtype))}; see also --decimal and --null-values."
             if in_csv
             else f"Give a sample in which the column has the {kind} of the training data.",
         )
@@ -96,7 +96,7 @@ def refuse_gaps(gaps: Sequence[Gap]) -> None:
     forms = {"None", "nan", "<NA>"}
     if first.column is not None and first.value in forms and first.becomes in forms:
         hint = (
-            f"Choose one form of missing values: --missing {first.column}=None "
+            f"Choose one form of missing values: {as_flag('--missing', (first.column, 'None'))} "
             f"(in Python: missing={{{first.column!r}: 'None'}}), or train with one of them."
         )
     raise FitError("\n".join(dict.fromkeys(gap.message for gap in lasting)), hint)

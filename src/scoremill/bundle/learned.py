@@ -15,6 +15,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from scoremill.errors import FitError
 from scoremill.spec import Missing
+from scoremill.spec.pairs import as_flag
 
 from .columns import entrance
 
@@ -102,7 +103,7 @@ def sole_form(name: str, known: Learned) -> Missing | None:
         raise FitError(
             f"column {name!r}: the model learned {' and '.join(sorted(known.missing))} as different values, "
             "and files have one kind of missing value",
-            f"Choose what the model gets, for example --missing {name}=None (in Python: missing={{{name!r}: 'None'}}), "
+            f"Choose what the model gets, for example {as_flag('--missing', (name, 'None'))} (in Python: missing={{{name!r}: 'None'}}), "
             "or train it with one of them.",
         )
     return next(iter(known.missing), None)

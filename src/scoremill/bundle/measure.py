@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from scoremill.errors import FitError, ModelError, UsageError
 from scoremill.spec import Column
+from scoremill.spec.pairs import as_flag
 
 from .columns import Feed, feed_of, used_names
 from .csv_sample import CsvSample
@@ -160,7 +160,7 @@ def _failure_hint(sample: Sample, columns: Sequence[Column], *, named: bool) -> 
     example = next((column.name for column in columns if column.dtype == "int64"), columns[0].name)
     return (
         f"{hint} The CSV was read with these types: {types}{', …' if len(columns) > _MANY else ''}. "
-        f"Give those that differ in training: --dtypes {shlex.quote(f'{example}=string')} "
+        f"Give those that differ in training: {as_flag('--dtypes', (example, 'string'))} "
         "(or int64, float64, bool, category, datetime64[us])."
     )
 

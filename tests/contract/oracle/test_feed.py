@@ -24,7 +24,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from scoremill import score
 from scoremill.bundle import inspect, pack
 from scoremill.bundle.packing import stage
-from scoremill.spec import Storage
+from scoremill.bundle.sample import FrameSample
+from scoremill.spec import Csv, Storage
 from tests.contract.oracle.oracle import columns, difference, staged, written
 from tests.support.jobs import make_job
 
@@ -147,6 +148,19 @@ def test_a_sample_from_a_file_gives_missing_values_as_the_encoder_learned_them(w
     truth = columns(["prediction"], model.predict(frame))
     for form in FORMATS:
         assert difference(scores(bundle.uri, frame, form, tmp_path), truth) is None, form
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y %H:%M:%S", "epoch_s", "epoch_ms", "ISO8601"])
+def test_times_in_a_format_of_the_job_are_proven_in_that_format(form, tmp_path):
+    hours = [*pd.date_range("2020-01-01", periods=ROWS, freq="h"), pd.NaT]
+    frame = pd.DataFrame({"c": pd.Series(hours)})
+    model = FunctionTransformer(lambda x: x.apply(lambda s: s.dt.hour.fillna(-1))).fit(frame)
+    (tmp_path / "bundle").mkdir()
+    sample = FrameSample(frame, Csv(date_formats={"c": form}))
+    assert stage(model, tmp_path / "bundle", sample=sample).bundle.gaps == ()
+    coarse = FrameSample(frame, Csv(date_formats={"c": "%d.%m.%Y"}))
+    (gap,) = stage(model, tmp_path / "bundle", sample=coarse).bundle.gaps
+    assert gap.format == "csv" and "Timestamp('2020-01-01 01:00:00')" in gap.value
 
 
 def test_a_model_of_arrays_scores_files_as_it_scores_the_array(tmp_path):

@@ -347,7 +347,7 @@ def test_model_files_that_cannot_be_read_say_why(tmp_path):
     with pytest.raises(UsageError, match="script or notebook"):
         read_model(tmp_path / "main.pkl")
     (tmp_path / "garbage.pkl").write_bytes(b"garbage")
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="is not a pickled model"):
         read_model(tmp_path / "garbage.pkl")
 
 
