@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from scoremill import naming
@@ -85,7 +85,7 @@ class Settings:
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["csv"] = self.csv.model_dump(mode="json", by_alias=True)
         for name in ("keep", "where_columns"):
-            fields[name] = [asdict(column) for column in fields[name]]
+            fields[name] = [column.as_json() for column in fields[name]]
         return {"partFormat": PART_FORMAT, **fields}
 
     @classmethod
