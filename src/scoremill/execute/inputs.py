@@ -15,6 +15,7 @@ from scoremill.spec import Column, Storage
 from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store, is_local
+from scoremill.storage.kinds import CompressedError
 from scoremill.storage.parquet_reader import column_names, read_row_group, row_groups
 from scoremill.storage.rename import renamed
 from scoremill.storage.rows import Rows
@@ -139,12 +140,23 @@ def _read(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]:
     elif source.format == "parquet":
         yield from _parquet_rows(work, piece, opened)
     elif source.is_compressed:
-        file = Store(source.root, work.input_storage).open(source.name, source.version)
-        with DecodedSource(file, source.uri) as decoded:
-            yield from _csv_rows(work, piece, decoded, read_header(decoded, work.settings.csv), opened)
+        yield from _decoded_rows(work, piece, opened)
     else:
-        header = _header(work, source)
-        yield from _csv_rows(work, piece, ObjectBytes(source, work.input_storage), header, opened)
+        try:
+            header = _header(work, source)
+        except CompressedError:
+            if (piece.start, piece.end) != (0, source.size):
+                raise
+            yield from _decoded_rows(work, piece, opened)
+        else:
+            yield from _csv_rows(work, piece, ObjectBytes(source, work.input_storage), header, opened)
+
+
+def _decoded_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]:
+    source = piece.source
+    file = Store(source.root, work.input_storage).open(source.name, source.version)
+    with DecodedSource(file, source.uri) as decoded:
+        yield from _csv_rows(work, piece, decoded, read_header(decoded, work.settings.csv), opened)
 
 
 def _csv_rows(work: Reading, piece: Piece, data: Bytes, header: Header | None, opened: Opened) -> Iterator[Rows]:

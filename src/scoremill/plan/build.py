@@ -16,6 +16,7 @@ from scoremill.spec import Column, Condition, Csv, JobSpec
 from scoremill.storage.convert import arrow_dtypes, infer_dtypes
 from scoremill.storage.rename import Renaming
 
+from .compressed import with_compression
 from .discover import THREADS, chosen, discover
 from .gaps import gap_problems
 from .partition import Source, group_sources
@@ -76,9 +77,12 @@ def take_survey(job: JobSpec, needs: Needs, typed: Sequence[str] = ()) -> tuple[
     carried = [*_kept_names(job, headers), *(Condition(job.input.where).columns if job.input.where else ()), *typed]
     types = _found_types(samples, list(dict.fromkeys(carried)), job.input.csv)
     row_bytes = statistics.fmean(sizes) if sizes else 0.0
+    sources = with_compression(
+        listing.sources, (sample.source for sample in samples), job.input_storage, job.input.partition_bytes
+    )
     changes = {old: new for sample in samples for old, new in sample.changes.items()}
     problems = (*_problems(job, samples), *rename_problems(job.input.rename, samples, listing.sources))
-    return Survey(listing.sources, listing.parquet_rows, row_bytes, headers, changes, types), problems
+    return Survey(sources, listing.parquet_rows, row_bytes, headers, changes, types), problems
 
 
 def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from scoremill.errors import InputError, UsageError
 from scoremill.spec import Input, Storage
+from scoremill.storage.compression import compression_by_name
 from scoremill.storage.filesystem import Found, Store, find
 from scoremill.storage.hashing import sha256
 from scoremill.storage.parquet_reader import row_groups
@@ -77,6 +78,8 @@ def _time(item: Found) -> float:
 def _describe(item: Found, spec: Input, storage: Storage) -> tuple[Source, int]:
     parquet = spec.format == "parquet" or (spec.format == "auto" and item.name.lower().endswith((".parquet", ".pq")))
     source = Source(item.root, item.name, item.size, item.version, item.version, "parquet" if parquet else "csv")
+    if not parquet:
+        source = replace(source, compression=compression_by_name(item.name))
     rows = 0
     if parquet:
         groups = _row_groups(source, storage)

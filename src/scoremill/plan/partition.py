@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
+from scoremill.storage.compression import Compression
+
 PACK_BELOW = 16
 """Files smaller than 1/16 of a partition are packed, several to a partition."""
 PACK_TO = 4
@@ -35,6 +37,8 @@ class Source:
     """How it is read."""
     row_groups: int = 0
     """Of a Parquet object."""
+    compression: Compression | None = None
+    """How a CSV object is compressed: as its first bytes tell if planning saw them, otherwise as its name does."""
 
     @property
     def uri(self) -> str:
@@ -42,7 +46,7 @@ class Source:
 
     @property
     def is_compressed(self) -> bool:
-        return self.name.lower().endswith((".gz", ".bz2", ".zst", ".xz"))
+        return self.compression is not None
 
     def hive(self) -> dict[str, str | None]:
         """Columns in its path: `year=2009/a.csv` gives `{"year": "2009"}`, without the escapes that Hive makes."""

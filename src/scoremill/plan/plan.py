@@ -22,7 +22,7 @@ from .settings import Settings
 _SCHEMA = pa.schema([
     ("first", pa.int64()), ("count", pa.int64()), ("root", pa.string()), ("name", pa.string()),
     ("size", pa.int64()), ("version", pa.string()), ("identity", pa.string()), ("format", pa.string()),
-    ("row_groups", pa.int64()),
+    ("row_groups", pa.int64()), ("compression", pa.string()),
 ])  # fmt: skip
 
 
@@ -107,7 +107,8 @@ class Plan:
         listed = dict(zip(_keys(self.sources), self.sources, strict=True))
         here = {}
         for key, source in zip(_keys(earlier.sources), earlier.sources, strict=True):
-            here[source] = _refuse_other_source(source, listed.pop(key, None))
+            now = _refuse_other_source(source, listed.pop(key, None))
+            here[source] = replace(now, compression=source.compression)
         groups = [replace(group, sources=tuple(here[source] for source in group.sources)) for group in earlier.groups]
         added = group_sources(list(listed.values()), self.settings.partition_bytes, first=len(earlier))
         return replace(self, settings=earlier.settings, groups=(*groups, *added))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -12,10 +11,12 @@ import pyarrow.parquet as pq
 
 from scoremill.errors import InputError
 from scoremill.spec import Column, Csv, Storage
+from scoremill.storage.compression import compression_of
 from scoremill.storage.convert import to_frame
 from scoremill.storage.csv import CsvReader, Header, Range, read_header
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store
+from scoremill.storage.kinds import refuse_other_kinds
 from scoremill.storage.parquet_reader import read_row_group
 from scoremill.storage.rename import Renaming, renamed
 from scoremill.storage.rows import BytesSource, Reject, Rows
@@ -35,7 +36,6 @@ _LONGEST_HEADER = 16 * 2**20
 """Read from a file whose first row is longer than a sample."""
 _MANY = 0.5
 """Fraction of sampled values that do not convert, from which the column is taken to be another."""
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,8 @@ def _take(
     path = tuple(source.hive()) if hive else ()
     if source.format == "parquet":
         return _take_parquet(source, storage, csv, path, needs, asked, allowed)
-    data, is_all = _beginning(source, storage)
-    if data.startswith(_UTF16):
-        raise InputError("the file is UTF-16, which cannot be cut at newlines", "Convert it to UTF-8.")
+    source, data, is_all = _beginning(source, storage)
+    refuse_other_kinds("the file", data, is_decoded=source.is_compressed)
     header = read_header(BytesSource(data, "the file"), csv)
     if header is None:
         return Sample(source, None)
@@ -165,17 +164,22 @@ def _without_last(rows: Rows) -> Rows:
     return shorter
 
 
-def _beginning(source: Source, storage: Storage) -> tuple[bytes, bool]:
-    """The first bytes, decompressed, and whether they are all; more of them where the first row is long."""
+def _beginning(source: Source, storage: Storage) -> tuple[Source, bytes, bool]:
+    """The source with how it is compressed, its first bytes decompressed, and whether they are all.
+
+    More bytes are read if the first row is long.
+    """
     store, size = Store(source.root, storage), SAMPLE_BYTES
     while True:
-        if source.is_compressed:
-            with store.open(source.name, source.version) as file:
-                data = DecodedSource(file, source.uri).read(0, size) if source.size else b""
-        else:
+        if not source.is_compressed:
             data = store.read(source.name, 0, min(size, source.size), source.version)
+            source = replace(source, compression=compression_of(data))
+        if source.is_compressed and source.size:
+            with store.open(source.name, source.version) as file:
+                decoded = DecodedSource(file, "the file")
+                data, source = decoded.read(0, size), replace(source, compression=decoded.compression)
         if len(data) < size or data.rfind(b"\n", 0, len(data) // 2) >= 0 or size >= _LONGEST_HEADER:
-            return data, len(data) < size
+            return source, data, len(data) < size
         size *= 8
 
 

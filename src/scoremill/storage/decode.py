@@ -1,4 +1,4 @@
-"""Compressed objects as the bytes they hold: gz, bz2, xz and zst, by the extension."""
+"""Compressed objects as the bytes they hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import bz2
 import gzip
 import lzma
 import zlib
-from pathlib import PurePosixPath
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, cast
 
@@ -14,8 +13,7 @@ import zstandard
 
 from scoremill.errors import InputError
 
-COMPRESSED = (".gz", ".bz2", ".zst", ".xz")
-"""Extensions of objects that are decompressed while they are read."""
+from .compression import MAGIC_BYTES, Compression, compression_of
 
 _FEED = 1 << 14
 """Compressed bytes fed to zstandard at a time, which gives all that they hold: thousandfold for a very even file."""
@@ -28,25 +26,24 @@ class Stream(Protocol):
     def read(self, n: int, /) -> bytes: ...
 
 
-def open_decoded(file: BinaryIO, name: str) -> Stream:
-    """The bytes that `file` holds, of all its members; `file` itself where the extension of `name` is none of ours."""
-    match PurePosixPath(name.lower()).suffix:
-        case ".gz":
+def open_decoded(file: BinaryIO, compression: Compression | None) -> Stream:
+    """Return the bytes that `file` holds, of all its members; `file` itself if it is not compressed."""
+    match compression:
+        case "gzip":
             return cast(Stream, gzip.GzipFile(fileobj=file, mode="rb"))
-        case ".bz2":
+        case "bzip2":
             return cast(Stream, bz2.BZ2File(file))
-        case ".xz":
+        case "xz":
             return cast(Stream, lzma.LZMAFile(file))
-        case ".zst":
+        case "zstd":
             return _Zstandard(file)
-        case _:
-            return file
+    return file
 
 
 class DecodedSource:
-    """A compressed object as a Source of unknown size: read forwards; going back decodes anew.
+    """An object as a Source of unknown size, decompressed as its first bytes tell; going back decompresses it again.
 
-    InputError naming the object where it is truncated or damaged.
+    InputError that names the object if it is truncated or damaged.
     """
 
     size = None
@@ -54,6 +51,8 @@ class DecodedSource:
     def __init__(self, file: BinaryIO, name: str) -> None:
         self.name = name
         self._file = file
+        self.compression = compression_of(file.read(MAGIC_BYTES))
+        """How the object is compressed; None if it is not."""
         self._rewind()
 
     def read(self, start: int, end: int) -> bytes:
@@ -78,7 +77,7 @@ class DecodedSource:
 
     def _rewind(self) -> None:
         self._file.seek(0)
-        self._stream, self._at = open_decoded(self._file, self.name), 0
+        self._stream, self._at = open_decoded(self._file, self.compression), 0
 
     def _next(self, count: int) -> bytes:
         try:

@@ -117,8 +117,7 @@ class GcsBackend:
 
     def _get(self, fs: Any, name: str, headers: dict[str, str], version: str | None) -> bytes:
         address = fs.url(f"{self._bucket}/{self._key(name)}", generation=version)
-        data: bytes = fs.call("GET", address, headers=headers)[1]
-        return data
+        return sync(fs.loop, _stored_bytes, fs, address, headers)  # type: ignore[no-any-return]
 
     def _detail(self, name: str) -> Any:
         try:
@@ -159,6 +158,20 @@ class GcsBackend:
 
     def _key(self, name: str) -> str:
         return self._prefix + name
+
+
+async def _stored_bytes(fs: Any, address: str, headers: dict[str, str]) -> bytes:
+    """Return bytes of an object as they are stored.
+
+    Those of an object with `Content-Encoding: gzip` would otherwise be decompressed, by Google or by aiohttp: a range
+    of them is then not what was asked for.
+    """
+    session = await fs._set_session()
+    asked = fs._get_headers({**headers, "Accept-Encoding": "gzip"})
+    params, timeout = fs._get_params({}), fs.requests_timeout
+    async with session.get(address, headers=asked, params=params, timeout=timeout, auto_decompress=False) as response:
+        data: bytes = await response.read()
+    return data
 
 
 def _repeatable(data: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +66,8 @@ def in_bucket() -> Iterator[None]:
 async def raise_for_status(response: Any) -> None:
     """Raise a GoogleError for an aiohttp response that is an error."""
     if response.status >= 400 and response.status != _CANCELED:
-        raise google_error(response.status, await response.read())
+        body = await response.read()
+        raise google_error(response.status, gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body)
 
 
 _CANCELED = 499

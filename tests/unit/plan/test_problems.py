@@ -58,7 +58,8 @@ CASES: dict[str, tuple[Any, dict[str, Any], str, str]] = {
                          "column 'fare' is timestamp", "train with this one"),
     "parquet without a column": (pd.DataFrame({"fare": [1.0]}), {}, "'zone'", "Its columns: fare"),
     "truncated gz": (gzip.compress(GOOD.encode() * 999)[:-20], {}, "truncated or damaged", "Upload it again"),
-    "not gz": (GOOD, {}, "truncated or damaged", "Upload it again"),
+    "two gz": (gzip.compress(gzip.compress(GOOD.encode())), {}, "compressed twice, at last with gzip",
+               "Decompress it once"),
 }  # fmt: skip
 
 
@@ -117,6 +118,7 @@ def test_values_that_differ_from_file_to_file_are_one_problem_of_their_column(tm
         ('fare,zone\n1,5" disk\n', {}),
         (pd.DataFrame({"fare": [1, 2], "zone": pd.Categorical(["a", "b"])}), {}),
         (pd.DataFrame({"fare": [], "zone": []}), {}),
+        (gzip.compress(GOOD.encode()), {}),
     ],
 )
 def test_what_can_be_scored_has_no_problem(tmp_path, content, spec):
@@ -132,6 +134,31 @@ def test_compressed_files_are_sampled_to_a_whole_row(tmp_path, suffix):
     plan = planned(tmp_path, {})
     assert told(plan, tmp_path) == []
     assert plan.row_bytes == pytest.approx(48, abs=3)
+
+
+def test_an_object_is_compressed_or_not_as_its_content_is(tmp_path):
+    files = {"a.csv": GOOD, "b.csv": gzip.compress(GOOD.encode()), "c.csv.gz": GOOD,
+             "d.csv.gz": gzip.compress(GOOD.encode())}  # fmt: skip
+    plan = planned(tmp_path, files)
+    assert told(plan, tmp_path) == []
+    assert [source.compression for source in plan.sources] == [None, "gzip", None, "gzip"]
+
+
+def test_a_compressed_object_is_never_cut_whatever_its_name(tmp_path):
+    numbers = "".join(f"{i * 7919 % 104729},a\n" for i in range(20_000))
+    files = {"a.csv": gzip.compress(b"fare,zone\n" + numbers.encode()), "b.csv.gz": "fare,zone\n" + numbers}
+    plan = planned(tmp_path, files, input={"partitionBytes": "16KiB"})
+    assert [group.count for group in plan.groups] == [1, -(-len(files["b.csv.gz"]) // 16384)]
+
+
+def test_objects_that_are_not_sampled_are_looked_into_only_where_a_sample_gives_cause(tmp_path):
+    text = "fare,zone\n" + "".join(f"{i * 7919 % 104729},a\n" for i in range(2_000))
+    # More than are sampled; two thirds of them compressed, none with a name that says so.
+    files = {f"{at:03}.csv": gzip.compress(text.encode()) if at % 3 else text for at in range(150)}
+    plan = planned(tmp_path, files, input={"partitionBytes": "4KiB"})
+    assert told(plan, tmp_path) == []
+    assert [source.compression for source in plan.sources] == ["gzip" if at % 3 else None for at in range(150)]
+    assert {group.count for group in plan.groups} == {1, -(-len(text) // 4096)}
 
 
 def test_a_few_values_that_do_not_fit_are_a_warning(tmp_path):

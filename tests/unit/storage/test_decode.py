@@ -10,6 +10,7 @@ import zstandard
 
 from scoremill.errors import InputError
 from scoremill.spec import Csv
+from scoremill.storage.compression import MAGIC_BYTES, SUFFIXES, compression_by_name, compression_of
 from scoremill.storage.csv import CsvReader, Range, read_header
 from scoremill.storage.decode import DecodedSource, open_decoded
 
@@ -55,9 +56,32 @@ def test_a_truncated_file_is_named_and_never_taken_for_a_whole_one(kind: str, pa
 
 
 @pytest.mark.parametrize("kind", PACK)
-def test_a_file_that_is_not_what_its_name_says(kind: str) -> None:
-    with pytest.raises(InputError, match="truncated or damaged"):
-        DecodedSource(io.BytesIO(DATA), f"f.csv.{kind}").read(0, 10)
+def test_a_file_is_what_its_content_is_whatever_its_name_says(kind: str) -> None:
+    plain = DecodedSource(io.BytesIO(DATA), f"f.csv.{kind}")
+    assert (plain.read(0, len(DATA) + 1), plain.compression) == (DATA, None)
+    for name in ("f.csv", "f", *(f"f.csv.{other}" for other in PACK)):
+        packed = DecodedSource(io.BytesIO(PACK[kind](DATA)), name)
+        assert (packed.read(0, len(DATA) + 1), packed.compression) == (DATA, SUFFIXES[f".{kind}"])
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_an_empty_compressed_file_is_told_by_its_first_bytes(kind: str) -> None:
+    assert compression_of(PACK[kind](b"")[:MAGIC_BYTES]) == SUFFIXES[f".{kind}"]
+
+
+def test_a_zstandard_file_may_begin_with_a_frame_to_skip() -> None:
+    packed = b"\x50\x2a\x4d\x18\x04\x00\x00\x00note" + PACK["zst"](DATA)
+    assert DecodedSource(io.BytesIO(packed), "f.csv").read(0, len(DATA) + 1) == DATA
+
+
+@pytest.mark.parametrize("text", [b"", b"\x1f", b"BZh9,a\n1,2\n", b"P*M,x\n", b"(\xb5/,a\n", b"7zXZ\n"])
+def test_text_that_begins_like_a_compressed_file_is_text(text: bytes) -> None:
+    assert compression_of(text) is None
+
+
+@pytest.mark.parametrize("name", ["a.csv", "gz", "a.gz.csv", "a.gz/b"])
+def test_names_that_say_nothing_about_compression(name: str) -> None:
+    assert compression_by_name(name) is None
 
 
 @pytest.mark.parametrize("kind", PACK)
@@ -78,6 +102,6 @@ def test_a_fault_of_the_store_is_no_fault_of_the_file() -> None:
         DecodedSource(Broken(), "f.csv.gz").read(0, 10)
 
 
-def test_other_names_are_left_as_they_are() -> None:
+def test_what_is_not_compressed_is_left_as_it_is() -> None:
     file = io.BytesIO(DATA)
-    assert open_decoded(file, "f.csv") is file
+    assert open_decoded(file, None) is file

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from scoremill.errors import InputError
 from scoremill.spec import Csv
 
+from ..kinds import refuse_other_kinds
 from ..rows import Source
 from ..text import is_utf8
 from .beginning import Beginning
@@ -38,6 +39,7 @@ def read_header(source: Source, dialect: Csv) -> Header | None:
     InputError if it names a column twice, is not text, or is not a CSV of this dialect at all.
     """
     grammar, beginning = Grammar(dialect), Beginning(source)
+    refuse_other_kinds(source.name, beginning.text, is_decoded=source.size is None)
     start = _behind_mark(source, beginning.text, dialect)
     _refuse_separator_line(source, beginning.text[start : start + 16], dialect)
     at = beginning.skip_lines(start, dialect.skip_rows)
@@ -60,8 +62,6 @@ def _refuse_separator_line(source: Source, text: bytes, dialect: Csv) -> None:
 
 
 def _behind_mark(source: Source, text: bytes, dialect: Csv) -> int:
-    if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError(f"{source.name} is UTF-16", "Convert it to UTF-8, for example with iconv.")
     if not text.startswith(codecs.BOM_UTF8):
         return 0
     if not is_utf8(dialect.encoding):
