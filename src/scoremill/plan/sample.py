@@ -176,7 +176,7 @@ def _beginning(source: Source, storage: Storage) -> tuple[Source, bytes, bool]:
             source = replace(source, compression=compression_of(data))
         if source.is_compressed and source.size:
             with store.open(source.name, source.version) as file:
-                decoded = DecodedSource(file, "the file")
+                decoded = DecodedSource(file, source.uri)
                 data, source = decoded.read(0, size), replace(source, compression=decoded.compression)
         if len(data) < size or data.rfind(b"\n", 0, len(data) // 2) >= 0 or size >= _LONGEST_HEADER:
             return source, data, len(data) < size
