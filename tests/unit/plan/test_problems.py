@@ -118,7 +118,7 @@ def test_values_that_differ_from_file_to_file_are_one_problem_of_their_column(tm
         ('fare,zone\n1,5" disk\n', {}),
         (pd.DataFrame({"fare": [1, 2], "zone": pd.Categorical(["a", "b"])}), {}),
         (pd.DataFrame({"fare": [], "zone": []}), {}),
-        (gzip.compress(GOOD.encode()), {}),
+        pytest.param(gzip.compress(GOOD.encode()), {}, id="gzip"),
     ],
 )
 def test_what_can_be_scored_has_no_problem(tmp_path, content, spec):
