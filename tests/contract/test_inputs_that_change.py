@@ -315,7 +315,9 @@ def test_nothing_to_score_is_an_error_that_says_so(model, tmp_path, uri):
     assert not (tmp_path / "out").exists()
 
 
-def test_consecutive_spans_score_each_object_once_and_one_without_objects_is_complete(model, s3, tmp_path):
+def test_consecutive_spans_score_each_object_once_and_one_without_objects_is_complete_if_that_is_allowed(
+    model, s3, tmp_path
+):
     inputs = Store(s3.uri("in"))
     inputs.write("a.csv", HEADER + rows(0, 60))
     first = inputs.info("a.csv").modified
@@ -325,7 +327,7 @@ def test_consecutive_spans_score_each_object_once_and_one_without_objects_is_com
     spans = [{"until": str(ends[0])}, *({"since": str(a), "until": str(b)} for a, b in pairwise(ends))]
     totals = []
     for number, span in enumerate(spans):
-        job = small_job(model, s3.uri("in"), s3.uri(f"out/{number}"), input=span)
+        job = small_job(model, s3.uri("in"), s3.uri(f"out/{number}"), input={**span, "allowEmpty": True})
         score(job, cluster="in-process")
         totals.append(verify(s3.uri(f"out/{number}")).totals.rows)
     assert totals == [0, 60, 40, 0]

@@ -51,7 +51,7 @@ def test_names_with_odd_characters_are_names(store: Store, store_uri: str, name:
     store.write(name, b"content")
     assert names(store) == [name]
     assert store.read(name) == b"content"
-    [found] = find(f"{store_uri}/{name}")
+    [found] = find(f"{store_uri}/{name}").objects
     assert Store(found.root).read(found.name) == b"content"
     store.delete([name])
     assert names(store) == []
@@ -188,7 +188,7 @@ def test_folders_and_globs_stand_for_their_objects(store: Store, store_uri: str)
         store.write(name, name.encode())
 
     def found(glob: str) -> list[str]:
-        objects = find(f"{store_uri}/{glob}")
+        objects = find(f"{store_uri}/{glob}").objects
         assert all(Store(one.root).read(one.name).decode().endswith(one.name.rpartition("/")[2]) for one in objects)
         return [Store(one.root).read(one.name).decode() for one in objects]
 

@@ -60,6 +60,7 @@ def _attempt(
     name: str, attempt: int, spec: str, cluster: str, tls: Path, flags: dict[str, Any], log: DriverLog, last: LastWord
 ) -> None:
     from scoremill.kube import connect
+    from scoremill.report import warnings_of
     from scoremill.spec import parse_job
 
     from .driver_run import complete, failures_of, score
@@ -77,6 +78,8 @@ def _attempt(
             manifest = score(job, found["metadata"]["uid"], where, [progress, writer])
         last.leave(complete(manifest))
         totals = manifest.totals
+        for warning in warnings_of(totals):
+            say(f"warning: {warning}")
         say(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected in {job.spec.output.uri}")
     except BaseException as error:
         last.leave(failed(error, failures_of(job, error) if job else []))

@@ -12,8 +12,7 @@ from scoremill.errors import BudgetError, FitError, ScoremillError
 from scoremill.execute import engine_for, execute, prepare
 from scoremill.execute.events import Note, Watcher
 from scoremill.ledger import Ledger, Manifest
-from scoremill.ledger.journal import MANIFEST
-from scoremill.naming import ERRORS, LEDGER
+from scoremill.naming import ERRORS, LEDGER, MANIFEST
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store
 

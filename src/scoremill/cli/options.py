@@ -14,6 +14,8 @@ from scoremill.errors import UsageError
 from scoremill.spec import Csv, ScoringJob, Storage, load_job, merge, parse_job
 from scoremill.spec.pairs import At, split_pair
 
+from .job_file import job_file
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -128,6 +130,12 @@ FLAGS = (
     Flag("--hive", "spec.input.hive", "Folders such as year=2009/ are columns.", settings=SWITCH),
     Flag("--id-by", "spec.input.idBy", "Tell input objects by version (ETag, or size and time) or by content.",
          settings=_choice("version", "content")),
+    Flag("--since", "spec.input.since", "Read only objects modified from this time on (RFC 3339)."),
+    Flag("--until", "spec.input.until", "Read only objects modified before this time (RFC 3339)."),
+    Flag("--not-scored-by", "spec.input.notScoredBy",
+         "Leave out objects that an earlier output (URI or glob) scored; may be given several times.",
+         lambda uris: [{"uri": uri} for uri in uris], MANY),
+    Flag("--allow-empty", "spec.input.allowEmpty", "Accept an input without objects or rows.", settings=SWITCH),
     Flag("--delimiter", "spec.input.csv.delimiter", "Character between fields (,). Write \\t for a tab.",
          lambda text: text.replace("\\t", "\t")),
     Flag("--quote", "spec.input.csv.quote", "Character around quoted fields (\"); '' if no field is quoted."),
@@ -198,7 +206,7 @@ def job_options(command: Command, more: tuple[Flag, ...] = ()) -> Command:
     """Adds the job file and all flags, and `more` of them, to a command; `job_from` reads them back."""
     for flag in reversed((*FLAGS, *more)):
         command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
-    return click.argument("job", required=False, type=click.Path(dir_okay=False))(command)
+    return click.argument("job", nargs=-1, metavar="[JOB]", type=click.Path(dir_okay=False), callback=job_file)(command)
 
 
 _UNWRITTEN = {"spec": {"output": {"uri": "memory://unwritten"}}}

@@ -73,7 +73,7 @@ def _print_document(prepared: Prepared, expected: Estimate | None, problems: lis
     print_document(
         partitions=len(plan), objects=len(plan.sources), bytes=plan.bytes, estimatedRows=plan.estimated_rows,
         estimate=expected, method=plan.settings.method, bundle=plan.settings.bundle, keep=plan.settings.keep,
-        match=_match(prepared), problems=[_fields(problem) for problem in problems],
+        match=_match(prepared), excluded=plan.excluded, problems=[_fields(problem) for problem in problems],
     )  # fmt: skip
 
 
@@ -93,6 +93,8 @@ def _lines(prepared: Prepared, expected: Estimate | None) -> Iterator[str]:
     plan, match = prepared.plan, _match(prepared)
     yield f"model       {prepared.bundle.model_class}.{plan.settings.method}, {prepared.bundle.digest[:19]}…"
     yield (f"input       {len(plan.sources):,} objects, {format_bytes(plan.bytes)}, about {plan.estimated_rows:,} rows")
+    for text in plan.excluded.described():
+        yield f"excluded    {text}"
     yield f"partitions  {len(plan):,}"
     yield f"columns     {', '.join(column.name for column in prepared.bundle.columns)}"
     if plan.settings.keep:

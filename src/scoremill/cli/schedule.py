@@ -13,14 +13,11 @@ from .document import print_document
 from .job import ours
 from .kube_flags import place_options, same_place, seconds
 from .manifest import KUBERNETES, manifest
-from .options import Flag, job_from, job_options
+from .options import job_from, job_options
 from .schedule_view import TITLES, asks_the_same, document, is_schedule, lines, read_schedule, row, schedule_of
 
 _KIND = "ScoringSchedule"
-_JOB = (
-    *KUBERNETES,
-    Flag("--since", "spec.input.since", "Only objects modified since then: LastSuccess, or a time (RFC 3339)."),
-)
+_JOB = KUBERNETES
 
 
 @click.group("schedule")

@@ -84,10 +84,17 @@ def _score_loaded(
 
 
 def _tell(manifest: Manifest, as_json: bool) -> None:
-    totals = manifest.totals
+    from scoremill.report import warnings_of
+
+    totals, fields = manifest.totals, manifest.fields
+    warnings = list(warnings_of(totals))
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
     if as_json:
-        fields = manifest.fields
-        print_document(output=manifest.store.uri, totals=totals, bundle=fields["bundle"], method=fields["method"])
+        print_document(
+            output=manifest.store.uri, totals=totals, bundle=fields["bundle"], method=fields["method"],
+            warnings=warnings,
+        )  # fmt: skip
         return
     click.echo(
         f"{totals.scored:,} rows scored, {totals.rejected:,} rejected, {totals.partitions:,} partitions, "

@@ -27,6 +27,7 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
         earlier = _plan_of(begun, ledger)
         plan = _continued(begun, earlier, prepared.plan, job.spec.output.mode, uid)
         if plan is not None:
+            _remember(ledger, plan)
             added = plan.groups[len(earlier.groups) :]
             if added:
                 ledger.reopen()
@@ -35,6 +36,7 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
         # Those of a killed driver too, which no receipt names.
         ledger.erase(named_by(Proofs(earlier), ledger.published()))
     ledger.begin(_job_fields(prepared, job))
+    _remember(ledger, prepared.plan)
     ledger.add_plan_segment(write_groups(prepared.plan.groups))
     return prepared.plan, False
 
@@ -44,6 +46,11 @@ def refuse_other_plan(ledger: Ledger, plan: Plan, mode: str, uid: str | None) ->
     begun = ledger.job()
     if begun is not None and "compactedFrom" not in begun and mode != "ErrorIfExists":
         _continued(begun, _plan_of(begun, ledger), plan, mode, uid)
+
+
+def _remember(ledger: Ledger, plan: Plan) -> None:
+    if plan.earlier is not None:
+        ledger.remember(plan.earlier.to_bytes())
 
 
 def _continued(begun: dict[str, Any], earlier: Plan, plan: Plan, mode: str, uid: str | None) -> Plan | None:

@@ -63,6 +63,8 @@ def execute(
         watch(Note(f"{store.uri} has no conditional create: nothing keeps two drivers apart"))
     for warning in prepared.bundle.warnings:
         watch(Note(warning))
+    for text in prepared.plan.excluded.described():
+        watch(Note(f"excluded: {text}"))
     if prepared.job.cluster.memory and (memory := memory_problem(prepared)):
         watch(Note(str(memory)))
     ledger = Ledger(store)

@@ -159,7 +159,7 @@ def _refuse_other_input(dataset: Dataset, asked: Input) -> None:
     """UsageError where `asked` is read in another way than `dataset` was; further types of columns are free."""
     csv = dataset.input.csv
     csv = csv.model_copy(update={"dtypes": {**csv.dtypes, **asked.csv.dtypes}})
-    loaded = dataset.input.model_copy(update={"storage": None, "csv": csv})
+    loaded = dataset.input.model_copy(update={"storage": None, "csv": csv, "allow_empty": asked.allow_empty})
     if loaded.where is None:
         loaded = loaded.model_copy(update={"where": asked.where})
     asked = asked.model_copy(update={"storage": None, "uris": tuple(map(absolute, asked.uris))})

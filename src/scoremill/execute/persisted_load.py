@@ -26,6 +26,7 @@ from scoremill.spec import Column, JobSpec
 from scoremill.units import format_bytes
 
 from .dask_engine import OnDask
+from .earlier import earlier_of
 from .events import Event, Progress, Started, Watcher
 from .inputs import open_partition
 from .persisted import ReadOnly, as_frame, learned_of, read_partition, size_of
@@ -92,7 +93,7 @@ def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, ReadOnly]
     if not columns and not job.output.keep:
         raise UsageError("nothing says which columns to load", "Give --for BUNDLE, or --columns a,b ('*' is all).")
     needs = Needs("", "", tuple(columns.values()))
-    survey, problems = take_survey(job, needs, list(columns))
+    survey, problems = take_survey(job, needs, list(columns), earlier_of(job))
     plan = replace(build_plan(job, needs, (), survey), problems=problems)
     refuse_problems(plan)
     settings = plan.settings

@@ -14,6 +14,7 @@ from scoremill.plan import Needs, Plan, Problem, Survey, build_plan
 from scoremill.spec import Column, Errors, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
 
+from .earlier import earlier_of
 from .results import Shape, result_columns
 from .work import Work
 
@@ -60,7 +61,7 @@ def prepare(job: ScoringJob, survey: Survey | None = None) -> Prepared:
     needs = Needs(bundle.digest, method, bundle.columns, bundle.gaps)
     shape = Shape(tuple(spec.output.columns.items()), spec.output.threshold, spec.output.dtype)
     names = [column.name for _, column in result_columns(shape, results)]
-    plan = build_plan(spec, needs, names, survey)
+    plan = build_plan(spec, needs, names, survey, None if survey else earlier_of(spec))
     _refuse_folders(spec.output.partition_by, [*(column.name for column in plan.settings.keep), *names])
     return Prepared(spec, bundle, plan, results)
 
@@ -96,7 +97,12 @@ def absolute_spec(spec: JobSpec) -> JobSpec:
     return spec.model_copy(
         update={
             "model": _at(model, model.storage, uri=absolute(model.uri)),
-            "input": _at(source, source.storage, uris=tuple(map(absolute, source.uris))),
+            "input": _at(
+                source,
+                source.storage,
+                uris=tuple(map(absolute, source.uris)),
+                not_scored_by=tuple(one.model_copy(update={"uri": absolute(one.uri)}) for one in source.not_scored_by),
+            ),
             "output": _at(output, output.storage, uri=absolute(output.uri)),
             "storage": _absolute_files(spec.storage),
         }

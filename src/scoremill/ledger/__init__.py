@@ -1,6 +1,8 @@
 """What HAS happened: receipts, the lease under which they are written, the manifest, and its proof."""
 
-from .journal import JOB, MANIFEST, Ledger, is_part, require_output
+from scoremill.naming import MANIFEST
+
+from .journal import JOB, Ledger, is_part, require_output
 from .lease import Lease, refuse_held
 from .manifest import Manifest, Origin, Totals, read_manifest, write_manifest
 from .receipt import Part, Receipt

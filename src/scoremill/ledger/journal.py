@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scoremill.errors import UsageError, VerificationError
-from scoremill.naming import ERRORS, LEDGER, SUCCESS
+from scoremill.naming import ERRORS, LEDGER, MANIFEST, SUCCESS
 from scoremill.storage.filesystem import ObjectInfo, Store
 from scoremill.storage.nearby import did_you_mean, does_not_exist
 
@@ -20,7 +20,8 @@ FORMAT = 1
 FLUSH_SECONDS = 5.0
 FLUSH_RECEIPTS = 1000
 JOB = f"{LEDGER}/job.json"
-MANIFEST = f"{LEDGER}/manifest.json"
+EARLIER = f"{LEDGER}/earlier.parquet"
+"""Objects that the outputs of the job's `notScoredBy` had scored."""
 
 
 class Ledger:
@@ -62,6 +63,15 @@ class Ledger:
         number = len(self.store.list(f"{LEDGER}/plan"))
         if not self.store.create(f"{LEDGER}/plan/{number:06d}.parquet", segment):
             raise UsageError(f"two drivers extend the plan of {self.store.uri}", "Run the command again.")
+
+    def earlier(self) -> bytes | None:
+        """Return what `remember` wrote; None if nothing was."""
+        return None if self.store.info(EARLIER) is None else self.store.read(EARLIER)
+
+    def remember(self, earlier: bytes) -> None:
+        """Record the objects that earlier runs scored, for the runs that follow this output."""
+        self._check()
+        self.store.write(EARLIER, earlier)
 
     # -- what has happened -----------------------------------------------------------------------------------------
     def receipts(self) -> Iterator[Receipt]:
@@ -128,7 +138,7 @@ class Ledger:
         self.store.delete(names)
         for folder in ("receipts", "plan", "report"):
             self.store.delete(info.name for info in self.store.list(f"{LEDGER}/{folder}"))
-        self.store.delete([JOB])
+        self.store.delete([JOB, EARLIER])
 
     def _check(self) -> Lease:
         if self._lease is None:

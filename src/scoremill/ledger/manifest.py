@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoremill.errors import LeaseError, ScoremillError, VerificationError
-from scoremill.naming import LEDGER, SUCCESS
+from scoremill.naming import LEDGER, MANIFEST, SUCCESS
 from scoremill.storage.filesystem import Store
 
-from .journal import FORMAT, MANIFEST, read_document
+from .journal import FORMAT, read_document
 from .receipt import Part, Receipt
 
 _REWRITE = f"Delete {MANIFEST} and run the same `scoremill score` again: what is done is kept."

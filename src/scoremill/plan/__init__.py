@@ -1,7 +1,8 @@
 """PURE, given a listing: the partitions a job is cut into, each with a stable id and number."""
 
 from .build import Survey, build_plan, take_survey
-from .discover import discover
+from .discover import Excluded, discover
+from .earlier import Earlier
 from .match import Match, match_columns
 from .partition import Group, Partition, Piece, Source, make_partition, piece_at
 from .plan import Plan, read_groups, write_groups
@@ -9,6 +10,8 @@ from .problem import Problem
 from .settings import Needs, Settings
 
 __all__ = [
+    "Earlier",
+    "Excluded",
     "Group",
     "Match",
     "Needs",

@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -17,7 +17,8 @@ from scoremill.storage.convert import arrow_dtypes, infer_dtypes
 from scoremill.storage.rename import Renaming
 
 from .compressed import with_compression
-from .discover import THREADS, chosen, discover
+from .discover import THREADS, Excluded, chosen, discover
+from .earlier import Earlier
 from .gaps import gap_problems
 from .partition import Source, group_sources
 from .plan import Plan
@@ -45,17 +46,26 @@ class Survey:
     renamed: dict[str, str]
     types: dict[str, str]
     """Of columns that are carried along: as Parquet has them, or as text looks."""
+    excluded: Excluded = field(default_factory=Excluded)
+    earlier: Earlier | None = None
+    """What the outputs of `notScoredBy` have scored; None if the job names none."""
 
 
-def build_plan(job: JobSpec, needs: Needs, results: Sequence[str], survey: Survey | None = None) -> Plan:
+def build_plan(
+    job: JobSpec,
+    needs: Needs,
+    results: Sequence[str],
+    survey: Survey | None = None,
+    earlier: Earlier | None = None,
+) -> Plan:
     """The plan of `job`; its problems are in it, for the caller to show or to refuse.
 
     `results` are the names of the columns that the predictions will have. With a `survey` of the input, made by an
-    earlier job, nothing is read. UsageError where names collide.
+    earlier job, nothing is read. Objects that `earlier` holds are left out. UsageError where names collide.
     """
     problems: tuple[Problem, ...] = ()
     if survey is None:
-        survey, problems = take_survey(job, needs)
+        survey, problems = take_survey(job, needs, earlier=earlier)
     problems += tuple(gap_problems(needs.gaps, survey.sources, job.input.csv))
     _refuse_own_output(survey.sources, job.output.uri)
     keep = _keep(job, needs, survey, results)
@@ -63,13 +73,16 @@ def build_plan(job: JobSpec, needs: Needs, results: Sequence[str], survey: Surve
     settings = Settings.of(job, needs, keep, where)
     groups = group_sources(list(survey.sources), settings.partition_bytes)
     return Plan(
-        settings, tuple(groups), problems, survey.row_bytes, survey.parquet_rows, survey.headers, survey.renamed
-    )
+        settings, tuple(groups), problems, survey.row_bytes, survey.parquet_rows, survey.headers, survey.renamed,
+        survey.excluded, survey.earlier,
+    )  # fmt: skip
 
 
-def take_survey(job: JobSpec, needs: Needs, typed: Sequence[str] = ()) -> tuple[Survey, tuple[Problem, ...]]:
+def take_survey(
+    job: JobSpec, needs: Needs, typed: Sequence[str] = (), earlier: Earlier | None = None
+) -> tuple[Survey, tuple[Problem, ...]]:
     """What can be known of the job's input, and what is wrong with it; the types of `typed` columns too."""
-    listing = discover(job.input, job.input_storage)
+    listing = discover(job.input, job.input_storage, earlier)
     _refuse_own_output(listing.sources, job.output.uri)
     samples = _samples(listing.sources, job, needs)
     sizes = [sample.row_bytes for sample in samples if sample.row_bytes]
@@ -81,8 +94,13 @@ def take_survey(job: JobSpec, needs: Needs, typed: Sequence[str] = ()) -> tuple[
         listing.sources, (sample.source for sample in samples), job.input_storage, job.input.partition_bytes
     )
     changes = {old: new for sample in samples for old, new in sample.changes.items()}
-    problems = (*_problems(job, samples), *rename_problems(job.input.rename, samples, listing.sources))
-    return Survey(sources, listing.parquet_rows, row_bytes, headers, changes, types), problems
+    problems = (
+        *listing.problems, *_problems(job, samples), *rename_problems(job.input.rename, samples, listing.sources)
+    )  # fmt: skip
+    survey = Survey(
+        sources, listing.parquet_rows, row_bytes, headers, changes, types, listing.excluded, earlier
+    )  # fmt: skip
+    return survey, problems
 
 
 def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:

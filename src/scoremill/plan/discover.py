@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from scoremill.errors import InputError, UsageError
 from scoremill.spec import Input, Storage
@@ -15,12 +17,40 @@ from scoremill.storage.filesystem import Found, Store, find
 from scoremill.storage.hashing import sha256
 from scoremill.storage.parquet_reader import row_groups
 
+from .earlier import Earlier
+from .mixture import format_of, mixed_formats
 from .partition import Source
+from .problem import Problem
 
 SAMPLED_FILES = 64
 """Files whose beginnings are read while planning; the others are checked by their own tasks."""
 THREADS = 16
 """Requests under way at a time: planning waits for the store more than for the processor."""
+
+_MANY = 3
+"""Outputs named in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """Number of objects that were found and are not part of the input, by reason."""
+
+    in_outputs: dict[str, int] = field(default_factory=dict)
+    """Objects of scoremill outputs below the input, by the output's URI."""
+    outside_span: int = 0
+    """Objects modified before `since`, or not before `until`."""
+    scored_before: int = 0
+    """Objects that the outputs of `notScoredBy` have scored."""
+
+    def described(self) -> Iterator[str]:
+        """Yield a sentence part for each reason."""
+        if self.in_outputs:
+            names = ", ".join(islice(self.in_outputs, _MANY)) + ", …" * (len(self.in_outputs) > _MANY)
+            yield f"{_objects(sum(self.in_outputs.values()))} of scoremill outputs below the input: {names}"
+        if self.outside_span:
+            yield f"{_objects(self.outside_span)} not modified between --since and --until"
+        if self.scored_before:
+            yield f"{_objects(self.scored_before)} scored by earlier runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +59,36 @@ class Listing:
 
     sources: tuple[Source, ...]
     parquet_rows: int
+    excluded: Excluded = field(default_factory=Excluded)
+    problems: tuple[Problem, ...] = ()
 
 
-def discover(spec: Input, storage: Storage) -> Listing:
-    """All input objects, in the order of the uris, each glob's sorted; an object listed twice counts once.
+def _objects(count: int) -> str:
+    return f"{count:,} object{'s' if count != 1 else ''}"
 
-    Of those found, the ones modified from `since` to before `until`, by the store's clock; that may be none.
+
+def discover(spec: Input, storage: Storage, earlier: Earlier | None = None) -> Listing:
+    """Return all input objects, in the order of the uris, each glob's sorted; an object listed twice counts once.
+
+    Excluded are objects that were not modified from `since` to before `until`, by the store's clock, and those that
+    `earlier` holds.
     """
     found: dict[str, Found] = {}
+    in_outputs = Counter[str]()
+    problems: list[Problem] = []
     for uri in spec.uris:
-        for item in find(uri, storage):
+        findings = find(uri, storage, allow_empty=spec.allow_empty)
+        in_outputs.update(findings.in_outputs)
+        problems += mixed_formats(uri, findings.objects, spec.format)
+        for item in findings.objects:
             found.setdefault(f"{item.root.rstrip('/')}/{item.name}", item)
-    meant = _within(spec, found.values())
+    within = _within(spec, found.values())
+    meant = _not_scored(within, earlier)
     with ThreadPoolExecutor(THREADS) as pool:
-        described = list(pool.map(lambda item: _describe(item, spec, storage), meant))
-    return Listing(tuple(source for source, _ in described), sum(rows for _, rows in described))
+        sources = tuple(pool.map(lambda item: _describe(item, spec, storage), meant))
+    excluded = Excluded(dict(in_outputs), len(found) - len(within), len(within) - len(meant))
+    problems += _nothing(spec, sources, excluded)
+    return Listing(sources, sum(source.rows for source in sources), excluded, tuple(problems))
 
 
 def chosen(sources: Iterable[Source]) -> list[Source]:
@@ -75,18 +120,40 @@ def _time(item: Found) -> float:
     return item.modified
 
 
-def _describe(item: Found, spec: Input, storage: Storage) -> tuple[Source, int]:
-    parquet = spec.format == "parquet" or (spec.format == "auto" and item.name.lower().endswith((".parquet", ".pq")))
-    source = Source(item.root, item.name, item.size, item.version, item.version, "parquet" if parquet else "csv")
-    if not parquet:
+def _not_scored(found: Sequence[Found], earlier: Earlier | None) -> list[Found]:
+    if earlier is None or not found:
+        return list(found)
+    return [item for item, is_scored in zip(found, earlier.holds(found), strict=True) if not is_scored]
+
+
+def _nothing(spec: Input, sources: Sequence[Source], excluded: Excluded) -> Iterator[Problem]:
+    """Yield the problem of an input that is known to hold no row, unless that is accepted."""
+    if spec.allow_empty or spec.not_scored_by or any(_may_hold_rows(source) for source in sources):
+        return
+    if sources:
+        message = "the input object is empty" if len(sources) == 1 else f"all {len(sources):,} input objects are empty"
+        where = sources[0].uri
+    else:
+        message = f"none of the {excluded.outside_span:,} objects found was modified within input.since and input.until"
+        where = "input"
+    yield Problem("error", where, message, "Check the input. If it may be empty, give --allow-empty.")
+
+
+def _may_hold_rows(source: Source) -> bool:
+    return source.rows > 0 if source.format == "parquet" else source.size > 0
+
+
+def _describe(item: Found, spec: Input, storage: Storage) -> Source:
+    kind = format_of(item, spec.format)
+    source = Source(item.root, item.name, item.size, item.version, item.version, kind, modified=item.modified)
+    if kind == "csv":
         source = replace(source, compression=compression_by_name(item.name))
-    rows = 0
-    if parquet:
+    else:
         groups = _row_groups(source, storage)
-        source, rows = replace(source, row_groups=len(groups)), sum(groups)
+        source = replace(source, row_groups=len(groups), rows=sum(groups))
     if spec.id_by == "content":
         source = replace(source, identity=_content_hash(source, storage))
-    return source, rows
+    return source
 
 
 def _row_groups(source: Source, storage: Storage) -> list[int]:

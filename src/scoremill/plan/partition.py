@@ -39,6 +39,10 @@ class Source:
     """Of a Parquet object."""
     compression: Compression | None = None
     """How a CSV object is compressed: as its first bytes tell if planning saw them, otherwise as its name does."""
+    rows: int = 0
+    """Number of rows by the footer of a Parquet object."""
+    modified: float = 0.0
+    """Seconds since the epoch by the store's clock; 0.0 if the store does not say."""
 
     @property
     def uri(self) -> str:

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from scoremill.errors import UsageError, VerificationError
 
 from .changes import changes
+from .discover import Excluded
+from .earlier import Earlier
 from .partition import Group, Partition, Piece, Source, group_sources, make_partition, partition_at
 from .problem import Problem
 from .settings import Settings
@@ -22,7 +24,7 @@ from .settings import Settings
 _SCHEMA = pa.schema([
     ("first", pa.int64()), ("count", pa.int64()), ("root", pa.string()), ("name", pa.string()),
     ("size", pa.int64()), ("version", pa.string()), ("identity", pa.string()), ("format", pa.string()),
-    ("row_groups", pa.int64()), ("compression", pa.string()),
+    ("row_groups", pa.int64()), ("compression", pa.string()), ("rows", pa.int64()), ("modified", pa.float64()),
 ])  # fmt: skip
 
 
@@ -41,6 +43,10 @@ class Plan:
     """Columns of the sampled objects, those in their paths included, by URI."""
     renamed: dict[str, str] = field(default_factory=dict)
     """New names of columns, by the names that they have in sampled objects."""
+    excluded: Excluded = field(default_factory=Excluded)
+    """Objects that were found and are not part of the input."""
+    earlier: Earlier | None = None
+    """Objects that earlier runs scored; the output of this plan remembers them."""
 
     def partitions(self) -> Iterator[Partition]:
         """Every partition in its order, cut optimistically."""

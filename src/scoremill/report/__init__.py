@@ -2,5 +2,6 @@
 
 from .build import Report, build_report
 from .text import as_text
+from .warnings import warnings_of
 
-__all__ = ["Report", "as_text", "build_report"]
+__all__ = ["Report", "as_text", "build_report", "warnings_of"]

@@ -14,6 +14,8 @@ from scoremill.naming import LEDGER
 from scoremill.plan import read_groups
 from scoremill.storage.filesystem import Store
 
+from .warnings import warnings_of
+
 EXAMPLES = 20
 """Rejected rows in a report."""
 
@@ -69,6 +71,8 @@ class Report:
     """Values outside the model's categories, by column."""
     rejects: tuple[RejectedRow, ...] = ()
     """The first rejected rows, once the run is complete."""
+    warnings: tuple[str, ...] = ()
+    """What to hear of a complete run, such as that no row was scored."""
 
 
 def build_report(store: Store) -> Report:
@@ -113,6 +117,7 @@ def build_report(store: Store) -> Report:
         reasons=dict(reasons.most_common()),
         unseen=dict(unseen.most_common()),
         rejects=tuple(islice(_rejects(store, manifest), EXAMPLES)) if manifest else (),
+        warnings=tuple(warnings_of(manifest.totals)) if manifest else (),
     )
 
 

@@ -43,6 +43,8 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
         place = f"{row.file}:{row.line}" if row.line else f"{row.file}, byte {row.offset}"
         column = f", column {row.column!r}" if row.column else ""
         yield "" if at else "such as", f"{place}{column}: {row.reason}"
+    for warning in report.warnings:
+        yield "warning", warning
 
 
 def _count(count: int, noun: str, ending: str) -> str:

@@ -4,7 +4,7 @@ from .cluster import Cluster, Credentials, Deadlines, Retry, SecretRef, Workers
 from .columns import Column, Missing
 from .dates import EPOCHS, ISO
 from .gap import Gap
-from .input import NULL_VALUES, Csv, Input
+from .input import NULL_VALUES, Csv, EarlierOutput, Input
 from .job import API_VERSION, JobSpec, Metadata, ScoringJob
 from .load import load_job, merge, parse_job
 from .model import BATCH_ROWS, Method, Model
@@ -24,6 +24,7 @@ __all__ = [
     "Credentials",
     "Csv",
     "Deadlines",
+    "EarlierOutput",
     "Errors",
     "Format",
     "Gap",

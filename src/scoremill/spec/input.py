@@ -158,6 +158,15 @@ def _is_one_character(text: bytes, encoding: str) -> bool:
         return False
 
 
+class EarlierOutput(Spec):
+    """An output of an earlier job."""
+
+    uri: Annotated[str, Field(min_length=1, max_length=2048)]
+    """URI of the output, or a glob, which stands for the complete outputs that it matches."""
+    optional: bool = False
+    """Whether the output can be missing or incomplete; if so, nothing is left out because of it."""
+
+
 class Input(Spec):
     """The objects to score, in the order listed; each glob's objects sorted by name."""
 
@@ -183,6 +192,10 @@ class Input(Spec):
     """Only objects modified from this time (RFC 3339) on; in a ScoringSchedule also `LastSuccess`: what is new each time."""
     until: AwareDatetime | None = None
     """Only objects modified before this time (RFC 3339)."""
+    not_scored_by: Annotated[tuple[EarlierOutput, ...], Field(max_length=1000)] = ()
+    """Outputs of earlier jobs. Objects that one of them, or a run that it followed, has scored are left out, by name and version."""
+    allow_empty: bool = False
+    """Whether an input without objects or rows is accepted; with `notScoredBy` there can always be nothing new."""
     storage: Storage | None = None
     """How the inputs' store is reached; the job's `storage` where it is not given."""
 

@@ -15,6 +15,8 @@ from .job import ScoringJob
 
 Fields = dict[str, Any]
 
+_NO_JOB = "If it is data, name it with --input, and quote patterns, so that the shell does not expand them."
+
 
 def load_job(
     path: str | Path,
@@ -32,9 +34,9 @@ def load_job(
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not YAML or JSON: {error}") from None
+        raise UsageError(f"{path}: not YAML or JSON: {error}", _NO_JOB) from None
     if not isinstance(document, dict):
-        raise UsageError(f"{path}: expected a mapping with apiVersion, kind, metadata and spec")
+        raise UsageError(f"{path}: expected a mapping with apiVersion, kind, metadata and spec", _NO_JOB)
     if _is_several(text):
         raise UsageError(f"{path}: holds several documents", "Give one job a file.")
     return parse_job(merge(merge(defaults or {}, document), overrides or {}), source=str(path), node=node, flags=flags)

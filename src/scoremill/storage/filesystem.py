@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .commit import Publication
-from .find import find
+from .find import Findings, find, find_outputs
 from .objects import Found, ObjectInfo
 from .store import Store
 from .uri import is_local
 
-__all__ = ["Found", "ObjectInfo", "Publication", "Store", "find", "is_local"]
+__all__ = ["Findings", "Found", "ObjectInfo", "Publication", "Store", "find", "find_outputs", "is_local"]

@@ -3,53 +3,107 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from scoremill.errors import InputError
+from scoremill.naming import MANIFEST
 from scoremill.spec import Storage
 
 from .nearby import nearby
 from .objects import Found, ObjectInfo
+from .selection import Selection, select
 from .store import DEFAULTS, Store
-from .uri import normalise, protocol_of
-
-_MAGIC = re.compile(r"[*?\[]")
+from .uri import WILDCARD, has_wildcard, join, normalise, protocol_of
 
 
-def find(uri: str, settings: Storage = DEFAULTS) -> list[Found]:
-    """The objects that `uri` stands for, sorted by name: one object, all below a folder, or those a glob matches.
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a URI stands for."""
+
+    objects: list[Found]
+    """Sorted by name."""
+    in_outputs: dict[str, int]
+    """Number of objects left out because they belong to a scoremill output below the URI, by that output's URI."""
+
+
+def find(uri: str, settings: Storage = DEFAULTS, *, allow_empty: bool = False) -> Findings:
+    """Find the objects that `uri` stands for: one object, all below a folder, or those that a glob matches.
 
     `*` and `?` stay within a folder, `**` does not. Names with a part that begins with `_` or `.` are left out
-    unless that part is written out. Raises InputError if nothing is found.
+    unless that part is written out. Directory markers are never found, nor is what lies in a scoremill output below
+    the folder that is named (for a glob, the folder before its first wildcard). Raises InputError if nothing is found,
+    unless `allow_empty`, or if the folder is a scoremill output that is not complete.
     """
+    is_folder = uri.endswith("/")
     uri = normalise(uri)
-    objects = _literal(uri, settings) or (_matching(uri, settings) if _MAGIC.search(uri) else [])
-    if not objects:
-        raise InputError(f"nothing is found at {uri}", _closest(uri, settings) or _mend(uri))
-    return objects
+    found = _literal(uri, settings, is_folder=is_folder)
+    if not found.objects and has_wildcard(uri):
+        found = _matching(uri, settings)
+    if not found.objects and not allow_empty:
+        raise InputError(f"nothing is found at {uri}", _mend(uri, settings, found.in_outputs))
+    return found
 
 
-def _literal(uri: str, settings: Storage) -> list[Found]:
+def find_outputs(glob: str, settings: Storage = DEFAULTS) -> list[str]:
+    """Return the URIs of the complete scoremill outputs that `glob` matches, sorted."""
+    root, pattern, listed = _listed(f"{normalise(glob)}/{MANIFEST}", settings)
+    matches = glob_pattern(pattern).fullmatch
+    return [join(root, one.name.removesuffix(f"/{MANIFEST}")) for one in listed if matches(one.name)]
+
+
+def _literal(uri: str, settings: Storage, *, is_folder: bool) -> Findings:
+    """Find the object `uri`, or what is below it; an empty object with others below it is a directory marker."""
     root, name = _split(uri)
-    if name:
-        store = Store(root, settings)
-        info = store.info(name)
-        if info is not None:
-            return [_found(root, info)]
+    info = Store(root, settings).info(name) if name else None
+    alone = Findings([_found(root, info)] if info is not None else [], {})
+    if info is not None and info.size and not is_folder:
+        return alone
+    below = _below(uri, settings)
+    return alone if below is None else below
+
+
+def _below(uri: str, settings: Storage) -> Findings | None:
+    """Find what is below the folder `uri`; None if there is no object at all, hidden ones included."""
+    root, name = _split(uri)
     if protocol_of(uri) in {"s3", "gs"}:
-        prefix = f"{name}/" if name else ""
+        folder = f"{name}/" if name else ""
     else:
-        root, prefix = uri, ""
-    listed = Store(root, settings).list(prefix)
-    return [_found(root, one) for one in listed if not _is_hidden(one.name[len(prefix) :])]
+        root, folder = uri, ""
+    listed = Store(root, settings).list(folder)
+    if not listed:
+        return None
+    selection = select(listed, folder, lambda one: not _is_hidden(one[len(folder) :]))
+    if selection.is_incomplete_output:
+        raise InputError(
+            f"{uri} is an output of scoremill that is not complete",
+            "Complete it first with the command that began it, or name its parts with a glob.",
+        )
+    return _findings(root, selection)
 
 
-def _matching(uri: str, settings: Storage) -> list[Found]:
-    first = _MAGIC.search(uri)
-    assert first is not None
-    root, pattern = _split(uri, uri.rfind("/", 0, first.start()))
-    prefix = pattern[: match.start()] if (match := _MAGIC.search(pattern)) else pattern
-    wanted = glob_pattern(pattern)
-    return [_found(root, one) for one in Store(root, settings).list(prefix) if wanted.fullmatch(one.name)]
+def _matching(uri: str, settings: Storage) -> Findings:
+    root, pattern, listed = _listed(uri, settings)
+    folder = pattern[: pattern.rfind("/", 0, _wildcard_at(pattern)) + 1]
+    matches = glob_pattern(pattern).fullmatch
+    return _findings(root, select(listed, folder, lambda name: matches(name) is not None))
+
+
+def _listed(glob: str, settings: Storage) -> tuple[str, str, list[ObjectInfo]]:
+    """Return a root, the glob below it, and all objects whose names begin as the glob does."""
+    root, pattern = _split(glob, glob.rfind("/", 0, _wildcard_at(glob)))
+    return root, pattern, Store(root, settings).list(pattern[: _wildcard_at(pattern)])
+
+
+def _wildcard_at(glob: str) -> int:
+    """Return where the first wildcard is; the end if there is none."""
+    found = WILDCARD.search(glob)
+    return found.start() if found else len(glob)
+
+
+def _findings(root: str, selection: Selection) -> Findings:
+    outputs = {join(root, name): count for name, count in selection.outputs.items()}
+    return Findings([_found(root, one) for one in selection.objects], outputs)
 
 
 def glob_pattern(glob: str) -> re.Pattern[str]:
@@ -61,7 +115,7 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
 
 
 def _segment(glob: str) -> str:
-    guard = "" if glob[:1] in {"_", "."} or not _MAGIC.search(glob) else r"(?![_.])"
+    guard = "" if glob[:1] in {"_", "."} or not has_wildcard(glob) else r"(?![_.])"
     return guard + re.sub(r"\*+|\?|\[[!^]?\]?[^\]]*\]|.", _token, glob, flags=re.DOTALL)
 
 
@@ -102,7 +156,12 @@ def _closest(uri: str, settings: Storage) -> str:
     return f"The closest {verb} {', '.join(close)}." if close else ""
 
 
-def _mend(uri: str) -> str:
-    if _MAGIC.search(uri):
+def _mend(uri: str, settings: Storage, in_outputs: Mapping[str, int]) -> str:
+    if in_outputs:
+        output = next(iter(in_outputs))
+        return f"All objects there belong to outputs of scoremill. To score one of them, name it: --input {output}"
+    if close := _closest(uri, settings):
+        return close
+    if has_wildcard(uri):
         return "A glob matches objects, not folders: `*` stays within a folder, `**` goes through all below it."
     return "Check the name; names that begin with `_` or `.` count only where they are written out."

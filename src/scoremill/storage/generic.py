@@ -102,8 +102,11 @@ class GenericBackend:
 
     def _all(self, prefix: str) -> list[ObjectInfo]:
         def find(fs: Any) -> list[ObjectInfo]:
-            root, folder = self.path(fs, ""), self.path(fs, prefix.rpartition("/")[0])
+            root, folder = self.path(fs, ""), self.path(fs, prefix.rpartition("/")[0]).rstrip("/")
             details = fs.find(folder, detail=True)
+            if set(details) == {folder}:
+                # An object of the folder's own name: some file systems then list nothing below it.
+                details = fs.find(fs._parent(folder), detail=True)
             return [
                 described(path[len(root) :], one) for path, one in details.items() if path.startswith(root + prefix)
             ]

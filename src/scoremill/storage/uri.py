@@ -13,6 +13,7 @@ _QUERY = re.compile(r"https?://[^?#]*[?#]|(?:abfss?|az|adl|wasbs?)://.*[?&]\w+="
 """What could hold a signature. A question mark alone is a wildcard where there are no queries."""
 _USERS_ARE_NAMES = {"abfs", "abfss", "wasb", "wasbs", "sftp", "ssh", "ftp", "smb", "hdfs", "webhdfs"}
 """Protocols that write a container or an account before the @; elsewhere it can only be a credential."""
+WILDCARD = re.compile(r"[*?\[]")
 _SAME = {"": "file", "local": "file", "s3a": "s3", "gcs": "gs"}
 
 
@@ -68,3 +69,16 @@ def join(root: str, name: str) -> str:
 def absolute(uri: str) -> str:
     """`uri`, where it is a local path, such that it means the same in every process."""
     return local_path(uri) if protocol_of(uri) == "file" and uri.strip() else uri
+
+
+def has_wildcard(uri: str) -> bool:
+    """Return whether `uri` is a glob."""
+    return WILDCARD.search(uri) is not None
+
+
+def canonical(uri: str) -> str:
+    """Return the one spelling of a URI that may be written in several: `s3a://b` is `s3://b`, paths are absolute."""
+    protocol = protocol_of(uri)
+    if protocol == "file":
+        return local_path(uri)
+    return f"{protocol}://{uri.partition('://')[2]}"

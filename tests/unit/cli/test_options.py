@@ -31,6 +31,10 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--rename", "Mean_Radius=mean radius,a=b", "--match-columns", "Relaxed"],
      {"input": {"rename": {"Mean_Radius": "mean radius", "a": "b"}, "matchColumns": "Relaxed"}}),
     (["--hive", "--id-by", "content"], {"input": {"hive": True, "idBy": "content"}}),
+    (["--since", "2026-11-21T03:00:00Z", "--until", "2026-11-22T03:00:00Z"],
+     {"input": {"since": "2026-11-21T03:00:00Z", "until": "2026-11-22T03:00:00Z"}}),
+    (["--not-scored-by", "s3://a", "--not-scored-by", "b/*", "--allow-empty"],
+     {"input": {"notScoredBy": [{"uri": "s3://a"}, {"uri": "b/*"}], "allowEmpty": True}}),
     (["--delimiter", "\\t", "--quote", "'"], {"input": {"csv": {"delimiter": "\t", "quote": "'"}}}),
     (["--encoding", "latin-1"], {"input": {"csv": {"encoding": "latin-1"}}}),
     (["--no-header", "--names", 'a,"b,c"'], {"input": {"csv": {"header": False, "columns": ["a", "b,c"]}}}),
@@ -161,3 +165,34 @@ def test_any_names_can_be_given_by_a_flag_as_hints_write_it(wanted):
     _, argument = shlex.split(as_flag("--rename", *wanted.items()))
     for at in ("only", "last"):
         assert Pairs("--rename", "OLD=NEW", at)([argument]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "glob"),
+    [
+        (["--input", "a.csv", "b.csv"], "not a job file: b.csv", "*.csv"),
+        (["--input", "a.csv", "b.csv", "c.csv"], "not a job file: b.csv, c.csv", "*.csv"),
+        (["--input", "in/a.parquet", "in/b.parquet", "in/c.parquet"], "not a job file: in/b.parquet", "in/*.parquet"),
+        (["x/a.csv", "y/a.csv"], "not a job file: x/a.csv, y/a.csv", "*.csv"),
+        ([*(f"{n}.csv.gz" for n in range(9))], "0.csv.gz, 1.csv.gz, 2.csv.gz and 6 more", "*.gz"),
+    ],
+)
+def test_a_pattern_that_the_shell_expanded_gets_the_hint_to_quote_it(arguments, message, glob):
+    with pytest.raises(UsageError) as caught:
+        parsed(*BASE, *arguments)
+    assert message in caught.value.message
+    assert caught.value.mend is not None and f"--input '{glob}'" in caught.value.mend
+    assert parsed("--model", "m", "--output", "o", "--input", glob).spec.input.uris == (glob,)
+
+
+def test_a_file_that_is_no_job_is_told_how_data_is_named(tmp_path):
+    for content in ("a,b\n1,2\n", "a: [\n"):
+        (tmp_path / "part-0000").write_text(content)
+        with pytest.raises(UsageError) as caught:
+            parsed(*BASE, str(tmp_path / "part-0000"))
+        assert "name it with --input" in str(caught.value.mend)
+
+
+def test_only_one_job_file_is_taken():
+    with pytest.raises(UsageError, match=r"more than one job file is given: a\.yaml, b\.yaml"):
+        parsed("a.yaml", "b.yaml")

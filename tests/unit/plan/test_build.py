@@ -42,7 +42,7 @@ def test_of_the_objects_found_those_modified_within_the_span_are_meant(tmp_path)
     for second in (1, 2, 3):
         os.utime(tmp_path / f"{second}.csv", (0, second))
 
-    def meant(**span: str) -> list[str]:
+    def meant(**span: Any) -> list[str]:
         return [Path(source.uri).stem for source in planned(f"{tmp_path}/*.csv", input=span).sources]
 
     at = "1970-01-01T00:00:0{}Z".format
@@ -50,7 +50,8 @@ def test_of_the_objects_found_those_modified_within_the_span_are_meant(tmp_path)
     assert meant(until=at(2)) == ["1"]
     assert meant(since=at(2), until=at(3)) == ["2"]
     assert meant(since="1970-01-01T01:00:02+01:00", until=at(3)) == ["2"]
-    assert meant(since=at(4)) == []
+    assert planned(f"{tmp_path}/*.csv", input={"since": at(2)}).excluded.outside_span == 1
+    assert meant(since=at(4), allowEmpty=True) == []
 
 
 def test_a_span_without_a_beginning_in_time_is_for_schedules(tmp_path):
@@ -136,5 +137,5 @@ def test_other_settings_are_refused_by_name(tmp_path):
 def test_rows_are_estimated_from_samples_and_footers(tmp_path):
     fill(tmp_path, "1.csv", rows=50_000)
     pd.DataFrame({"a": [1.0] * 77}).to_parquet(tmp_path / "2.parquet")
-    plan = planned(f"{tmp_path}/*")
+    plan = planned([f"{tmp_path}/*.csv", f"{tmp_path}/*.parquet"])
     assert plan.estimated_rows == pytest.approx(50_077, rel=0.01)

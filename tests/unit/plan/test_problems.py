@@ -109,7 +109,7 @@ def test_values_that_differ_from_file_to_file_are_one_problem_of_their_column(tm
     [
         (GOOD, {}),
         (GOOD, {"output": {"keep": ["*"]}}),
-        ("", {}),
+        ("", {"input": {"allowEmpty": True}}),
         ("fare,zone\n", {}),
         ("zone,surplus,fare\na,,1\n", {}),
         ("\ufefffare,zone\n1,a\n", {}),
@@ -117,7 +117,7 @@ def test_values_that_differ_from_file_to_file_are_one_problem_of_their_column(tm
         ('fare,zone\n1,"' + "two\n" * 200_000 + '"\n2,b\n', {}),
         ('fare,zone\n1,5" disk\n', {}),
         (pd.DataFrame({"fare": [1, 2], "zone": pd.Categorical(["a", "b"])}), {}),
-        (pd.DataFrame({"fare": [], "zone": []}), {}),
+        (pd.DataFrame({"fare": [], "zone": []}), {"input": {"allowEmpty": True}}),
         pytest.param(gzip.compress(GOOD.encode()), {}, id="gzip"),
     ],
 )
@@ -233,3 +233,73 @@ def test_an_altered_value_is_an_error_and_a_rejected_one_a_warning(tmp_path):
     assert (one.severity, other.severity) == ("error", "warning")
     assert "turns 1 into '1'" in one.message and "Write the input as Parquet" in one.mend
     assert "2 rows of the sample rejected: a NUL byte" in other.message
+
+
+# --- nothing to score -------------------------------------------------------------------------------------------------
+
+EMPTY = pd.DataFrame({"fare": pd.Series([], dtype=float), "zone": pd.Series([], dtype=str)})
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.csv": ""}, "the input object is empty"),
+        ({"a.csv": "", "b.csv": ""}, "all 2 input objects are empty"),
+        ({"a.parquet": EMPTY}, "the input object is empty"),
+    ],
+)
+def test_an_input_without_rows_is_an_error_unless_that_is_allowed(tmp_path, files, message):
+    (problem,) = planned(tmp_path, files).errors
+    assert problem.message == message
+    assert "--allow-empty" in problem.mend
+    assert planned(tmp_path, files, input={"allowEmpty": True}).errors == []
+
+
+def test_empty_objects_among_others_are_no_problem(tmp_path):
+    assert planned(tmp_path, {"a.csv": "", "b.csv": GOOD}).problems == ()
+
+
+def test_a_span_without_objects_is_an_error_unless_that_is_allowed(tmp_path):
+    span = {"until": "1970-01-02T00:00:00Z"}
+    (problem,) = planned(tmp_path, {"a.csv": GOOD, "b.csv": GOOD}, input=span).errors
+    assert "none of the 2 objects found was modified within" in problem.message
+    allowed = planned(tmp_path, {}, input={**span, "allowEmpty": True})
+    assert allowed.errors == [] and len(allowed) == 0
+
+
+@pytest.mark.parametrize("inputs", ["nothing-*", "nothing", "nothing.csv"])
+def test_an_input_that_is_not_there_is_an_error_unless_that_is_allowed(tmp_path, inputs):
+    with pytest.raises(InputError, match="nothing is found"):
+        planned(tmp_path, {}, inputs)
+    assert len(planned(tmp_path, {}, inputs, input={"allowEmpty": True})) == 0
+
+
+# --- several formats --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inputs", ["", "*", "**", "d*/**", "**/*", "x*", "?.*", "?.??*[tv]"])
+def test_csv_and_parquet_below_one_uri_are_an_error_with_globs_that_work(tmp_path, inputs):
+    rows = pd.DataFrame({"fare": [1.5], "zone": ["a"]})
+    names = ("deep/x.csv", "deep/x.parquet") if inputs == "d*/**" else ("x.csv", "x.parquet")
+    files = dict(zip(names, (GOOD, rows), strict=True))
+    (problem,) = planned(tmp_path, files, inputs).errors
+    assert "x.csv" in problem.message and "x.parquet" in problem.message
+    globs = [part.split("'")[0] for part in problem.mend.split("--input '")[1:]]
+    assert len(globs) == (0 if inputs.endswith("]") else 2)
+    for glob in globs:
+        narrowed = planned(tmp_path, {}, glob.removeprefix(f"{tmp_path}/in/"))
+        assert narrowed.errors == [] and len(narrowed.sources) == 1
+
+
+def test_csv_and_parquet_that_are_named_one_by_one_are_no_problem(tmp_path):
+    rows = pd.DataFrame({"fare": [1.5], "zone": ["a"]})
+    planned(tmp_path, {"x.csv": GOOD, "x.parquet": rows})
+    folder = tmp_path / "in"
+    job = make_job("bundle", [f"{folder}/*.csv", f"{folder}/*.parquet"], str(tmp_path / "out"))
+    plan = build_plan(job.spec, Needs("sha256:0", "predict", COLUMNS), ["prediction"])
+    assert plan.errors == [] and len(plan.sources) == 2
+
+
+def test_with_a_format_that_is_given_all_objects_have_it(tmp_path):
+    plan = planned(tmp_path, {"x.csv": GOOD, "y.pq": GOOD}, input={"format": "csv"})
+    assert plan.errors == [] and [source.format for source in plan.sources] == ["csv", "csv"]

@@ -114,7 +114,7 @@ def test_nothing_found_says_how_globs_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing is found") as raised:
         find(f"{tmp_path}/2009-*")
     assert raised.value.mend and "**" in raised.value.mend
-    assert [one.name for one in find(f"{tmp_path}/2009-*/**")] == ["2009-01/x.csv"]
+    assert [one.name for one in find(f"{tmp_path}/2009-*/**").objects] == ["2009-01/x.csv"]
 
 
 def test_relative_and_home_paths_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,5 +123,5 @@ def test_relative_and_home_paths_are_found(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for uri in ("in/x.csv", "in/*.csv", "in", "*/x.csv", "~/in/*.csv", f"file://{tmp_path}/in/?.csv", "**"):
-        [found] = find(uri)
+        [found] = find(uri).objects
         assert Store(found.root).read(found.name) == b"1", uri

@@ -1,0 +1,21 @@
+"""What a user must hear of a run although it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scoremill.ledger import Totals
+
+
+def warnings_of(totals: Totals) -> Iterator[str]:
+    """Yield the warnings about a complete run."""
+    if totals.scored:
+        return
+    if totals.rejected:
+        yield f"0 rows were scored: all {totals.rejected:,} were rejected"
+    elif totals.left_out:
+        yield f"0 rows were scored: --where selects none of {totals.left_out:,}"
+    elif totals.partitions:
+        yield "0 rows were scored: the input has no rows"
+    else:
+        yield "0 rows were scored: there is no object to score"
