@@ -9,7 +9,15 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
-from scoremill.deploy.scheduled import last_success, made_for, owned, problem_of, scheduled_job, scheduled_name
+from scoremill.deploy.scheduled import (
+    announced,
+    made_for,
+    owned,
+    problem_of,
+    scheduled_job,
+    scheduled_name,
+    seen,
+)
 from scoremill.spec.schedule import ScheduleSpec, ScheduleStatus
 from scoremill.spec.status import Condition, Failure, JobStatus, format_time
 
@@ -78,7 +86,8 @@ def decide_schedule(
     names of jobs that have ended while a driver of theirs still lives.
 
     No time is run twice: a job's name is a function of its time, and the times of the jobs seen are written to the
-    status before any job is removed. None is forgotten: the status tells only of jobs that were seen.
+    status before any job is removed. None is forgotten: the status tells only of jobs that were seen, but of the
+    output of one before it is created.
     """
     if "deletionTimestamp" in schedule["metadata"]:
         return Decision()
@@ -93,6 +102,9 @@ def decide_schedule(
     step = _step(schedule, spec, clock, runs, known, now, refused)
     following = None if spec.suspend else clock.next(now)
     valid = Condition(type="Invalid", status="False", reason="Valid")
+    for action in step.actions:
+        if isinstance(action, Create):
+            known = announced(schedule, known, action.made, now)
     known = known.model_copy(update={"next_schedule_time": following})
     decision = _told(schedule, stored, known, [valid, step.condition], now)
     waits = [step.again, (following - now).total_seconds() if following else None]
@@ -128,10 +140,9 @@ def _known(schedule: Object, stored: ScheduleStatus, runs: Sequence[Run]) -> Sch
     name = schedule["metadata"]["name"]
     # Jobs that a user had made between times are runs, but of no time of the clock.
     made = [run.at for run in runs if run.name == scheduled_name(name, run.at)]
-    return stored.model_copy(
+    return seen(schedule, stored, [run.job for run in runs]).model_copy(
         update={
             "last_schedule_time": _latest([stored.last_schedule_time, *made]),
-            "last_successful_time": last_success(stored, [run.job for run in runs]),
             "active": tuple(run.name for run in runs if not run.is_finished)[:1000],
         }
     )
@@ -170,7 +181,7 @@ def _step(
         again = SOON if doomed or any(run.is_outlived for run in going_on) else None
         waits = f"the run of {written} waits for the end of {', '.join(map(_named, going_on))}"
         return Step(_scheduled(known, "JobAlreadyActive", waits), tuple(doomed), again=again)
-    makes = (Create(scheduled_job(schedule, at, known.last_successful_time)),)
+    makes = (Create(scheduled_job(schedule, at, known)),)
     if refused:
         return Step(_scheduled(known, "JobRefused", f"Kubernetes refuses {refused}"[:MOST_MESSAGE]), makes, again=SOON)
     too_many = Event("Warning", "TooManyMissedTimes", f"more than {MOST} times were missed; the last is run")

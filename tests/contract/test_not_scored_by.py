@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scoremill import score
+from scoremill.deploy.scheduled import stamp
 from scoremill.errors import ScoremillError, UsageError, VerificationError
 from scoremill.execute.events import Event, Note, Progress
 from scoremill.ledger import Manifest
+from scoremill.spec import parse_job
+from scoremill.spec.status import format_time
 from scoremill.storage.filesystem import Store
+from scoremill_operator.observed import Create
+from scoremill_operator.schedule import decide_schedule
 from tests.support.jobs import make_job, run, table, trip_bundle, trips
 
 
@@ -168,3 +174,40 @@ def test_flags_name_earlier_outputs_and_the_plan_tells_how_many_objects_they_sco
     code, out, err = run("score", *arguments, "--output", f"{local.root}/out/2", "--cluster", "in-process", "--json")
     assert code == 0, err
     assert json.loads(out)["totals"]["rows"] == 8
+
+
+def test_runs_of_a_schedule_score_an_object_that_appears_with_an_old_time_once(local):
+    template = {
+        "model": {"uri": local.bundle}, "input": {"uris": [f"{local.root}/in"], "since": "LastSuccess"},
+        "output": {"uri": f"{local.root}/out/{{scheduledTime}}", "rowId": True},
+    }  # fmt: skip
+    born = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    schedule: dict[str, Any] = {
+        "metadata": {"name": "n", "namespace": "n", "uid": "u", "creationTimestamp": format_time(born)},
+        "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": template}},
+    }
+
+    def night(day: int, *objects: tuple[str, datetime], phase: str = "Complete") -> tuple[set[str], int]:
+        """Return what is scored in a night before which the objects appear, modified at their own times."""
+        for name, modified in objects:
+            local.put(name)
+            os.utime(f"{local.root}/in/{name}", (0, modified.timestamp()))
+        now = born.replace(day=day, hour=3)
+        decision = decide_schedule(schedule, [], now)
+        (made,) = [action.made for action in decision.actions if isinstance(action, Create)]
+        manifest = score(parse_job(made), cluster="in-process")
+        made["metadata"] |= {"uid": f"uid-{day}", "creationTimestamp": format_time(now)}
+        # The job is seen once, and is deleted: its output tells the next one what was scored.
+        seen = decide_schedule({**schedule, "status": decision.status}, [{**made, "status": {"phase": phase}}], now)
+        schedule["status"] = seen.status
+        return local.scored(f"out/{stamp(now)}"), manifest.totals.partitions
+
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    assert night(21, ("1.csv", at)) == ({"1.csv"}, 1)
+    assert night(22) == (set(), 0)
+    # An upload that began days ago, and one that began before the last run.
+    assert night(23, ("2.csv", at - timedelta(days=5)), ("3.csv", at + timedelta(days=1)))[0] == {"2.csv", "3.csv"}
+    # Its output is complete, but the operator took it for failed.
+    assert night(24, ("4.csv", at), phase="Failed")[0] == {"4.csv"}
+    assert night(25, ("5.csv", at), ("1.csv", at + timedelta(days=4)))[0] == {"1.csv", "5.csv"}
+    assert night(26) == (set(), 0)

@@ -12,7 +12,7 @@ import pytest
 from scoremill.cli.kube_job import Ours
 from scoremill.cli.kube_schedule import run_now
 from scoremill.deploy import Certificates
-from scoremill.errors import ClusterError
+from scoremill.errors import ClusterError, UsageError
 from scoremill_operator import cluster, reconcile
 from scoremill_operator.observed import Settings
 from scoremill_operator.queue import Key
@@ -117,13 +117,13 @@ def test_a_run_by_hand_is_refused_while_another_goes_on(world):
 
 
 def test_runs_by_hand_go_on_beside_others_where_the_schedule_lets_them(world):
-    here = world(concurrencyPolicy="Allow")
+    here = world(concurrencyPolicy="Allow", jobTemplate={"spec": {**TEMPLATE, "input": {"uris": ["s3://in/*.csv"]}}})
     here.first_run_works()
     here.run_by_hand()
     assert len(here.runs) == 2
 
 
-def test_a_run_by_hand_begins_where_the_last_complete_one_ended_also_before_the_operator_tells_it(world):
+def test_a_run_by_hand_leaves_out_what_the_last_complete_one_scored_also_before_the_operator_tells_it(world):
     here = world()
     here.first_run_works()
     (first,) = here.runs
@@ -132,4 +132,16 @@ def test_a_run_by_hand_begins_where_the_last_complete_one_ended_also_before_the_
     for _ in range(2):
         here.all_work()
     assert first["status"]["phase"] == "Complete"
-    assert here.run_by_hand()["spec"]["input"]["since"] == first["spec"]["input"]["until"]
+    named = here.run_by_hand()["spec"]["input"]["notScoredBy"]
+    assert named == [{"uri": first["spec"]["output"]["uri"]}]
+
+
+def test_a_run_by_hand_may_be_given_the_time_from_which_on_it_looks(world):
+    here = world()
+    since = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    ours = Ours(here.server.client(), "ScoringSchedule")
+    made = here.server.objects["ScoringJob", run_now(ours, "hourly", since)]
+    assert made["spec"]["input"]["since"] == "2026-11-01T00:00:00Z"
+    other = world(jobTemplate={"spec": {**TEMPLATE, "input": {"uris": ["s3://in/*.csv"]}}})
+    with pytest.raises(UsageError, match="does not have input"):
+        run_now(Ours(other.server.client(), "ScoringSchedule"), "hourly", since)

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from scoremill.deploy.scheduled import SCHEDULE, SCHEDULED_TIME, scheduled_job, scheduled_name, stamp
 from scoremill.naming import is_kubernetes_name
 from scoremill.spec import parse_job
+from scoremill.spec.schedule import ScheduleStatus
 from scoremill_operator.clock import MOST, Clock
 from scoremill_operator.observed import Create, Decision, Delete, Object
 from scoremill_operator.schedule import decide_schedule
@@ -55,7 +56,7 @@ def a_schedule(
 
 
 def a_job(schedule: Object, at: str, phase: str | None = None, **metadata: Any) -> Object:
-    job = scheduled_job(schedule, utc(at), None)
+    job = scheduled_job(schedule, utc(at), ScheduleStatus())
     job["metadata"] |= {"uid": f"uid-{at}", "creationTimestamp": written(utc(at)), **metadata}
     return {**job, "status": {"phase": phase} if phase else {}}
 
@@ -189,7 +190,7 @@ def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
 
 def test_a_template_may_say_what_a_file_may_and_the_job_says_it_as_the_api_server_takes_it() -> None:
     template = {**TEMPLATE, "cluster": {"workers": 3, "memory": "2GiB"}}
-    spec = scheduled_job(a_schedule(template=template), BORN, None)["spec"]
+    spec = scheduled_job(a_schedule(template=template), BORN, ScheduleStatus())["spec"]
     assert spec["cluster"] == {"workers": {"min": 3, "max": 3}, "memory": 2 * 2**30}
 
 
@@ -335,30 +336,17 @@ def test_jobs_of_an_earlier_schedule_of_that_name_are_not_its_own() -> None:
 
 def test_a_run_that_a_user_asked_for_is_no_time_of_the_clock() -> None:
     schedule = a_schedule(template=SINCE)
-    asked = scheduled_job(schedule, utc("2026-11-21T03:05:07"), None, "nightly-asked")
+    asked = scheduled_job(schedule, utc("2026-11-21T03:05:07"), ScheduleStatus(), "nightly-asked")
     asked["metadata"] |= {"uid": "x", "creationTimestamp": "2026-11-21T03:05:07Z"}
     asked["status"] = {"phase": "Complete"}
     decision = decide_schedule(schedule, [asked], utc("2026-11-21T03:06"))
     [create] = decision.actions
     assert made(decision) == [named("2026-11-21T03:00")]
-    # All before its own time is scored by then, and an empty span is complete.
-    assert create.made["spec"]["input"]["since"] == create.made["spec"]["input"]["until"] == "2026-11-21T03:00:00Z"
+    # It is the later run, whatever its time: what the other has scored is left out.
+    assert create.made["spec"]["input"]["notScoredBy"] == [{"uri": "s3://b/out/20261121T030507Z"}]
+    assert create.made["spec"]["input"]["since"] == "2026-11-14T03:05:07Z"
     parse_job(create.made)
     assert decision.status["lastSuccessfulTime"] == "2026-11-21T03:05:07Z"
-
-
-def test_since_the_last_success_there_is_no_gap_and_no_overlap() -> None:
-    schedule = a_schedule(template=SINCE)
-    spans = []
-    jobs: list[Object] = []
-    for day, phase in enumerate(["Complete", "Failed", "Failed", "Complete", "Complete"], 21):
-        decision = decide_schedule(schedule, jobs, utc(f"2026-11-{day}T03:00"))
-        [create] = [action for action in decision.actions if isinstance(action, Create)]
-        read = parse_job(create.made).spec.input
-        spans.append((read.since and read.since.day, read.until.day))
-        jobs.append(a_job(schedule, f"2026-11-{day}T03:00", phase))
-        schedule = after(schedule, decision)
-    assert spans == [(None, 21), (21, 22), (21, 23), (21, 24), (24, 25)]
 
 
 @pytest.mark.parametrize(
@@ -369,6 +357,8 @@ def test_since_the_last_success_there_is_no_gap_and_no_overlap() -> None:
         ({"timeZone": "Mars/Olympus"}, "spec.timeZone"),
         ({"jobTemplate": {"spec": {**TEMPLATE, "model": {}}}}, "spec.jobTemplate.spec.model"),
         ({"jobTemplate": {"spec": {**SINCE, "output": {"uri": "s3://b/out"}}}}, "{scheduledTime}"),
+        ({"jobTemplate": {"spec": SINCE}, "concurrencyPolicy": "Allow"}, "would score the same objects"),
+        ({"lookBackSeconds": -1}, "spec.lookBackSeconds"),
     ],
 )
 def test_a_schedule_that_cannot_be_understood_says_so_once_and_makes_nothing(change: Object, message: str) -> None:
@@ -396,13 +386,13 @@ def test_a_schedule_that_goes_makes_nothing() -> None:
 def test_names_and_labels_keep_within_what_kubernetes_allows(name: str) -> None:
     schedule = a_schedule()
     schedule["metadata"]["name"] = name
-    metadata = scheduled_job(schedule, BORN, None)["metadata"]
+    metadata = scheduled_job(schedule, BORN, ScheduleStatus())["metadata"]
     assert is_kubernetes_name(metadata["name"]) and metadata["name"].endswith(f"-{int(BORN.timestamp()) // 60}")
     assert len(metadata["labels"][SCHEDULE]) <= 63 and is_kubernetes_name(metadata["labels"][SCHEDULE])
     if len(name) > 63:
         schedule["metadata"]["name"] = f"{name[:-1]}z"
-        assert scheduled_job(schedule, BORN, None)["metadata"]["labels"] != metadata["labels"]
-        assert scheduled_job(schedule, BORN, None)["metadata"]["name"] != metadata["name"]
+        assert scheduled_job(schedule, BORN, ScheduleStatus())["metadata"]["labels"] != metadata["labels"]
+        assert scheduled_job(schedule, BORN, ScheduleStatus())["metadata"]["name"] != metadata["name"]
 
 
 def test_the_time_in_an_output_is_in_utc() -> None:
@@ -489,9 +479,13 @@ class Machine(RuleBasedStateMachine):
         assert sum(not job["status"] for job in self.jobs.values()) <= 1
 
     @invariant()
-    def complete_runs_have_seen_every_moment_once(self) -> None:
-        spans = [job["spec"]["input"] for job in self.ever if job["status"].get("phase") == "Complete"]
-        assert [span.get("since") for span in spans] == [None, *(span["until"] for span in spans)][: len(spans)]
+    def each_run_knows_the_output_of_the_last_complete_one(self) -> None:
+        complete = None
+        for job in self.ever:
+            named = [one["uri"] for one in job["spec"]["input"].get("notScoredBy", ()) if "optional" not in one]
+            assert named == ([complete] if complete else [])
+            if job["status"].get("phase") == "Complete":
+                complete = job["spec"]["output"]["uri"]
 
     def teardown(self) -> None:
         """Faults end: the latest time is run, and all is known."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 
-from scoremill.deploy.scheduled import SCHEDULE, last_success, owned, schedule_label, scheduled_job
-from scoremill.errors import ClusterError
+from scoremill.deploy.scheduled import SCHEDULE, owned, schedule_label, scheduled_job, seen, takes_what_is_new
+from scoremill.errors import ClusterError, UsageError
 from scoremill.kube import Object
 from scoremill.spec.schedule import ScheduleStatus
 from scoremill.spec.status import ENDS
@@ -17,12 +17,18 @@ _LONGEST = 240
 """Of a schedule's name, what a job's name takes over."""
 
 
-def run_now(ours: Ours, name: str) -> str:
-    """The name of the job that was made of the schedule's template, for the present time.
+def run_now(ours: Ours, name: str, since: dt.datetime | None = None) -> str:
+    """Create a job from the schedule's template, for the present time, and return its name.
 
-    ClusterError while another goes on, unless the schedule lets them: they would score the same objects.
+    If `since` is given, a template with `since: LastSuccess` takes objects modified from then on. Raises ClusterError
+    while another run is active, unless the schedule allows it: they would score the same objects.
     """
     schedule = ours.find(name)
+    if since is not None and not takes_what_is_new(schedule):
+        raise UsageError(
+            f"schedule {name} does not have input.since: LastSuccess, so its runs take no time",
+            "Leave out --since.",
+        )
     jobs = owned(schedule, ours.kube.select("ScoringJob", f"{SCHEDULE}={schedule_label(name)}"))
     if schedule["spec"].get("concurrencyPolicy") != "Allow":
         _refuse_second(name, jobs)
@@ -30,7 +36,7 @@ def run_now(ours: Ours, name: str) -> str:
     job = f"{name[:_LONGEST].rstrip('-.')}-{secrets.token_hex(3)}"
     # To the second: an API server keeps no more, and objects are told apart by it.
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    ours.kube.create(scheduled_job(schedule, now, last_success(status, jobs), job))
+    ours.kube.create(scheduled_job(schedule, now, seen(schedule, status, jobs), job, since))
     return job
 
 

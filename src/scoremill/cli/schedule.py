@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -13,11 +14,10 @@ from .document import print_document
 from .job import ours
 from .kube_flags import place_options, same_place, seconds
 from .manifest import KUBERNETES, manifest
-from .options import job_from, job_options
+from .options import FLAGS, job_from, job_options
 from .schedule_view import TITLES, asks_the_same, document, is_schedule, lines, read_schedule, row, schedule_of
 
 _KIND = "ScoringSchedule"
-_JOB = KUBERNETES
 
 
 @click.group("schedule")
@@ -26,17 +26,20 @@ def schedule_group() -> None:
 
 
 @schedule_group.command("submit")
-@lambda command: job_options(command, _JOB)
+@lambda command: job_options(command, KUBERNETES)
 @click.option("--schedule", metavar="CRON", help="When: five fields as cron has them, or @daily and the like.")
 @click.option("--time-zone", help="Time zone of --schedule, such as Europe/Vienna (UTC).")
 @click.option("--concurrency", type=click.Choice(["Allow", "Forbid", "Replace"]),
               help="When the last run still goes on: begin beside it, after it, or instead of it (Forbid).")  # fmt: skip
+@click.option("--look-back", type=seconds, metavar="TIME",
+              help="With --since LastSuccess: how long before the last complete run a new object may have been modified (7d).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule and make nothing.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
 @place_options
 def submit_command(
-    job: str | None, schedule: str | None, time_zone: str | None, concurrency: str | None, dry_run: bool, **flags: Any
-) -> None:
+    job: str | None, schedule: str | None, time_zone: str | None, concurrency: str | None, look_back: float | None,
+    dry_run: bool, **flags: Any,
+) -> None:  # fmt: skip
     """Hand a schedule to the operator.
 
     JOB is a file of a ScoringSchedule, or one of a job with --schedule beside it; flags override a job's.
@@ -46,7 +49,10 @@ def submit_command(
       scoremill schedule submit nightly.yaml
       scoremill schedule submit job.yaml --name nightly --schedule '0 3 * * *' --time-zone Europe/Vienna
     """
-    given = {"schedule": schedule, "timeZone": time_zone, "concurrencyPolicy": concurrency}
+    seconds_back = None if look_back is None else int(look_back)
+    given = {
+        "schedule": schedule, "timeZone": time_zone, "concurrencyPolicy": concurrency, "lookBackSeconds": seconds_back,
+    }  # fmt: skip
     made = _made(job, {key: value for key, value in given.items() if value is not None}, flags)
     if namespace := flags["namespace"] or made["metadata"].get("namespace"):
         flags["namespace"] = made["metadata"]["namespace"] = namespace
@@ -58,14 +64,14 @@ def submit_command(
     say(f"schedule {name} is {'submitted' if is_new else 'there already'}")
 
 
-def _made(path: str | None, given: dict[str, str], flags: dict[str, Any]) -> dict[str, Any]:
+def _made(path: str | None, given: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
     if is_schedule(path):
-        if given or any(flags[flag.parameter] not in {None, ()} for flag in _JOB):
+        if given or any(flags[flag.parameter] not in {None, ()} for flag in (*FLAGS, *KUBERNETES)):
             raise UsageError(f"{path} is a whole schedule", "Change the file, or give a job's file with --schedule.")
         return read_schedule(str(path))
     if "schedule" not in given:
         raise UsageError("missing --schedule", "Such as --schedule '0 3 * * *'; or give a file of a ScoringSchedule.")
-    job = job_from(path, flags, more=_JOB)
+    job = job_from(path, flags, more=KUBERNETES)
     if "name" not in job.metadata.model_fields_set:
         raise UsageError("missing --name", "A schedule has a name, and its jobs begin with it.")
     return schedule_of(manifest(job), given)
@@ -155,15 +161,19 @@ def delete_command(name: str, timeout: float, **flags: Any) -> None:
 
 @schedule_group.command("run")
 @click.argument("name")
+@click.option("--since", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), metavar="TIME",
+              help="For a schedule with --since LastSuccess: take objects modified from this time (RFC 3339) on that no "
+                   "existing output has scored.")  # fmt: skip
 @place_options
-def run_command(name: str, **flags: Any) -> None:
+def run_command(name: str, since: datetime | None, **flags: Any) -> None:
     """Make a job of a schedule now, as if it were time; refused while another goes on, but with --concurrency Allow.
 
     \b
-    Example:
+    Examples:
       scoremill schedule run nightly
+      scoremill schedule run nightly --since 2026-11-21T00:00:00Z
     """
     from .kube_schedule import run_now
 
-    job = run_now(ours(flags, _KIND), name)
+    job = run_now(ours(flags, _KIND), name, since)
     say(f"job {job} is submitted: scoremill job wait {job}{same_place(flags)}")

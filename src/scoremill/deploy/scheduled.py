@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from scoremill.spec import API_VERSION, parse_job
-from scoremill.spec.schedule import ScheduleSpec, ScheduleStatus
+from scoremill.spec.schedule import LOOK_BACK_SECONDS, ScheduleSpec, ScheduleStatus
 from scoremill.spec.status import format_time
+
+from .unscored import outputs_after, what_is_new
 
 Object = dict[str, Any]
 
@@ -22,12 +24,18 @@ PLACEHOLDER = "{scheduledTime}"
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 
 
-def scheduled_job(schedule: Mapping[str, Any], at: datetime, since: datetime | None, name: str | None = None) -> Object:
-    """The ScoringJob of `schedule`, as the API gave it, for the time `at`.
+def scheduled_job(
+    schedule: Mapping[str, Any],
+    at: datetime,
+    status: ScheduleStatus,
+    name: str | None = None,
+    since: datetime | None = None,
+) -> Object:
+    """Return the ScoringJob of `schedule`, as the API gave it, for the time `at`.
 
-    With `input.since: LastSuccess` it takes objects that were modified from `since`, the time of the last complete
-    run, to before `at`; all before `at` where there is none. `name` is by default that of `scheduled_name`.
-    UsageError where the template is no job.
+    With `input.since: LastSuccess` it takes the objects that no run in `status` has scored, or those modified from
+    `since` on if that is given. `name` is by default that of `scheduled_name`. Raises UsageError if the template is
+    not a job.
     """
     metadata = schedule["metadata"]
     template = schedule["spec"]["jobTemplate"]
@@ -42,7 +50,7 @@ def scheduled_job(schedule: Mapping[str, Any], at: datetime, since: datetime | N
             "annotations": {**(given.get("annotations") or {}), SCHEDULED_TIME: format_time(at)},
             "ownerReferences": [_owner(schedule)],
         },
-        "spec": _spec(template["spec"], at, since),
+        "spec": _spec(schedule, at, status, since),
     }
 
 
@@ -65,6 +73,27 @@ def last_success(status: ScheduleStatus, jobs: Iterable[Object]) -> datetime | N
     return max((time for time in [status.last_successful_time, *complete] if time), default=None)
 
 
+def seen(schedule: Mapping[str, Any], status: ScheduleStatus, jobs: Sequence[Object]) -> ScheduleStatus:
+    """Return the stored `status` of a schedule with what its own `jobs` show of complete runs."""
+    outputs = outputs_after(status.outputs, sorted(jobs, key=made_for)) if takes_what_is_new(schedule) else ()
+    return status.model_copy(update={"last_successful_time": last_success(status, jobs), "outputs": outputs})
+
+
+def announced(schedule: Mapping[str, Any], status: ScheduleStatus, job: Object, now: datetime) -> ScheduleStatus:
+    """Return `status` with the output of a job that is about to be created, which may be gone before it is seen."""
+    if not takes_what_is_new(schedule) or any(one.uri == job["spec"]["output"]["uri"] for one in status.outputs):
+        return status
+    created = {**job, "metadata": {**job["metadata"], "creationTimestamp": format_time(now)}}
+    return status.model_copy(update={"outputs": outputs_after(status.outputs, [created])})
+
+
+def takes_what_is_new(schedule: Mapping[str, Any]) -> bool:
+    """Return whether the template says `input.since: LastSuccess`, whatever else is wrong with it."""
+    template = schedule["spec"]["jobTemplate"].get("spec")
+    given = template.get("input") if isinstance(template, dict) else None
+    return isinstance(given, dict) and given.get("since") == "LastSuccess"
+
+
 def problem_of(spec: ScheduleSpec) -> str | None:
     """Why no run of it could end well although each part is valid; None where nothing is wrong."""
     job = spec.job_template.spec
@@ -72,7 +101,12 @@ def problem_of(spec: ScheduleSpec) -> str | None:
         if PLACEHOLDER not in job.output.uri:
             return f"each run with input.since: LastSuccess needs an output of its own: put {PLACEHOLDER} in output.uri"
         if job.input.until is not None:
-            return "input.until is set by the schedule where input.since is LastSuccess; leave it out"
+            return "input.until cannot be combined with input.since: LastSuccess; leave it out"
+        if spec.concurrency_policy == "Allow":
+            return (
+                "with concurrencyPolicy: Allow, runs with input.since: LastSuccess would score the same objects at the "
+                "same time; use Forbid or Replace"
+            )
     return None
 
 
@@ -92,15 +126,17 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ" if at.second else "%Y%m%dT%H%MZ")
 
 
-def _spec(template: Mapping[str, Any], at: datetime, since: datetime | None) -> Object:
+def _spec(schedule: Mapping[str, Any], at: datetime, status: ScheduleStatus, since: datetime | None) -> Object:
     # In the one form that the API server takes, where a file may have several.
-    asked = parse_job({"spec": template}, "spec.jobTemplate").spec
+    asked = parse_job({"spec": schedule["spec"]["jobTemplate"]["spec"]}, "spec.jobTemplate").spec
     spec: Object = asked.model_dump(mode="json", by_alias=True, exclude_unset=True)
     spec["output"]["uri"] = spec["output"]["uri"].replace(PLACEHOLDER, stamp(at))
     if asked.input.since == "LastSuccess":
         del spec["input"]["since"]
-        # A run of a later time may have been complete before: then nothing is left for this one.
-        spec["input"] |= {"until": format_time(at)} | ({"since": format_time(min(since, at))} if since else {})
+        given = spec["input"].pop("notScoredBy", [])
+        new = what_is_new(status, schedule["spec"].get("lookBackSeconds", LOOK_BACK_SECONDS), since)
+        named = [*given, *new.pop("notScoredBy", [])]
+        spec["input"] |= new | ({"notScoredBy": named} if named else {})
     return spec
 
 

@@ -189,7 +189,7 @@ class Input(Spec):
     id_by: Literal["version", "content"] = "version"
     """What tells an object from its successor: ETag or size and time, or a hash of its bytes."""
     since: Literal["LastSuccess"] | AwareDatetime | None = None
-    """Only objects modified from this time (RFC 3339) on; in a ScoringSchedule also `LastSuccess`: what is new each time."""
+    """Only objects modified from this time (RFC 3339) on; in a ScoringSchedule also `LastSuccess`: what no run of it has scored."""
     until: AwareDatetime | None = None
     """Only objects modified before this time (RFC 3339)."""
     not_scored_by: Annotated[tuple[EarlierOutput, ...], Field(max_length=1000)] = ()

@@ -9,7 +9,9 @@ from pydantic import Field, WithJsonSchema, field_validator
 
 from .base import Spec
 from .job import JobSpec, Metadata
-from .status import Condition, Count, Name, Status, Time
+from .status import Condition, Count, Name, Status, Time, Uri
+
+LOOK_BACK_SECONDS = 7 * 24 * 3600
 
 
 class JobTemplateMetadata(Spec):
@@ -42,6 +44,11 @@ class ScheduleSpec(Spec):
     """What to do when the last run still goes on: begin beside it, leave this one out, or begin instead of it."""
     starting_deadline_seconds: Annotated[int, Field(ge=0)] | None = None
     """How late a run may begin; any lateness where it is not given."""
+    look_back_seconds: Annotated[int, Field(ge=0, le=10 * 366 * 24 * 3600)] = LOOK_BACK_SECONDS
+    """With `since: LastSuccess`: seconds before the last complete run from which on objects are looked for that no run has scored.
+
+    It must be longer than an object takes from its modification time to its appearance, such as a multipart upload.
+    """
     suspend: bool = False
     """Whether no further runs begin."""
     successful_jobs_history_limit: Annotated[int, Field(ge=0, le=1000)] = 3
@@ -71,6 +78,19 @@ class ScheduleSpec(Spec):
         return name
 
 
+class RunOutput(Status):
+    """The output of a run, for the runs that follow it."""
+
+    uri: Uri
+    """URI of the output."""
+    complete: bool = False
+    """Whether the run is known to be complete."""
+    since: Time | None = None
+    """The run's `input.since`; objects modified before are not remembered by the output."""
+    created: Time | None = None
+    """When the run's job was created."""
+
+
 class ScheduleStatus(Status):
     """What is known of a schedule; the operator writes it."""
 
@@ -81,9 +101,11 @@ class ScheduleStatus(Status):
     last_schedule_time: Time | None = None
     """The time that the last run was made for."""
     last_successful_time: Time | None = None
-    """The time that the last complete run was made for: with `since: LastSuccess`, where the next input begins."""
+    """The time that the last complete run was made for; with `since: LastSuccess`, the next run looks back from it."""
     next_schedule_time: Time | None = None
     """The time of the next run."""
+    outputs: Annotated[tuple[RunOutput, ...], Field(max_length=100)] = ()
+    """With `since: LastSuccess`: outputs of the runs from the last complete one on, whose objects the next run leaves out."""
     active: Annotated[tuple[Name, ...], Field(max_length=1000)] = ()
     """The jobs that have not ended."""
 

@@ -107,6 +107,8 @@ def test_json_is_a_list_that_kubectl_takes(capsys) -> None:
         (["schedule", "submit", *FLAGS, "--name", "n", "--schedule", "@daily", "--time-zone", "Here"], "time zone"),
         (["schedule", "submit", *FLAGS, "--name", "n", "--schedule", "@daily", "--since", "LastSuccess"],
          "{scheduledTime}"),
+        (["schedule", "submit", *FLAGS[:-1], "s3://b/{scheduledTime}", "--name", "n", "--schedule", "@daily", "--since",
+          "LastSuccess", "--concurrency", "Allow"], "would score the same objects"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_with_2(arguments: list[str], words: str, capsys) -> None:
@@ -158,11 +160,19 @@ def test_a_whole_schedule_is_submitted_as_it_stands(tmp_path, capsys) -> None:
     path = written(tmp_path, {**whole, "status": {"active": ["a"]}})
     assert dry(capsys, "schedule", "submit", path) == whole
     assert schedule_view.asks_the_same(whole, {**whole, "spec": {**whole["spec"], "concurrencyPolicy": "Forbid"}})
-    assert call("schedule", "submit", path, "--schedule", "@hourly", "--dry-run") == 2
-    assert "whole schedule" in capsys.readouterr().err
+    for flags in (["--schedule", "@hourly"], ["--look-back", "1d"], ["--since", "LastSuccess"], ["--keep", "a"]):
+        assert call("schedule", "submit", path, *flags, "--dry-run") == 2
+        assert "whole schedule" in capsys.readouterr().err
     written(tmp_path, {**whole, "spec": {"schedule": "@daily"}})
     assert call("schedule", "submit", path, "--dry-run") == 2
     assert "jobTemplate" in capsys.readouterr().err
+
+
+def test_a_schedule_says_how_far_its_runs_look_back(capsys) -> None:
+    flags = [*FLAGS[:-1], "s3://b/{scheduledTime}", "--name", "n", "--schedule", "@daily", "--since", "LastSuccess"]
+    made = dry(capsys, "schedule", "submit", *flags, "--look-back", "14d")
+    assert made["spec"]["lookBackSeconds"] == 14 * 24 * 3600
+    assert made["spec"]["jobTemplate"]["spec"]["input"]["since"] == "LastSuccess"
 
 
 def test_a_line_of_a_schedule() -> None:
