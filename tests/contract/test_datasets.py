@@ -168,6 +168,21 @@ def test_parquet_with_its_own_types(cluster, touchy, tmp_path):
     assert any(b"x is too large" in data for data in made.values())
 
 
+def test_small_parquet_files_of_several_row_groups(cluster, touchy, tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(5):
+        frame = pd.DataFrame({
+            "x": [1.5, None, 3e6 if number == 3 else 2.0, 4.0] * 10, "y": range(40),
+            "who": pd.Categorical([f"a{number}", "b", None, "c"] * 10),
+        })  # fmt: skip
+        frame.to_parquet(tmp_path / "in" / f"{number}.parquet", row_group_size=15, index=False)
+    made = assert_same_bytes(
+        cluster, touchy, str(tmp_path / "in"), tmp_path,
+        output={"keep": ["who"], "rowId": True, "format": "jsonl"}, errors={"maxFraction": None},
+    )  # fmt: skip
+    assert len(made) == 2 and any(b"x is too large" in data for data in made.values())
+
+
 CONDITION = "passengers > 2 and payment != 'cash' or isnull(note)"
 
 

@@ -16,7 +16,7 @@ from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store, is_local
 from scoremill.storage.kinds import CompressedError
-from scoremill.storage.parquet_reader import column_names, read_row_group, row_groups
+from scoremill.storage.parquet_reader import column_names, footer, read_row_group
 from scoremill.storage.rename import renamed
 from scoremill.storage.rows import Rows
 from scoremill.storage.rows import Source as Bytes
@@ -178,12 +178,15 @@ def _parquet_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]
     opened.headers.append(())
     opened.tallies.append(Tally())
     with Store(source.root, work.input_storage).open(source.name, source.version) as file:
-        opened.origins[-1] = sum(rows for rows, _ in row_groups(file)[: piece.start])
+        opened.origins[-1] = sum(footer(file)[0][: piece.start])
         names = column_names(file) if work.settings.renaming else ()
         in_file = {new: old for old, new in _changes(work, source, names, opened).items()}
         wanted = _wanted(work, source, opened.paths[-1], None)
+        first = 0
         for group in range(piece.start, piece.end):
-            yield from read_row_group(file, group, wanted, work.settings.batch_rows, in_file)
+            for rows in read_row_group(file, group, wanted, work.settings.batch_rows, in_file):
+                yield _numbered_from(rows, first)
+                first += len(rows)
 
 
 def _changes(work: Reading, source: Source, names: Sequence[str], opened: Opened) -> dict[str, str]:

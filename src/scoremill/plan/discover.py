@@ -15,7 +15,7 @@ from scoremill.spec import Input, Storage
 from scoremill.storage.compression import compression_by_name
 from scoremill.storage.filesystem import Found, Store, find
 from scoremill.storage.hashing import sha256
-from scoremill.storage.parquet_reader import row_groups
+from scoremill.storage.parquet_reader import footer
 
 from .earlier import Earlier
 from .mixture import format_of, mixed_formats
@@ -149,23 +149,23 @@ def _describe(item: Found, spec: Input, storage: Storage) -> Source:
     if kind == "csv":
         source = replace(source, compression=compression_by_name(item.name))
     else:
-        groups = _row_groups(source, storage)
-        source = replace(source, row_groups=len(groups), rows=sum(groups))
+        source = _with_footer(source, storage)
     if spec.id_by == "content":
         source = replace(source, identity=_content_hash(source, storage))
     return source
 
 
-def _row_groups(source: Source, storage: Storage) -> list[int]:
+def _with_footer(source: Source, storage: Storage) -> Source:
     if source.size == 0:
-        return []
+        return source
     try:
         with Store(source.root, storage).open(source.name) as file:
-            return [rows for rows, _ in row_groups(file)]
+            rows, schema = footer(file)
     except (ValueError, OSError) as error:
         raise InputError(
             f"{source.uri} is not a Parquet file: {error}", "Use --input-format csv if it is a CSV."
         ) from None
+    return replace(source, row_groups=len(rows), rows=sum(rows), schema=schema)
 
 
 def _content_hash(source: Source, storage: Storage) -> str:

@@ -16,6 +16,10 @@ PACK_TO = 4
 """Packing stops at 1/4 of a partition, so that many small files still spread over workers."""
 PACK_FILES = 1000
 """The most files in one partition."""
+COMPRESSED = 8
+"""Bytes of plain CSV that a byte of a compressed CSV or of a Parquet object counts for when files are packed."""
+ROW_BYTES = 128
+"""Bytes of plain CSV that a row of a Parquet object counts for at least: repeated values take hardly any bytes there."""
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -43,6 +47,8 @@ class Source:
     """Number of rows by the footer of a Parquet object."""
     modified: float = 0.0
     """Seconds since the epoch by the store's clock; 0.0 if the store does not say."""
+    schema: str = ""
+    """Hash of the names and types of the columns of a Parquet object."""
 
     @property
     def uri(self) -> str:
@@ -128,7 +134,7 @@ def partition_at(
 ) -> Partition:
     """Partition `index` of `group`, under a hypothesis about its start."""
     if len(group.sources) > 1:
-        pieces = tuple(Piece(source, 0, source.size) for source in group.sources)
+        pieces = tuple(Piece(source, 0, _end(source)) for source in group.sources)
     else:
         pieces = (piece_at(group, index, partition_bytes, inside_quotes),)
     return make_partition(settings, group.first + index, *pieces)
@@ -145,6 +151,10 @@ def piece_at(group: Group, index: int, partition_bytes: int, inside_quotes: bool
     return Piece(source, start, min(start + partition_bytes, source.size), inside_quotes)
 
 
+def _end(source: Source) -> int:
+    return source.row_groups if source.format == "parquet" else source.size
+
+
 def _parts(source: Source, partition_bytes: int) -> int:
     if source.format == "parquet":
         return max(1, source.row_groups)
@@ -152,18 +162,32 @@ def _parts(source: Source, partition_bytes: int) -> int:
 
 
 def _pack(sources: list[Source], partition_bytes: int) -> Iterator[list[Source]]:
-    """Runs of neighbouring small CSV files; everything else alone."""
+    """Yield runs of neighboring small files that are read alike; every other file alone."""
     run: list[Source] = []
     held = 0
     for source in sources:
-        small = source.format == "csv" and source.size * PACK_BELOW < partition_bytes and not source.is_compressed
-        if run and (not small or held + source.size > partition_bytes // PACK_TO or len(run) == PACK_FILES):
+        weight = _weight(source)
+        small = weight * PACK_BELOW < partition_bytes
+        fits = small and held + weight <= partition_bytes // PACK_TO and len(run) < PACK_FILES
+        if run and not (fits and _is_alike(run[0], source)):
             yield run
             run, held = [], 0
         if small:
             run.append(source)
-            held += source.size
+            held += weight
         else:
             yield [source]
     if run:
         yield run
+
+
+def _weight(source: Source) -> int:
+    """Return about how many bytes of plain CSV the rows of `source` would take."""
+    if source.format == "parquet":
+        return max(source.size * COMPRESSED, source.rows * ROW_BYTES)
+    return source.size * COMPRESSED if source.is_compressed else source.size
+
+
+def _is_alike(one: Source, other: Source) -> bool:
+    """Return whether rows of both can be in one batch: text, or the same columns of the same types."""
+    return (one.format, one.schema, [*one.hive()]) == (other.format, other.schema, [*other.hive()])

@@ -25,6 +25,7 @@ _SCHEMA = pa.schema([
     ("first", pa.int64()), ("count", pa.int64()), ("root", pa.string()), ("name", pa.string()),
     ("size", pa.int64()), ("version", pa.string()), ("identity", pa.string()), ("format", pa.string()),
     ("row_groups", pa.int64()), ("compression", pa.string()), ("rows", pa.int64()), ("modified", pa.float64()),
+    ("schema", pa.string()),
 ])  # fmt: skip
 
 

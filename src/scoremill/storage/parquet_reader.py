@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -18,11 +19,12 @@ from .rows import Rows
 _AS_IN_FILE: Mapping[str, str] = MappingProxyType({})
 
 
-def row_groups(file: BinaryIO) -> list[tuple[int, int]]:
-    """(rows, bytes) of each row group, from the footer; ValueError where `file` is no Parquet."""
-    metadata = pq.ParquetFile(file).metadata
-    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-    return [(group.num_rows, group.total_byte_size) for group in groups]
+def footer(file: BinaryIO) -> tuple[list[int], str]:
+    """Return the rows of each row group, and a hash of the columns' names and types; ValueError if it is no Parquet."""
+    parquet = pq.ParquetFile(file)
+    rows = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
+    columns = [(field.name, str(field.type)) for field in parquet.schema_arrow]
+    return rows, hashlib.sha256(repr(columns).encode()).hexdigest()[:16]
 
 
 def column_names(file: BinaryIO) -> list[str]:

@@ -60,9 +60,16 @@ def test_a_span_without_a_beginning_in_time_is_for_schedules(tmp_path):
         planned(f"{tmp_path}/*.csv", input={"since": "LastSuccess"})
 
 
-@given(sizes=st.lists(st.integers(0, 9000), max_size=40), cut=st.sampled_from([1024, 4096]))
+def listed(at: int, size: int, suffix: str) -> Source:
+    return Source("/r", f"{at}{suffix}", size, "v", "v", "csv")
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 9000), st.sampled_from(["", ".gz"])), max_size=40),
+    cut=st.sampled_from([1024, 4096]),
+)
 def test_every_byte_is_in_exactly_one_partition_and_numbers_have_no_gap(sizes, cut):
-    sources = [Source("/r", str(at), size, "v", "v", "csv") for at, size in enumerate(sizes)]
+    sources = [listed(at, *each) for at, each in enumerate(sizes)]
     settings = planned_settings(cut)
     plan = Plan(settings, tuple(group_sources(sources, cut)))
     partitions = list(plan.partitions())
@@ -82,6 +89,42 @@ def test_every_byte_is_in_exactly_one_partition_and_numbers_have_no_gap(sizes, c
     assert [(p.source.name, p.start, p.end) for one in uncut for p in one.pieces] == [
         (source.name, 0, source.size) for source in sources
     ]
+
+
+def footed(at: int, row_groups: int, rows: int, schema: str) -> Source:
+    return Source("/r", str(at), 100 * rows, "v", "v", "parquet", row_groups, rows * row_groups, 0.0, schema)
+
+
+@given(files=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 40), st.sampled_from("ab")), max_size=40))
+def test_every_row_group_is_in_exactly_one_partition_and_only_like_files_share_one(files):
+    sources = [footed(at, *each) for at, each in enumerate(files)]
+    plan = Plan(planned_settings(65536), tuple(group_sources(sources, 65536)))
+    partitions = list(plan.partitions())
+    assert [partition.number for partition in partitions] == list(range(len(plan)))
+    pieces = [piece for partition in partitions for piece in partition.pieces]
+    found = [(piece.source, group) for piece in pieces for group in range(piece.start, piece.end)]
+    assert found == [(source, group) for source in sources for group in range(source.row_groups)]
+    for partition in partitions:
+        assert len({piece.source.schema for piece in partition.pieces}) == 1
+        if len(partition.pieces) > 1:
+            assert sum(max(8 * one.source.size, 128 * one.source.rows) for one in partition.pieces) <= 65536 // 4
+    assert read_groups([write_groups(plan.groups)]) == plan.groups
+    assert list(plan.uncut()) == partitions
+
+
+def test_small_files_are_packed_by_the_text_that_they_hold():
+    kib = 1024
+
+    def packed(*sources: Source) -> list[int]:
+        return [len(group.sources) for group in group_sources(list(sources), 1024 * kib)]
+
+    assert packed(*(listed(at, 60 * kib, "") for at in range(8))) == [4, 4]
+    assert packed(*(listed(at, 60 * kib, ".gz") for at in range(8))) == [1] * 8
+    assert packed(*(listed(at, 7 * kib, ".gz") for at in range(8))) == [4, 4]
+    assert packed(*(footed(at, 1, 20, "a") for at in range(8))) == [8]
+    assert packed(*(Source("/r", str(at), kib, "v", "v", "parquet", 1, 500) for at in range(8))) == [4, 4]
+    assert packed(*(Source("/r", str(at), kib, "v", "v", "parquet", 1, 600) for at in range(8))) == [1] * 8
+    assert packed(footed(0, 1, 20, "a"), footed(1, 1, 20, "b"), listed(2, 9, ""), listed(3, 9, ".gz")) == [1, 1, 2]
 
 
 def planned_settings(cut: int) -> Any:
