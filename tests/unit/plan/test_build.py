@@ -16,6 +16,7 @@ from scoremill.errors import UsageError
 from scoremill.plan import Needs, Plan, Source, build_plan, read_groups, write_groups
 from scoremill.plan.partition import group_sources
 from scoremill.spec import Column
+from scoremill.storage.compression import compression_by_name
 from tests.support.jobs import make_job
 
 NEEDS = Needs("sha256:0", "predict", (Column("a", "float64"),))
@@ -61,7 +62,7 @@ def test_a_span_without_a_beginning_in_time_is_for_schedules(tmp_path):
 
 
 def listed(at: int, size: int, suffix: str) -> Source:
-    return Source("/r", f"{at}{suffix}", size, "v", "v", "csv")
+    return Source("/r", f"{at}{suffix}", size, "v", "v", "csv", compression=compression_by_name(f"x{suffix}"))
 
 
 @given(
@@ -92,7 +93,7 @@ def test_every_byte_is_in_exactly_one_partition_and_numbers_have_no_gap(sizes, c
 
 
 def footed(at: int, row_groups: int, rows: int, schema: str) -> Source:
-    return Source("/r", str(at), 100 * rows, "v", "v", "parquet", row_groups, rows * row_groups, 0.0, schema)
+    return Source("/r", str(at), 100 * rows, "v", "v", "parquet", row_groups, rows=rows * row_groups, schema=schema)
 
 
 @given(files=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 40), st.sampled_from("ab")), max_size=40))
@@ -122,8 +123,8 @@ def test_small_files_are_packed_by_the_text_that_they_hold():
     assert packed(*(listed(at, 60 * kib, ".gz") for at in range(8))) == [1] * 8
     assert packed(*(listed(at, 7 * kib, ".gz") for at in range(8))) == [4, 4]
     assert packed(*(footed(at, 1, 20, "a") for at in range(8))) == [8]
-    assert packed(*(Source("/r", str(at), kib, "v", "v", "parquet", 1, 500) for at in range(8))) == [4, 4]
-    assert packed(*(Source("/r", str(at), kib, "v", "v", "parquet", 1, 600) for at in range(8))) == [1] * 8
+    assert packed(*(Source("/r", str(at), kib, "v", "v", "parquet", 1, rows=500) for at in range(8))) == [4, 4]
+    assert packed(*(Source("/r", str(at), kib, "v", "v", "parquet", 1, rows=600) for at in range(8))) == [1] * 8
     assert packed(footed(0, 1, 20, "a"), footed(1, 1, 20, "b"), listed(2, 9, ""), listed(3, 9, ".gz")) == [1, 1, 2]
 
 
