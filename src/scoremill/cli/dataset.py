@@ -184,7 +184,7 @@ def _fields(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "uris": list(dataset.input.uris),
         "where": dataset.input.where,
-        "columns": [column.name for column in dataset.columns],
+        "columns": list(dataset.columns),
         "rows": dataset.rows,
         "rejected": dataset.rejected,
         "partitions": len(dataset.pieces),

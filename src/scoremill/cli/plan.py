@@ -98,7 +98,7 @@ def _lines(prepared: Prepared, expected: Estimate | None) -> Iterator[str]:
     yield f"partitions  {len(plan):,}"
     yield f"columns     {', '.join(column.name for column in prepared.bundle.columns)}"
     if plan.settings.keep:
-        yield f"keep        {', '.join(f'{column.name} ({column.dtype})' for column in plan.settings.keep)}"
+        yield f"keep        {', '.join(f'{column.name} ({column.type})' for column in plan.settings.keep)}"
     if match.renamed:
         renamed = [f"{old!r} is {new!r}" for old, new in match.renamed.items()]
         yield f"renamed     {', '.join(renamed[:_MANY])}{', …' * (len(renamed) > _MANY)}"

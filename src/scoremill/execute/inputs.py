@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from scoremill.errors import InputError
 from scoremill.plan import Partition, Piece, Settings, Source
-from scoremill.spec import Column, Storage
+from scoremill.spec import Storage
 from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store, is_local
 from scoremill.storage.kinds import CompressedError
 from scoremill.storage.parquet_reader import column_names, footer, read_row_group
 from scoremill.storage.rename import renamed
-from scoremill.storage.rows import Rows
+from scoremill.storage.rows import Rows, verbatim_name
 from scoremill.storage.rows import Source as Bytes
 from scoremill.storage.where import Where
 
@@ -36,8 +36,12 @@ class Reading(Protocol):
     def input_storage(self) -> Storage: ...
 
     @property
-    def read_columns(self) -> tuple[Column, ...]:
-        """What is read of each row."""
+    def used(self) -> tuple[str, ...]:
+        """Columns whose values are interpreted: by the model, by the condition, or as a type that the job asks for."""
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Columns that are carried as the input holds them."""
 
 
 @dataclass(slots=True)
@@ -168,7 +172,8 @@ def _csv_rows(work: Reading, piece: Piece, data: Bytes, header: Header | None, o
     end = 2**62 if data.size is None else piece.end
     cut = Range(piece.start, end, piece.inside_quotes, piece.whole)
     wanted = _wanted(work, piece.source, opened.paths[-1], header.names)
-    reader = CsvReader(data, cut, header, work.settings.csv, wanted)
+    used, carried = ([name for name in names if name in wanted] for names in (work.used, work.carried))
+    reader = CsvReader(data, cut, header, work.settings.csv, used, carried)
     opened.tallies.append(reader.tally)
     yield from reader
 
@@ -218,8 +223,8 @@ def _header(work: Reading, source: Source) -> Header | None:
 
 
 def _wanted(work: Reading, source: Source, path: Collection[str], names: Sequence[str] | None) -> list[str]:
-    """Columns to read from the object itself: what the model and `keep` need, less those in its `path`."""
-    needed = dict.fromkeys(column.name for column in work.read_columns)
+    """Columns to read from the object itself: those used or carried, less those in its `path`."""
+    needed = dict.fromkeys((*work.used, *work.carried))
     wanted = [name for name in needed if name not in path or (names is not None and name in names)]
     missing = [name for name in wanted if names is not None and name not in names]
     if missing:
@@ -232,7 +237,8 @@ def _wanted(work: Reading, source: Source, path: Collection[str], names: Sequenc
 
 def _with_path_columns(rows: Rows, path: Mapping[str, str | None], work: Reading) -> Rows:
     for name, value in path.items():
-        if name not in rows.table.column_names and name in {column.name for column in work.read_columns}:
+        there = {name, verbatim_name(name)}.intersection(rows.table.column_names)
+        if not there and name in (*work.used, *work.carried):
             rows.table = rows.table.append_column(name, pa.array([value] * len(rows), pa.string()))
     return rows
 

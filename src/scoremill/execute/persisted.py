@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,10 +13,10 @@ import pyarrow as pa
 from scoremill.errors import InputChanged
 from scoremill.ledger import Receipt
 from scoremill.plan import Partition, Settings
-from scoremill.spec import Column, Storage
-from scoremill.storage.csv import Tally
+from scoremill.spec import Storage
+from scoremill.storage.csv import Tally, without_nulls
 from scoremill.storage.parquet_reader import as_json
-from scoremill.storage.rows import Positions, Reject, Rows
+from scoremill.storage.rows import Positions, Reject, Rows, verbatim_name
 
 from .inputs import Opened, Reading, _wanted, open_partition, where_of
 from .task import score_opened
@@ -32,7 +33,8 @@ class ReadOnly:
 
     settings: Settings
     settings_hash: str
-    read_columns: tuple[Column, ...]
+    used: tuple[str, ...]
+    carried: tuple[str, ...]
     input_storage: Storage
 
 
@@ -52,18 +54,18 @@ class Learned:
 
 
 def read_partition(partition: Partition, reading: ReadOnly) -> pd.DataFrame:
-    """The rows of `partition` with the asked columns: text of CSV, null spellings already null; typed of Parquet."""
+    """The rows of `partition` with the asked columns: the text of CSV as it stands in the file, the types of Parquet."""
     return as_frame(open_partition(reading, partition), reading)
 
 
 def as_frame(opened: Opened, reading: ReadOnly) -> pd.DataFrame:
     """All rows of `opened` as Arrow-backed columns; no block that they came from is held."""
-    names = list(dict.fromkeys(column.name for column in reading.read_columns))
+    names = reading.carried
     tables: list[pa.Table] = []
     rejects: list[Reject] = []
     for rows in opened.rows:
         places = [pa.array(rows.numbers, pa.int64()), pa.array(rows.offsets(), pa.int64())]
-        tables.append(pa.table([*(rows.table[name] for name in names), *places], [*names, ROW, OFFSET]))
+        tables.append(pa.table([*map(rows.carried, names), *places], [*names, ROW, OFFSET]))
         rejects += rows.rejects
     if not tables:
         kinds = [(name, pa.string()) for name in names]
@@ -108,19 +110,45 @@ def _rows(work: Reading, opened: Opened, frame: pd.DataFrame, learned: Learned) 
     where = None if learned.was_chosen else where_of(work)
     places = _Places(work, opened.partition)
     held = _Held(
-        pa.table({name: _arrow(frame, name) for name in dict.fromkeys(column.name for column in work.read_columns)}),
+        pa.table({name: _arrow(frame, name) for name in dict.fromkeys((*work.used, *work.carried))}),
         _arrow(frame, ROW).to_numpy(),
         _arrow(frame, OFFSET).to_numpy(),
         learned.rejects,
     )
     ends = [*learned.firsts[1:], None]
-    for piece, first, end, path in zip(opened.partition.pieces, learned.firsts, ends, learned.paths, strict=True):
-        names = _wanted(work, piece.source, path, None)
-        rows = held.between(first, end, places, names if piece.source.format == "parquet" else None)
-        if where is not None:
-            rows, left_out = where.choose(rows, names, holds_text=False)
+    for at, (piece, first, end) in enumerate(zip(opened.partition.pieces, learned.firsts, ends, strict=True)):
+        in_parquet = piece.source.format == "parquet"
+        names = _wanted(work, piece.source, learned.paths[at], learned.headers[at] or None)
+        rows = held.between(first, end, places, names if in_parquet else None)
+        batches = iter([rows]) if in_parquet else _as_read(rows, names, work)
+        if where is None:
+            yield from batches
+            continue
+        for batch in batches:
+            chosen, left_out = where.choose(batch, names, holds_text=False)
             opened.left_out += left_out
-        yield rows
+            yield chosen
+
+
+def _as_read(rows: Rows, names: Sequence[str], work: Reading) -> Iterator[Rows]:
+    """Rows of a CSV as its reader gives them, a batch at a time: null spellings null, carried columns verbatim."""
+    size, left = work.settings.batch_rows, list(rows.rejects)
+    for begin in range(0, max(len(rows), 1), size):
+        batch = rows.slice(begin, min(begin + size, len(rows)))
+        batch.table = _interpreted(batch.table, names, work)
+        is_last = begin + size >= len(rows)
+        cut = len(left) if is_last else bisect_left(left, rows.numbers[begin + size], key=lambda reject: reject.row)
+        batch.rejects, left = left[:cut], left[cut:]
+        yield batch
+
+
+def _interpreted(table: pa.Table, names: Sequence[str], work: Reading) -> pa.Table:
+    """Columns as a CSV's reader gives them; those that are not among the file's `names` come from its path."""
+    nulls = work.settings.csv.null_values
+    columns = {name: without_nulls(table[name], nulls) if name in names else table[name] for name in work.used}
+    for name in work.carried:
+        columns[verbatim_name(name) if name in names else name] = table[name]
+    return pa.table(columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +183,7 @@ class _Places:
 
     def __init__(self, work: Reading, partition: Partition) -> None:
         settings = replace(work.settings, where=None, where_columns=())
-        self._reading = ReadOnly(settings, work.settings_hash, (), work.input_storage)
+        self._reading = ReadOnly(settings, work.settings_hash, (), (), work.input_storage)
         self._partition = partition
         self._blocks: Iterator[Rows] = iter(())
         self._block: Rows | None = None

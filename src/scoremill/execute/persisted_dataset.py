@@ -22,7 +22,7 @@ from .driver import execute
 from .events import Watcher
 from .persisted import score_held
 from .prepare import Prepared, prepare
-from .work import Task
+from .work import Task, used_columns
 
 FRAME, ABOUT = "frame", "scoremill"
 """Where a published dataset has its Dask data frame and its Dataset."""
@@ -50,8 +50,8 @@ class Dataset:
     input: Input
     """As it was asked for, with the settings of its store."""
     survey: Survey
-    columns: tuple[Column, ...]
-    """What is held of each row, with the types that its samples, or the bundles it was loaded for, give."""
+    columns: tuple[str, ...]
+    """What is held of each row."""
     where_columns: tuple[Column, ...]
     """Columns of the condition that chose the rows, with the types that it compared."""
     pieces: tuple[tuple[Piece, ...], ...]
@@ -175,8 +175,9 @@ def _refuse_other_input(dataset: Dataset, asked: Input) -> None:
 def _refuse_unfit(dataset: Dataset, prepared: Prepared) -> None:
     """FitError where the job reads a column that is not held, or one as another type than rows were chosen by."""
     settings = prepared.plan.settings
-    held = [column.name for column in dataset.columns]
-    needed = dict.fromkeys(c.name for c in (*prepared.bundle.columns, *settings.keep, *settings.where_columns))
+    held = dataset.columns
+    kept = (column.name for column in settings.keep)
+    needed = dict.fromkeys((*used_columns(prepared.bundle.columns, settings), *kept))
     missing = [name for name in needed if name not in held]
     if missing:
         raise FitError(

@@ -72,7 +72,7 @@ def load(
         name,
         job.input.model_copy(update={"storage": job.input_storage}),
         survey,
-        tuple({column.name: column for column in reading.read_columns}.values()),
+        reading.carried,
         plan.settings.where_columns,
         tuple(partition.pieces for partition, _ in held),
         loading.refuted,
@@ -97,8 +97,9 @@ def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, ReadOnly]
     plan = replace(build_plan(job, needs, (), survey), problems=problems)
     refuse_problems(plan)
     settings = plan.settings
-    read = (*needs.columns, *settings.keep, *settings.where_columns)
-    return survey, plan, ReadOnly(settings, plan.settings_hash, read, job.input_storage)
+    compared = tuple(column.name for column in settings.where_columns)
+    held = dict.fromkeys((*columns, *(column.name for column in settings.keep), *compared))
+    return survey, plan, ReadOnly(settings, plan.settings_hash, compared, tuple(held), job.input_storage)
 
 
 def _measure(plan: Plan, reading: ReadOnly) -> tuple[float, pd.DataFrame]:

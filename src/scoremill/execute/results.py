@@ -12,7 +12,7 @@ import pyarrow as pa
 from scoremill.errors import FitError, UsageError
 from scoremill.plan import Settings
 from scoremill.spec import Column
-from scoremill.storage.convert import arrow_type
+from scoremill.storage.convert import arrow_type, kept_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def shape_of(settings: Settings) -> Shape:
 
 def part_schema(settings: Settings, results: tuple[Column, ...]) -> pa.Schema:
     """The schema of every part: kept columns, where the row came from, results."""
-    fields = [pa.field(column.name, arrow_type(column)) for column in settings.keep]
+    fields = [pa.field(column.name, kept_type(column)) for column in settings.keep]
     fields += _POSITION if settings.row_id else ()
     fields += [pa.field(column.name, arrow_type(column)) for _, column in result_columns(shape_of(settings), results)]
     return pa.schema(fields)

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from scoremill.bundle import call, load_estimator
 from scoremill.errors import BudgetError, InputError
-from scoremill.storage.convert import to_arrow, to_frame
+from scoremill.spec import Column
+from scoremill.storage.convert import carry, to_frame
 from scoremill.storage.rows import Reject, Rows
 
 from .batches import rebatch
@@ -84,6 +85,7 @@ class _Scoring:
         self._work, self._opened, self._estimator, self._model_works = work, opened, estimator, model_works
         self._clock, self._counts = clock, counts
         self._schema = part_schema(work.settings, work.results)
+        self._typed = [Column(kept.name, kept.dtype) for kept in work.settings.keep if kept.dtype is not None]
 
     def score(self, rows: Rows) -> Scored:
         rejects = rows.rejects
@@ -101,7 +103,7 @@ class _Scoring:
 
     def _frame(self, rows: Rows) -> tuple[pd.DataFrame, Rows, list[Reject]]:
         """What the model gets, of the rows that convert; and the others."""
-        converted = to_frame(rows, self._work.columns, self._work.settings.csv)
+        converted = to_frame(rows, self._work.columns, self._work.settings.csv, self._typed)
         self._counts.unseen.update(converted.unseen)
         if converted.rejects:
             rows = rows.take(converted.positions)
@@ -150,12 +152,10 @@ class _Scoring:
         return pa.Table.from_arrays(columns, schema=self._schema)
 
     def _kept(self, rows: Rows) -> list[pa.Array]:
-        """Kept columns with the types that the plan fixed; a value that does not fit ends the run."""
+        """The kept columns with the types that the plan fixed."""
         keep, csv = self._work.settings.keep, self._work.settings.csv
-        if not keep:
-            return []
         try:
-            return list(to_arrow(rows, keep, csv).columns)
+            return [carry(rows, column, csv) for column in keep]
         except InputError as error:
             piece = self._opened.partition.pieces[self._opened.piece_of(int(rows.numbers[0]))]
             raise InputError(f"{piece.source.uri}: {error.message}", error.mend) from None

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scoremill.bundle import Bundle
 from scoremill.plan import Partition, Settings
 from scoremill.spec import Column, Storage
+
+
+def used_columns(model: Sequence[Column], settings: Settings) -> tuple[str, ...]:
+    """The columns that a model or a condition reads, or that are kept as a type that the job asks for."""
+    typed = (column.name for column in settings.keep if column.dtype is not None)
+    named = (column.name for column in (*model, *settings.where_columns))
+    return tuple(dict.fromkeys((*named, *typed)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +43,14 @@ class Work:
         return self.bundle.columns
 
     @property
-    def read_columns(self) -> tuple[Column, ...]:
-        """What is read of each row: for the model, to keep, and for the condition."""
-        return (*self.columns, *self.settings.keep, *self.settings.where_columns)
+    def used(self) -> tuple[str, ...]:
+        """Columns whose values are interpreted."""
+        return used_columns(self.columns, self.settings)
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Columns that are carried as the input holds them."""
+        return tuple(column.name for column in self.settings.keep if column.dtype is None)
 
 
 @dataclass(frozen=True, slots=True)

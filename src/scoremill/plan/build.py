@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from scoremill.errors import UsageError
 from scoremill.naming import LEDGER
-from scoremill.spec import Column, Condition, Csv, JobSpec
+from scoremill.spec import Column, Condition, Csv, JobSpec, KeptColumn
 from scoremill.storage.convert import arrow_dtypes, infer_dtypes
 from scoremill.storage.rename import Renaming
 
@@ -20,6 +20,7 @@ from .compressed import with_compression
 from .discover import THREADS, Excluded, chosen, discover
 from .earlier import Earlier
 from .gaps import gap_problems
+from .keep import kept_columns, kept_names, kinds_of, problems_of_format
 from .partition import Source, group_sources
 from .plan import Plan
 from .problem import Problem
@@ -45,7 +46,9 @@ class Survey:
     headers: dict[str, tuple[str, ...]]
     renamed: dict[str, str]
     types: dict[str, str]
-    """Of columns that are carried along: as Parquet has them, or as text looks."""
+    """Of columns that a condition compares: as Parquet has them, or as text looks."""
+    kinds: dict[str, pa.DataType]
+    """Arrow types of kept columns of Parquet."""
     excluded: Excluded = field(default_factory=Excluded)
     earlier: Earlier | None = None
     """What the outputs of `notScoredBy` have scored; None if the job names none."""
@@ -68,7 +71,8 @@ def build_plan(
         survey, problems = take_survey(job, needs, earlier=earlier)
     problems += tuple(gap_problems(needs.gaps, survey.sources, job.input.csv))
     _refuse_own_output(survey.sources, job.output.uri)
-    keep = _keep(job, needs, survey, results)
+    keep = _keep(job, survey, results)
+    problems += tuple(problems_of_format(job, keep))
     where = _typed(Condition(job.input.where).columns, job, needs, survey) if job.input.where else ()
     settings = Settings.of(job, needs, keep, where)
     groups = group_sources(list(survey.sources), settings.partition_bytes)
@@ -87,18 +91,23 @@ def take_survey(
     samples = _samples(listing.sources, job, needs)
     sizes = [sample.row_bytes for sample in samples if sample.row_bytes]
     headers = {sample.source.uri: sample.names for sample in samples if sample.names is not None}
-    carried = [*_kept_names(job, headers), *(Condition(job.input.where).columns if job.input.where else ()), *typed]
-    types = _found_types(samples, list(dict.fromkeys(carried)), job.input.csv)
+    compared = [*(Condition(job.input.where).columns if job.input.where else ()), *typed]
+    types = _found_types(samples, list(dict.fromkeys(compared)), job.input.csv)
+    kept = [name for name in kept_names(job, headers) if name not in job.input.csv.dtypes]
+    kinds, conflicts = kinds_of(samples, [*kept, *typed])
     row_bytes = statistics.fmean(sizes) if sizes else 0.0
     sources = with_compression(
         listing.sources, (sample.source for sample in samples), job.input_storage, job.input.partition_bytes
     )
     changes = {old: new for sample in samples for old, new in sample.changes.items()}
     problems = (
-        *listing.problems, *_problems(job, samples), *rename_problems(job.input.rename, samples, listing.sources)
-    )  # fmt: skip
+        *listing.problems,
+        *_problems(job, samples),
+        *(conflicts[name] for name in kept if name in conflicts),
+        *rename_problems(job.input.rename, samples, listing.sources),
+    )
     survey = Survey(
-        sources, listing.parquet_rows, row_bytes, headers, changes, types, listing.excluded, earlier
+        sources, listing.parquet_rows, row_bytes, headers, changes, types, kinds, listing.excluded, earlier
     )  # fmt: skip
     return survey, problems
 
@@ -154,7 +163,7 @@ def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
     """Columns that `*` takes from the first file and that others do not have."""
     if "*" not in job.output.keep:
         return
-    names = _kept_names(job, {sample.source.uri: sample.names or () for sample in samples})
+    names = kept_names(job, {sample.source.uri: sample.names or () for sample in samples})
     for sample in samples:
         missing = [name for name in names if sample.names and name not in sample.names]
         if missing and not sample.problems:
@@ -167,8 +176,8 @@ def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
             )
 
 
-def _keep(job: JobSpec, needs: Needs, survey: Survey, results: Sequence[str]) -> tuple[Column, ...]:
-    names = _kept_names(job, survey.headers)
+def _keep(job: JobSpec, survey: Survey, results: Sequence[str]) -> tuple[KeptColumn, ...]:
+    names = kept_names(job, survey.headers)
     taken = Counter([*names, *results, *(ROW_ID if job.output.row_id else ())])
     twice = [name for name, count in taken.items() if count > 1]
     if twice:
@@ -176,11 +185,11 @@ def _keep(job: JobSpec, needs: Needs, survey: Survey, results: Sequence[str]) ->
             f"two columns of the output would be called {twice[0]!r}",
             "Do not --keep it, or give the result another name with --columns RESULT=NAME.",
         )
-    return _typed(names, job, needs, survey)
+    return kept_columns(names, job, survey.kinds)
 
 
 def _typed(names: Sequence[str], job: JobSpec, needs: Needs, survey: Survey) -> tuple[Column, ...]:
-    """Columns that the job names with their types: as given, as the model has them, as Parquet has them, inferred."""
+    """Columns of a condition with their types: as given, as the model has them, as Parquet has them, inferred."""
     known = {column.name: column for column in needs.columns}
     given, found = job.input.csv.dtypes, survey.types
     return tuple(
@@ -189,16 +198,8 @@ def _typed(names: Sequence[str], job: JobSpec, needs: Needs, survey: Survey) -> 
     )
 
 
-def _kept_names(job: JobSpec, headers: Headers) -> list[str]:
-    if "*" not in job.output.keep:
-        return list(dict.fromkeys(job.output.keep))
-    first = next(filter(None, headers.values()), ())
-    others = [name for name in job.output.keep if name != "*" and name not in first]
-    return [name for name in (*first, *others) if name not in job.output.drop]
-
-
 def _found_types(samples: list[Sample], names: Sequence[str], csv: Csv) -> dict[str, str]:
-    """Types of kept columns: as Parquet has them, or inferred over the text of all samples and widened."""
+    """Types of these columns: as Parquet has them, or inferred over the text of all samples and widened."""
     types: dict[str, str] = {}
     texts: dict[str, list[pa.ChunkedArray]] = {}
     for sample in samples:

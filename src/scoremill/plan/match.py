@@ -23,7 +23,8 @@ class Match:
 def match_columns(plan: Plan, columns: Sequence[str]) -> Match:
     """The match of the sampled headers with the model's `columns`."""
     settings = plan.settings
-    named = {*columns, *(column.name for column in (*settings.keep, *settings.where_columns))}
+    kept, compared = ([column.name for column in named] for named in (settings.keep, settings.where_columns))
+    named = {*columns, *kept, *compared}
     there = dict.fromkeys(name for names in plan.headers.values() for name in names)
     return Match(
         surplus=tuple(name for name in there if name not in named),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scoremill import naming
-from scoremill.spec import Column, Csv, Format, Gap, JobSpec
+from scoremill.spec import Column, Csv, Format, Gap, JobSpec, KeptColumn
 from scoremill.storage.rename import Renaming
 
 PART_FORMAT = 1
@@ -35,7 +35,7 @@ class Settings:
     hive: bool
     id_by: str
     format: Format
-    keep: tuple[Column, ...]
+    keep: tuple[KeptColumn, ...]
     """Kept columns with the types that they have in every part."""
     row_id: bool
     columns: tuple[tuple[str, str], ...]
@@ -57,7 +57,7 @@ class Settings:
         return Renaming(self.rename, self.match_columns == "Relaxed")
 
     @classmethod
-    def of(cls, job: JobSpec, needs: Needs, keep: tuple[Column, ...], where: tuple[Column, ...]) -> Settings:
+    def of(cls, job: JobSpec, needs: Needs, keep: tuple[KeptColumn, ...], where: tuple[Column, ...]) -> Settings:
         return cls(
             bundle=needs.digest,
             method=needs.method,
@@ -93,8 +93,8 @@ class Settings:
         # What older versions did not know has its default.
         known = {name: fields[name] for name in cls.__slots__ if name in fields}
         known["csv"] = Csv.model_validate(known["csv"])
-        for name in ("keep", "where_columns"):
-            known[name] = tuple(_column(column) for column in known.get(name, ()))
+        known["keep"] = tuple(KeptColumn(**column) for column in known["keep"])
+        known["where_columns"] = tuple(_column(column) for column in known.get("where_columns", ()))
         known["partition_by"] = tuple(known.get("partition_by", ()))
         for name in ("columns", "rename"):
             known[name] = tuple((old, new) for old, new in known.get(name, ()))

@@ -1,7 +1,7 @@
 """WHAT is asked, defined once: file format, custom resource, JSON schema and reference page come from here."""
 
 from .cluster import Cluster, Credentials, Deadlines, Retry, SecretRef, Workers
-from .columns import Column, Missing
+from .columns import Column, KeptColumn, Missing
 from .dates import EPOCHS, ISO
 from .gap import Gap
 from .input import NULL_VALUES, Csv, EarlierOutput, Input
@@ -30,6 +30,7 @@ __all__ = [
     "Gap",
     "Input",
     "JobSpec",
+    "KeptColumn",
     "Metadata",
     "Method",
     "Missing",

@@ -31,3 +31,16 @@ class Column:
 
 
 _TRAINING = ("missing", "values")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptColumn:
+    """An input column that is carried to the output."""
+
+    name: str
+    type: str = "string"
+    """Its Arrow type in the output, as Arrow spells it; text of a CSV is a string, character for character."""
+    dtype: str | None = None
+    """The pandas dtype that the job asks for; None if the column is carried as the input has it."""
+    schema: str | None = None
+    """The Arrow type as an IPC schema in base64, unless `type` is a name that Arrow reads back."""

@@ -46,12 +46,17 @@ class Reject:
     """Physical line in its range, from 0; -1 in Parquet. Sums over earlier ranges make it the line of the file."""
 
 
+def verbatim_name(name: str) -> str:
+    """The name in `Rows.table` of the verbatim text of a CSV's column; no field of a CSV holds a NUL."""
+    return f"\0{name}"
+
+
 @dataclass(slots=True)
 class Rows:
     """Consecutive rows of an input, in order; what tells their place is computed when it is called."""
 
     table: pa.Table
-    """CSV: the asked columns as text, null spellings already null. Parquet: typed."""
+    """CSV: the asked columns as text, null spellings already null, and verbatim ones. Parquet: typed."""
     numbers: Positions
     """Row-in-range number of each row of the table; rejected rows are missing."""
     rejects: list[Reject]
@@ -68,6 +73,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def carried(self, name: str) -> pa.ChunkedArray:
+        """The column `name` as the input holds it: of CSV its text, of Parquet its own type."""
+        verbatim = verbatim_name(name)
+        return self.table[verbatim if verbatim in self.table.column_names else name]
 
     def reject(self, i: int, column: str | None, reason: str) -> Reject:
         """Row i of the table as a reject."""

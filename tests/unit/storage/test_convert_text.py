@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from scoremill.errors import InputError, UsageError
+from scoremill.errors import UsageError
 from scoremill.spec import Column, Csv
-from scoremill.storage.convert import arrow_type, infer_dtypes, to_arrow, to_frame
+from scoremill.storage.convert import infer_dtypes, to_frame
 from tests.unit.storage.converting import text_rows
 
 REJECTED = "rejected"
@@ -219,27 +219,6 @@ def test_a_type_that_no_csv_holds_is_named() -> None:
         to_frame(text_rows(Csv(), a=["1"]), [Column("a", "complex128")], Csv())
 
 
-def test_kept_columns_are_arrow_columns_of_their_types() -> None:
-    rows = text_rows(Csv(), a=["1", "NA"], b=["x", "y"], c=["true", "NA"], d=["2009-01-04", "NA"], e=["p", "NA"])
-    columns = [
-        Column("a", "int64"),
-        Column("b", "string"),
-        Column("c", "bool"),
-        Column("d", "datetime64[us]"),
-        Column("e", "category", ("q",)),
-    ]
-    table = to_arrow(rows, columns, Csv())
-    assert table.schema.types == [arrow_type(column) for column in columns]
-    assert table["a"].to_pylist() == [1, None]
-    assert table["e"].to_pylist() == ["p", None]
-
-
-def test_a_kept_value_that_does_not_fit_names_column_row_and_mend() -> None:
-    with pytest.raises(InputError, match=r"column 'a': .*'x' is not an int64") as caught:
-        to_arrow(text_rows(Csv(), a=["1", "x"]), [Column("a", "int64")], Csv())
-    assert "input.csv.dtypes" in str(caught.value.mend)
-
-
 @pytest.mark.parametrize(
     ("values", "dtype"),
     [
@@ -260,10 +239,7 @@ def test_a_kept_value_that_does_not_fit_names_column_row_and_mend() -> None:
     ],
 )
 def test_types_that_nobody_gave_are_inferred_and_dates_never(values: list[str], dtype: str) -> None:
-    rows = text_rows(Csv(), a=values)
-    assert infer_dtypes(rows.table, Csv()) == {"a": dtype}
-    if values:
-        to_arrow(rows, [Column("a", dtype)], Csv())
+    assert infer_dtypes(text_rows(Csv(), a=values).table, Csv()) == {"a": dtype}
 
 
 def test_types_that_are_given_are_not_inferred() -> None:

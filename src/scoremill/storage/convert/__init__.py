@@ -1,8 +1,19 @@
 """Values of inputs as models and outputs want them. The table: docs/reference/conversions.md."""
 
 from .columns import convert_column
-from .frame import Converted, to_arrow, to_frame
+from .frame import Converted, to_frame
 from .infer import infer_dtypes
-from .types import arrow_dtypes, arrow_type
+from .keep import carry
+from .types import arrow_dtypes, arrow_type, kept_as, kept_type
 
-__all__ = ["Converted", "arrow_dtypes", "arrow_type", "convert_column", "infer_dtypes", "to_arrow", "to_frame"]
+__all__ = [
+    "Converted",
+    "arrow_dtypes",
+    "arrow_type",
+    "carry",
+    "convert_column",
+    "infer_dtypes",
+    "kept_as",
+    "kept_type",
+    "to_frame",
+]

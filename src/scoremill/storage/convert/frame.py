@@ -1,4 +1,4 @@
-"""Rows as the data frame that a model gets, and as the table that is kept."""
+"""Rows as the data frame that a model gets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from scoremill.errors import InputError
 from scoremill.spec import Column, Csv, Missing
 
 from ..rows import Positions, Reject, Rows
 from .categories import categorize
 from .columns import convert_column
 from .numbers import Mask
-from .types import ARROW, arrow_dtype, arrow_type
+from .types import ARROW, arrow_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +34,16 @@ class Converted:
     """Values in each category column that training did not have; they are NaN in the frame."""
 
 
-def to_frame(rows: Rows, columns: Sequence[Column], dialect: Csv) -> Converted:
-    """`rows` with the dtypes of `columns`, those that do not convert set aside."""
+def to_frame(rows: Rows, columns: Sequence[Column], dialect: Csv, also: Sequence[Column] = ()) -> Converted:
+    """Return `rows` with the dtypes of `columns`; rows whose values there, or in `also`, do not convert are rejected."""
     arrays: list[pa.Array] = []
     masks: list[tuple[Column, Mask]] = []
-    for column in columns:
+    for column in (*columns, *also):
         array, bad = convert_column(rows.table[column.name], column, dialect)
         arrays.append(array)
         if bad is not None:
             masks.append((column, bad))
+    arrays = arrays[: len(columns)]
     positions = np.arange(len(rows))
     if masks:
         good = ~np.logical_or.reduce([bad for _, bad in masks])
@@ -53,23 +53,6 @@ def to_frame(rows: Rows, columns: Sequence[Column], dialect: Csv) -> Converted:
     series = {c.name: _series(array, c, dialect, unseen) for c, array in zip(columns, arrays, strict=True)}
     frame = pd.DataFrame(series, index=pd.RangeIndex(len(positions)), copy=False)
     return Converted(frame, positions, _rejects(rows, masks), unseen)
-
-
-def to_arrow(rows: Rows, columns: Sequence[Column], dialect: Csv) -> pa.Table:
-    """The kept `columns` of `rows`, with their Arrow types; InputError naming the first value that does not fit."""
-    arrays = []
-    for column in columns:
-        array, bad = convert_column(rows.table[column.name], column, dialect)
-        if bad is not None:
-            first = int(np.flatnonzero(bad)[0])
-            offset = int(rows.offsets()[first])
-            where = f"the row at byte {offset}" if offset >= 0 else f"row {int(rows.numbers[first])}"
-            raise InputError(
-                f"column {column.name!r}: {where}: {_reason(rows, first, column)}",
-                f"Give its type, for example `input.csv.dtypes: {{{column.name}: string}}`.",
-            )
-        arrays.append(array.cast(arrow_type(column)))
-    return pa.table(arrays, schema=pa.schema([(c.name, arrow_type(c)) for c in columns]))
 
 
 def _rejects(rows: Rows, masks: Sequence[tuple[Column, Mask]]) -> list[Reject]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from scoremill.errors import UsageError
-from scoremill.spec import Column
+from scoremill.spec import Column, KeptColumn
 
 _NUMERIC = re.compile(r"float(16|32|64)|u?int(8|16|32|64)", re.IGNORECASE)
 ARROW = "[pyarrow]"
@@ -86,3 +87,28 @@ def dtype_of(kind: pa.DataType) -> str:
 def arrow_dtypes(schema: pa.Schema) -> dict[str, str]:
     """The dtype of each column of a Parquet schema, by name."""
     return {field.name: dtype_of(field.type) for field in schema}
+
+
+def kept_as(name: str, kind: pa.DataType) -> KeptColumn:
+    """The column `name` carried with the Arrow type `kind`."""
+    spelled = str(kind)
+    if _alias(spelled) == kind:
+        return KeptColumn(name, spelled)
+    schema = base64.b64encode(pa.schema([("", kind)]).serialize().to_pybytes()).decode()
+    return KeptColumn(name, spelled, schema=schema)
+
+
+def kept_type(column: KeptColumn) -> pa.DataType:
+    """The Arrow type that a kept column has in the output."""
+    if column.dtype is not None:
+        return arrow_type(Column(column.name, column.dtype))
+    if column.schema is not None:
+        return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(column.schema))).field(0).type
+    return _alias(column.type)
+
+
+def _alias(spelled: str) -> pa.DataType | None:
+    try:
+        return pa.type_for_alias(spelled)
+    except ValueError:
+        return None

@@ -2,7 +2,8 @@
 
 from .header import Header, read_header
 from .names import header_line
+from .nulls import without_nulls
 from .range import Range, Tally
 from .reader import CsvReader
 
-__all__ = ["CsvReader", "Header", "Range", "Tally", "header_line", "read_header"]
+__all__ = ["CsvReader", "Header", "Range", "Tally", "header_line", "read_header", "without_nulls"]

@@ -13,9 +13,10 @@ import pyarrow.csv
 
 from scoremill.spec import Csv
 
-from ..rows import Positions, Reject, Rows
+from ..rows import Positions, Reject, Rows, verbatim_name
 from ..text import to_utf8
 from .grammar import Grammar
+from .nulls import without_nulls
 from .plain import plain_text
 from .positions import as_array, newline_ends
 
@@ -29,6 +30,9 @@ class Layout:
 
     names: Sequence[str]
     columns: Sequence[str]
+    """Columns whose null spellings become null."""
+    verbatim: Sequence[str]
+    """Columns whose text stays as it stands in the file; only unquoted empty fields are null."""
     grammar: Grammar
 
     @property
@@ -47,7 +51,7 @@ class Layout:
         if text[:3] == codecs.BOM_UTF8:
             # Arrow strips a mark from each buffer that it parses; here it is data.
             text = codecs.BOM_UTF8 + bytes(text)
-        wanted = list(self.columns) or [self.names[0]]
+        wanted = list(dict.fromkeys((*self.columns, *self.verbatim))) or [self.names[0]]
         table = pa.csv.read_csv(
             pa.py_buffer(text or b"\n"),
             pa.csv.ReadOptions(column_names=list(self.names), use_threads=False, block_size=max(len(text), 1)),
@@ -64,12 +68,19 @@ class Layout:
                 check_utf8=False,
                 include_columns=wanted,
                 column_types=dict.fromkeys(wanted, pa.string()),
-                null_values=list(self.dialect.null_values),
+                null_values=[""] if self.verbatim else list(self.dialect.null_values),
                 strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
+                quoted_strings_can_be_null=not self.verbatim,
             ),
         )
-        return table if self.columns else table.select([]), ragged
+        return self._as_asked(table), ragged
+
+    def _as_asked(self, table: pa.Table) -> pa.Table:
+        """The parsed columns, those that stay verbatim under names of their own."""
+        if not self.verbatim:
+            return table.select(list(self.columns))
+        columns = {name: without_nulls(table[name], self.dialect.null_values) for name in self.columns}
+        return pa.table(columns | {verbatim_name(name): table[name] for name in self.verbatim})
 
 
 @dataclass(frozen=True)

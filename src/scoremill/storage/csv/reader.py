@@ -31,7 +31,8 @@ class CsvReader:
 
     Where the tally says `irregular`, iteration ended early and its rows count for nothing: from its start on the file
     must be read as one `whole` range. A record longer than `max_row_bytes` is an InputError in a whole range, irregular in others.
-    Bytes are read forwards, in blocks; a block grows until it holds a whole record.
+    Bytes are read forwards, in blocks; a block grows until it holds a whole record. `columns` are read for a model: null
+    spellings are null; `verbatim` ones are carried as they stand, see `Rows.carried`.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class CsvReader:
         header: Header,
         dialect: Csv,
         columns: Sequence[str],
+        verbatim: Sequence[str] = (),
+        *,
         block_bytes: int = 8 * MIB,
         max_row_bytes: int = 64 * MIB,
     ) -> None:
-        missing = [name for name in columns if name not in header.names]
+        missing = [name for name in (*columns, *verbatim) if name not in header.names]
         if missing:
             raise InputError(
                 f"{source.name} has no column {', '.join(map(repr, missing))}",
@@ -57,7 +60,7 @@ class CsvReader:
         self._source, self._name, self._header = source, source.name, header
         self._grammar = Grammar(dialect)
         self._window = Window(source, max(self._start - 1, header.text_start))
-        self._layout = Layout(header.names, columns, self._grammar)
+        self._layout = Layout(header.names, columns, verbatim, self._grammar)
         self._block_bytes, self._max_row_bytes = block_bytes, max_row_bytes
 
     def __iter__(self) -> Iterator[Rows]:

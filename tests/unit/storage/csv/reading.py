@@ -53,7 +53,7 @@ def read_cut(data: bytes, cut: int | None = None, block_bytes: int = 64, dialect
 
     def run(piece: Piece) -> Scored:
         part = Range(piece.start, piece.end, piece.inside_quotes, piece.whole)
-        reader = CsvReader(source, part, header, dialect, header.names, block_bytes, **options)
+        reader = CsvReader(source, part, header, dialect, header.names, block_bytes=block_bytes, **options)
         return list(reader), reader.tally
 
     results, redone, whole = prove_cuts(len(data), cut or len(data), run)
