@@ -12,6 +12,10 @@ import pytest
 
 from scoremill import score, verify
 from scoremill.errors import BudgetError, ModelError
+from scoremill.execute import execute
+from scoremill.report import build_report
+from scoremill.storage.filesystem import Store
+from tests.support.engines import LastFirst
 from tests.support.jobs import make_job, objects, run, table
 from tests.support.touchy import touchy_bundle
 
@@ -77,13 +81,61 @@ def test_every_bad_row_is_set_aside_with_its_place_and_reason_and_the_others_are
     assert table(str(tmp_path / "out"))["prediction"].tolist() == [2 * (i % 1000 + 0.5) for i in range(700)]
 
 
-def test_row_and_line_are_those_of_the_range_and_the_manifest_says_where_ranges_begin(model, tmp_path):
+def test_line_is_the_one_that_an_editor_shows(model, tmp_path):
     (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 5) + b'5,"1\n.5",1\n6,7\n\n' + rows(7, 3) + b"10,zzz,2\n")
-    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out")
-    score(job, cluster="in-process")
-    told = [(one["row"], one["line"]) for one in rejects(tmp_path / "out")]
-    # The header is line 0; the quoted newline and the blank line make a line each, but no row.
-    assert told == [(5, 6), (6, 8), (10, 13)]
+    score(bad_job(model, tmp_path / "in.csv", tmp_path / "out"), cluster="in-process")
+    # The header, the quoted newline and the blank line make a line each.
+    assert [one["line"] for one in rejects(tmp_path / "out")] == [7, 9, 14]
+
+
+LINES = (2, 700, 1500, 1501, 4001)
+"""Lines of a file of many partitions, in some of which a quoted newline comes before them."""
+
+
+def lined(path: Path) -> None:
+    """A file with bad rows on LINES."""
+    text = [b"id,x,y"]
+    while len(text) < max(LINES):
+        line = len(text) + 1
+        if line in LINES:
+            text.append(b"%d,bad,1" % line)
+        elif line % 97 == 0 and line + 1 not in LINES:
+            text += [b'%d,1.5,"1' % line, b'"']
+        else:
+            text.append(b"%d,1.5,1" % line)
+    path.write_bytes(b"\n".join(text) + b"\n")
+
+
+@pytest.mark.parametrize("cluster", ["in-process", "local"])
+def test_line_is_that_of_the_file_in_every_partition(model, tmp_path, cluster):
+    lined(tmp_path / "in.csv")
+    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", cluster={"workers": 2, "memory": "1GiB"})
+    score(job, cluster=cluster)
+    found = rejects(tmp_path / "out")
+    assert [one["line"] for one in found] == [int(raw_of(one).split(b",")[0]) for one in found] == list(LINES)
+    assert len({one["partition"] for one in found}) > 3
+    assert not any("lineInPartition" in one for one in found)
+    verify(str(tmp_path / "out"))
+    assert [row.line for row in build_report(Store(str(tmp_path / "out"))).rejects] == list(LINES)
+
+
+def test_lines_of_partitions_that_end_out_of_order_are_numbered_once_they_are_known(model, tmp_path):
+    lined(tmp_path / "in.csv")
+    execute(bad_job(model, tmp_path / "in.csv", tmp_path / "out"), LastFirst())
+    assert [one["line"] for one in rejects(tmp_path / "out")] == list(LINES)
+    verify(str(tmp_path / "out"))
+    report = build_report(Store(str(tmp_path / "out")))
+    assert report.repeated == 0
+    score(bad_job(model, tmp_path / "in.csv", tmp_path / "in-order"), cluster="in-process")
+    assert objects(str(tmp_path / "out")) == objects(str(tmp_path / "in-order"))
+
+
+def test_a_row_of_parquet_is_named_by_its_row_in_the_file(model, tmp_path):
+    frame = pd.DataFrame({"id": range(30), "x": [1.5] * 17 + [2e6] + [1.5] * 12, "y": [1] * 30})
+    frame.to_parquet(tmp_path / "in.parquet", row_group_size=10)
+    score(bad_job(model, tmp_path / "in.parquet", tmp_path / "out"), cluster="in-process")
+    (found,) = rejects(tmp_path / "out")
+    assert (found["row"], found["line"], found["offset"]) == (17, None, None)
 
 
 @pytest.mark.parametrize(("rule", "keys"), [("Keep", {"raw", "rawBase64"}), ("Hash", {"rawSha256"}), ("Omit", set())])
@@ -103,7 +155,7 @@ def test_private_text_is_hashed_or_left_out_if_asked(model, tmp_path, rule, keys
 def test_private_text_is_in_no_message_of_the_run_that_it_ends(model, tmp_path, bad):
     (tmp_path / "in.csv").write_bytes(HEADER + bad + rows(2, 5))
     job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"raw": "Omit", "onRowError": "Fail"})
-    with pytest.raises(BudgetError, match=f"byte {len(HEADER)}") as raised:
+    with pytest.raises(BudgetError, match=r"in\.csv line 2") as raised:
         score(job, cluster="in-process")
     assert "hush" not in str(raised.value)
     assert "2e+06" not in str(raised.value)
@@ -212,7 +264,7 @@ def test_failing_at_the_first_bad_row_names_it(model, tmp_path):
     code, _, err = run("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / "out",
                        "--on-row-error", "Fail", "--cluster", "in-process", "--partition-bytes", "1KiB")  # fmt: skip
     assert code == 4
-    assert f"byte {len(HEADER + rows(0, 400))}, column 'x': 'abc' is not a float64" in err
+    assert "in.csv line 402, column 'x': 'abc' is not a float64" in err
     assert "Traceback" not in err
     assert not (tmp_path / "out" / "_SUCCESS").exists()
 
@@ -221,7 +273,7 @@ def test_failing_at_the_first_bad_row_of_parquet_names_its_row_in_the_file(model
     frame = pd.DataFrame({"id": range(300), "x": [1.5] * 250 + [2e6] + [1.5] * 49, "y": [1.0] * 300})
     frame.to_parquet(tmp_path / "in.parquet", row_group_size=100)
     job = bad_job(model, tmp_path / "in.parquet", tmp_path / "out", errors={"onRowError": "Fail"})
-    with pytest.raises(BudgetError, match=r"in\.parquet, row 250: ValueError: x is too large"):
+    with pytest.raises(BudgetError, match=r"in\.parquet row 250: ValueError: x is too large"):
         score(job, cluster="in-process")
 
 

@@ -18,9 +18,12 @@ import pytest
 
 from scoremill import score, verify
 from scoremill.errors import StorageError
+from scoremill.execute import execute
+from scoremill.execute.engine import InProcess
 from scoremill.storage import retry
 from scoremill.storage.filesystem import Store
 from tests.support import faulty
+from tests.support.engines import LastFirst
 from tests.support.jobs import command, make_job, objects, run, trip_bundle, trips
 from tests.support.proxy import LOST, RESET, SLOW_DOWN, TRUNCATED, Request, every, proxy
 from tests.support.touchy import touchy_bundle
@@ -98,7 +101,7 @@ def test_rows_add_up_and_bytes_are_the_same_under_any_faults(model, folder, monk
         for attempt in range(12):
             disturb(monkeypatch, folder, seed, attempt)
             try:
-                manifest = score(job, cluster="in-process")
+                manifest = execute(job, LastFirst() if seed % 2 else InProcess())
             except StorageError:
                 ended["storage"] += 1
             except faulty.Died:
@@ -119,24 +122,26 @@ def test_rows_add_up_and_bytes_are_the_same_under_any_faults(model, folder, monk
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_run_that_dies_between_any_two_calls_is_completed_by_the_next(model, folder, monkeypatch, impatient):
+@pytest.mark.parametrize("engine", [InProcess, LastFirst])
+def test_a_run_that_dies_between_any_two_calls_is_completed_by_the_next(model, folder, monkeypatch, impatient, engine):
     calm = objects(str(folder / "calm"))
     for call in range(1, 10_000):
-        job = faulty_job(model, folder, f"died-{call}")
+        name = f"died-{engine.__name__}-{call}"
+        job = faulty_job(model, folder, name)
         set_schedule(monkeypatch, faulty.install(folder / "protocol", die_at=call))
         try:
-            score(job, cluster="in-process")
+            execute(job, engine())
         except faulty.Died:
             pass
         else:
             break
         finally:
             set_schedule(monkeypatch, {})
-        is_complete = (folder / f"died-{call}" / "_SUCCESS").exists()
-        assert not is_complete or objects(str(folder / f"died-{call}")) == calm, call
-        score(job, cluster="in-process")
-        assert objects(str(folder / f"died-{call}")) == calm, call
-        verify(str(folder / f"died-{call}"))
+        is_complete = (folder / name / "_SUCCESS").exists()
+        assert not is_complete or objects(str(folder / name)) == calm, call
+        execute(job, engine())
+        assert objects(str(folder / name)) == calm, call
+        verify(str(folder / name))
     assert call > 80, "a run makes more calls than that"
 
 

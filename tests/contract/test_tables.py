@@ -19,7 +19,7 @@ from sklearn.dummy import DummyClassifier
 
 from scoremill import pack, score, verify
 from scoremill.spec import ScoringJob
-from tests.support.jobs import make_job, table
+from tests.support.jobs import make_job, stored
 
 EXAMPLES = int(os.environ.get("CSV_EXAMPLES", "300"))
 """Of the in-process engine; the LocalCluster has a third of them."""
@@ -67,7 +67,7 @@ def cut_job(
     folder.mkdir()
     (folder / "in.csv").write_bytes(text.getvalue().encode())
     spec = {
-        "input": {"csv": {"delimiter": delimiter, "nullValues": [], "dtypes": dict.fromkeys(names, "string")}},
+        "input": {"csv": {"delimiter": delimiter}},
         "output": {"keep": names},
     }
     job = make_job(bundle, str(folder / "in.csv"), str(folder / "out"), **spec)
@@ -81,7 +81,7 @@ def cut_job(
 def assert_rows_are_those_of_the_csv_module(bundle, folder, case, where):
     job, expected = cut_job(bundle, folder / secrets.token_hex(6), case)
     totals = score(job, cluster=where).totals
-    made = table(job.spec.output.uri).drop(columns="prediction")
+    made = stored(job.spec.output.uri).drop(columns="prediction").fillna("")
     assert made.to_numpy(dtype=object).tolist() == expected
     assert (totals.scored, totals.rejected) == (len(expected), 0)
     verify(job.spec.output.uri)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +66,30 @@ def objects(output: str) -> dict[str, bytes]:
     return {info.name: store.read(info.name) for info in store.list() if "part-" in info.name}
 
 
-def table(output: str) -> pd.DataFrame:
-    """All predictions of an output of Parquet, in the order of its names."""
+def stored(output: str) -> pd.DataFrame:
+    """All rows of an output of Parquet, in the order of its names."""
     store = Store(output)
     names = sorted(info.name for info in store.list() if info.name.startswith("part-"))
     return pd.concat([pd.read_parquet(store.open(name)) for name in names], ignore_index=True)
+
+
+def table(output: str) -> pd.DataFrame:
+    """The same, with kept text as pandas reads it from a CSV."""
+    whole = stored(output)
+    texts = [name for name, dtype in whole.dtypes.items() if isinstance(dtype, pd.StringDtype)]
+    return whole.assign(**{str(name): as_pandas_reads(whole[name].tolist()) for name in texts})
+
+
+def as_pandas_reads(texts: Sequence[Any], nulls: Sequence[str] | None = None) -> pd.Series:
+    """What pandas makes of the texts of a column of a CSV; None and NaN are empty fields, `nulls` spell them too."""
+    lines = ["" if pd.isna(text) else '"' + text.replace('"', '""') + '"' for text in texts]
+    with warnings.catch_warnings():
+        # From pandas 3.1 on exact numbers need not be asked for.
+        warnings.filterwarnings("ignore", "The 'float_precision' argument is deprecated")
+        text = io.StringIO("\n".join(["text", *lines, ""]), newline="")
+        spelled = {} if nulls is None else {"na_values": nulls, "keep_default_na": False}
+        frame = pd.read_csv(text, skip_blank_lines=False, float_precision="round_trip", low_memory=False, **spelled)
+        return frame["text"]
 
 
 def command(*arguments: object, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

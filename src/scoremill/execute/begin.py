@@ -24,9 +24,9 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
     if begun is not None:
         # It may have been begun while this one waited for the lease.
         _refuse_begun(begun, ledger, job.spec.output.mode, uid)
-        earlier = _plan_of(begun, ledger)
-        plan = _continued(begun, earlier, prepared.plan, job.spec.output.mode, uid)
-        if plan is not None:
+        earlier = _earlier_plan(begun, ledger, job.spec.output.mode)
+        plan = earlier and _continued(begun, earlier, prepared.plan, job.spec.output.mode, uid)
+        if plan and earlier:
             _remember(ledger, plan)
             added = plan.groups[len(earlier.groups) :]
             if added:
@@ -34,7 +34,7 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
                 ledger.add_plan_segment(write_groups(added))
             return plan, True
         # Those of a killed driver too, which no receipt names.
-        ledger.erase(named_by(Proofs(earlier), ledger.published()))
+        ledger.erase(named_by(Proofs(earlier), ledger.published()) if earlier else ())
     ledger.begin(_job_fields(prepared, job))
     _remember(ledger, prepared.plan)
     ledger.add_plan_segment(write_groups(prepared.plan.groups))
@@ -74,8 +74,15 @@ def _is_own(begun: dict[str, Any], uid: str | None) -> bool:
     return uid is not None and begun.get("job", {}).get("metadata", {}).get("uid") == uid
 
 
-def _plan_of(begun: dict[str, Any], ledger: Ledger) -> Plan:
-    return Plan(Settings.from_json(begun["settings"]), read_groups(ledger.plan_segments()))
+def _earlier_plan(begun: dict[str, Any], ledger: Ledger, mode: str) -> Plan | None:
+    """The plan in the ledger; None if another version wrote it and it is to be overwritten."""
+    try:
+        settings = Settings.from_json(begun["settings"])
+    except UsageError:
+        if mode == "Overwrite":
+            return None
+        raise
+    return Plan(settings, read_groups(ledger.plan_segments()))
 
 
 def named_by(proofs: Proofs, names: Iterable[str]) -> list[str]:

@@ -116,10 +116,16 @@ def is_same(here: Rows, there: Rows) -> bool:
         return bool(here == there)
     # To Arrow a NaN is no other's equal.
     return here.schema.equals(there.schema) and all(
-        first.equals(second)
-        for column, other in zip(here.columns, there.columns, strict=True)
-        for first, second in zip(_numbers_and_nans(column), _numbers_and_nans(other), strict=True)
+        _is_equal(column, other) for column, other in zip(here.columns, there.columns, strict=True)
     )
+
+
+def _is_equal(column: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
+    pairs = zip(_numbers_and_nans(column), _numbers_and_nans(other), strict=True)
+    if all(first.equals(second) for first, second in pairs):
+        return True
+    # A NaN inside a list is no other's equal either, but spelled as one.
+    return pa.types.is_nested(column.type) and repr(column.to_pylist()) == repr(other.to_pylist())
 
 
 def _numbers_and_nans(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, ...]:

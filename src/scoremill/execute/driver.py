@@ -28,6 +28,7 @@ from .engine import Engine, Result
 from .estimate import memory_problem
 from .events import Ended, Event, Note, Progress, Retrying, Started, Watcher
 from .limits import check_budget, check_deadlines, told
+from .numbering import number_lines
 from .origins import origins
 from .output_checks import output_problems
 from .prepare import Prepared, prepare, refuse_problems
@@ -161,19 +162,22 @@ class _Run:
         if not self._resumed:
             return
         there = {name: info.size for name, info in self._ledger.published().items()}
-        self._count(
-            self._proofs.replay(
-                receipt
-                for receipt in self._ledger.receipts()
-                if receipt.irregular or all(there.get(part.name) == part.size for part in receipt.objects)
-            )
+        # The lines of rejected rows may have been numbered since the first receipt of a partition.
+        latest = {(receipt.number, receipt.id): receipt for receipt in self._ledger.receipts()}
+        accepted = self._proofs.replay(
+            receipt
+            for receipt in latest.values()
+            if receipt.irregular or all(there.get(part.name) == part.size for part in receipt.objects)
         )
+        self._count(accepted)
+        self._number(accepted)
 
     def _tasks(self) -> Iterator[Task]:
         return (self._task(partition) for partition in self._proofs.pending())
 
     def _task(self, partition: Partition) -> Task:
-        return Task(self._work, partition, may_exist=self._resumed)
+        first_line = self._proofs.first_line(partition.number)
+        return Task(self._work, partition, may_exist=self._resumed, first_line=first_line)
 
     def _submit(self, engine: Engine, pending: Iterator[Task]) -> bool:
         """Fills the window; whether anything is out or waits."""
@@ -201,6 +205,7 @@ class _Run:
         self._again.extend(self._task(partition) for partition in outcome.again)
         self._ledger.discard(outcome.discarded)
         self._count(outcome.accepted)
+        self._number(outcome.accepted)
         self._bytes += result.task.partition.size
         for note in outcome.notes:
             self._watch(Note(note))
@@ -215,6 +220,15 @@ class _Run:
     def _count(self, receipts: list[Receipt]) -> None:
         more, done = Totals.of(receipts), self._done
         self._done = Totals(*(getattr(done, name) + getattr(more, name) for name in Totals.__slots__))
+
+    def _number(self, accepted: Iterable[Receipt]) -> None:
+        """Gives the rejected rows of these partitions the lines of their file, now that those are known."""
+        for receipt in accepted:
+            first_line = self._proofs.first_line(receipt.number)
+            if receipt.errors and first_line > 1 and not receipt.first_line:
+                numbered = number_lines(self._ledger.store, receipt, first_line)
+                self._ledger.append(numbered)
+                self._proofs.replace(numbered)
 
     def _take_failure(self, result: Result, submitted: float) -> None:
         """Puts the task back if its failure may pass, or may mean nothing; raises the error otherwise."""
@@ -259,8 +273,7 @@ class _Run:
     def _complete(self) -> Manifest:
         if not self._proofs.is_complete:
             raise ScoremillError("no task is left, but parts of the input have no receipt", _REPORT)
-        counted = list(self._proofs.accepted())
-        receipts = [receipt for _, receipt in counted]
+        receipts = [receipt for _, receipt in self._proofs.accepted()]
         check_budget(self._job.errors, self._done, self._done.rows)
         self._lease.confirm()
         self._settle_objects(receipts)
@@ -271,7 +284,7 @@ class _Run:
         }
         self._lease.confirm()
         return write_manifest(
-            self._ledger.store, receipts, list(origins(counted, self._plan.settings.partition_bytes)), extra
+            self._ledger.store, receipts, list(origins(self._proofs, self._plan.settings.partition_bytes)), extra
         )
 
     def _settle_objects(self, receipts: list[Receipt]) -> None:

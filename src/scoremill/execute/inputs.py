@@ -18,7 +18,7 @@ from scoremill.storage.filesystem import Store, is_local
 from scoremill.storage.kinds import CompressedError
 from scoremill.storage.parquet_reader import column_names, footer, read_row_group
 from scoremill.storage.rename import renamed
-from scoremill.storage.rows import Rows, verbatim_name
+from scoremill.storage.rows import Place, Reject, Rows, verbatim_name
 from scoremill.storage.rows import Source as Bytes
 from scoremill.storage.where import Where
 
@@ -65,6 +65,19 @@ class Opened:
     def piece_of(self, row: int) -> int:
         """Index of the piece that row `row` of the partition is in."""
         return bisect_right(self.firsts, row) - 1
+
+    def place_of(self, reject: Reject, first_line: int) -> Place:
+        """Where a rejected row is in its object.
+
+        `first_line` is the line, from 1, at which the partition begins, or 0: then the line is known only in pieces
+        that begin with their files.
+        """
+        at = self.piece_of(reject.row)
+        piece = self.partition.pieces[at]
+        if reject.offset < 0:
+            return Place(piece.source.uri, row=reject.row - self.firsts[at] + self.origins[at])
+        begin = first_line if piece.start else 1
+        return Place(piece.source.uri, begin + reject.line if begin else None, reject.offset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from scoremill.ledger import Origin, Receipt
-from scoremill.plan import Group
+from scoremill.ledger import Origin
+
+from .proofs import Proofs
 
 
-def origins(counted: Iterable[tuple[Group, Receipt]], partition_bytes: int) -> Iterator[Origin]:
-    """Where each counted receipt's rows begin, with line numbers as sums over the receipts before it."""
-    group, line = None, 1
-    for here, receipt in counted:
-        if here is not group:
-            group, line = here, 1
-        source = here.sources[0]
-        cut = source.format == "csv" and here.count > 1
-        start = (receipt.number - here.first) * partition_bytes if cut else 0
-        yield Origin(source.uri, start, line if source.format == "csv" and len(here.sources) == 1 else 0)
-        line += sum(receipt.lines)
+def origins(proofs: Proofs, partition_bytes: int) -> Iterator[Origin]:
+    """Where the rows of each accepted receipt begin."""
+    for group, receipt in proofs.accepted():
+        source = group.sources[0]
+        is_cut = source.format == "csv" and group.count > 1
+        start = (receipt.number - group.first) * partition_bytes if is_cut else 0
+        yield Origin(source.uri, start, proofs.first_line(receipt.number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import sys
+import zlib
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,12 +16,17 @@ from scoremill.errors import ClusterError
 from scoremill.ledger import Part
 from scoremill.naming import ERRORS, part_name
 from scoremill.storage.filesystem import Store
+from scoremill.storage.parquet_reader import as_json
 from scoremill.storage.rows import Reject
 
 from .inputs import Opened
+from .numbering import LINE_IN_PARTITION
 from .parts import OutputObject, Parts
 from .results import part_schema
 from .work import Task
+
+RAW_ARROW = "rawArrow"
+"""Key of a rejected row of Parquet as a compressed Arrow stream."""
 
 
 class PartFiles:
@@ -69,17 +75,20 @@ class PartFiles:
                 self._rejects.abort(error)
 
     def _line(self, reject: Reject, opened: Opened) -> bytes:
-        at = opened.piece_of(reject.row)
-        piece = opened.partition.pieces[at]
+        place = opened.place_of(reject, self._task.first_line)
         record: dict[str, Any] = {
-            "file": piece.source.uri,
-            "offset": reject.offset if reject.offset >= 0 else None,
-            "row": reject.row - opened.firsts[at],
-            "line": reject.line if reject.line >= 0 else None,
+            "file": place.object,
+            "partition": self._task.partition.number,
+            "line": place.line,
+            "offset": place.offset,
+            "row": place.row,
             "column": reject.column,
             "reason": reject.reason,
-        } | _raw(reject.raw, self._settings.raw)
-        if at not in self._named:
+            **_raw(reject, self._settings.raw),
+        }
+        if place.line is None and place.row is None:
+            record[LINE_IN_PARTITION] = reject.line
+        if (at := opened.piece_of(reject.row)) not in self._named:
             # Once a file: what a later retry needs to read the raw text again.
             self._named.add(at)
             record["header"] = list(opened.headers[at])
@@ -100,12 +109,16 @@ def _refuse_cancelled() -> None:
         raise ClusterError("the driver of this task has ended")
 
 
-def _raw(raw: bytes, rule: str) -> dict[str, str]:
+def _raw(reject: Reject, rule: str) -> dict[str, str]:
+    """What is kept of the row's text; of a row of Parquet also its values with their types."""
     if rule == "Omit":
         return {}
+    is_text = reject.offset >= 0
+    raw = reject.raw if is_text else as_json(reject.raw)
     if rule == "Hash":
         return {"rawSha256": hashlib.sha256(raw).hexdigest()}
+    arrow = {} if is_text else {RAW_ARROW: base64.b64encode(zlib.compress(reject.raw)).decode()}
     try:
-        return {"raw": raw.decode()}
+        return {"raw": raw.decode(), **arrow}
     except UnicodeDecodeError:
         return {"rawBase64": base64.b64encode(raw).decode()}

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from scoremill.errors import UsageError
 from scoremill.ledger import Part
@@ -152,10 +151,19 @@ def _by_folder(table: pa.Table, columns: tuple[str, ...]) -> Iterator[tuple[str,
     if not columns or not table.num_rows:
         yield "", table
         return
-    labels = [pc.fill_null(table[name].cast(pa.string()), _NULL).to_pylist() for name in columns]
-    folders = ["".join(f"{quote(name)}={quote(value, safe=' ')}/" for name, value in zip(columns, row, strict=True))
-               for row in zip(*labels, strict=True)]  # fmt: skip
+    labels = [table[name].cast(pa.string()).to_pylist() for name in columns]
+    folders = [
+        "".join(f"{quote(name)}={_label(value)}/" for name, value in zip(columns, row, strict=True))
+        for row in zip(*labels, strict=True)
+    ]
     codes = pa.array(folders).dictionary_encode()
     indices = codes.indices.to_numpy()
     for code, folder in enumerate(codes.dictionary.to_pylist()):
         yield folder, table.take(pa.array(np.flatnonzero(indices == code)))
+
+
+def _label(value: str | None) -> str:
+    """The value in a folder's name; Hive's word for a missing value, as a text, is escaped."""
+    if value is None:
+        return _NULL
+    return f"%5F{value[1:]}" if value == _NULL else quote(value, safe=" ")

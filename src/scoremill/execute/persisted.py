@@ -15,7 +15,7 @@ from scoremill.ledger import Receipt
 from scoremill.plan import Partition, Settings
 from scoremill.spec import Storage
 from scoremill.storage.csv import Tally, without_nulls
-from scoremill.storage.parquet_reader import as_json
+from scoremill.storage.parquet_reader import as_message
 from scoremill.storage.rows import Positions, Reject, Rows, verbatim_name
 
 from .inputs import Opened, Reading, _wanted, open_partition, where_of
@@ -175,7 +175,7 @@ class _Held:
 
 def _typed_places(table: pa.Table, names: Sequence[str]) -> tuple[Callable[[int], bytes], Callable[[int], int]]:
     shown = table.select(list(names))
-    return lambda i: as_json(shown, i), lambda _: -1
+    return lambda i: as_message(shown, i), lambda _: -1
 
 
 class _Places:

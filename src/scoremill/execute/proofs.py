@@ -38,6 +38,8 @@ class _State:
     """By index in the group, and hypothesis about the start."""
     inside: list[bool] = field(default_factory=lambda: [False])
     """Whether the partitions whose predecessors are all counted begin inside quotes."""
+    lines: list[int] = field(default_factory=lambda: [1])
+    """Line of the file, from 1, at which those partitions begin."""
     proven: int = 0
     """Partitions accepted, from the first."""
     rest: Partition | None = None
@@ -109,6 +111,25 @@ class Proofs:
             return False
         return True if index == state.proven or piece.source.format == "parquet" else None
 
+    def first_line(self, number: int) -> int:
+        """The line of its file, from 1, at which a partition begins; 0 if that is not known yet.
+
+        It is 0 as well for partitions of Parquet, and for those of several files, each of which begins with line 1.
+        """
+        state = self._states[bisect_right(self._firsts, number) - 1]
+        index = number - state.group.first
+        has_lines = state.group.sources[0].format == "csv" and len(state.group.sources) == 1
+        return state.lines[index] if has_lines and index < len(state.lines) else 0
+
+    def replace(self, receipt: Receipt) -> None:
+        """Lets `receipt` stand for the accepted one of the same partition, whose objects were published again."""
+        state = self._states[bisect_right(self._firsts, receipt.number) - 1]
+        index = receipt.number - state.group.first
+        if state.rest_receipt is not None and state.rest_receipt.number == receipt.number:
+            state.rest_receipt = receipt
+        else:
+            state.receipts[index, state.inside[index]] = receipt
+
     def knows(self, number: int, partition_id: str) -> bool:
         """Whether a partition of this plan has, or under the other hypothesis would have, this number and id."""
         state = self._states[bisect_right(self._firsts, number) - 1] if self._states else None
@@ -149,6 +170,7 @@ class Proofs:
             if (index, inside) not in state.receipts:
                 self._ask(self._plan.partition(state.group, index, inside), outcome)
             state.inside.append(inside ^ (receipt.quotes % 2 == 1))
+            state.lines.append(state.lines[-1] + sum(receipt.lines))
 
     def _accept(self, state: _State, outcome: Outcome) -> None:
         while state.proven < state.group.count and state.proven < len(state.inside):

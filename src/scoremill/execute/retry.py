@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -19,10 +20,12 @@ from scoremill.naming import LEDGER, SUCCESS
 from scoremill.spec import Csv, Input, ScoringJob, merge, parse_job
 from scoremill.storage.csv import header_line
 from scoremill.storage.filesystem import Store, is_local
+from scoremill.storage.parquet_reader import from_message
 
 from .driver import execute
 from .engine import Engine
 from .events import Watcher
+from .outputs import RAW_ARROW
 
 INPUT = f"{LEDGER}/input"
 """Where the rejected rows are laid down, below the retry's output."""
@@ -177,9 +180,12 @@ def _csv(header: list[str], rows: list[Record], dialect: Csv) -> bytes:
 
 
 def _parquet(rows: list[Record]) -> bytes:
-    """Rows of Parquet were kept as JSON objects, in which an empty text is no missing value."""
+    """Rows of Parquet were kept with their types."""
+    if any(RAW_ARROW not in row for row in rows):
+        raise _not_kept()
+    messages = (zlib.decompress(base64.b64decode(row[RAW_ARROW])) for row in rows)
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([json.loads(_raw(row)) for row in rows]), sink)
+    pq.write_table(pa.concat_tables(map(from_message, messages)), sink)
     return sink.getvalue()
 
 
@@ -188,6 +194,10 @@ def _raw(row: Record) -> bytes:
         return str(row["raw"]).encode()
     if "rawBase64" in row:
         return base64.b64decode(row["rawBase64"])
-    raise UsageError(
+    raise _not_kept()
+
+
+def _not_kept() -> UsageError:
+    return UsageError(
         "the text of rejected rows was not kept", "Score the input again, to another output, with --errors-raw Keep."
     )

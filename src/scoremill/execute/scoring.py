@@ -60,13 +60,13 @@ class Counts:
 
 
 def scored_batches(
-    work: Work, opened: Opened, clock: Clock, counts: Counts, *, model_works: bool = False
+    work: Work, opened: Opened, clock: Clock, counts: Counts, *, model_works: bool = False, first_line: int = 0
 ) -> Iterator[Scored]:
-    """The partition's batches, scored one at a time; `clock` and `counts` follow."""
+    """The partition's batches, scored one at a time; `clock` and `counts` follow. See Task for `first_line`."""
     estimator = load_estimator(
         work.bundle.uri, work.bundle.digest, work.model_storage, allow_version_skew=work.allow_version_skew
     )
-    scoring = _Scoring(work, opened, estimator, clock, counts, model_works)
+    scoring = _Scoring(work, opened, estimator, clock, counts, model_works, first_line)
     batches = rebatch(opened.rows, work.settings.batch_rows)
     while True:
         with clock("read"):
@@ -80,10 +80,17 @@ class _Scoring:
     """Scores batch after batch of one partition."""
 
     def __init__(
-        self, work: Work, opened: Opened, estimator: Any, clock: Clock, counts: Counts, model_works: bool
+        self,
+        work: Work,
+        opened: Opened,
+        estimator: Any,
+        clock: Clock,
+        counts: Counts,
+        model_works: bool,
+        first_line: int,
     ) -> None:
         self._work, self._opened, self._estimator, self._model_works = work, opened, estimator, model_works
-        self._clock, self._counts = clock, counts
+        self._clock, self._counts, self._first_line = clock, counts, first_line
         self._schema = part_schema(work.settings, work.results)
         self._typed = [Column(kept.name, kept.dtype) for kept in work.settings.keep if kept.dtype is not None]
 
@@ -133,12 +140,9 @@ class _Scoring:
         self._counts.reasons.update(reject.column or "row" for reject in rejects)
         if rejects and self._work.fail_on_row_error:
             first = min(rejects, key=lambda reject: reject.row)
-            at = self._opened.piece_of(first.row)
-            piece, row = self._opened.partition.pieces[at], first.row - self._opened.firsts[at]
-            place = f"byte {first.offset}" if first.offset >= 0 else f"row {row + self._opened.origins[at]}"
             column = f", column {first.column!r}" if first.column else ""
             raise BudgetError(
-                f"{piece.source.uri}, {place}{column}: {first.reason}",
+                f"{self._opened.place_of(first, self._first_line)}{column}: {first.reason}",
                 "Fix the row, or write rejected rows to _errors/ with --on-row-error Quarantine.",
             )
 

@@ -38,7 +38,8 @@ def score_opened(task: Task, opened: Opened) -> Receipt:
     with clock("write"):
         outputs = PartFiles(task)
     with outputs:
-        for scored in scored_batches(work, opened, clock, counts, model_works=task.model_works):
+        batches = scored_batches(work, opened, clock, counts, model_works=task.model_works, first_line=task.first_line)
+        for scored in batches:
             with clock("write"):
                 outputs.write(scored.table)
                 outputs.reject(scored.rejects, opened)
@@ -59,6 +60,7 @@ def score_opened(task: Task, opened: Opened) -> Receipt:
         reasons=dict(counts.reasons),
         seconds={stage: round(seconds, 6) for stage, seconds in clock.seconds.items()},
         left_out=opened.left_out,
+        first_line=task.first_line,
         begun=task.attempt + 1,
         peak_memory=peak_memory(),
         worker=f"{_host()}:{os.getpid()}",

@@ -64,3 +64,5 @@ class Task:
     """Whether an earlier driver may have published the part: then it is compared and left untouched."""
     model_works: bool = False
     """Whether the model has scored other partitions: then it is not at fault where it raises on all rows of this one."""
+    first_line: int = 0
+    """The line of the file, from 1, at which the partition begins; 0 if that is not known yet."""

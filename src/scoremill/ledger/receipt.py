@@ -47,8 +47,13 @@ class Receipt:
     """Bytes; the worker process' peak resident set so far."""
     left_out: int = 0
     """Rows that the job's condition did not choose; they are not among `rows`."""
+    first_line: int = 0
+    """The line of the file, from 1, at which the partition begins; 0 if that was not known, or does not count."""
     begun: int = 1
-    """How often its run began the partition: again when the store failed it, or its worker was lost or taken away."""
+    """How often its run began the partition: again when the store failed it, or its worker was lost or taken away.
+
+    0 in a second receipt, for the same objects with the lines of rejected rows numbered.
+    """
     worker: str = ""
     ended: float = 0.0
     """Seconds since the epoch, by the worker's clock."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from scoremill.spec import Column, JobSpec, KeptColumn
-from scoremill.storage.convert import arrow_type, kept_as, kept_type
+from scoremill.storage.convert import arrow_type, kept_as, kept_type, wider_of
 
 from .problem import Problem
 from .sample import Sample
@@ -47,29 +47,12 @@ def kinds_of(samples: Sequence[Sample], names: Sequence[str]) -> tuple[dict[str,
             if name not in sample.rows.column_names:
                 continue
             here = sample.rows.schema.field(name).type
-            wider = _wider(kinds.setdefault(name, here), here)
+            wider = wider_of(kinds.setdefault(name, here), here)
             if wider is None:
                 problems.setdefault(name, _two_types(sample, name, kinds[name], here))
             else:
                 kinds[name] = wider
     return kinds, problems
-
-
-def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """The type that holds every value of both exactly; None if there is none."""
-    if one == other:
-        return one
-    try:
-        both = pa.unify_schemas([pa.schema([("", one)]), pa.schema([("", other)])], promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return None
-    wider = both.field(0).type
-    # Arrow widens integers to floating-point numbers, which do not hold all of them.
-    return None if pa.types.is_floating(wider) and not all(map(_is_inexact, (one, other))) else wider
-
-
-def _is_inexact(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_null(kind))
 
 
 def _two_types(sample: Sample, name: str, one: pa.DataType, other: pa.DataType) -> Problem:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from scoremill import naming
+from scoremill.errors import UsageError
 from scoremill.spec import Column, Csv, Format, Gap, JobSpec, KeptColumn
 from scoremill.storage.rename import Renaming
 
-PART_FORMAT = 1
+PART_FORMAT = 2
 """Version of how parts are written; a change of it changes every id."""
 
 
@@ -90,6 +91,12 @@ class Settings:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Settings:
+        if fields["partFormat"] != PART_FORMAT:
+            raise UsageError(
+                f"the output was begun by another version of scoremill, which writes parts in another form "
+                f"({fields['partFormat']}, here {PART_FORMAT})",
+                "Finish it with that version, use --mode Overwrite to start over, or choose another output.",
+            )
         # What older versions did not know has its default.
         known = {name: fields[name] for name in cls.__slots__ if name in fields}
         known["csv"] = Csv.model_validate(known["csv"])

@@ -26,9 +26,11 @@ class RejectedRow:
 
     file: str
     line: int | None
-    """Line number, from 1, of the file; None in Parquet, compressed files packed with others, and the like."""
+    """Physical line of the file, from 1; None in Parquet."""
     offset: int | None
-    """Byte of the (decompressed) file."""
+    """Byte of the (decompressed) file; None in Parquet."""
+    row: int | None
+    """Row of the file, from 0; None in CSV."""
     column: str | None
     reason: str
 
@@ -122,15 +124,13 @@ def build_report(store: Store) -> Report:
 
 
 def _rejects(store: Store, manifest: Manifest) -> Iterator[RejectedRow]:
-    """Rejected rows in the order of the input; their lines are sums over the partitions before theirs."""
+    """Rejected rows in the order of the input."""
     for entry in manifest.entries():
         if entry.kind != "errors":
             continue
         for text in store.read(entry.part.name).splitlines():
             row = json.loads(text)
-            known = entry.first_line and row.get("line") is not None
-            line = entry.first_line + row["line"] if known else None
-            yield RejectedRow(row["file"], line, row["offset"], row["column"], row["reason"])
+            yield RejectedRow(row["file"], row["line"], row["offset"], row["row"], row["column"], row["reason"])
 
 
 def _counted(receipts: list[Receipt], published: set[str] | None) -> list[Receipt]:

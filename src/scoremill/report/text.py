@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from scoremill.storage.rows import Place
 from scoremill.units import format_bytes, format_seconds
 
 from .build import Report
@@ -40,9 +41,8 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
         for at, (name, count) in enumerate(counts.items()):
             yield "" if at else title, f"{count:,} in {name}"
     for at, row in enumerate(report.rejects):
-        place = f"{row.file}:{row.line}" if row.line else f"{row.file}, byte {row.offset}"
         column = f", column {row.column!r}" if row.column else ""
-        yield "" if at else "such as", f"{place}{column}: {row.reason}"
+        yield "" if at else "such as", f"{Place(row.file, row.line, row.offset, row.row)}{column}: {row.reason}"
     for warning in report.warnings:
         yield "warning", warning
 

@@ -64,10 +64,38 @@ def _without_columns(count: int, batch_rows: int) -> Iterator[Rows]:
 
 def _rows(table: pa.Table, first: int, count: int) -> Rows:
     numbers = np.arange(first, first + count)
-    return Rows(table, numbers, [], lambda: np.full(count, -1, np.int64), lambda i: as_json(table, i), lambda _: -1)
+    return Rows(table, numbers, [], lambda: np.full(count, -1, np.int64), lambda i: as_message(table, i), lambda _: -1)
 
 
-def as_json(table: pa.Table, i: int) -> bytes:
-    """Row i of the columns that were read, as JSON: Parquet has no text of a row."""
-    row = table.slice(i, 1).to_pylist()[0]
-    return json.dumps(row, default=str, ensure_ascii=False).encode()
+def as_message(table: pa.Table, i: int) -> bytes:
+    """Row i of the columns that were read, as an Arrow stream: Parquet has no text of a row.
+
+    Its bytes depend on the row alone, not on the rows that were read with it.
+    """
+    columns = [_alone(column.slice(i, 1).combine_chunks()) for column in table.columns]
+    row = pa.table(columns, table.column_names)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, row.schema) as stream:
+        stream.write_table(row)
+    message: bytes = sink.getvalue().to_pybytes()
+    return message
+
+
+def _alone(value: pa.Array) -> pa.Array:
+    """An array of one value, with nothing of the array that it was sliced from."""
+    if not pa.types.is_dictionary(value.type):
+        return value.take(pa.array([0]))
+    kind = value.type
+    encoded = value.dictionary_decode().dictionary_encode()
+    indices = encoded.indices.cast(kind.index_type)
+    return pa.DictionaryArray.from_arrays(indices, encoded.dictionary, ordered=kind.ordered)
+
+
+def from_message(message: bytes) -> pa.Table:
+    """The row that `as_message` gave, with its types."""
+    return pa.ipc.open_stream(message).read_all()
+
+
+def as_json(message: bytes) -> bytes:
+    """That row as JSON, for people."""
+    return json.dumps(from_message(message).to_pylist()[0], default=str, ensure_ascii=False).encode()

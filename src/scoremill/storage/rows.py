@@ -41,9 +41,27 @@ class Reject:
     reason: str
     """Such as `expected 18 fields, found 17` or `'abc' is not a float64`."""
     raw: bytes
-    """The row as it stands in the object, without its newline."""
+    """The row as it stands in the object, without its newline; of Parquet an Arrow stream of the columns that were read."""
     line: int = -1
     """Physical line in its range, from 0; -1 in Parquet. Sums over earlier ranges make it the line of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row is in an input object, for people."""
+
+    object: str
+    line: int | None = None
+    """Physical line, from 1; None in Parquet, or if it is not known."""
+    offset: int | None = None
+    """Byte, from 0; None in Parquet."""
+    row: int | None = None
+    """Row, from 0; None in CSV."""
+
+    def __str__(self) -> str:
+        if self.row is not None:
+            return f"{self.object} row {self.row:,}"
+        return f"{self.object} line {self.line:,}" if self.line is not None else f"{self.object} byte {self.offset:,}"
 
 
 def verbatim_name(name: str) -> str:
@@ -64,7 +82,7 @@ class Rows:
     offsets: Callable[[], Positions]
     """Byte offset of each row of the table."""
     raw: Callable[[int], bytes]
-    """The text of row i of the table."""
+    """The text of row i of the table; of Parquet an Arrow stream."""
     line: Callable[[int], int]
     """The physical line in the range at which row i of the table starts."""
     _offsets: Positions | None = field(default=None, init=False, repr=False)

@@ -15,7 +15,7 @@ from scoremill.spec import Column, Condition, Csv
 
 from .convert.columns import convert_column
 from .convert.frame import _reason
-from .parquet_reader import as_json
+from .parquet_reader import as_message
 from .rows import Reject, Rows
 
 _COMPARE = {ast.Eq: "equal", ast.NotEq: "not_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater",
@@ -122,7 +122,7 @@ def _detach(rows: Rows, read: Sequence[str]) -> None:
     offsets = rows.offsets()
     if len(rows) and offsets[0] < 0:
         table = rows.table.select(list(read))
-        rows.raw, rows.line = lambda i: as_json(table, i), lambda _: -1
+        rows.raw, rows.line = lambda i: as_message(table, i), lambda _: -1
     else:
         texts, lines = [rows.raw(i) for i in range(len(rows))], [rows.line(i) for i in range(len(rows))]
         rows.raw, rows.line = texts.__getitem__, lines.__getitem__

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
 
 import orjson
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
@@ -45,26 +49,59 @@ class ParquetWriter:
 
 
 class CsvWriter:
-    """A header, then rows as RFC 4180 has them, numbers in their shortest exact form."""
+    """A header, then rows as RFC 4180 has them, numbers in their shortest exact form.
+
+    Texts are quoted and missing values are empty, so that an empty text stays one. Bytes are base64, durations ISO 8601.
+    """
 
     def __init__(self, sink: Sink, schema: pa.Schema) -> None:
-        self._writer = pacsv.CSVWriter(sink, schema)
+        self._is_alone = len(schema) == 1
+        self._writer = pacsv.CSVWriter(sink, self._as_text(schema.empty_table()).schema)
 
     def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table)
+        self._writer.write_table(self._as_text(table))
+
+    def _as_text(self, table: pa.Table) -> pa.Table:
+        columns = [_as_text(column) for column in table.columns]
+        if self._is_alone and not pa.types.is_floating(columns[0].type):
+            # A line without a character is no row to most readers.
+            columns = [pc.fill_null(columns[0].cast(pa.string()), "")]
+        return pa.table(columns, table.column_names)
 
     def close(self) -> None:
         self._writer.close()
 
 
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column whose type Arrow's writer of CSV takes."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_duration(kind) or pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return pa.chunked_array([[None if v is None else _spelled(v) for v in column.to_pylist()]], pa.string())
+    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        return _as_text(column.cast(pa.binary()))
+    return column.cast(pa.string()) if pa.types.is_string_view(kind) else column
+
+
+def _spelled(value: object) -> str:
+    """Values that neither CSV nor JSON has a form for: bytes as base64, times and durations as ISO 8601."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, timedelta):
+        return pd.Timedelta(value).isoformat()
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 class JsonLinesWriter:
-    """An object a line; what JSON has no number for (missing, NaN, infinite) is null, times are ISO 8601."""
+    """One object a line; missing, NaN and infinite numbers are null.
+
+    Decimals are texts, so that no digit is lost; times and durations are ISO 8601, bytes base64.
+    """
 
     def __init__(self, sink: Sink, schema: pa.Schema) -> None:
         self._sink = sink
 
     def write(self, table: pa.Table) -> None:
-        lines = (orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist())
+        lines = (orjson.dumps(row, default=_spelled, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist())
         self._sink.write(b"".join(lines))
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from scoremill.bundle.packing import stage
+from tests.support.jobs import as_pandas_reads
 
 FORMATS = ("parquet", "csv", "jsonl")
 
@@ -35,12 +36,18 @@ def read_csv(source: Any, **options: Any) -> pd.DataFrame:
         return pd.read_csv(source, float_precision="round_trip", **options)
 
 
-def written(output: str | Path) -> Values:
-    """All rows of an output, in the order of the names of its parts."""
+def written(output: str | Path, nulls: Sequence[str] | None = None, *, of_csv: bool = True) -> Values:
+    """All rows of an output, in the order of the names of its parts; of a CSV texts as pandas reads them there."""
     parts = sorted(Path(output).glob("part-*"))
     frames = [_frame(part) for part in parts]
     names = list(next((frame for frame in frames if len(frame.columns)), pd.DataFrame()).columns)
-    return {name: [value for frame in frames if len(frame) for value in plain(frame[name])] for name in names}
+    values = {name: [value for frame in frames if len(frame) for value in plain(frame[name])] for name in names}
+    return {name: read(column, nulls) for name, column in values.items()} if of_csv else values
+
+
+def read(values: list[Any], nulls: Sequence[str] | None = None) -> list[Any]:
+    """Texts as pandas reads them, and other values as they are."""
+    return plain(as_pandas_reads(values, nulls)) if any(isinstance(value, str) for value in values) else values
 
 
 def plain(values: Any) -> list[Any]:
@@ -80,5 +87,5 @@ def _frame(part: Path) -> pd.DataFrame:
     if part.suffix == ".parquet":
         return pd.read_parquet(part)
     if part.suffix == ".csv":
-        return read_csv(part)
+        return pd.read_csv(part, dtype=str, na_values=[""], keep_default_na=False)
     return pd.DataFrame([json.loads(line) for line in part.read_text().splitlines()])

@@ -4,7 +4,7 @@ from .columns import convert_column
 from .frame import Converted, to_frame
 from .infer import infer_dtypes
 from .keep import carry
-from .types import arrow_dtypes, arrow_type, kept_as, kept_type
+from .types import arrow_dtypes, arrow_type, kept_as, kept_type, wider_of
 
 __all__ = [
     "Converted",
@@ -16,4 +16,5 @@ __all__ = [
     "kept_as",
     "kept_type",
     "to_frame",
+    "wider_of",
 ]

@@ -9,7 +9,7 @@ from scoremill.spec import Column, Csv, KeptColumn
 
 from ..rows import Rows
 from .columns import convert_column
-from .types import kept_type
+from .types import kept_type, wider_of
 
 
 def carry(rows: Rows, column: KeptColumn, dialect: Csv) -> pa.Array:
@@ -24,10 +24,9 @@ def carry(rows: Rows, column: KeptColumn, dialect: Csv) -> pa.Array:
     values = rows.carried(column.name).combine_chunks()
     if values.type == kind:
         return values
-    try:
+    if wider_of(values.type, kind) == kind:
         return values.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-        raise InputError(
-            f"the kept column {column.name!r} is {values.type} here and {column.type} in the files that were sampled",
-            f"Score files of different types separately, or give one type to convert to: --dtypes {column.name}=string.",
-        ) from None
+    raise InputError(
+        f"the kept column {column.name!r} is {values.type} here and {column.type} in the files that were sampled",
+        f"Score files of different types separately, or give one type to convert to: --dtypes {column.name}=string.",
+    )

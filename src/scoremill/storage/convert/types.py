@@ -112,3 +112,20 @@ def _alias(spelled: str) -> pa.DataType | None:
         return pa.type_for_alias(spelled)
     except ValueError:
         return None
+
+
+def wider_of(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """The type that holds every value of both exactly; None if there is none."""
+    if one == other:
+        return one
+    try:
+        both = pa.unify_schemas([pa.schema([("", one)]), pa.schema([("", other)])], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return None
+    wider = both.field(0).type
+    # Arrow widens integers to floating-point numbers, which do not hold all of them.
+    return None if pa.types.is_floating(wider) and not all(map(_is_inexact, (one, other))) else wider
+
+
+def _is_inexact(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_null(kind))

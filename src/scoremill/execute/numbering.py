@@ -1,0 +1,34 @@
+"""Line numbers of rejected rows whose partition began inside a file before its first line was known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+
+from scoremill.ledger import Part, Receipt
+from scoremill.storage.filesystem import Store
+
+LINE_IN_PARTITION = "lineInPartition"
+"""Key of a line, from 0, in its partition; it stands where the line in the file is still null."""
+
+
+def number_lines(store: Store, receipt: Receipt, first_line: int) -> Receipt:
+    """Publish the rejected rows of a partition again, with lines of the file; return the receipt of that.
+
+    `first_line` is the line of the file, from 1, at which the partition begins.
+    """
+    errors = tuple(_numbered(store, part, first_line) for part in receipt.errors)
+    # The partition was not begun once more.
+    return replace(receipt, errors=errors, first_line=first_line, begun=0)
+
+
+def _numbered(store: Store, part: Part, first_line: int) -> Part:
+    with store.open(part.name) as file, store.publish(part.name) as stream:
+        for text in file:
+            record = orjson.loads(text)
+            if (line := record.pop(LINE_IN_PARTITION, None)) is not None:
+                record["line"] = first_line + line
+            stream.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        stream.close()
+    return Part(part.name, part.rows, stream.size, stream.sha256)
