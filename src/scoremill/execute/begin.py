@@ -45,7 +45,9 @@ def refuse_other_plan(ledger: Ledger, plan: Plan, mode: str, uid: str | None) ->
     """Raise UsageError if `plan` cannot continue what is in the output, and may not replace it either."""
     begun = ledger.job()
     if begun is not None and "compactedFrom" not in begun and mode != "ErrorIfExists":
-        _continued(begun, _plan_of(begun, ledger), plan, mode, uid)
+        earlier = _earlier_plan(begun, ledger, mode)
+        if earlier:
+            _continued(begun, earlier, plan, mode, uid)
 
 
 def _remember(ledger: Ledger, plan: Plan) -> None:

@@ -210,13 +210,18 @@ def _parquet_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]
 def _changes(work: Reading, source: Source, names: Sequence[str], opened: Opened) -> dict[str, str]:
     """The new names of the columns of `source`, which has these `names`; those in its path are noted in `opened`."""
     path = source.hive() if work.settings.hive else {}
-    wanted = list(dict.fromkeys(column.name for column in work.read_columns))
-    try:
-        changes = work.settings.renaming.changes(list(dict.fromkeys((*names, *path))), wanted)
-    except InputError as error:
-        raise InputError(f"{source.uri}: {error.message}", error.mend) from None
+    changes = changes_of(work, source, (*names, *path))
     opened.paths[-1] = dict(zip(renamed(list(path), changes), path.values(), strict=True))
     return changes
+
+
+def changes_of(work: Reading, source: Source, names: Sequence[str]) -> dict[str, str]:
+    """The new names of the columns of `source`, which has these `names`, those in its path included."""
+    try:
+        wanted = dict.fromkeys((*work.used, *work.carried))
+        return work.settings.renaming.changes(list(dict.fromkeys(names)), wanted)
+    except InputError as error:
+        raise InputError(f"{source.uri}: {error.message}", error.mend) from None
 
 
 _headers: dict[tuple[str, str, str], Header | None] = {}

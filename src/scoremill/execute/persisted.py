@@ -16,9 +16,10 @@ from scoremill.plan import Partition, Settings
 from scoremill.spec import Storage
 from scoremill.storage.csv import Tally, without_nulls
 from scoremill.storage.parquet_reader import as_message
+from scoremill.storage.rename import renamed
 from scoremill.storage.rows import Positions, Reject, Rows, verbatim_name
 
-from .inputs import Opened, Reading, _wanted, open_partition, where_of
+from .inputs import Opened, Reading, _wanted, changes_of, open_partition, where_of
 from .task import score_opened
 from .work import Task
 
@@ -118,7 +119,9 @@ def _rows(work: Reading, opened: Opened, frame: pd.DataFrame, learned: Learned) 
     ends = [*learned.firsts[1:], None]
     for at, (piece, first, end) in enumerate(zip(opened.partition.pieces, learned.firsts, ends, strict=True)):
         in_parquet = piece.source.format == "parquet"
-        names = _wanted(work, piece.source, learned.paths[at], learned.headers[at] or None)
+        header, path = learned.headers[at], learned.paths[at]
+        changes = changes_of(work, piece.source, (*header, *(piece.source.hive() if work.settings.hive else ())))
+        names = _wanted(work, piece.source, path, renamed(header, changes) or None)
         rows = held.between(first, end, places, names if in_parquet else None)
         batches = iter([rows]) if in_parquet else _as_read(rows, names, work)
         if where is None:

@@ -137,7 +137,7 @@ def _samples(sources: tuple[Source, ...], job: JobSpec, needs: Needs) -> list[Sa
                 chosen(source for source in sources if source.size),
             )
         )
-    kept = _kept_names(job, {sample.source.uri: sample.names or () for sample in samples})
+    kept = kept_names(job, {sample.source.uri: sample.names or () for sample in samples})
     return [matched(sample, asked, needs.columns, kept) for sample in samples]
 
 
