@@ -28,7 +28,6 @@ from scoremill.execute.clean import left_overs, remove
 from scoremill.execute.compact import compact, regrouped
 from scoremill.execute.engine import InProcess
 from scoremill.execute.retry import retry_errors, retry_job
-from scoremill.ledger import Receipt, read_manifest
 from scoremill.spec.cluster import Credentials
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, run, stored, table, trip_bundle, trips
@@ -607,34 +606,6 @@ def test_settings_of_another_part_format_are_refused_with_a_way_out(bundle, file
         scored(bundle, files, tmp_path)
     assert "--mode Overwrite" in raised.value.mend
     scored(bundle, files, tmp_path, output={"mode": "Overwrite"})
-
-
-def test_receipts_of_an_older_ledger_are_read():
-    old = {"number": 1, "id": "0" * 16, "rows": 2, "scored": 2, "rejected": 0,
-           "parts": [{"name": "part", "rows": 2, "size": 1, "sha256": "0"}], "errors": [], "lines": [2], "quotes": 0,
-           "irregular": [], "unseen": {}, "reasons": {}, "seconds": {}, "peak_memory": 1, "worker": "w", "ended": 0.0}  # fmt: skip
-    assert Receipt.from_json(old).left_out == 0
-
-
-def test_an_output_whose_ledger_lacks_later_fields_is_continued(bundle, files, tmp_path):
-    """The folder as an earlier version left it in mid-run: without the fields that came later."""
-    scored(bundle, files, tmp_path)
-    whole = objects(str(tmp_path))
-    store = Store(str(tmp_path))
-    job = json.loads(store.read("_scoremill/job.json"))
-    for name in ("where", "where_columns", "partition_by", "rows_per_file"):
-        del job["settings"][name]
-    del job["job"]
-    store.write("_scoremill/job.json", json.dumps(job).encode())
-    for info in store.list("_scoremill/receipts/"):
-        lines = [json.loads(line) for line in store.read(info.name).splitlines()]
-        old = [{k: v for k, v in line.items() if k != "left_out"} for line in lines[:-2]]
-        store.write(info.name, "".join(json.dumps(line) + "\n" for line in old).encode())
-    store.delete(["_SUCCESS", "_scoremill/manifest.json"])
-    manifest = scored(bundle, files, tmp_path)
-    assert objects(str(tmp_path)) == whole
-    assert manifest.totals.rows == 2 * ROWS
-    assert read_manifest(store) is not None
 
 
 def test_a_csv_output_reads_back_with_its_quotes(bundle, files, rows, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from scoremill import naming
@@ -86,7 +86,7 @@ class Settings:
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["csv"] = self.csv.model_dump(mode="json", by_alias=True)
         for name in ("keep", "where_columns"):
-            fields[name] = [column.as_json() for column in fields[name]]
+            fields[name] = [asdict(column) for column in fields[name]]
         return {"partFormat": PART_FORMAT, **fields}
 
     @classmethod
@@ -97,14 +97,13 @@ class Settings:
                 f"({fields['partFormat']}, here {PART_FORMAT})",
                 "Finish it with that version, use --mode Overwrite to start over, or choose another output.",
             )
-        # What older versions did not know has its default.
-        known = {name: fields[name] for name in cls.__slots__ if name in fields}
+        known = {name: fields[name] for name in cls.__slots__}
         known["csv"] = Csv.model_validate(known["csv"])
         known["keep"] = tuple(KeptColumn(**column) for column in known["keep"])
-        known["where_columns"] = tuple(_column(column) for column in known.get("where_columns", ()))
-        known["partition_by"] = tuple(known.get("partition_by", ()))
+        known["where_columns"] = tuple(_column(column) for column in known["where_columns"])
+        known["partition_by"] = tuple(known["partition_by"])
         for name in ("columns", "rename"):
-            known[name] = tuple((old, new) for old, new in known.get(name, ()))
+            known[name] = tuple((old, new) for old, new in known[name])
         return cls(**known)
 
     @property
@@ -112,14 +111,7 @@ class Settings:
         """Part of every partition's id; the cut is in an id by its range."""
         fields = self.as_json()
         del fields["partition_bytes"]
-        for name in _LATER:
-            # What was added later changes no id where it is not used, so that older outputs can be continued.
-            if fields[name] in (None, (), [], "Exact"):
-                del fields[name]
         return naming.digest(fields)
-
-
-_LATER = ("where", "where_columns", "partition_by", "rows_per_file", "rename", "match_columns")
 
 
 def _column(fields: dict[str, Any]) -> Column:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 Missing = Literal["NaN", "None", "NA"]
 """How a data frame represents a missing value: NumPy's NaN, Python's None or pandas' NA."""
@@ -24,13 +24,6 @@ class Column:
     """How a missing value is represented in the data frame; the usual one of the dtype if it is not given."""
     values: str | None = None
     """Of an `object` column: the dtype of its values, if they are not text."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields; those about training only if they say something, so that ids of older outputs stay the same."""
-        return {name: value for name, value in asdict(self).items() if value is not None or name not in _TRAINING}
-
-
-_TRAINING = ("missing", "values")
 
 
 @dataclass(frozen=True, slots=True)
