@@ -203,7 +203,7 @@ def test_files_without_a_byte_and_without_a_row_between_others(check, tmp_path):
 def test_an_input_without_any_row_gives_an_output_without_any_row(bundle, tmp_path, content):
     (tmp_path / "a.csv").write_text(content)
     output = str(tmp_path / "out")
-    score(make_job(bundle, str(tmp_path / "a.csv"), output), cluster="in-process")
+    score(make_job(bundle, str(tmp_path / "a.csv"), output, input={"allowEmpty": True}), cluster="in-process")
     assert verify(output).totals.rows == 0
     assert list(pd.read_parquet(output).columns) == ["proba_False", "proba_True"]
 
