@@ -16,6 +16,7 @@ from scoremill.spec import Column, Condition, Csv, JobSpec, KeptColumn
 from scoremill.storage.convert import arrow_dtypes, infer_dtypes
 from scoremill.storage.rename import Renaming
 
+from .asked import Asked, Wanted
 from .compressed import with_compression
 from .discover import THREADS, Excluded, chosen, discover
 from .earlier import Earlier
@@ -24,8 +25,9 @@ from .keep import kept_columns, kept_names, kinds_of, problems_of_format
 from .partition import Source, group_sources
 from .plan import Plan
 from .problem import Problem
+from .readable import with_suggestions
 from .renames import matched, rename_problems
-from .sample import Asked, Sample, take_sample
+from .sample import Sample, take_sample
 from .settings import Needs, Settings
 
 ROW_ID = ("source", "position")
@@ -88,7 +90,7 @@ def take_survey(
     """What can be known of the job's input, and what is wrong with it; the types of `typed` columns too."""
     listing = discover(job.input, job.input_storage, earlier)
     _refuse_own_output(listing.sources, job.output.uri)
-    samples = _samples(listing.sources, job, needs)
+    samples = _samples(listing.sources, job, _wanted(job, needs))
     sizes = [sample.row_bytes for sample in samples if sample.row_bytes]
     headers = {sample.source.uri: sample.names for sample in samples if sample.names is not None}
     compared = [*(Condition(job.input.where).columns if job.input.where else ()), *typed]
@@ -123,22 +125,25 @@ def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
         )
 
 
-def _samples(sources: tuple[Source, ...], job: JobSpec, needs: Needs) -> list[Sample]:
+def _wanted(job: JobSpec, needs: Needs) -> Wanted:
     allowed = 1.0 if job.errors.max_fraction is None else job.errors.max_fraction
     where = Condition(job.input.where).columns if job.input.where else ()
     renaming = Renaming(tuple(job.input.rename.items()), job.input.match_columns == "Relaxed")
-    asked = Asked(job.output.keep, where, renaming)
+    return Wanted(needs.columns, Asked(job.output.keep, where, renaming), allowed)
+
+
+def _samples(sources: tuple[Source, ...], job: JobSpec, wanted: Wanted) -> list[Sample]:
+    csv, hive = job.input.csv, job.input.hive
     with ThreadPoolExecutor(THREADS) as pool:
         samples = list(
             pool.map(
-                lambda source: take_sample(
-                    source, job.input_storage, job.input.csv, job.input.hive, needs.columns, asked, allowed
-                ),
+                lambda source: take_sample(source, job.input_storage, csv, hive, wanted),
                 chosen(source for source in sources if source.size),
             )
         )
     kept = kept_names(job, {sample.source.uri: sample.names or () for sample in samples})
-    return [matched(sample, asked, needs.columns, kept) for sample in samples]
+    matching = (matched(sample, wanted.asked, wanted.columns, kept) for sample in samples)
+    return with_suggestions(list(matching), csv, hive, wanted)
 
 
 def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:

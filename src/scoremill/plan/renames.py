@@ -10,9 +10,10 @@ from scoremill.spec import Column
 from scoremill.spec.pairs import as_flag
 from scoremill.storage.rename import renamed
 
+from .asked import Asked
 from .partition import Source
 from .problem import Problem
-from .sample import Asked, Sample
+from .sample import Sample
 
 
 def matched(sample: Sample, asked: Asked, needs: Sequence[Column], kept: Sequence[str]) -> Sample:

@@ -40,7 +40,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], str, str]] = {
     "missing column": ("fare,note\n1,x\n", {}, "'zone'", "Its columns: fare, note"),
     "two missing columns": ("note\nx\n", {}, "'fare', 'zone'", "Its columns: note"),
     "other case": ("Fare,zone\n1,x\n", {}, "'fare'", "give --match-columns Relaxed, or --rename Fare=fare."),
-    "blank around the name": ("fare, zone\n1,x\n", {}, "'zone'", 'or --rename \'" zone=zone"\'.'),
+    "blank around the name": ("fare, zone\n1,x\n", {}, "'zone'", "--skip-initial-space"),
     "misspelt": ("fares,zone\n1,x\n", {}, "'fare'", "If this is the same column, give --rename fares=fare."),
     "other delimiter": ("fare;zone\n1;x\n", {}, "'fare', 'zone'", "--delimiter ';'"),
     "no header": ("1.5,a\n2.5,b\n", {}, "'fare', 'zone'", "--no-header"),

@@ -51,6 +51,15 @@ def read_header(source: Source, dialect: Csv) -> Header | None:
     return Header(parse_names(source.name, match[1], grammar), match.end(), start)
 
 
+def first_record(source: Source, dialect: Csv) -> list[str]:
+    """Return the fields of the first record, be it a header or not; empty if there is none."""
+    grammar, beginning = Grammar(dialect), Beginning(source)
+    start = _behind_mark(source, beginning.text, dialect)
+    match = beginning.first_record(beginning.skip_lines(start, dialect.skip_rows), grammar)
+    fields = grammar.pattern.fields(match[1]) if match else ()
+    return [field.value.decode(dialect.encoding, errors="replace") for field in fields]
+
+
 def _refuse_separator_line(source: Source, text: bytes, dialect: Csv) -> None:
     match = _SEPARATOR_LINE.match(text)
     if match and not dialect.skip_rows:
