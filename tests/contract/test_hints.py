@@ -33,6 +33,7 @@ from tests.support.cli import here
 from tests.support.jobs import ROOT, command, pipeline, trip_bundle, trips
 from tests.support.proxy import Answer, Fault, Request, proxy
 from tests.support.s3 import Bucket
+from tests.support.tls import certificate
 
 Words = tuple[object, ...]
 
@@ -303,6 +304,32 @@ def rejected_rows_beyond_a_fraction(w: World) -> Case:
 def row_that_ends_the_run(w: World) -> Case:
     words = w.words(w.bad_file, "--max-error-fraction", 1, "--on-row-error")
     return Case((*words, "Fail"), 4, "with --on-row-error Quarantine", again(*words, "Quarantine"))
+
+
+@case
+def condition_of_another_type(w: World) -> Case:
+    words = w.words(None, "--where", "passengers > '2'")
+    return Case(words, 2, "give another type with --dtypes NAME=TYPE", again(*words, "--dtypes", "passengers=string"))
+
+
+@case
+def model_that_fails_on_many_rows_together(w: World) -> Case:
+    Path("crowded.py").write_text(
+        "from sklearn.linear_model import LinearRegression\n"
+        "class Crowded(LinearRegression):\n"
+        "    def predict(self, X):\n"
+        "        if len(X) > 100:\n"
+        "            raise ValueError('too many rows')\n"
+        "        return super().predict(X)\n"
+    )
+    train = "import joblib, crowded; joblib.dump(crowded.Crowded().fit(frame, frame.id), 'model.joblib')"
+    frame = "import pandas; frame = pandas.read_csv('a.csv', usecols=['id', 'passengers'], nrows=50);"
+    shutil.copy(w.file, "a.csv")
+    subprocess.run([sys.executable, "-c", f"{frame} frame.to_csv('sample.csv', index=False); {train}"], check=True)
+    works(("model", "pack", "model.joblib", "--output", "crowded", "--code", "crowded.py", "--sample", "sample.csv"))
+    words = tuple("crowded" if word == w.bundle else word for word in w.words())
+    return Case(words, 3, "give a lower --batch-rows, with --mode Overwrite",
+                again(*words, "--batch-rows", 50, "--mode", "Overwrite"))  # fmt: skip
 
 
 # --- what was written -------------------------------------------------------------------------------------------------
@@ -594,6 +621,30 @@ def test_hint_to_name_a_region_works(s3: Bucket, in_bucket: Words, monkeypatch: 
         elsewhere.rule = refuses
         monkeypatch.setenv("AWS_REGION", "eu-west-1")
         works(in_bucket)
+
+
+def test_hint_to_name_an_authority_works(
+    s3: Bucket, in_bucket: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, context = certificate(tmp_path)
+    with proxy(s3.endpoint, tls=context) as secure:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", secure.endpoint)
+        fails(in_bucket, "with --ca-bundle (storage.caBundle) or AWS_CA_BUNDLE")
+        works((*in_bucket, "--ca-bundle", authority))
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
+        works(in_bucket)
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+def test_hint_to_give_more_memory_works(world: World) -> None:
+    words = ("plan", "--model", world.bundle, "--input", world.file, "--memory")
+    code, _, err = here(*words, "100MiB")
+    found = re.search(r"Give --memory (\w+)", err)
+    assert code == 0 and found
+    code, _, err = here(*words, found[1])
+    assert (code, err) == (0, "")
 
 
 # --- locks ------------------------------------------------------------------------------------------------------------

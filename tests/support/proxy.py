@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,7 +83,12 @@ def every(number: int, *faults: Fault) -> Rule:
 
 
 @contextmanager
-def proxy(upstream: str, rule: Rule = lambda request: None, drop: tuple[str, ...] = ()) -> Iterator[Proxy]:
+def proxy(
+    upstream: str,
+    rule: Rule = lambda request: None,
+    drop: tuple[str, ...] = (),
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Proxy]:
     """A proxy before the server at `upstream`, for the time of the block; headers in `drop` do not reach the server."""
     state = Proxy(rule)
     lock = threading.Lock()
@@ -150,7 +156,9 @@ def proxy(upstream: str, rule: Rule = lambda request: None, drop: tuple[str, ...
             """Nothing: clients that are killed, or that give up, are what tests are about."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    state.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    state.endpoint = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -44,6 +44,6 @@ def told(error: BaseException, task: Task) -> BaseException:
     piece = task.partition.pieces[0]
     return ClusterError(
         f"partition {task.partition.number} ({piece.source.uri}, from byte {piece.start}): {reason_of(error)}",
-        "No row is at fault. Where memory ran out, give workers more, or --batch-rows less (which begins the output "
-        "anew); else look at what the model opens or connects to. The same command goes on.",
+        "No row is at fault. If memory ran out, give workers more --memory, or a lower --batch-rows with --mode Overwrite; "
+        "otherwise check what the model opens or connects to. The same command resumes.",
     )

@@ -72,7 +72,7 @@ def predict_rows(
     except Exception as error:
         raise ModelError(
             f"the model raises on rows together that it scores in part: {tell(error)}",
-            "Its rows depend on one another; score with --batch-rows that it can bear (which begins the output anew).",
+            "Its rows depend on one another: give a lower --batch-rows, with --mode Overwrite.",
         ) from None
 
 

@@ -13,6 +13,7 @@ from scoremill.errors import FitError, UsageError
 from scoremill.plan import Needs, Plan, Problem, Survey, build_plan
 from scoremill.spec import Column, Errors, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
+from scoremill.storage.where import Where
 
 from .earlier import earlier_of
 from .results import Shape, result_columns
@@ -62,6 +63,8 @@ def prepare(job: ScoringJob, survey: Survey | None = None) -> Prepared:
     shape = Shape(tuple(spec.output.columns.items()), spec.output.threshold, spec.output.dtype)
     names = [column.name for _, column in result_columns(shape, results)]
     plan = build_plan(spec, needs, names, survey, None if survey else earlier_of(spec))
+    if plan.settings.where is not None:
+        Where(plan.settings.where, plan.settings.where_columns, plan.settings.csv).check()
     _refuse_folders(spec.output.partition_by, [*(column.name for column in plan.settings.keep), *names])
     return Prepared(spec, bundle, plan, results)
 

@@ -19,6 +19,7 @@ from scoremill.errors import UsageError
 from scoremill.spec import Storage
 
 Options = dict[str, Any]
+_FILE = "--storage-options (storage.optionsFile)"
 
 
 def fsspec_options(protocol: str, settings: Storage) -> Options:
@@ -44,10 +45,10 @@ def read_options_file(path: str) -> Options:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"cannot read storage.optionsFile {path}: {reason}", "Check its name and owner.") from None
+        raise UsageError(f"cannot read {_FILE} {path}: {reason}", "Check its name and its owner.") from None
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         raise UsageError(
-            f"storage.optionsFile {path} can be read or written by everyone on this machine",
+            f"{_FILE} {path} can be read or written by everyone on this machine",
             f"Run `chmod 600 {path}`; in a Kubernetes volume set `defaultMode: 0440`.",
         )
     try:
@@ -55,9 +56,9 @@ def read_options_file(path: str) -> Options:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 1})" if mark else ""
-        raise UsageError(f"storage.optionsFile {path} is not JSON or YAML{line}") from None
+        raise UsageError(f"{_FILE} {path} is not JSON or YAML{line}") from None
     if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
-        raise UsageError(f"storage.optionsFile {path} is not a mapping of option names to values")
+        raise UsageError(f"{_FILE} {path} is not a mapping of option names to values")
     return options
 
 
@@ -118,8 +119,8 @@ def _other(settings: Storage) -> Options:
     for name in ("endpoint", "anonymous", "profile", "requester_pays", "kms_key", "ca_bundle"):
         if getattr(settings, name):
             raise UsageError(
-                f"storage.{name} is for s3:// and gs:// only",
-                "Give the file system's own option in storage.options or storage.optionsFile.",
+                f"--{name.replace('_', '-')} is for s3:// and gs:// only",
+                f"Give the file system's own option in {_FILE}.",
             )
     return {}
 

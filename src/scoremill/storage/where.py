@@ -57,13 +57,20 @@ class Where:
         chosen.rejects = sorted([*rows.rejects, *rejects.values()], key=lambda reject: reject.row)
         return chosen, len(rows) - len(chosen) - len(rejects)
 
+    def check(self) -> None:
+        """Return if the condition can be evaluated over columns of these types; else raise UsageError."""
+        # A category has the type that it has in the input.
+        if all(column.dtype != "category" for column in self._columns):
+            none = pa.chunked_array([[]], pa.string())
+            self._holds({column.name: convert_column(none, column, self._dialect)[0] for column in self._columns}, 0)
+
     def _holds(self, values: dict[str, pa.Array], count: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
         try:
             result = self._evaluate(self._condition.tree, values)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             types = ", ".join(f"{column.name} is {column.dtype}" for column in self._columns)
             raise UsageError(f"--where {self._text!r} cannot be evaluated: {str(error).splitlines()[0]}",
-                             f"{types}; --dtypes gives others.") from None  # fmt: skip
+                             f"{types}; give another type with --dtypes NAME=TYPE, or compare with a value of that type.") from None  # fmt: skip
         if isinstance(result, pa.Scalar):
             result = pa.array([result.as_py()] * count, pa.bool_())
         holds: np.ndarray[Any, np.dtype[np.bool_]] = pc.fill_null(result, False).to_numpy(zero_copy_only=False).copy()
