@@ -516,6 +516,22 @@ def model_that_needs_a_sample(w: World) -> Case:
 
 
 @case
+def misspelled_model_and_sample(w: World) -> Case:
+    joblib.dump(pipeline(trips(300)), "model.joblib")
+    shutil.copy(w.file, "sample.csv")
+
+    def follow(model: str) -> None:
+        words = ("model", "pack", model, "--output", "packed", "--sample")
+        code, _, err = here(*words, "simple.csv")
+        found = re.search(r"there is no sample file simple.csv\n  Did you mean (\S+)\?", err)
+        assert code == 2 and found, err
+        works((*words, found[1]))
+
+    words = ("model", "pack", "modell.joblib", "--output", "packed", "--sample", "sample.csv")
+    return Case(words, 2, r"there is no model file modell.joblib\n  Did you mean (\S+)\?", follow)
+
+
+@case
 def model_that_needs_a_module(w: World) -> Case:
     Path("halving.py").write_text(
         "from sklearn.linear_model import LogisticRegression\nclass Halved(LogisticRegression):\n    pass\n"

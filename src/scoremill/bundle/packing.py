@@ -21,6 +21,7 @@ from scoremill.errors import ModelError, ScoremillError, SkewError, UsageError
 from scoremill.spec import Csv, Missing, Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
+from scoremill.storage.nearby import did_you_mean
 
 from . import code as carried
 from .flavours import Flavour, flavour
@@ -126,7 +127,9 @@ def read_model(path: Path, code: Sequence[str | Path] = ()) -> Any:
             f"{path} is already a bundle", f"Use it as it is, for example `scoremill score --model {path}`."
         )
     if not path.is_file():
-        raise UsageError(f"there is no model file {path}", "Name a .joblib, .pkl or .skops file.")
+        raise UsageError(
+            f"there is no model file {path}", did_you_mean(str(path), _DEFAULTS, "Name a .joblib, .pkl or .skops file.")
+        )
     sys.path[:0] = carried.roots(code)
     try:
         with warnings.catch_warnings(record=True) as caught:

@@ -14,6 +14,7 @@ import pandas as pd
 from scoremill.errors import FitError, ScoremillError, UsageError
 from scoremill.spec import Column, Csv, Missing, Storage
 from scoremill.storage.filesystem import Store
+from scoremill.storage.nearby import did_you_mean
 
 from .csv_sample import ROWS, CsvSample, read_csv_sample
 from .dtypes import column_of, missing_forms, with_missing
@@ -128,7 +129,9 @@ def _read(path: str, storage: Storage, csv: Csv, missing: Mapping[str, Missing])
     folder, _, name = path.rpartition("/")
     store = Store(folder or ("/" if path.startswith("/") else "."), storage)
     if not name or store.info(name) is None:
-        raise UsageError(f"there is no sample file {path}", "Check the path that --sample gives.")
+        raise UsageError(
+            f"there is no sample file {path}", did_you_mean(path, storage, "Check the path that --sample gives.")
+        )
     with store.open(name) as file:
         if PurePosixPath(name).suffix not in {".parquet", ".pq"}:
             return read_csv_sample(file, path, csv, missing)
