@@ -119,7 +119,7 @@ def _other(settings: Storage) -> Options:
     for name in ("endpoint", "anonymous", "profile", "requester_pays", "kms_key", "ca_bundle"):
         if getattr(settings, name):
             raise UsageError(
-                f"--{name.replace('_', '-')} is for s3:// and gs:// only",
+                f"--{name.replace('_', '-')} (storage.{Storage.model_fields[name].alias or name}) is for s3:// and gs:// only",
                 f"Give the file system's own option in {_FILE}.",
             )
     return {}
