@@ -42,6 +42,8 @@ FULL: Object = {
         "partitionBytes": "16MiB",
         "since": "2026-11-20T03:00:00Z",
         "until": "2026-11-21T03:00:00Z",
+        "notScoredBy": [{"uri": "s3://scores/before"}, {"uri": "s3://scores/maybe", "optional": True}],
+        "allowEmpty": True,
         "storage": {"endpoint": "http://minio:9000", "options": {"region": "eu", "use_ssl": False, "tries": 3}},
     },
     "output": {
@@ -85,6 +87,8 @@ BAD_JOBS: list[tuple[Object, str]] = [
     ({"output": {"storage": {"endpoint": "https://minio/?key=1"}}}, "endpoint is a URL with a user"),
     ({"input": {"since": "yesterday"}}, "spec.input.since"),
     ({"input": {"uris": []}}, "spec.input.uris"),
+    ({"input": {"notScoredBy": ["s3://scores/before"]}}, "spec.input.notScoredBy"),
+    ({"input": {"notScoredBy": [{"optional": True}]}}, "spec.input.notScoredBy[0].uri: Required value"),
     ({"input": {"partitionBytes": "64 parsecs"}}, "spec.input.partitionBytes"),
     ({"model": {"digest": "sha256:0"}}, "spec.model.digest"),
     ({"output": {"mode": "Append"}}, "spec.output.mode"),
@@ -98,6 +102,7 @@ BAD_SCHEDULES: list[tuple[Object, str]] = [
     ({"schedule": "CRON_TZ=UTC 0 3 * * *"}, "a schedule holds no time zone"),
     ({"schedule": "0 3 * *"}, "a schedule has five fields"),
     ({"concurrencyPolicy": "Queue"}, "spec.concurrencyPolicy"),
+    ({"lookBackSeconds": -1}, "spec.lookBackSeconds"),
     ({"jobTemplate": None}, "spec.jobTemplate: Required value"),
 ]
 CHANGES: Object = {

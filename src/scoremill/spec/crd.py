@@ -32,7 +32,7 @@ RULES: Mapping[str, Rules] = {
             "!has(self.comment) || !(self.comment in [self.delimiter, self.quote])",
             "comment is the same character as delimiter or quote",
         ),
-        ("!self.escapeUnquoted || has(self.escape)", "escapeUnquoted needs escape"),
+        ("!has(self.escapeUnquoted) || !self.escapeUnquoted || has(self.escape)", "escapeUnquoted needs escape"),
     ),
     "Input": (
         (
