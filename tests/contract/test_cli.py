@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import re
@@ -163,7 +165,7 @@ def test_3_a_model_that_does_not_fit_is_refused_by_file_and_column_before_anythi
     ("name", "content", "said"),
     [
         ("none.csv", None, "nothing is found"),
-        ("a.csv.gz", b"no gzip", "truncated or damaged"),
+        ("a.csv.gz", gzip.compress(b"distance,payment,passengers\n1,cash,1\n")[:-9], "truncated or damaged"),
         ("a.parquet", b"no parquet", "is not a Parquet file"),
         ("a.csv", b"\xff\xfe\x00", "UTF-16"),
         ("a.csv", b"\x80\x81,b\n", "not utf-8"),
@@ -375,7 +377,7 @@ def test_clean_of_a_clean_output_says_that_there_is_nothing_to_remove(scored, tm
 def test_the_first_rows_go_to_stdout_and_nothing_is_written(bundle, file, tmp_path):
     code, out, err = here("score", "--model", bundle, "--input", file, "--limit", "3", "--keep", "id")
     assert (code, err) == (0, "")
-    assert [line.split(",")[0] for line in out.splitlines()] == ['"id"', "0", "1", "2"]
+    assert pd.read_csv(io.StringIO(out))["id"].tolist() == [0, 1, 2]
     _, out, _ = here("score", "--model", bundle, "--input", file, "--limit", "2", "--json")
     assert [set(json.loads(line)) for line in out.splitlines()] == [{"proba_0", "proba_1"}] * 2
 

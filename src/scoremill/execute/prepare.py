@@ -63,7 +63,7 @@ def prepare(job: ScoringJob, survey: Survey | None = None) -> Prepared:
     shape = Shape(tuple(spec.output.columns.items()), spec.output.threshold, spec.output.dtype)
     names = [column.name for _, column in result_columns(shape, results)]
     plan = build_plan(spec, needs, names, survey, None if survey else earlier_of(spec))
-    if plan.settings.where is not None:
+    if plan.settings.where is not None and not plan.errors:
         Where(plan.settings.where, plan.settings.where_columns, plan.settings.csv).check()
     _refuse_folders(spec.output.partition_by, [*(column.name for column in plan.settings.keep), *names])
     return Prepared(spec, bundle, plan, results)

@@ -118,6 +118,8 @@ def wider_of(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The type that holds every value of both exactly; None if there is none."""
     if one == other:
         return one
+    if pa.types.is_dictionary(one) != pa.types.is_dictionary(other):
+        return wider_of(*(kind.value_type if pa.types.is_dictionary(kind) else kind for kind in (one, other)))
     try:
         both = pa.unify_schemas([pa.schema([("", one)]), pa.schema([("", other)])], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError):
