@@ -35,11 +35,11 @@ class Server:
         return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
-        """It answers. NoClusterError with the last words of its log if it ends instead."""
+        """It answers. NoClusterError with the last words of its log if it does not within a minute."""
         (self.folder / "objects").mkdir(parents=True, exist_ok=True)
         log = self.folder / "log"
         detach(self._command(), log, self._environment())
-        if not until(lambda: self.answers() or not self._processes(), 20) or not self.answers():
+        if not until(self.answers, 60):
             raise NoClusterError(f"{_BINARY[self.kind]} does not answer:{last_words(log)}")
 
     def stop(self) -> None:
