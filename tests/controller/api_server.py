@@ -41,6 +41,8 @@ class Server:
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     faults: deque[str] = field(default_factory=deque)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    needed: set[tuple[str, str, str]] = field(default_factory=set)
+    """API group, resource and verb of each right that the calls took."""
     ends: list[int] = field(default_factory=list)
     """Exit codes of drivers, in their order."""
     deleted: list[tuple[str, str | None]] = field(default_factory=list)
@@ -67,6 +69,7 @@ class Server:
             raise CrashError
         if fault != "timeout":
             self.calls.append((method, kind))
+            self.needed.add(_right(method, url))
             answer = _answer(*self.handle(method, url, json.loads(body or b"{}")))
         if fault == "crash after":
             raise CrashError
@@ -277,6 +280,16 @@ class Server:
                 for reference in each["metadata"].get("ownerReferences", ())
             )
         ]
+
+
+def _right(method: str, url: str) -> tuple[str, str, str]:
+    """What RBAC asks of whoever makes the call: API group, resource (with subresource) and verb."""
+    parts = urlsplit(url).path.strip("/").split("/")
+    group = parts[1] if parts[0] == "apis" else ""
+    at = next(number for number, part in enumerate(parts) if part in KIND_OF)
+    resource, name, subresource = (*parts[at:], "", "")[:3]
+    verb = {"GET": "get" if name else "list", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
+    return group, f"{resource}/{subresource}" if subresource else resource, verb
 
 
 def _picks(part: str, labels: Object) -> bool:

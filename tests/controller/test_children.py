@@ -104,6 +104,71 @@ def test_the_driver_is_placed_as_the_scheduler_is_and_has_the_workers_environmen
     assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
 
 
+def pod_of(template: dict[str, Any], **cluster: Any) -> dict[str, Any]:
+    """The pod of the driver of a job with this `cluster.template`."""
+    made = children(resource(cluster={"template": template, **cluster}))[-1]
+    found: dict[str, Any] = made["spec"]["template"]
+    return found
+
+
+def test_the_runner_pod_has_the_labels_and_annotations_of_scheduler_and_workers() -> None:
+    template = {
+        "metadata": {"labels": {"cost-center": "42"}, "annotations": {"owner": "tips"}},
+        "spec": {
+            "worker": {"metadata": {"labels": {"azure.workload.identity/use": "true", "tier": "worker"}}},
+            "scheduler": {"metadata": {"labels": {"tier": "scheduler"}, "annotations": {"vault.io/inject": "true"}}},
+        },
+    }
+    metadata = pod_of(template)["metadata"]
+    assert metadata["labels"].items() >= {
+        "cost-center": "42", "azure.workload.identity/use": "true", "tier": "scheduler",
+    }.items()  # fmt: skip
+    assert metadata["annotations"].items() >= {"owner": "tips", "vault.io/inject": "true"}.items()
+
+
+def test_no_template_changes_the_labels_by_which_the_runner_pod_is_found() -> None:
+    own = pod_of({})["metadata"]
+    labels = dict.fromkeys(own["labels"], "other") | {"dask.org/component": "worker", "scoremill.dev/any": "other"}
+    annotations = {"scoremill.dev/job-name": "other", "dask.org/any": "other"}
+    told = {"metadata": {"labels": labels, "annotations": annotations}}
+    for template in (told, {"spec": {"worker": told}}, {"spec": {"scheduler": told}}):
+        assert pod_of(template)["metadata"] == own
+
+
+def test_a_template_removes_no_label_of_the_runner_pod() -> None:
+    template = {"spec": {"worker": {"metadata": {"labels": {"app.kubernetes.io/name": None, "team": None}}}}}
+    assert pod_of(template)["metadata"] == pod_of({})["metadata"]
+    assert pod_of({"spec": {"worker": {"metadata": {"labels": None}}}})["metadata"] == pod_of({})["metadata"]
+
+
+def test_the_runner_pod_runs_as_the_account_that_the_template_gives_workers() -> None:
+    template = {"spec": {"worker": {"spec": {"serviceAccountName": "reader"}}}}
+    made = children(resource(cluster={"template": template}))
+    assert "ServiceAccount" not in {each["kind"] for each in made}
+    (binding,) = [each for each in made if each["kind"] == "RoleBinding"]
+    assert [subject["name"] for subject in binding["subjects"]] == ["reader"]
+    assert pod_of(template)["spec"]["serviceAccountName"] == "reader"
+    assert pod_of(template, serviceAccount="named")["spec"]["serviceAccountName"] == "named"
+
+
+def test_the_runner_pod_has_the_volumes_and_variables_by_which_workers_get_credentials() -> None:
+    key = {"name": "key", "secret": {"secretName": "google"}}
+    worker = {
+        "containers": [
+            {"name": "worker", "volumeMounts": [{"name": "key", "mountPath": "/key"}],
+             "envFrom": [{"configMapRef": {"name": "proxies"}}]},
+            {"name": "proxy", "image": "proxy:1"},
+        ],
+        "volumes": [key, {"name": "unused", "emptyDir": {}}, {"name": "scratch", "emptyDir": {"sizeLimit": "1Ti"}}],
+    }  # fmt: skip
+    made = pod_of({"spec": {"worker": {"spec": worker}}})["spec"]
+    (container,) = made["containers"]
+    assert key in made["volumes"] and {"name": "key", "mountPath": "/key"} in container["volumeMounts"]
+    assert container["envFrom"] == [{"configMapRef": {"name": "proxies"}}]
+    plain = pod_of({})["spec"]["volumes"]
+    assert made["volumes"] == [*plain, key], "scratch space is as large as a driver needs it"
+
+
 def test_the_driver_is_not_taken_for_a_part_of_the_cluster() -> None:
     driver = children(resource())[-1]["spec"]["template"]["metadata"]["labels"]
     assert driver["scoremill.dev/cluster"] == child_of(resource()), "the cluster's policies let it in"

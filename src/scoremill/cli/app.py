@@ -93,7 +93,7 @@ def app() -> None:
       scoremill score --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/
       scoremill verify s3://b/scores/
 
-    Exit codes: 0 ok, 1 internal, 2 usage, 3 the model or the input does not fit, 4 error budget spent,
+    Exit codes: 0 ok, 1 internal, 2 usage, 3 the model or the input does not fit, 4 too many rejected rows,
     5 storage or credentials, 6 cluster or lease, 7 verification failed, 130 interrupted.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -106,13 +107,13 @@ def remove(at: Named, seconds: float, say: Callable[[str], None]) -> bool:
             # Pods, Deployments and Services follow the cluster; asking for them too would be a race with it.
             if "deletionTimestamp" not in each["metadata"] and (each["kind"] == "DaskCluster" or not _owners(each)):
                 at.kube.delete(each["kind"], each["metadata"]["name"])
-        text = f"waiting for {_counted(left)} to go"
+        text = f"waiting for Kubernetes to remove {_counted(left)}"
         if text not in told:
             told.add(text)
             say(text)
         if time.monotonic() > deadline:
             raise ClusterError(
-                f"after {format_seconds(seconds)} there {_counted(left)} left of {at.name}", _stuck(left)
+                f"cluster {at.name} still has {_counted(left)} after {format_seconds(seconds)}", _stuck(left)
             )
         time.sleep(_POLL)
     return found
@@ -130,8 +131,14 @@ def _owners(each: Object) -> list[Object]:
 
 
 def _counted(left: list[Object]) -> str:
-    kinds = [each["kind"] for each in left]
-    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    """How many objects of which kinds, such as `1 DaskCluster and 2 Pods`."""
+    kinds = Counter(each["kind"] for each in left)
+    *parts, last = [f"{count} {kind if count == 1 else _plural(kind)}" for kind, count in kinds.items()]
+    return f"{', '.join(parts)} and {last}" if parts else last
+
+
+def _plural(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def _stuck(left: list[Object]) -> str:

@@ -30,7 +30,7 @@ def schedule_group() -> None:
 @click.option("--schedule", metavar="CRON", help="When: five fields as cron has them, or @daily and the like.")
 @click.option("--time-zone", help="Time zone of --schedule, such as Europe/Vienna (UTC).")
 @click.option("--concurrency", type=click.Choice(["Allow", "Forbid", "Replace"]),
-              help="When the last run still goes on: begin beside it, after it, or instead of it (Forbid).")  # fmt: skip
+              help="Start a due run alongside an unfinished one, after it, or instead of it (Forbid).")  # fmt: skip
 @click.option("--look-back", type=seconds, metavar="TIME",
               help="With --since LastSuccess: how long before the last complete run a new object may have been modified (7d).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule and make nothing.")

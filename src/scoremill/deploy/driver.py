@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from scoremill import naming
@@ -11,6 +11,7 @@ from scoremill.units import GIB
 
 from . import names
 from .cluster import SCRATCH_BYTES, certificates_volume, dask_cluster, env_of, pod_of, said_of
+from .inherited import container_settings, inherited_account, inherited_metadata, inherited_mounts, placement
 from .merge import merge
 from .objects import owned_by
 from .outcome import DRIVER
@@ -19,11 +20,6 @@ Object = dict[str, Any]
 
 GRACE_SECONDS = 60
 """For receipts to be flushed and the lease to be given back."""
-_PLACEMENT = (
-    "imagePullSecrets", "nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priorityClassName",
-    "schedulerName", "runtimeClassName", "dnsPolicy", "dnsConfig", "hostAliases", "securityContext",
-)  # fmt: skip
-"""What `cluster.template` says of the scheduler's pod and holds for the driver's too."""
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -42,7 +38,7 @@ def job_child(made: Object, job: Object) -> Object:
 def driver_access(job: Object, spec: JobSpec) -> list[Object]:
     """What lets the driver read its own ScoringJob and write that one's status, and lets nobody reach the driver.
 
-    The account is the one of the job's cluster, which its buckets know, or one of the driver's own.
+    The account is the one that the job gives its workers, which its buckets know, or one of the driver's own.
     """
     child, account = child_of(job), _account(job, spec)
     mine = {"apiGroups": ["scoremill.dev"], "resourceNames": [job["metadata"]["name"]]}
@@ -59,7 +55,7 @@ def driver_access(job: Object, spec: JobSpec) -> list[Object]:
         _object(job, f"{_RBAC}/v1", "RoleBinding", {"roleRef": role, "subjects": [subject]}),
         _object(job, "networking.k8s.io/v1", "NetworkPolicy", {"spec": closed}),
     ]
-    if not spec.cluster.service_account:
+    if not _given_account(spec):
         made.insert(0, _object(job, "v1", "ServiceAccount", {"automountServiceAccountToken": False}))
     return [job_child(each, job) for each in made]
 
@@ -87,16 +83,16 @@ def driver_job(
                 ],
             },
             **limit,
-            "template": {"metadata": _pod_metadata(job), "spec": _pod(job, spec, attempt, image, resources)},
+            "template": {"metadata": _pod_metadata(job, spec), "spec": _pod(job, spec, attempt, image, resources)},
         },
     }
     return job_child(made, job)
 
 
 def _pod(job: Object, spec: JobSpec, attempt: int, image: str, resources: Mapping[str, Any]) -> Object:
-    child, secret = child_of(job), spec.credentials.secret_ref
+    child = child_of(job)
     beside = dask_cluster(child, job["metadata"]["namespace"], image, spec.cluster, spec.credentials)
-    scheduler = beside["spec"]["scheduler"]["spec"]
+    scheduler, worker = (beside["spec"][part]["spec"] for part in ("scheduler", "worker"))
     env = env_of({"HOME": names.SCRATCH, "TMPDIR": names.SCRATCH, **spec.cluster.env})
     own = {
         "SCOREMILL_JOB": job["metadata"]["name"],
@@ -110,24 +106,21 @@ def _pod(job: Object, spec: JobSpec, attempt: int, image: str, resources: Mappin
         "args": ["scoremill", "driver"],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "env": merge(merge(env, said_of(spec.cluster.template, "worker").get("env") or env), env_of(own)),
-        **({"envFrom": [{"secretRef": {"name": secret.name}}]} if secret else {}),
         "resources": merge(_RESOURCES, resources),
     }
     pod = pod_of(spec.cluster, container)
-    pod["volumes"].append(certificates_volume(child))
-    pod["containers"][0].update(_picked(scheduler["containers"][0], ("imagePullPolicy", "securityContext")))
+    volumes, mounts = inherited_mounts(worker)
+    pod["volumes"] += [certificates_volume(child), *volumes]
+    pod["containers"][0]["volumeMounts"] += mounts
+    pod["containers"][0].update(container_settings(scheduler, worker))
     return {
         **pod,
-        **_picked(scheduler, _PLACEMENT),
+        **placement(scheduler),
         "serviceAccountName": _account(job, spec),
         "automountServiceAccountToken": True,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
     }
-
-
-def _picked(of: Mapping[str, Any], keys: Iterable[str]) -> Object:
-    return {key: of[key] for key in keys if key in of}
 
 
 _RESOURCES: Object = {
@@ -137,7 +130,11 @@ _RESOURCES: Object = {
 
 
 def _account(job: Object, spec: JobSpec) -> str:
-    return spec.cluster.service_account or f"{child_of(job)}-driver"
+    return _given_account(spec) or f"{child_of(job)}-driver"
+
+
+def _given_account(spec: JobSpec) -> str | None:
+    return spec.cluster.service_account or inherited_account(spec.cluster.template)
 
 
 def _labels(job: Object) -> dict[str, str]:
@@ -152,13 +149,15 @@ def _labels(job: Object) -> dict[str, str]:
     }
 
 
-def _pod_metadata(job: Object) -> Object:
+def _pod_metadata(job: Object, spec: JobSpec) -> Object:
+    labels, annotations = (inherited_metadata(spec.cluster.template, field) for field in ("labels", "annotations"))
     return {
-        # By this one the cluster's policies let it in.
-        "labels": {**_labels(job), names.LABEL: child_of(job)},
+        # By the label of the cluster its policies let it in. A sidecar that does not end would keep the Job from ending.
+        "labels": {**labels, **_labels(job), names.LABEL: child_of(job), "sidecar.istio.io/inject": "false"},
         "annotations": {
-            names.JOB_NAME: job["metadata"]["name"],
             "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+            **annotations,
+            names.JOB_NAME: job["metadata"]["name"],
         },
     }
 

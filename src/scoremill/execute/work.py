@@ -35,7 +35,7 @@ class Work:
     allow_version_skew: bool = False
     fail_on_row_error: bool = False
     max_rejects: int | None = None
-    """Rejected rows from which a task gives up: the budget of the whole run."""
+    """Most rejected rows that the whole run allows; a task with more fails."""
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -43,13 +43,13 @@ class Output(Spec):
 
 
 class Errors(Spec):
-    """The budget for rows that cannot be scored, and what is kept of them."""
+    """How many rejected rows are allowed, and what is kept of them."""
 
     on_row_error: Literal["Quarantine", "Fail"] = "Quarantine"
     """Set a bad row aside and go on, or end the run at the first."""
     max_rows: Annotated[int, Field(ge=0)] | None = None
-    """Rejected rows from which the run ends."""
+    """Most rejected rows allowed; the run fails when there are more."""
     max_fraction: Annotated[float, Field(ge=0, le=1)] | None = 0.01
-    """Fraction of all rows, rejected, from which the run ends."""
+    """Largest fraction of rejected rows allowed; the run fails when it is exceeded."""
     raw: Literal["Keep", "Hash", "Omit"] = "Keep"
     """What the errors objects hold of a rejected row's text."""

@@ -41,7 +41,8 @@ class ScheduleSpec(Spec):
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Name of the time zone that `schedule` is in, such as `Europe/Vienna`; UTC where it is not given."""
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Forbid"
-    """What to do when the last run still goes on: begin beside it, leave this one out, or begin instead of it."""
+    """What to do when a run is due and the previous one has not finished: Allow starts it as well; Forbid waits for the
+    previous one to finish and then starts the latest run that is due; Replace deletes the previous one and starts it."""
     starting_deadline_seconds: Annotated[int, Field(ge=0)] | None = None
     """How late a run may begin; any lateness where it is not given."""
     look_back_seconds: Annotated[int, Field(ge=0, le=10 * 366 * 24 * 3600)] = LOOK_BACK_SECONDS

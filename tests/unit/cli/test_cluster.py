@@ -11,9 +11,12 @@ import yaml
 
 from scoremill.cli import app
 from scoremill.cli.app import run
-from scoremill.cli.kube_cluster import engine_at
-from scoremill.errors import UsageError
+from scoremill.cli.kube_cluster import Named, engine_at
+from scoremill.cli.kube_watch import remove
+from scoremill.deploy import names
+from scoremill.errors import ClusterError, UsageError
 from scoremill.spec import parse_job
+from tests.controller.api_server import Server
 
 PLACES: dict[str, str | None] = {"kubeconfig": None, "context": None, "namespace": None}
 
@@ -134,3 +137,16 @@ def test_what_is_neither_an_address_nor_a_name_is_refused() -> None:
     job = parse_job({"spec": {"model": {"uri": "m"}, "input": {"uris": ["i"]}, "output": {"uri": "o"}}})
     with pytest.raises(UsageError, match="cannot name a cluster"), engine_at("My_Cluster", job, PLACES):
         pass
+
+
+def test_cluster_down_names_what_is_left_when_its_time_is_over() -> None:
+    server = Server()
+    held = {"labels": names.labels("trips"), "finalizers": ["kopf.zalando.org/KopfFinalizerMarker"]}
+    server.create({"kind": "DaskCluster", "metadata": {"name": "trips", **held}})
+    for pod in ("a", "b"):
+        server.create({"kind": "Pod", "metadata": {"name": pod, "labels": names.labels("trips")}})
+    said: list[str] = []
+    with pytest.raises(ClusterError) as told:
+        remove(Named(server.client(), "trips"), 0, said.append)
+    assert told.value.message == "cluster trips still has 1 DaskCluster and 2 Pods after 0.0 s"
+    assert said == ["waiting for Kubernetes to remove 1 DaskCluster and 2 Pods"]
