@@ -227,7 +227,7 @@ def job(number: int) -> Object:
     """A ScoringJob of one worker; nobody reads what it names."""
     spec = {
         "model": {"uri": "s3://bucket/model"}, "input": {"uris": ["s3://bucket/in/*.csv"]},
-        "output": {"uri": f"s3://bucket/out/{number}"}, "cluster": {"workers": {"min": 1, "max": 1}},
+        "output": {"uri": f"s3://bucket/out/{number}"}, "cluster": {"workers": 1},
     }  # fmt: skip
     return {
         "apiVersion": "scoremill.dev/v1alpha1",

@@ -207,5 +207,5 @@ def _labels(made: Object) -> Object:
 
 def _may_scale(job: Object) -> bool:
     """Whether the cluster of the job may be of a size that its DaskCluster does not tell, and still matters."""
-    workers = (job["spec"].get("cluster") or {}).get("workers")
-    return isinstance(workers, dict) and workers.get("min") != workers.get("max") and not is_finished(job)
+    cluster = job["spec"].get("cluster") or {}
+    return cluster.get("maxWorkers") not in {None, cluster.get("workers", 1)} and not is_finished(job)

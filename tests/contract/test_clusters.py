@@ -107,7 +107,7 @@ def test_certificates_are_shown_to_a_scheduler_that_asks_for_them(bundle, tmp_pa
 
 def test_a_cluster_that_scales_from_zero_gets_tasks_before_it_has_a_worker(bundle, tmp_path):
     trips(300).to_csv(tmp_path / "in.csv", index=False)
-    workers = {"cluster": {"workers": {"min": 0, "max": 3}}, "deadlines": {"preRunningSeconds": 20}}
+    workers = {"cluster": {"workers": 0, "maxWorkers": 3}, "deadlines": {"preRunningSeconds": 20}}
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), input={"partitionBytes": "1KiB"}, **workers)
     with LocalCluster(n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
         with OnDask(cluster.scheduler_address, job.spec.cluster, job.spec.deadlines) as engine:
@@ -236,7 +236,7 @@ def test_other_libraries_are_told_and_scikit_learn_may_be_allowed(bundle, schedu
 
 def test_a_worker_that_never_comes_ends_the_run_in_time(bundle, scheduler, tmp_path):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
-    scales = {"cluster": {"workers": {"min": 0, "max": 2}}, "deadlines": {"preRunningSeconds": 2}}
+    scales = {"cluster": {"workers": 0, "maxWorkers": 2}, "deadlines": {"preRunningSeconds": 2}}
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), **scales)
     with pytest.raises(ClusterError, match="no worker for 2 s"):
         score(job, cluster=scheduler)
@@ -244,7 +244,7 @@ def test_a_worker_that_never_comes_ends_the_run_in_time(bundle, scheduler, tmp_p
 
 def test_a_worker_that_joins_later_is_judged_before_it_can_do_harm(bundle, scheduler, tmp_path):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
-    workers = {"cluster": {"workers": {"min": 0, "max": 2}}, "deadlines": {"noProgressSeconds": 100}}
+    workers = {"cluster": {"workers": 0, "maxWorkers": 2}, "deadlines": {"noProgressSeconds": 100}}
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), **workers)
     joined = Event()
 

@@ -52,7 +52,7 @@ def test_a_job_becomes_these_children(case: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a", "2009", "2009-tips", "a.b.c", LONGEST, "x" * 253, "9" * 253])
 def test_names_and_labels_are_within_limits_and_hold_the_whole_name(name: str) -> None:
-    for each in children(resource(name, cluster={"workers": {"min": 0, "max": 2}})):
+    for each in children(resource(name, cluster={"workers": 0, "maxWorkers": 2})):
         metadata = each["metadata"]
         assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", metadata["name"]) and len(metadata["name"]) <= 63
         assert all(len(value) <= 63 for value in metadata["labels"].values())
@@ -68,7 +68,7 @@ def test_a_job_made_again_has_other_children() -> None:
 
 
 def test_all_go_before_the_job_but_the_autoscaler_which_goes_with_the_cluster() -> None:
-    for each in children(resource(cluster={"workers": {"min": 1, "max": 2}})):
+    for each in children(resource(cluster={"workers": 1, "maxWorkers": 2})):
         (owner,) = each["metadata"]["ownerReferences"]
         is_clusters = each["kind"] == "DaskAutoscaler"
         assert owner["uid"] == ("uid-of-cluster" if is_clusters else resource()["metadata"]["uid"])

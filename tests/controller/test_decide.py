@@ -128,11 +128,12 @@ def test_the_cluster_is_made_after_all_that_it_needs() -> None:
 
 @pytest.mark.parametrize(
     ("workers", "registered", "asks"),
-    [(1, None, False), (1, 0, False), (1, 1, True), (8, 1, True), ({"min": 0, "max": 4}, None, False),
-     ({"min": 0, "max": 4}, 0, True), ({"min": 2, "max": 4}, 0, False)],
+    [({"workers": 1}, None, False), ({"workers": 1}, 0, False), ({"workers": 1}, 1, True), ({"workers": 8}, 1, True),
+     ({"workers": 0, "maxWorkers": 4}, None, False), ({"workers": 0, "maxWorkers": 4}, 0, True),
+     ({"workers": 2, "maxWorkers": 4}, 0, False)],
 )  # fmt: skip
 def test_the_driver_waits_for_the_scheduler_and_a_first_worker(workers: Any, registered: Any, asks: bool) -> None:
-    job = resource(started("Starting"), cluster={"workers": workers})
+    job = resource(started("Starting"), cluster=workers)
     decision = look(job, at=cluster(registered))
     assert ("Job" in made(decision)) == asks
     assert status(decision).phase == ("Running" if asks else "Starting")
@@ -162,7 +163,7 @@ def test_a_driver_has_the_image_that_a_job_gives_its_workers() -> None:
 
 
 def test_the_autoscaler_of_a_range_is_made_once() -> None:
-    job = resource(started("Starting"), cluster={"workers": {"min": 0, "max": 4}})
+    job = resource(started("Starting"), cluster={"workers": 0, "maxWorkers": 4})
     assert made(look(job, at=cluster(None))) == ["DaskAutoscaler"]
     assert made(look(job, at=cluster(None), autoscaler={"metadata": {}})) == []
     assert made(look(resource(started("Starting")), at=cluster(None))) == []

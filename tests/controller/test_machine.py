@@ -31,6 +31,7 @@ BACKOFF_LIMIT = 2
 RESYNC = dt.timedelta(seconds=60)
 TROUBLES = ["", "", "", "409", "429", "500", "404", "timeout", "timeout after", "crash", "crash after"]
 FAULTS = st.lists(st.sampled_from(TROUBLES), max_size=16)
+SIZES = [{"workers": 1}, {"workers": 3}, {"workers": 0, "maxWorkers": 4}]
 LIVING = {"DaskCluster", "DaskWorkerGroup", "DaskAutoscaler", "Pod"}
 ENDS = {"Complete", "Failed"}
 
@@ -47,7 +48,7 @@ class Operator(RuleBasedStateMachine):
         self.starts = 1
 
     @initialize(
-        workers=st.sampled_from([1, 3, {"min": 0, "max": 4}]),
+        workers=st.sampled_from(SIZES),
         on_failure=st.sampled_from(["Keep", "Delete"]),
         active=st.sampled_from([None, 3000]),
         ttl=st.sampled_from([None, None, 0, 100]),
@@ -62,7 +63,7 @@ class Operator(RuleBasedStateMachine):
             "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": JOB},
             "spec": {
                 "model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"]},
-                "output": {"uri": "s3://out/tips"}, "cluster": {"workers": workers},
+                "output": {"uri": "s3://out/tips"}, "cluster": workers,
                 "retry": {"backoffLimit": BACKOFF_LIMIT}, "deadlines": {"activeSeconds": active},
                 "cleanup": {"onFailure": on_failure, "ttlSecondsAfterFinished": ttl},
             },
@@ -293,7 +294,7 @@ def test_so_it_is_on_long_walks(seed: int) -> None:
     """What Hypothesis, which looks for what is simple, comes to but seldom: many troubles in one run."""
     lot = random.Random(seed)
     machine = Operator()
-    workers, last = lot.choice([1, 3, {"min": 0, "max": 4}]), lot.choice([0, 0, 3, 5, 6])
+    workers, last = lot.choice(SIZES), lot.choice([0, 0, 3, 5, 6])
     limits = lot.choice([None, 3000]), lot.choice([None, None, 0, 100])
     machine.apply_a_job(workers, lot.choice(["Keep", "Delete"]), *limits, last, lot.randrange(6))
     rules = [
@@ -325,7 +326,7 @@ def test_a_job_that_goes_in_the_foreground_is_there_until_its_driver_is_gone() -
     """So that what takes its place, on the same output, never meets that driver."""
     machine = Operator()
     try:
-        machine.apply_a_job(1, "Keep", None, None, 0, 6)
+        machine.apply_a_job({"workers": 1}, "Keep", None, None, 0, 6)
         assert machine.drivers()
         machine.the_user_deletes_it("Foreground")
         for _ in range(3):

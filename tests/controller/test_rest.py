@@ -131,7 +131,7 @@ def test_a_job_is_taken_up_in_one_look_and_its_children_asked_for_once() -> None
 
 
 def test_of_a_cluster_that_is_up_no_more_is_read_than_is_needed() -> None:
-    server = server_with({"observedGeneration": 0}, cluster={"workers": {"min": 1, "max": 1}})
+    server = server_with({"observedGeneration": 0}, cluster={"workers": 1})
     look = Reconciler(server.client(), SETTINGS)
     look(KEY)
     server.dask()

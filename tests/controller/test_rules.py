@@ -20,7 +20,7 @@ from tests.controller.api_server import NAMESPACE, Server
 
 SPEC: dict[str, Any] = {
     "model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"]}, "output": {"uri": "s3://out/tips"},
-    "cluster": {"workers": {"min": 1, "max": 2}}, "cleanup": {"onFailure": "Delete", "ttlSecondsAfterFinished": 0},
+    "cluster": {"workers": 1, "maxWorkers": 2}, "cleanup": {"onFailure": "Delete", "ttlSecondsAfterFinished": 0},
 }  # fmt: skip
 SETTINGS = Settings(image="runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
 

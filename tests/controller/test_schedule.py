@@ -191,7 +191,7 @@ def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
 def test_a_template_may_say_what_a_file_may_and_the_job_says_it_as_the_api_server_takes_it() -> None:
     template = {**TEMPLATE, "cluster": {"workers": 3, "memory": "2GiB"}}
     spec = scheduled_job(a_schedule(template=template), BORN, ScheduleStatus())["spec"]
-    assert spec["cluster"] == {"workers": {"min": 3, "max": 3}, "memory": 2 * 2**30}
+    assert spec["cluster"] == {"workers": 3, "memory": 2 * 2**30}
 
 
 def test_what_is_seen_is_recorded_and_not_made_again() -> None:

@@ -56,7 +56,8 @@ FULL: Object = {
     "errors": {"maxRows": 10, "maxFraction": None},
     "storage": {"anonymous": True},
     "cluster": {
-        "workers": {"min": 0, "max": 8},
+        "workers": 0,
+        "maxWorkers": 8,
         "cpu": 0.5,
         "memory": 2147483648,
         "env": {"LEVEL": "1"},
@@ -73,8 +74,11 @@ FULL: Object = {
 SCHEDULE: Object = {"schedule": "0 3 * * *", "jobTemplate": {"spec": {**JOB, "sparks": [1]}}}
 
 BAD_JOBS: list[tuple[Object, str]] = [
-    ({"cluster": {"workers": {"min": 3, "max": 2}}}, "min is above max"),
-    ({"cluster": {"workers": {"min": 3}}}, "min is above max"),
+    ({"cluster": {"workers": 3, "maxWorkers": 2}}, "workers is above maxWorkers"),
+    ({"cluster": {"maxWorkers": 0}}, "spec.cluster.maxWorkers"),
+    ({"cluster": {"workers": 0}}, "workers is 0, so maxWorkers is needed"),
+    ({"cluster": {"workers": {"min": 1, "max": 2}}}, "spec.cluster.workers"),
+    ({"cluster": {"workers": "1:2"}}, "spec.cluster.workers"),
     ({"input": {"csv": {"header": False}}}, "columns names the columns of files without a header"),
     ({"input": {"csv": {"columns": ["a"]}}}, "columns names the columns of files without a header"),
     ({"input": {"csv": {"delimiter": '"'}}}, "delimiter and quote are the same character"),

@@ -25,7 +25,7 @@ SPEC: Object = {
     "input": {"uris": ["s3://b/*.csv"], "partitionBytes": "16MiB"},
     "output": {"uri": "s3://b/out"},
     "errors": {"maxFraction": None},
-    "cluster": {"workers": {"min": 0, "max": 8}, "memory": "2GiB"},
+    "cluster": {"workers": 0, "maxWorkers": 8, "memory": "2GiB"},
     # An operator that watches all namespaces leaves it alone.
     "managedBy": "example.org/tests",
 }

@@ -245,7 +245,7 @@ def test_a_job_goes_when_its_time_to_live_is_over(mill: Mill) -> None:
 
 
 def test_a_range_of_workers_is_grown_into_and_given_back(mill: Mill) -> None:
-    job = mill.submit("ranged", SLOW, {"cluster": {"workers": {"min": 1, "max": 3}}})
+    job = mill.submit("ranged", SLOW, {"cluster": {"workers": 1, "maxWorkers": 3}})
     job.is_in_mid_run(1)
     job.sees(lambda _: len(job.pods("worker")) > 1, "more workers")
     job.proves()
@@ -356,7 +356,7 @@ def test_a_nightly_schedule_scores_each_object_in_one_night(mill: Mill, tmp_path
                      "trustedPrefixes": [mill.bucket.uri()]}  # fmt: skip
     spec["input"]["uris"] = [mill.bucket.uri("nightly/trips/*.csv")]
     spec["output"]["uri"] = mill.bucket.uri("nightly/scores/{scheduledTime}")
-    spec["cluster"] = {"workers": {"min": 1, "max": 2}, "memory": "1200MiB", "cpu": 0.1}
+    spec["cluster"] = {"workers": 1, "maxWorkers": 2, "memory": "1200MiB", "cpu": 0.1}
     (tmp_path / "schedule.yaml").write_text(yaml.safe_dump(made))
     mill.place.ok("schedule", "submit", tmp_path / "schedule.yaml")
     rows = []

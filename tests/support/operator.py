@@ -29,7 +29,7 @@ PARTITIONS, ROWS = 24, 12_000
 PATIENCE = 300.0
 """Seconds: after a connection that broke, dask-kubernetes' operator rests for 60, and it may meet several."""
 CONTENT = slow_rows(ROWS, {})
-SMALL = {"workers": {"min": 2, "max": 2}, "memory": "600MiB", "cpu": 0.1}
+SMALL = {"workers": 2, "memory": "600MiB", "cpu": 0.1}
 """Workers that fit many times into two small nodes."""
 SLOW = {"cluster": {"env": {SECONDS: "0.004"}}}
 """Two seconds for a partition: a run that faults can meet."""

@@ -143,7 +143,7 @@ def score_loaded(
     with _reached(cluster, flags) as (address, security, workers):
         loaded = dataset.input.model_dump(mode="json", by_alias=True, exclude_none=True)
         parsed = job_from(job, flags, under={"spec": {"input": loaded}})
-        asked = parsed.spec.cluster.model_copy(update={"workers": workers or parsed.spec.cluster.workers})
+        asked = parsed.spec.cluster.within(workers)
         skewed = parsed.spec.model.allow_version_skew
         over = OnDataset(name, address, asked, parsed.spec.deadlines, security, allow_version_skew=skewed)
         return score_dataset(dataset, parsed, over, watchers, wait=wait)
@@ -153,9 +153,9 @@ def score_loaded(
 def _engine(cluster: str, flags: dict[str, Any], *, waits: bool = False) -> Iterator[OnDask]:
     """A connection to the cluster; one that `waits` does so for a worker."""
     from scoremill.execute.dask_engine import OnDask
-    from scoremill.spec import Cluster, Deadlines, Workers
+    from scoremill.spec import Cluster, Deadlines
 
-    asked = Cluster() if waits else Cluster(workers=Workers(min=0, max=1))
+    asked = Cluster() if waits else Cluster(workers=0, max_workers=1)
     with _reached(cluster, flags) as (address, security, _), OnDask(address, asked, Deadlines(), security) as engine:
         yield engine
 

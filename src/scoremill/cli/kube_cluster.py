@@ -186,8 +186,7 @@ def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Ite
             found = stack.enter_context(connected(named(where, places)))
         except (ClusterError, UsageError) as error:
             raise _meant(where, error) from None
-        cluster = job.spec.cluster.model_copy(update={"workers": found.workers})
-        spec = job.spec.model_copy(update={"cluster": cluster})
+        spec = job.spec.model_copy(update={"cluster": job.spec.cluster.within(found.workers)})
         yield EnginePlace(job.model_copy(update={"spec": spec}), found.address, found.security)
 
 

@@ -103,11 +103,11 @@ def _asked(flags: dict[str, Any]) -> tuple[Cluster, Credentials]:
 
     env = _ENV(flags["env"])
     refuse_secrets(env)
-    fields = {key: flags[key] for key in ("workers", "memory", "cpu", "image", "service_account")}
+    fields = {key: flags[key] for key in ("memory", "cpu", "image", "service_account")}
     given = {key: value for key, value in fields.items() if value is not None}
     try:
         cluster = Cluster(**given, env=env, idle_timeout_seconds=int(flags["idle_timeout"]),
-                          template=_template(flags["template"]))  # fmt: skip
+                          template=_template(flags["template"])).within(flags["workers"])  # fmt: skip
         credentials = Credentials.model_validate(
             {"secretRef": {"name": flags["secret"]}} if flags["secret"] else {})  # fmt: skip
     except ValidationError as error:

@@ -28,6 +28,8 @@ class Flag:
     help: str
     read: Callable[[Any], Any] = lambda value: value
     settings: dict[str, Any] | None = None
+    is_several: bool = False
+    """Whether it gives several fields of the mapping at `path`."""
 
     @property
     def parameter(self) -> str:
@@ -92,13 +94,13 @@ def bounds(text: str) -> tuple[int, int]:
     return int(least), int(most if colon else least)
 
 
-def workers(text: str) -> int | dict[str, int]:
-    """The number in `4`, or the bounds in `1:20`."""
+def workers(text: str) -> dict[str, int | None]:
+    """The number in `4`, or the bounds in `1:20`, as fields of `spec.cluster`."""
     try:
         least, most = bounds(text)
     except ValueError:
         raise UsageError(f"--workers: {text!r} is neither a number such as 4 nor a range such as 1:20") from None
-    return {"min": least, "max": most} if ":" in text else least
+    return {"workers": least, "maxWorkers": most if ":" in text else None}
 
 
 MANY = {"multiple": True}
@@ -184,8 +186,9 @@ FLAGS = (
     Flag("--errors-raw", "spec.errors.raw", "Keep, hash or omit the text of rejected rows (Keep).",
          settings=_choice("Keep", "Hash", "Omit")),
     Flag("--name", "metadata.name", "Name of the job."),
-    Flag("--workers", "spec.cluster.workers",
-         "Worker processes, one a core by default; on Kubernetes pods, one by default, or a range such as 1:20.", workers),
+    Flag("--workers", "spec.cluster",
+         "Worker processes, one a core by default; on Kubernetes pods, one by default, or a range such as 1:20.",
+         workers, is_several=True),
     Flag("--memory", "spec.cluster.memory", "Memory of a worker, such as 2GiB."),
     Flag("--endpoint", "spec.storage.endpoint", "URL of an S3- or GCS-compatible service."),
     Flag("--anonymous", "spec.storage.anonymous", "Read public data without credentials.", settings=SWITCH),
@@ -236,8 +239,9 @@ def job_from(
     for flag in (*FLAGS, *more):
         value = flags.get(flag.parameter)
         if value is not None and value != ():
-            _put(given, flag.path.split("."), flag.read(value))
-            names[flag.path] = flag.name.split("/")[0]
+            read = flag.read(value)
+            _put(given, flag.path.split("."), read)
+            names |= dict.fromkeys(_paths(flag, read), flag.name.split("/")[0])
     if job is not None:
         if not Path(job).is_file():
             raise UsageError(f"there is no job file {job!r}", "Give a YAML or JSON file, or use flags; see --help.")
@@ -296,7 +300,14 @@ def _refuse_missing(given: dict[str, Any]) -> None:
         )
 
 
+def _paths(flag: Flag, value: Any) -> list[str]:
+    """Return the paths of the fields that the flag gives."""
+    return [f"{flag.path}.{name}" for name in value] if flag.is_several else [flag.path]
+
+
 def _put(fields: dict[str, Any], path: list[str], value: Any) -> None:
     for step in path[:-1]:
         fields = fields.setdefault(step, {})
-    fields[path[-1]] = value
+    # Beside a flag that gives several fields, others may give more of the same mapping.
+    there = fields.get(path[-1])
+    fields[path[-1]] = merge(there, value) if isinstance(there, dict) and isinstance(value, dict) else value

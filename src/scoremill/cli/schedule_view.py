@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from scoremill.deploy.scheduled import problem_of
 from scoremill.errors import UsageError
-from scoremill.spec import API_VERSION
+from scoremill.spec import API_VERSION, read_yaml
 from scoremill.spec.schedule import ScheduleStatus, ScoringSchedule
 from scoremill.spec.status import format_time
 
@@ -27,7 +27,7 @@ def is_schedule(path: str | None) -> bool:
     if path is None or not Path(path).is_file():
         return False
     try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        found = read_yaml(Path(path).read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError):
         return False
     return isinstance(found, dict) and found.get("kind") == "ScoringSchedule"
@@ -35,7 +35,7 @@ def is_schedule(path: str | None) -> bool:
 
 def read_schedule(path: str) -> Object:
     """The ScoringSchedule in the file at `path`, as it is to be made."""
-    found: Object = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+    found: Object = read_yaml(Path(path).read_text(encoding="utf-8-sig"))
     return checked(found, path)
 
 

@@ -28,7 +28,7 @@ def dask_cluster(name: str, namespace: str, image: str, cluster: Cluster, creden
 
     `image` is used where `cluster.image` is not given. Its annotation holds the digest of its spec.
     """
-    workers = cluster.workers or Workers()
+    workers = cluster.bounds or Workers()
     made: Object = {
         "apiVersion": names.DASK_GROUP,
         "kind": "DaskCluster",

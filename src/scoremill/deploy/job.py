@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 def workers_of(spec: JobSpec) -> Workers:
     """The bounds of a job's workers."""
-    return spec.cluster.workers or Workers()
+    return spec.cluster.bounds or Workers()
 
 
 def job_cluster(

@@ -86,7 +86,7 @@ class OnDask:
 
     @property
     def window(self) -> int:
-        asked, workers = self._cluster.workers, self.workers
+        asked, workers = self._cluster.bounds, self.workers
         if asked is None:
             return 2 * workers + 2
         if asked.min < asked.max:
@@ -181,7 +181,7 @@ class OnDask:
         }
 
     def _start_local(self, stack: ExitStack) -> Client:
-        count = self._cluster.workers.max if self._cluster.workers else os.cpu_count() or 1
+        count = self._cluster.bounds.max if self._cluster.bounds else os.cpu_count() or 1
         memory = self._cluster.memory or _LOCAL_MEMORY
         total = distributed.system.MEMORY_LIMIT
         if count * memory > total and self._cluster.memory:
@@ -208,7 +208,7 @@ class OnDask:
                 client: Client = stack.enter_context(
                     Client(self._address, timeout="15s", name="scoremill", security=self._security)
                 )
-            if self._cluster.workers is None or self._cluster.workers.min:
+            if self._cluster.bounds is None or self._cluster.bounds.min:
                 client.wait_for_workers(1, timeout=self._deadlines.pre_running_seconds)
         except (OSError, TypeError, ValueError) as error:  # TypeError: tls:// without certificates
             raise ClusterError(

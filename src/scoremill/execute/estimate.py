@@ -54,7 +54,7 @@ def estimate(prepared: Prepared, elapsed: float) -> Estimate | None:
     imports = time.process_time()
     plan, spec = prepared.plan, prepared.job
     work = prepared.work(plan)
-    workers = spec.cluster.workers.max if spec.cluster.workers else os.cpu_count() or 1
+    workers = spec.cluster.bounds.max if spec.cluster.bounds else os.cpu_count() or 1
     # The first call of a model pays for imports and tables that no later one pays for.
     any(_measure(work, partition).rows for partition in plan.uncut())
     done = _Measured()

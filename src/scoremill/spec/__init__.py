@@ -6,7 +6,7 @@ from .dates import EPOCHS, ISO
 from .gap import Gap
 from .input import NULL_VALUES, Csv, EarlierOutput, Input
 from .job import API_VERSION, JobSpec, Metadata, ScoringJob
-from .load import load_job, merge, parse_job
+from .load import load_job, merge, parse_job, read_yaml
 from .model import BATCH_ROWS, Method, Model
 from .output import Errors, Format, Output
 from .storage import Storage
@@ -44,4 +44,5 @@ __all__ = [
     "load_job",
     "merge",
     "parse_job",
+    "read_yaml",
 ]

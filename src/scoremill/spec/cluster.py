@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from scoremill.units import MIB
 
@@ -12,7 +12,7 @@ from .base import Size, Spec
 
 
 class Workers(Spec):
-    """Bounds of the number of workers; `scoremill` takes a plain number for both, Kubernetes only `{min, max}`."""
+    """Bounds of the number of workers, as `workers` and `maxWorkers` of a job give them."""
 
     min: Annotated[int, Field(ge=0, le=10_000)] = 1
     """The fewest workers."""
@@ -26,16 +26,13 @@ class Workers(Spec):
         return self
 
 
-def _or_a_number(schema: dict[str, Any]) -> None:
-    """Adds the plain number, which becomes a range before anything is checked, to what the schema allows."""
-    schema["anyOf"].insert(0, {"type": "integer", "minimum": 1, "maximum": 10_000})
-
-
 class Cluster(Spec):
     """The Dask cluster that a job asks for; each worker is one process with one thread."""
 
-    workers: Annotated[Workers | None, Field(json_schema_extra=_or_a_number)] = None
-    """Worker processes; one a core on a local cluster where it is not given."""
+    workers: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    """Number of workers, or the fewest if `maxWorkers` is given; without it one per core on a local cluster, else 1."""
+    max_workers: Annotated[Annotated[int, Field(ge=1, le=10_000)] | None, Field(validate_default=True)] = None
+    """Most workers; on Kubernetes their number then follows the load. A local cluster starts all of them."""
     cpu: Annotated[float, Field(gt=0)] | None = None
     """Cores of a worker."""
     memory: Annotated[Size, Field(ge=64 * MIB)] | None = None
@@ -53,10 +50,36 @@ class Cluster(Spec):
 
     @field_validator("workers", mode="before")
     @classmethod
-    def _from_number(cls, value: object) -> object:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return {"min": value, "max": value}
+    def _is_no_range(cls, value: object) -> object:
+        if isinstance(value, dict) or (isinstance(value, str) and ":" in value):
+            raise ValueError("must be a number; give a range as `workers: 1` and `maxWorkers: 20`")
         return value
+
+    @field_validator("max_workers")
+    @classmethod
+    def _is_above_workers(cls, value: int | None, info: ValidationInfo) -> int | None:
+        fewest = 1 if (given := info.data.get("workers")) is None else given
+        if value is None and fewest == 0:
+            raise ValueError("workers is 0, so maxWorkers is needed")
+        if value is not None and fewest > value:
+            raise ValueError(f"workers ({fewest}) is above maxWorkers ({value})")
+        return value
+
+    @property
+    def bounds(self) -> Workers | None:
+        """The fewest and the most workers; None if the job does not say."""
+        if self.workers is None and self.max_workers is None:
+            return None
+        fewest = 1 if self.workers is None else self.workers
+        # Not validated again: what is wrong with the bounds is reported by the names of the fields.
+        return Workers.model_construct(min=fewest, max=fewest if self.max_workers is None else self.max_workers)
+
+    def within(self, bounds: Workers | None) -> Cluster:
+        """The same cluster with these bounds; unchanged if there are none."""
+        if bounds is None:
+            return self
+        most = bounds.max if bounds.min < bounds.max else None
+        return self.model_copy(update={"workers": bounds.min, "max_workers": most})
 
 
 class SecretRef(Spec):

@@ -17,7 +17,13 @@ from .structural import Rules, Schema, structural
 GROUP, VERSION = API_VERSION.split("/")
 
 RULES: Mapping[str, Rules] = {
-    "Workers": (("self.min <= self.max", "min is above max"),),
+    "Cluster": (
+        ("!has(self.workers) || self.workers > 0 || has(self.maxWorkers)", "workers is 0, so maxWorkers is needed"),
+        (
+            "!has(self.maxWorkers) || (has(self.workers) ? self.workers : 1) <= self.maxWorkers",
+            "workers is above maxWorkers",
+        ),
+    ),
     "Csv": (
         (
             "self.header != (has(self.columns) && size(self.columns) > 0)",

@@ -18,6 +18,21 @@ Fields = dict[str, Any]
 _NO_JOB = "If it is data, name it with --input, and quote patterns, so that the shell does not expand them."
 
 
+class Loader(yaml.SafeLoader):
+    """Reads YAML as kubectl does: `1:20` is a text. YAML 1.1 has it as a number to the base of 60, 80."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        """Return the tag of a node."""
+        tag = super().resolve(kind, value, implicit)
+        is_sexagesimal = tag in {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"} and ":" in value
+        return self.DEFAULT_SCALAR_TAG if is_sexagesimal else tag
+
+
+def read_yaml(text: str) -> Any:
+    """Return the one document in `text`; yaml.YAMLError if it is none."""
+    return yaml.load(text, Loader=Loader)  # noqa: S506 a SafeLoader
+
+
 def load_job(
     path: str | Path,
     overrides: Mapping[str, Any] | None = None,
@@ -31,8 +46,8 @@ def load_job(
     """
     text = _read(Path(path))
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=Loader)
+        document = read_yaml(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: not YAML or JSON: {error}", _NO_JOB) from None
     if not isinstance(document, dict):
@@ -75,7 +90,7 @@ def _read(path: Path) -> str:
 
 
 def _is_several(text: str) -> bool:
-    return sum(1 for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None) > 1
+    return sum(1 for node in yaml.compose_all(text, Loader=Loader) if node is not None) > 1
 
 
 def _describe(source: str, node: yaml.Node | None, flags: Mapping[str, str], problem: Any) -> str:
@@ -86,7 +101,7 @@ def _describe(source: str, node: yaml.Node | None, flags: Mapping[str, str], pro
     given = (
         # The value of a field that there is not may be a secret.
         ""
-        if problem["type"] in {"missing", "extra_forbidden"} or isinstance(problem["input"], dict)
+        if problem["type"] in {"missing", "extra_forbidden"} or isinstance(problem["input"], dict | None)
         else f" (given: {problem['input']!r})"
     )
     return f"{where}: {_expected(problem)}{given}"

@@ -67,9 +67,6 @@ class _Inlined:
     def _resolved(self, schema: Schema, name: str) -> tuple[Schema, str]:
         """What is referred to, or is there beside null, with the field's own words before it."""
         choices = [choice for choice in schema.get("anyOf", []) if choice.get("type") != "null"]
-        if any("$ref" in choice for choice in choices):
-            # A plain number of workers is for files and flags: a structural schema has one type.
-            choices = [choice for choice in choices if "$ref" in choice]
         if len(choices) == 1:
             nullable = {"nullable": True} if len(schema["anyOf"]) > 1 else {}
             return self._resolved(choices[0] | nullable | {k: v for k, v in schema.items() if k != "anyOf"}, name)

@@ -50,8 +50,9 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--threshold", "0.3"], {"output": {"threshold": 0.3}}),
     (["--on-row-error", "Fail", "--max-errors", "3", "--max-error-fraction", "0.5", "--errors-raw", "Hash"],
      {"errors": {"onRowError": "Fail", "maxRows": 3, "maxFraction": 0.5, "raw": "Hash"}}),
-    (["--workers", "1:20"], {"cluster": {"workers": {"min": 1, "max": 20}}}),
+    (["--workers", "1:20"], {"cluster": {"workers": 1, "maxWorkers": 20}}),
     (["--workers", "4", "--memory", "2GiB"], {"cluster": {"workers": 4, "memory": 2 * 2**30}}),
+    (["--memory", "2GiB", "--workers", "0:4"], {"cluster": {"workers": 0, "maxWorkers": 4, "memory": 2 * 2**30}}),
     (["--endpoint", "http://x", "--anonymous"], {"storage": {"endpoint": "http://x", "anonymous": True}}),
     (["--input-storage", "endpoint=http://y,region=eu"],
      {"input": {"storage": {"endpoint": "http://y", "options": {"region": "eu"}}}}),
@@ -196,3 +197,18 @@ def test_a_file_that_is_no_job_is_told_how_data_is_named(tmp_path):
 def test_only_one_job_file_is_taken():
     with pytest.raises(UsageError, match=r"more than one job file is given: a\.yaml, b\.yaml"):
         parsed("a.yaml", "b.yaml")
+
+
+@pytest.mark.parametrize(
+    ("flags", "cluster", "message"),
+    [
+        (["--workers", "0"], {}, "--workers: workers is 0, so maxWorkers is needed"),
+        (["--workers", "9:2"], {}, "--workers: workers (9) is above maxWorkers (2)"),
+        (["--workers", "2", "--memory", "1KiB"], {}, "--memory: input should be greater"),
+        (["--workers", "2"], {"cpu": 0}, "job.yaml:3: spec.cluster.cpu: input should be greater"),
+    ],
+)
+def test_a_wrong_field_of_the_cluster_is_reported_by_what_gave_it(tmp_path, flags, cluster, message):
+    with pytest.raises(UsageError) as caught:
+        parsed(written(tmp_path, {"cluster": cluster}), *flags)
+    assert message in caught.value.message and len(caught.value.message.splitlines()) == 1

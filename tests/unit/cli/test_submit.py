@@ -26,7 +26,7 @@ FILE: dict[str, Any] = {
         "input": {"uris": ["s3://b/*.csv"], "partitionBytes": "16MiB"},
         "output": {"uri": "s3://b/out"},
         "errors": {"maxFraction": None},
-        "cluster": {"workers": {"min": 0, "max": 8}},
+        "cluster": {"workers": 0, "maxWorkers": 8},
     },
 }
 
@@ -62,9 +62,9 @@ def test_a_file_is_submitted_as_it_stands_with_flags_over_it(tmp_path, capsys) -
     assert made["spec"] == {**FILE["spec"], "input": {"uris": ["s3://b/*.csv"], "partitionBytes": 16 * 2**20}}
     assert "status" not in made
     made = dry(capsys, "job", "submit", path, "--workers", "3", "--secret", "buckets", "--namespace", "other")
-    assert made["spec"]["cluster"] == {"workers": {"min": 3, "max": 3}}
+    assert made["spec"]["cluster"] == {"workers": 3, "maxWorkers": None}
     ranged = dry(capsys, "job", "submit", path, "--workers", "1:20")
-    assert ranged["spec"]["cluster"]["workers"] == {"min": 1, "max": 20}
+    assert ranged["spec"]["cluster"] == {"workers": 1, "maxWorkers": 20}
     assert made["spec"]["credentials"] == {"secretRef": {"name": "buckets"}}
     assert made["metadata"]["namespace"] == "other"
 
@@ -99,7 +99,7 @@ def test_json_is_a_list_that_kubectl_takes(capsys) -> None:
         (["job", "submit", *FLAGS, "--input", "trips/*.csv", "--dry-run"], "pods do not have"),
         (["job", "submit", *FLAGS, "--cpu", "0", "--dry-run"], "--cpu: input should be greater than 0"),
         (["job", "submit", *FLAGS, "--workers", "few", "--dry-run"], "neither a number such as 4 nor a range"),
-        (["job", "submit", *FLAGS, "--workers", "9:2", "--dry-run"], "min (9) is above max (2)"),
+        (["job", "submit", *FLAGS, "--workers", "9:2", "--dry-run"], "workers (9) is above maxWorkers (2)"),
         (["job", "submit", "nowhere.yaml"], "no job file"),
         (["schedule", "submit", *FLAGS, "--name", "n"], "missing --schedule"),
         (["schedule", "submit", *FLAGS, "--schedule", "@daily"], "missing --name"),

@@ -25,7 +25,7 @@ def made(asked: dict[str, Any]) -> list[dict[str, Any]]:
     cluster = Cluster.model_validate(asked["cluster"])
     credentials = Credentials.model_validate(asked.get("credentials", {}))
     name, namespace = asked["name"], asked["namespace"]
-    beside = cluster_objects(name, namespace, cluster.workers or Workers(), CERTIFICATES)
+    beside = cluster_objects(name, namespace, cluster.bounds or Workers(), CERTIFICATES)
     return [dask_cluster(name, namespace, IMAGE, cluster, credentials), *beside]
 
 
@@ -44,7 +44,7 @@ def test_every_object_carries_the_labels_of_its_cluster(case: Path) -> None:
 def test_names_and_labels_of_the_longest_name_are_within_limits() -> None:
     name = "a" * 53
     assert names.is_cluster_name(name) and not names.is_cluster_name(name + "a")
-    for each in made({"name": name, "namespace": "n", "cluster": {"workers": {"min": 0, "max": 2}}}):
+    for each in made({"name": name, "namespace": "n", "cluster": {"workers": 0, "maxWorkers": 2}}):
         assert len(each["metadata"]["name"]) <= 63
         assert all(len(value) <= 63 for value in each["metadata"]["labels"].values())
     assert len(names.group_name(name)) <= 63, "dask-kubernetes makes a label of it"

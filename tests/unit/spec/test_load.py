@@ -47,7 +47,7 @@ def test_defaults_are_those_that_the_docs_promise(write):
 
 def test_wrong_value_of_a_flag_is_reported_by_the_flag(write):
     path = write("spec: {model: {uri: m}, input: {uris: [i]}, output: {uri: o}, cluster: {workers: 2}}")
-    given = {"spec": {"cluster": {"workers": 0}, "model": {"batchRows": 0}}}
+    given = {"spec": {"cluster": {"workers": -1}, "model": {"batchRows": 0}}}
     with pytest.raises(UsageError) as raised:
         load_job(path, given, flags={"spec.cluster.workers": "--workers"})
     first, second = raised.value.message.splitlines()
@@ -144,3 +144,27 @@ def test_impossible_dialects_are_refused(csv, expected):
 
 def test_merge_keeps_what_is_not_overridden():
     assert merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}, "d": 4}) == {"a": {"b": 1, "c": 3}, "d": 4}
+
+
+def test_workers_are_a_number_and_a_range_has_two_fields(write):
+    fixed = load_job(write(JOB + "  cluster: {workers: 2}\n")).spec.cluster
+    ranged = load_job(write(JOB + "  cluster: {workers: 0, maxWorkers: 20}\n")).spec.cluster
+    most = load_job(write(JOB + "  cluster: {maxWorkers: 20}\n")).spec.cluster
+    assert [(each.bounds.min, each.bounds.max) for each in (fixed, ranged, most)] == [(2, 2), (0, 20), (1, 20)]
+    assert load_job(write(JOB)).spec.cluster.bounds is None
+
+
+@pytest.mark.parametrize(
+    ("cluster", "said"),
+    [
+        ("workers: 1:20", "give a range as `workers: 1` and `maxWorkers: 20`"),
+        ("workers: {min: 1, max: 20}", "give a range as `workers: 1` and `maxWorkers: 20`"),
+        ("workers: 0", "workers is 0, so maxWorkers is needed"),
+        ("workers: 3, maxWorkers: 2", "workers (3) is above maxWorkers (2)"),
+        ("maxWorkers: 0", "greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_number_of_workers_is_refused_with_the_form_to_use(write, cluster, said):
+    with pytest.raises(UsageError) as told:
+        load_job(write(JOB + f"  cluster: {{{cluster}}}\n"))
+    assert said in told.value.message

@@ -23,7 +23,7 @@ spec:
   model: {uri: s3://models/tip, batchRows: 131072}
   input: {uris: ["s3://trips/*.csv"], format: auto, partitionBytes: 64MiB, idBy: version}
   output: {uri: s3://scores/tips, format: parquet, mode: Resume}
-  cluster: {workers: {min: 1, max: 8}, idleTimeoutSeconds: 1800}
+  cluster: {workers: 1, maxWorkers: 8, idleTimeoutSeconds: 1800}
 status:
   phase: Running
   startTime: "2026-11-21T03:00:01Z"
@@ -45,7 +45,7 @@ def test_nothing_is_required():
 
 def test_an_object_that_another_version_stored_is_still_read(stored):
     job = parse_job(stored)
-    assert job.spec.cluster.workers.max == 8
+    assert job.spec.cluster.bounds.max == 8
     status = JobStatus.model_validate(job.status)
     assert (status.phase, status.progress.partitions.done) == ("Running", 812)
     assert not status.is_finished
