@@ -95,7 +95,7 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
     kube = plane.kube
     define(kube)
     (port,) = free_ports(1)
-    with Dask(kube):
+    with Dask(kube), Drivers(kube):
         operator = plane.start(
             "operator", sys.executable, "-m", "scoremill_operator", "--namespace=default", "--lease-namespace=default",
             f"--port={port}", f"--resync={resync}",
@@ -175,11 +175,11 @@ def anything(kind: str) -> Object:
     }  # fmt: skip
 
 
-class Dask:
-    """Pods of a scheduler and of workers for each DaskCluster, as dask-kubernetes and its Deployments make them."""
+class Watched:
+    """Acts on every object that is created or changes, in threads of its own, while it is entered."""
 
     def __init__(self, kube: Kube) -> None:
-        self._kube, self._made, self._stopped = kube, list[Future[None]](), threading.Event()
+        self._kube, self._done, self._stopped = kube, list[Future[None]](), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> None:
@@ -188,25 +188,71 @@ class Dask:
     def __exit__(self, kind: object, *_: object) -> None:
         self._stopped.set()
         self._thread.join()
-        for each in self._made:
+        for each in self._done:
             each.result()
+
+    def _listing(self, api: Any) -> tuple[Any, dict[str, Any]]:
+        """The call of the Python client that lists what is watched, and its arguments."""
+        raise NotImplementedError
+
+    def _act(self, event: str, found: Object) -> None:
+        raise NotImplementedError
 
     def _run(self) -> None:
         from kubernetes import client, watch
         from urllib3.exceptions import ReadTimeoutError
 
-        prefix, plural = KINDS["DaskCluster"]
-        _, _, group, version = prefix.split("/")
-        api, clusters = client.CustomObjectsApi(client.ApiClient(self._kube.configuration)), watch.Watch()
-        where: dict[str, Any] = {"group": group, "version": version, "namespace": "default", "plural": plural}
+        call, arguments = self._listing(client.ApiClient(self._kube.configuration))
+        events = watch.Watch()
         with ThreadPoolExecutor(4) as pool:
             while not self._stopped.is_set():
-                where["resource_version"] = clusters.resource_version
+                arguments["resource_version"] = events.resource_version
                 # Silence ends it, to see whether it is to stop.
                 with suppress(ReadTimeoutError):
-                    for event in clusters.stream(api.list_namespaced_custom_object, **where, _request_timeout=(5, 1)):
-                        if event["type"] == "ADDED":
-                            self._made.append(pool.submit(self._make, event["object"]))
+                    for event in events.stream(call, **arguments, _request_timeout=(5, 1)):
+                        self._done.append(pool.submit(self._act, event["type"], event["raw_object"]))
+
+
+class Drivers(Watched):
+    """Asks for the cluster of each driver that runs, as `scoremill driver` does when its plan is made."""
+
+    def __init__(self, kube: Kube) -> None:
+        super().__init__(kube)
+        self._asked: set[str] = set()
+
+    def _listing(self, api: Any) -> tuple[Any, dict[str, Any]]:
+        from kubernetes import client
+
+        labels = "app.kubernetes.io/component=driver"
+        return client.CoreV1Api(api).list_namespaced_pod, {"namespace": "default", "label_selector": labels}
+
+    def _act(self, event: str, found: Object) -> None:
+        meta = found["metadata"]
+        if event == "DELETED" or found["status"].get("phase") != "Running" or meta["uid"] in self._asked:
+            return
+        self._asked.add(meta["uid"])
+        name = meta["annotations"][names.JOB_NAME]
+        job = self._kube.get("ScoringJob", name)
+        if job:
+            attempt = int(meta["labels"][names.JOB_OF_POD].rsplit("-", 1)[1])
+            status = {"progress": {"attempt": attempt, "stage": "WaitingForCluster"}}
+            self._kube.apply_status("ScoringJob", name, status, manager="scoremill-driver", uid=job["metadata"]["uid"])
+
+
+class Dask(Watched):
+    """Pods of a scheduler and of workers for each DaskCluster, as dask-kubernetes and its Deployments make them."""
+
+    def _listing(self, api: Any) -> tuple[Any, dict[str, Any]]:
+        from kubernetes import client
+
+        prefix, plural = KINDS["DaskCluster"]
+        _, _, group, version = prefix.split("/")
+        where = {"group": group, "version": version, "namespace": "default", "plural": plural}
+        return client.CustomObjectsApi(api).list_namespaced_custom_object, where
+
+    def _act(self, event: str, found: Object) -> None:
+        if event == "ADDED":
+            self._make(found)
 
     def _make(self, cluster: Object) -> None:
         name, meta = cluster["metadata"]["name"], cluster["metadata"]

@@ -53,7 +53,7 @@ class Look:
 
     @property
     def waits_for(self) -> deploy.Cause | None:
-        return deploy.waits_for(self.seen.cluster, self.driver, self.seen.refused)
+        return deploy.waits_for(self.status, self.seen.cluster, self.driver, self.seen.refused)
 
     def without_drivers(self) -> tuple[Action, ...]:
         """Has every driver that lives go, and leaves those that have ended for their logs."""

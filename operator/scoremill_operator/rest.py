@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scoremill.deploy.why import OURS
-from scoremill.spec.status import ENDS
+from scoremill.spec.status import ENDS, NEEDS_CLUSTER
 
 _ENDED = {"Succeeded", "Failed"}
 _ENDINGS = {"Complete", "Failed"}
@@ -49,11 +49,14 @@ def rests(job: Mapping[str, Any], until: dt.datetime) -> bool:
 def gist(job: Mapping[str, Any]) -> int:
     """The same for two states of a ScoringJob between which nothing is to be decided: only its progress differs.
 
-    Progress puts off a deadline, and the look that was promised for that will find it.
+    Of progress only the request for a cluster counts. All else puts off a deadline, and the look that was promised for
+    that will find it.
     """
     metadata = [job["metadata"].get(key) for key in ("uid", "generation", "deletionTimestamp")]
-    told = {key: value for key, value in (job.get("status") or {}).items() if key != "progress"}
-    return hash(json.dumps([metadata, told], sort_keys=True))
+    status = job.get("status") or {}
+    told, progress = {key: value for key, value in status.items() if key != "progress"}, status.get("progress") or {}
+    asks = progress.get("attempt") if progress.get("stage") in NEEDS_CLUSTER else None
+    return hash(json.dumps([metadata, told, asks], sort_keys=True))
 
 
 def has_ended(child: Mapping[str, Any]) -> bool:

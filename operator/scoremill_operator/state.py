@@ -13,6 +13,8 @@ from .look import MOST_MESSAGE, Look, Step
 _PHASES: tuple[ConditionType, ...] = ("Running", "Complete", "Failed", "Suspended")
 """Phases that are conditions too."""
 _RESTS = {*ENDS, "Suspended"}
+_WAITING = {"Planning", "Starting", "Running"}
+"""Phases in which driver and cluster are waited for."""
 
 
 def next_status(look: Look, step: Step) -> JobStatus:
@@ -69,12 +71,13 @@ def _cluster(look: Look, step: Step) -> ClusterStatus | None:
     """The cluster while there is one, or one is awaited; of an end only its name."""
     seen = look.seen.cluster
     if step.phase in ENDS:
-        return look.status.cluster and ClusterStatus(name=look.status.cluster.name)
-    if seen is None and step.phase != "Starting":
+        name = look.status.cluster.name if look.status.cluster else None
+        return ClusterStatus(name=name) if name else None
+    if seen is None and step.phase not in _WAITING:
         return None
-    cause = look.waits_for if step.phase in {"Starting", "Running"} else None
+    cause = look.waits_for if step.phase in _WAITING else None
     return ClusterStatus(
-        name=look.child,
+        name=look.child if seen or step.phase != "Planning" else None,
         workers=WorkerCounts(wanted=seen.workers, ready=seen.registered or 0) if seen else None,
         waiting=f"{cause.reason}: {cause.evidence}"[:MOST_MESSAGE] if cause else None,
     )

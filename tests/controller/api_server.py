@@ -18,8 +18,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from urllib3.exceptions import ReadTimeoutError
 
-from scoremill.deploy import names
+from scoremill.deploy import child_of, names
 from scoremill.kube import KINDS, Kube
+from scoremill.spec.status import JobStatus
 from scoremill_operator import cluster as calls
 from scoremill_operator import reconcile
 
@@ -110,6 +111,13 @@ class Server:
         key = (body["kind"], body["metadata"]["name"])
         if key in self.objects:
             return None
+        if body["kind"] == "DaskCluster":
+            assert self._is_asked_for(body), "a cluster was created before a plan was made"
+        return self.put(body)
+
+    def put(self, body: Object) -> Object:
+        """The object, whoever has made it."""
+        key = (body["kind"], body["metadata"]["name"])
         made = self.objects[key] = copy.deepcopy(body)
         self.count += 1
         made["metadata"] |= {
@@ -117,6 +125,10 @@ class Server:
         }  # fmt: skip
         self.touch(made)
         return made
+
+    def _is_asked_for(self, cluster: Object) -> bool:
+        jobs = (each for each in self.find("ScoringJob") if child_of(each) == cluster["metadata"]["name"])
+        return any(JobStatus.model_validate(job.get("status") or {}).needs_cluster for job in jobs)
 
     def keep_time(self, patch: pytest.MonkeyPatch) -> None:
         """The operator's clock is the server's."""
@@ -140,6 +152,9 @@ class Server:
         if asked["resourceVersion"] != has["resourceVersion"]:
             return 409, {"reason": "Conflict", "message": "the object has been modified"}
         old = found.get("status", {})
+        if emptied := [key for key, value in body["status"].items() if value == {} and old.get(key)]:
+            # A real one makes null of an object that loses all fields that were applied to it.
+            return 422, {"reason": "Invalid", "message": f"status.{emptied[0]}: Invalid value: null"}
         # `progress` has another owner, and stays.
         new = copy.deepcopy(body["status"]) | {key: old[key] for key in ("progress",) if key in old}
         if new != old:
@@ -223,6 +238,22 @@ class Server:
             template = job["spec"]["template"]
             labels = template["metadata"]["labels"] | {"batch.kubernetes.io/job-name": job["metadata"]["name"]}
             self.pod(job, f"{job['metadata']['name']}-{self.count}", labels)
+
+    def plan(self) -> None:
+        """Every driver that runs has made its plan and asks for its cluster."""
+        for pod in self.live_drivers():
+            job = self.objects.get(("ScoringJob", pod["metadata"]["annotations"][names.JOB_NAME]))
+            attempt = int(pod["metadata"]["labels"][names.JOB_OF_POD].rsplit("-", 1)[1])
+            if job and pod["status"]["phase"] == "Running" and pod["metadata"]["labels"][names.JOB] == child_of(job):
+                self.progress(job, attempt, "WaitingForCluster")
+
+    def progress(self, job: Object, attempt: int, stage: str) -> None:
+        """The driver of that attempt reports, as often as it likes, that it is at that stage."""
+        before = job.get("status", {}).get("progress", {})
+        if (before.get("attempt"), before.get("stage")) != (attempt, stage):
+            progress = {"attempt": attempt, "stage": stage, "updateTime": self.stamp(), "progressTime": self.stamp()}
+            job.setdefault("status", {})["progress"] = progress
+            self.touch(job)
 
     def dask(self) -> None:
         """dask-kubernetes: makes the pods of each cluster."""

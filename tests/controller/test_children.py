@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.deploy import Certificates, child_of, driver_access, driver_job, image_of, job_autoscaler, job_cluster
+from scoremill.deploy import (
+    Certificates,
+    child_of,
+    driver_access,
+    driver_job,
+    image_of,
+    job_autoscaler,
+    job_cluster,
+    job_support,
+)
 from scoremill.naming import spec_hash
 from scoremill.spec import parse_job
 
@@ -21,10 +30,17 @@ LONGEST = "a.b-" * 63 + "z"
 def children(job: dict[str, Any], seconds: int | None = None) -> list[dict[str, Any]]:
     """All children of the job's first attempt, as the operator makes them."""
     spec = parse_job(job).spec
-    before = job_cluster(job, spec, IMAGE, lambda *_: Certificates("ca", "certificate", "key"))
-    scaler = job_autoscaler(job, spec, {**before[-1], "metadata": {**before[-1]["metadata"], "uid": "uid-of-cluster"}})
-    driver = driver_job(job, spec, 1, image_of(before[-1]), resources={}, seconds=seconds)
-    return [*before, *([scaler] if scaler else []), *driver_access(job, spec), driver]
+    support = job_support(job, lambda *_: Certificates("ca", "certificate", "key"))
+    cluster = job_cluster(job, spec, IMAGE)
+    scaler = job_autoscaler(job, spec, {**cluster, "metadata": {**cluster["metadata"], "uid": "uid-of-cluster"}})
+    driver = driver_job(job, spec, 1, image_of(cluster), resources={}, seconds=seconds)
+    return [*support, *driver_access(job, spec), driver, cluster, *([scaler] if scaler else [])]
+
+
+def driver_of(job: dict[str, Any]) -> dict[str, Any]:
+    """The batch Job of the job's first driver."""
+    (made,) = [each for each in children(job) if each["kind"] == "Job"]
+    return made
 
 
 def resource(name: str = "tips-2009", **spec: Any) -> dict[str, Any]:
@@ -87,7 +103,10 @@ def test_the_account_of_the_buckets_is_the_drivers_too() -> None:
     assert "ServiceAccount" not in {each["kind"] for each in made}
     (binding,) = [each for each in made if each["kind"] == "RoleBinding"]
     assert [subject["name"] for subject in binding["subjects"]] == ["reader"]
-    assert made[-1]["spec"]["template"]["spec"]["serviceAccountName"] == "reader"
+    assert (
+        driver_of(resource(cluster={"serviceAccount": "reader"}))["spec"]["template"]["spec"]["serviceAccountName"]
+        == "reader"
+    )
 
 
 def test_the_driver_is_placed_as_the_scheduler_is_and_has_the_workers_environment() -> None:
@@ -96,7 +115,7 @@ def test_the_driver_is_placed_as_the_scheduler_is_and_has_the_workers_environmen
         cluster={"template": {"spec": {"scheduler": {"spec": pod}}}, "env": {"AWS_ENDPOINT_URL": "http://minio"}},
         credentials={"secretRef": {"name": "keys"}},
     )
-    made = children(job)[-1]["spec"]["template"]["spec"]
+    made = driver_of(job)["spec"]["template"]["spec"]
     assert {key: made[key] for key in pod} == pod
     (container,) = made["containers"]
     assert {"name": "AWS_ENDPOINT_URL", "value": "http://minio"} in container["env"]
@@ -106,7 +125,7 @@ def test_the_driver_is_placed_as_the_scheduler_is_and_has_the_workers_environmen
 
 def pod_of(template: dict[str, Any], **cluster: Any) -> dict[str, Any]:
     """The pod of the driver of a job with this `cluster.template`."""
-    made = children(resource(cluster={"template": template, **cluster}))[-1]
+    made = driver_of(resource(cluster={"template": template, **cluster}))
     found: dict[str, Any] = made["spec"]["template"]
     return found
 
@@ -170,6 +189,6 @@ def test_the_runner_pod_has_the_volumes_and_variables_by_which_workers_get_crede
 
 
 def test_the_driver_is_not_taken_for_a_part_of_the_cluster() -> None:
-    driver = children(resource())[-1]["spec"]["template"]["metadata"]["labels"]
+    driver = driver_of(resource())["spec"]["template"]["metadata"]["labels"]
     assert driver["scoremill.dev/cluster"] == child_of(resource()), "the cluster's policies let it in"
     assert driver["app.kubernetes.io/managed-by"] != "scoremill" and "dask.org/component" not in driver

@@ -11,6 +11,7 @@ import pytest
 
 from scoremill import deploy
 from scoremill.naming import spec_hash
+from scoremill.spec import JobSpec
 from scoremill.spec.status import JobStatus
 from scoremill_operator.decide import decide
 from scoremill_operator.observed import Create, Decision, Delete, Observed, Settings
@@ -35,12 +36,22 @@ def resource(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any
 
 
 CHILD = deploy.child_of(resource())
-OF_DRIVER = ["ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Job"]
-"""What is made for each driver, the last one's account included: somebody may have removed it."""
+OF_DRIVER = [
+    "Secret", "NetworkPolicy", "NetworkPolicy", "PodDisruptionBudget",
+    "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Job",
+]  # fmt: skip
+"""What is created for each driver, also what an earlier one has had: somebody may have removed it."""
 
 
 def started(phase: str, since: float = 60, **fields: Any) -> dict[str, Any]:
     return {"phase": phase, "attempt": 1, "failures": 0, "startTime": ago(since), "observedGeneration": 1, **fields}
+
+
+def planned(phase: str = "Starting", since: float = 60, asked: float = 30, **fields: Any) -> dict[str, Any]:
+    """The status of a job whose driver has made its plan and asks for its cluster."""
+    attempt = fields.get("attempt", 1)
+    progress = {"attempt": attempt, "stage": "WaitingForCluster", "progressTime": ago(asked), "updateTime": ago(asked)}
+    return started(phase, since, **{"progress": progress, **fields})
 
 
 def cluster(registered: int | None = 1, *, is_going: bool = False) -> deploy.Observed:
@@ -60,6 +71,13 @@ def pod(state: str = "running", phase: str = "Running", **more: Any) -> dict[str
     }
     labels = {"batch.kubernetes.io/job-name": f"{CHILD}-1", "app.kubernetes.io/component": "driver"}
     return {"metadata": {"name": "driver-x", "labels": labels, "creationTimestamp": ago(55)}, "status": status}
+
+
+def old(seconds: float, state: str = "running", phase: str = "Running") -> dict[str, Any]:
+    """The pod of a driver, created so long ago."""
+    found = pod(state, phase, **({"startedAt": ago(seconds)} if state == "running" else {}))
+    found["metadata"]["creationTimestamp"] = ago(seconds)
+    return found
 
 
 def driver(*pods: dict[str, Any], end: str | None = None, attempt: int = 1, **condition: Any) -> deploy.Driver:
@@ -100,73 +118,136 @@ def true(decision: Decision) -> set[str]:
 
 def test_a_new_job_is_taken_up_before_anything_is_made() -> None:
     first = look(resource())
-    assert (status(first).phase, first.actions, first.again) == ("Starting", (), 0)
+    assert (status(first).phase, first.actions, first.again) == ("Planning", (), 0)
     assert status(first).spec_hash == spec_hash(resource()["spec"]) and status(first).start_time == NOW
-    assert true(first) == {"Reconciling"} and [event.reason for event in first.events] == ["Starting"]
+    assert true(first) == {"Reconciling"} and [event.reason for event in first.events] == ["Planning"]
 
 
 def test_a_look_at_what_has_not_changed_writes_nothing() -> None:
-    job = resource(started("Running"))
+    job = resource(planned("Running"))
     first = look(job, driver(pod()), at=cluster())
-    job["status"] = first.status
+    job["status"] = {**(first.status or {}), "progress": job["status"]["progress"]}
     again = look(job, driver(pod()), at=cluster())
     assert again == Decision(again=again.again)
 
 
 def test_nothing_is_made_or_removed_upon_a_look_that_is_out_of_date() -> None:
     # The status, written on the version that was seen, goes first even where it is as it was.
-    job = resource(started("Starting"))
+    job = resource(started("Planning"))
     job["status"] = look(job).status
     assert look(job).status == job["status"] and made(look(job))
     assert look(job).events == ()
 
 
-def test_the_cluster_is_made_after_all_that_it_needs() -> None:
-    kinds = made(look(resource(started("Starting"))))
-    assert kinds[-1] == "DaskCluster" and {"Secret", "NetworkPolicy", "PodDisruptionBudget"} < {*kinds}
+def test_the_driver_is_created_before_any_cluster_after_all_that_it_needs() -> None:
+    decision = look(resource(started("Planning")))
+    assert (status(decision).phase, made(decision)) == ("Planning", OF_DRIVER)
 
 
 @pytest.mark.parametrize(
-    ("workers", "registered", "asks"),
+    "progress",
+    [None, {"attempt": 1, "stage": "Planning"}, {"attempt": 1}, {"attempt": 7, "stage": "WaitingForCluster"}],
+)
+def test_no_cluster_is_created_while_the_driver_plans(progress: dict[str, Any] | None) -> None:
+    fields = {"progress": progress} if progress else {}
+    decision = look(resource(started("Planning", **fields)), driver(pod()))
+    assert (status(decision).phase, made(decision), gone(decision)) == ("Planning", [], [])
+    assert [each.reason for each in status(decision).conditions] == ["DriverPlans"]
+
+
+@pytest.mark.parametrize(("code", "phase"), [(2, "Failed"), (3, "Failed"), (5, "Retrying"), (6, "Retrying")])
+def test_a_job_that_fails_while_it_is_planned_never_has_a_cluster(code: int, phase: str) -> None:
+    before = look(resource(started("Planning")), driver(pod("waiting", "Pending"))).status
+    decision = look(resource(before), ended(code))
+    assert (status(decision).phase, decision.actions, status(decision).cluster) == (phase, (), None)
+
+
+@pytest.mark.parametrize("stage", ["WaitingForCluster", "Scoring"])
+def test_the_cluster_is_created_once_the_driver_asks_for_it(stage: str) -> None:
+    job = resource(planned("Planning", progress={"attempt": 1, "stage": stage}))
+    decision = look(job, driver(pod()))
+    assert (status(decision).phase, made(decision)) == ("Starting", ["DaskCluster"])
+
+
+@pytest.mark.parametrize(
+    ("workers", "registered", "is_ready"),
     [({"workers": 1}, None, False), ({"workers": 1}, 0, False), ({"workers": 1}, 1, True), ({"workers": 8}, 1, True),
      ({"workers": 0, "maxWorkers": 4}, None, False), ({"workers": 0, "maxWorkers": 4}, 0, True),
      ({"workers": 2, "maxWorkers": 4}, 0, False)],
 )  # fmt: skip
-def test_the_driver_waits_for_the_scheduler_and_a_first_worker(workers: Any, registered: Any, asks: bool) -> None:
-    job = resource(started("Starting"), cluster=workers)
-    decision = look(job, at=cluster(registered))
-    assert ("Job" in made(decision)) == asks
-    assert status(decision).phase == ("Running" if asks else "Starting")
+def test_the_driver_scores_once_the_scheduler_and_a_first_worker_are_ready(
+    workers: Any, registered: Any, is_ready: bool
+) -> None:
+    job = resource(planned(), cluster=workers)
+    decision = look(job, driver(pod()), at=cluster(registered))
+    assert "Job" not in made(decision) and "DaskCluster" not in made(decision)
+    assert status(decision).phase == ("Running" if is_ready else "Starting")
 
 
-def driver_image(decision: Decision) -> str:
-    (job,) = [each.made for each in decision.actions if isinstance(each, Create) and each.made["kind"] == "Job"]
-    return str(job["spec"]["template"]["spec"]["containers"][0]["image"])
+def test_a_run_stays_one_while_its_cluster_has_no_worker_for_a_while() -> None:
+    for at in (cluster(None), cluster(0)):
+        decision = look(resource(planned("Running")), driver(pod()), at=at)
+        assert (status(decision).phase, decision.actions) == ("Running", ())
 
 
-def test_a_driver_has_the_image_of_its_cluster_whatever_is_the_default_by_now() -> None:
+def test_a_next_attempt_plans_too_and_uses_the_cluster_that_is_there() -> None:
+    job = resource(started("Planning", attempt=2, progress={"attempt": 1, "stage": "Scoring"}))
+    again = driver(pod(), attempt=2)
+    assert status(look(job, again, at=cluster())).phase == "Planning"
+    job["status"]["progress"]["attempt"] = 2
+    decision = look(job, again, at=cluster())
+    assert (status(decision).phase, made(decision)) == ("Running", [])
+
+
+def images(of: Decision) -> dict[str, str]:
+    """The images of the containers of drivers and workers that are created, by kind."""
+    found = {}
+    for each in (action.made for action in of.actions if isinstance(action, Create)):
+        if each["kind"] == "Job":
+            found["Job"] = each["spec"]["template"]["spec"]["containers"][0]["image"]
+        if each["kind"] == "DaskCluster":
+            found["DaskCluster"] = each["spec"]["worker"]["spec"]["containers"][0]["image"]
+    return found
+
+
+def created(decision: Decision, kind: str) -> Any:
+    (found,) = [each.made for each in decision.actions if isinstance(each, Create) and each.made["kind"] == kind]
+    return found
+
+
+def job_of(before: Decision) -> deploy.Driver:
+    """The driver whose Job was created, and runs."""
+    made = created(before, "Job")
+    return deploy.Driver({**made, "metadata": {**made["metadata"], "uid": "uid"}}, (pod(),))
+
+
+def test_a_cluster_has_the_image_of_its_driver_whatever_is_the_default_by_now() -> None:
+    before, now = replace(SETTINGS, image="runner:0"), SETTINGS
+    first = decide(Observed(resource(started("Planning")), NOW, before))
+    then = decide(Observed(resource(planned()), NOW, now, (job_of(first),)))
+    assert (images(first), images(then)) == ({"Job": "runner:0"}, {"DaskCluster": "runner:0"})
+
+
+def test_a_driver_has_the_image_of_a_cluster_that_an_earlier_attempt_left() -> None:
     before = replace(SETTINGS, image="runner:0")
-    for job in (resource(started("Starting")), resource(started("Starting", attempt=2), cluster={"image": None})):
-        (*_, of_cluster) = [
-            each.made for each in decide(Observed(job, NOW, before)).actions if isinstance(each, Create)
-        ]
-        assert of_cluster["kind"] == "DaskCluster"
-        assert driver_image(look(job, at=replace(cluster(), cluster=of_cluster))) == "runner:0"
+    job = resource(started("Planning", attempt=2))
+    left = deploy.job_cluster(job, JobSpec.model_validate(job["spec"]), before.image)
+    assert images(look(job, at=replace(cluster(), cluster=left))) == {"Job": "runner:0"}
 
 
-def test_a_driver_has_the_image_that_a_job_gives_its_workers() -> None:
+def test_driver_and_workers_have_the_image_that_a_job_gives_its_workers() -> None:
     template = {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": "mine:3"}]}}}}
     for asked in ({"template": template}, {"template": template, "image": "mine:2"}):
-        job = resource(started("Starting"), cluster=asked)
-        (*_, of_cluster) = [each.made for each in look(job).actions if isinstance(each, Create)]
-        assert driver_image(look(job, at=replace(cluster(), cluster=of_cluster))) == "mine:3"
+        first = look(resource(started("Planning"), cluster=asked))
+        then = look(resource(planned(), cluster=asked), job_of(first))
+        assert (images(first), images(then)) == ({"Job": "mine:3"}, {"DaskCluster": "mine:3"})
 
 
 def test_the_autoscaler_of_a_range_is_made_once() -> None:
-    job = resource(started("Starting"), cluster={"workers": 0, "maxWorkers": 4})
-    assert made(look(job, at=cluster(None))) == ["DaskAutoscaler"]
-    assert made(look(job, at=cluster(None), autoscaler={"metadata": {}})) == []
-    assert made(look(resource(started("Starting")), at=cluster(None))) == []
+    job = resource(planned(), cluster={"workers": 0, "maxWorkers": 4})
+    assert made(look(job, driver(pod()), at=cluster(None))) == ["DaskAutoscaler"]
+    assert made(look(job, driver(pod()), at=cluster(None), autoscaler={"metadata": {}})) == []
+    assert made(look(resource(planned()), driver(pod()), at=cluster(None))) == []
 
 
 def test_a_driver_that_somebody_removed_comes_again_when_no_pod_of_it_is_left() -> None:
@@ -178,28 +259,32 @@ def test_a_driver_that_somebody_removed_comes_again_when_no_pod_of_it_is_left() 
 
 def test_no_second_driver_lives_beside_one_of_another_attempt() -> None:
     other = driver(pod(), attempt=7)
-    decision = look(resource(started("Starting")), other, at=cluster())
+    decision = look(resource(started("Planning")), other, at=cluster())
     assert (made(decision), gone(decision)) == ([], ["uid-of-driver-7"])
 
 
 def test_a_driver_has_what_is_left_of_the_runs_time() -> None:
-    job = resource(started("Starting", since=100), deadlines={"activeSeconds": 3600})
-    *_, action = look(job, at=cluster()).actions
-    assert isinstance(action, Create) and action.made["spec"]["activeDeadlineSeconds"] == 3500
+    job = resource(started("Planning", since=100), deadlines={"activeSeconds": 3600})
+    assert created(look(job), "Job")["spec"]["activeDeadlineSeconds"] == 3500
 
 
-def test_a_cluster_that_is_lost_under_a_driver_is_not_made_again_beside_it() -> None:
-    assert look(resource(started("Running")), driver(pod())).actions == ()
+def test_a_cluster_that_is_removed_under_a_driver_is_created_again() -> None:
+    job = resource(planned("Running"))
+    assert look(job, driver(pod()), at=cluster(is_going=True)).actions == ()
+    again = look(job, driver(pod()))
+    assert (status(again).phase, made(again)) == ("Running", ["DaskCluster"])
 
 
 def test_what_is_waited_for_is_told() -> None:
     stuck = pod("waiting", "Pending", reason="ImagePullBackOff", message="no such image")
-    decision = look(resource(started("Running")), driver(stuck), at=cluster())
+    decision = look(resource(started("Planning")), driver(stuck))
     told = status(decision).cluster
     assert told and told.waiting and told.waiting.startswith("ImagePull: the driver (pod driver-x)")
-    refused = look(resource(started("Starting")), refused="DaskCluster tips: exceeded quota")
-    told = status(refused).cluster
-    assert told and told.waiting and "exceeded quota" in told.waiting
+    for job, drivers in ((resource(started("Planning")), []), (resource(planned()), [driver(pod())])):
+        told = status(look(job, *drivers, refused="DaskCluster tips: exceeded quota")).cluster
+        assert told and told.waiting and "exceeded quota" in told.waiting
+    told = status(look(resource(planned()), driver(pod()), at=cluster(None))).cluster
+    assert told and told.waiting == "Scheduler: the scheduler is not ready to answer"
 
 
 # --- the end
@@ -221,7 +306,7 @@ def test_a_driver_that_tells_nonsense_ends_the_job_as_any_other(odd: dict[str, A
     assert status(failing).phase == "Failed"
 
 
-@pytest.mark.parametrize("phase", ["Starting", "Running", "Suspending", "Retrying"])
+@pytest.mark.parametrize("phase", ["Planning", "Starting", "Running", "Suspending", "Retrying"])
 def test_a_success_counts_whatever_else_is_asked_by_then(phase: str) -> None:
     job = resource(started(phase, since=9000), suspend=True, deadlines={"activeSeconds": 60})
     assert status(look(job, ended(0), at=cluster())).phase == "Complete"
@@ -305,7 +390,7 @@ def test_where_the_logs_are_is_told_of_failures_too_and_stays_where_a_killed_dri
 def test_a_pod_that_was_disrupted_is_no_failure() -> None:
     moved = pod("terminated", "Failed", exitCode=143)
     moved["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
-    decision = look(resource(started("Running", since=5000)), driver(moved), at=cluster())
+    decision = look(resource(planned("Running", since=5000)), driver(moved), at=cluster())
     assert status(decision).phase == "Running", "nor does the deadline of a start apply to it"
 
 
@@ -326,7 +411,7 @@ def test_a_next_attempt_waits_for_its_time_and_has_a_new_cluster_if_the_last_one
     due = {**early, "retryTime": ago(1)}
     assert status(look(resource(due), ended(6), at=cluster(is_going=True))).phase == "Retrying"
     then = status(look(resource(due), ended(6)))
-    assert (then.phase, then.attempt, then.retry_time) == ("Starting", 2, NOW)
+    assert (then.phase, then.attempt, then.retry_time) == ("Planning", 2, NOW)
 
 
 def test_a_next_attempt_keeps_a_cluster_that_did_not_fail() -> None:
@@ -347,16 +432,49 @@ def test_backoff_doubles_up_to_five_minutes_and_is_the_same_each_time() -> None:
 # --- deadlines
 
 
-def test_a_start_that_takes_too_long_fails_with_what_it_waited_for() -> None:
-    seen = status(look(resource(started("Starting", since=901)), at=cluster(None)))
+@pytest.mark.parametrize(
+    ("before", "drivers", "waits_for"),
+    [
+        (started("Planning", since=901), [], "the driver is about to be made"),
+        (started("Planning", since=901), [driver(old(901, "waiting", "Pending"))], "the driver's pod is being started"),
+        (planned(since=5000, asked=901), [driver(old(4000))], "the scheduler is not ready to answer"),
+    ],
+)
+def test_a_start_that_takes_too_long_fails_with_what_it_waited_for(
+    before: dict[str, Any], drivers: list[deploy.Driver], waits_for: str
+) -> None:
+    at = cluster(None) if "progress" in before else None
+    seen = status(look(resource(before), *drivers, at=at))
     assert seen.failure and (seen.failure.reason, seen.failure.code) == ("PreRunningDeadline", 6)
-    assert "the scheduler is not ready to answer" in (seen.failure.message or "")
-    assert status(look(resource(started("Starting", since=899)), at=cluster(None))).phase == "Starting"
+    assert waits_for in (seen.failure.message or "")
+
+
+def test_a_driver_that_was_moved_while_it_planned_has_its_time_again() -> None:
+    moved = pod("terminated", "Failed", exitCode=143)
+    moved["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+    seen = status(look(resource(started("Planning", since=5000)), driver(moved, pod("waiting", "Pending"))))
+    assert seen.phase == "Planning"
+
+
+def test_a_start_has_its_time_for_the_driver_and_again_for_the_cluster() -> None:
+    assert status(look(resource(started("Planning", since=899)))).phase == "Planning"
+    late = resource(planned(since=5000, asked=899))
+    assert status(look(late, driver(pod()), at=cluster(None))).phase == "Starting"
+
+
+def test_a_plan_may_take_as_long_as_a_partition() -> None:
+    old = pod(startedAt=ago(1000))
+    old["metadata"]["creationTimestamp"] = ago(1010)
+    for seconds, phase in ((1000, "Planning"), (900, "Failed")):
+        job = resource(started("Planning", since=1020), deadlines={"noProgressSeconds": seconds})
+        seen = status(look(job, driver(old)))
+        assert seen.phase == phase
+    assert seen.failure and seen.failure.reason == "NoProgress" and "plan" in str(seen.failure.message)
 
 
 def test_a_further_attempt_has_its_own_time_to_start() -> None:
-    job = resource(started("Starting", since=5000, attempt=2, retryTime=ago(10)))
-    assert status(look(job, at=cluster(None))).phase == "Starting"
+    job = resource(started("Planning", since=5000, attempt=2, retryTime=ago(10)))
+    assert status(look(job)).phase == "Planning"
 
 
 def test_a_next_attempt_does_not_wait_for_ever_for_the_last_cluster_to_go() -> None:
@@ -371,20 +489,20 @@ def test_a_next_attempt_does_not_wait_for_ever_for_the_last_cluster_to_go() -> N
 
 
 def test_what_an_operator_did_not_see_is_no_fault_of_the_job() -> None:
-    ready = resource(started("Starting", since=5000))
-    stale = {"attempt": 1, "updateTime": ago(4000), "progressTime": ago(4000)}
+    ready = resource(started("Planning", since=5000))
+    stale = {"attempt": 1, "stage": "Scoring", "updateTime": ago(4000), "progressTime": ago(4000)}
     silent = resource(started("Running", since=5000, progress=stale))
     old = pod(startedAt=ago(4500))
     old["metadata"]["creationTimestamp"] = ago(4500)
     early, late = (NOW - dt.timedelta(seconds=seconds) for seconds in (10, 130))
-    assert made(look(ready, at=cluster(), since=early)) == OF_DRIVER
+    assert made(look(ready, since=early)) == OF_DRIVER
     assert status(look(silent, driver(old), at=cluster(), since=early)).phase == "Running"
     assert status(look(silent, driver(old), at=cluster(), since=late)).failure.reason == "NoProgress"
     # One that has ended in the meantime is judged by its end.
     assert status(look(silent, ended(5), at=cluster(), since=late)).phase == "Retrying"
 
 
-@pytest.mark.parametrize("phase", ["Starting", "Running", "Retrying"])
+@pytest.mark.parametrize("phase", ["Planning", "Starting", "Running", "Retrying"])
 def test_a_run_that_takes_too_long_fails(phase: str) -> None:
     job = resource(started(phase, since=61), deadlines={"activeSeconds": 60})
     seen = status(look(job, driver(pod()), at=cluster()))
@@ -400,10 +518,10 @@ def test_a_driver_that_kubernetes_stopped_at_the_deadline_did_not_fail_by_itself
 @pytest.mark.parametrize(
     ("progress", "fails"),
     [
-        ({"attempt": 1, "progressTime": ago(200)}, True),
-        ({"attempt": 1, "progressTime": ago(100)}, False),
-        ({"attempt": 1}, True),
-        ({"attempt": 0, "progressTime": ago(1)}, True),
+        ({"attempt": 1, "stage": "Scoring", "progressTime": ago(200)}, True),
+        ({"attempt": 1, "stage": "Scoring", "progressTime": ago(100)}, False),
+        ({"attempt": 1, "stage": "Scoring"}, True),
+        ({"attempt": 0, "stage": "Scoring", "progressTime": ago(1)}, True),
     ],
 )
 def test_a_driver_that_finishes_nothing_fails(progress: dict[str, Any], fails: bool) -> None:
@@ -413,8 +531,17 @@ def test_a_driver_that_finishes_nothing_fails(progress: dict[str, Any], fails: b
     assert (status(look(job, driver(old), at=cluster())).phase == "Failed") == fails
 
 
+def test_the_time_in_which_the_cluster_started_is_none_without_progress() -> None:
+    old = pod(startedAt=ago(1000))
+    old["metadata"]["creationTimestamp"] = ago(1010)
+    for since, phase in ((10, "Running"), (500, "Failed")):
+        runs = {"type": "Running", "status": "True", "lastTransitionTime": ago(since)}
+        job = resource(planned("Running", 1200, asked=900, conditions=[runs]), deadlines={"noProgressSeconds": 100})
+        assert status(look(job, driver(old), at=cluster())).phase == phase
+
+
 def test_the_next_look_comes_with_the_next_deadline() -> None:
-    job = resource(started("Running", since=100), deadlines={"activeSeconds": 160})
+    job = resource(planned("Running", since=100), deadlines={"activeSeconds": 160})
     assert look(job, driver(pod()), at=cluster()).again == 60
 
 
@@ -437,7 +564,7 @@ def test_suspension_stops_the_driver_then_the_cluster_and_counts_nothing() -> No
     last = look(job)
     assert (status(last).phase, status(last).failures, true(last)) == ("Suspended", 0, {"Suspended"})
     resumed = look(resource(last.status))
-    assert (status(resumed).phase, status(resumed).attempt, status(resumed).start_time) == ("Starting", 2, NOW)
+    assert (status(resumed).phase, status(resumed).attempt, status(resumed).start_time) == ("Planning", 2, NOW)
 
 
 def test_a_suspension_that_is_taken_back_ends_first() -> None:
@@ -464,7 +591,7 @@ def test_a_spec_that_was_refused_and_is_mended_begins() -> None:
     assert look(job) == Decision()
     job["metadata"]["generation"] = 2
     begun = look(job)
-    assert (status(begun).phase, status(begun).failure, status(begun).start_time) == ("Starting", None, NOW)
+    assert (status(begun).phase, status(begun).failure, status(begun).start_time) == ("Planning", None, NOW)
     assert true(begun) == {"Reconciling"} and status(begun).completion_time is None
     job["spec"]["model"] = {}
     assert "spec.model" in str(status(look(job)).failure)
@@ -515,7 +642,7 @@ def test_no_job_runs_as_an_account_that_is_reserved_in_its_namespace(asked: dict
     ):
         decision = decide(Observed(job, NOW, replace(SETTINGS, reserved=frozenset({reserved}))))
         assert ("Invalid" in true(decision)) == is_refused
-        assert status(decision).phase == ("Failed" if is_refused else "Starting") and not decision.actions
+        assert status(decision).phase == ("Failed" if is_refused else "Planning") and not decision.actions
 
 
 def test_a_secret_in_the_environment_is_refused_and_not_repeated() -> None:
@@ -524,7 +651,7 @@ def test_a_secret_in_the_environment_is_refused_and_not_repeated() -> None:
 
 
 def test_a_spec_that_was_changed_after_the_start_ends_the_job() -> None:
-    job = resource(started("Running", specHash="0" * 64))
+    job = resource(planned("Running", specHash="0" * 64))
     job["metadata"]["generation"] = 2
     decision = look(job, driver(pod()), at=cluster())
     assert {"Failed", "SpecChanged"} <= true(decision)
@@ -533,7 +660,7 @@ def test_a_spec_that_was_changed_after_the_start_ends_the_job() -> None:
 
 
 def test_new_defaults_of_the_same_generation_are_no_change() -> None:
-    job = resource(started("Running", specHash="0" * 64))
+    job = resource(planned("Running", specHash="0" * 64))
     decision = look(job, driver(pod()), at=cluster())
     assert status(decision).phase == "Running" and status(decision).spec_hash == spec_hash(job["spec"])
 

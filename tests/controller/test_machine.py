@@ -32,6 +32,8 @@ RESYNC = dt.timedelta(seconds=60)
 TROUBLES = ["", "", "", "409", "429", "500", "404", "timeout", "timeout after", "crash", "crash after"]
 FAULTS = st.lists(st.sampled_from(TROUBLES), max_size=16)
 SIZES = [{"workers": 1}, {"workers": 3}, {"workers": 0, "maxWorkers": 4}]
+OTHERS = ["collect", "dask", "jobs", "kubelet", "plan"]
+"""Everybody but the operator, in the order of their turns."""
 LIVING = {"DaskCluster", "DaskWorkerGroup", "DaskAutoscaler", "Pod"}
 ENDS = {"Complete", "Failed"}
 
@@ -112,7 +114,7 @@ class Operator(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.server.now += dt.timedelta(seconds=seconds)
 
-    @rule(part=st.sampled_from(["collect", "jobs", "dask", "kubelet"]))
+    @rule(part=st.sampled_from(OTHERS))
     def one_of_the_others_works(self, part: str) -> None:
         getattr(self.server, part)()
 
@@ -127,10 +129,8 @@ class Operator(RuleBasedStateMachine):
             self.the_end_is_true_and_for_ever()
 
     def work(self) -> None:
-        self.server.collect()
-        self.server.dask()
-        self.server.jobs()
-        self.server.kubelet()
+        for part in OTHERS:
+            getattr(self.server, part)()
 
     def drivers(self, phase: str = "Running") -> list[Any]:
         return [pod for pod in self.server.live_drivers() if pod["status"]["phase"] == phase]
@@ -147,13 +147,11 @@ class Operator(RuleBasedStateMachine):
         for pod in self.drivers():
             self.server.disrupt(pod)
 
-    @rule()
-    def driver_tells(self) -> None:
+    @rule(stage=st.sampled_from(["Planning", "WaitingForCluster", "Scoring"]))
+    def driver_tells(self, stage: str) -> None:
         for pod in self.drivers() if self.job else ():
             attempt = int(job_of(pod).rsplit("-", 1)[1])
-            progress = {"attempt": attempt, "updateTime": self.server.stamp(), "progressTime": self.server.stamp()}
-            self.job.setdefault("status", {})["progress"] = progress
-            self.server.touch(self.job)
+            self.server.progress(self.job, attempt, stage)
 
     @rule(kind=st.sampled_from(["Job", "DaskCluster"]))
     def somebody_deletes_a_child(self, kind: str) -> None:
@@ -179,7 +177,7 @@ class Operator(RuleBasedStateMachine):
 
     @rule()
     def suspend(self) -> None:
-        self.set_suspend(self.phase in {"Starting", "Running", "Retrying"})
+        self.set_suspend(self.phase in {"Planning", "Starting", "Running", "Retrying"})
 
     @rule()
     def resume(self) -> None:
@@ -272,6 +270,7 @@ class Operator(RuleBasedStateMachine):
         keeps = self.phase == "Failed" and self.job["spec"]["cleanup"]["onFailure"] == "Keep"
         # Drivers that ended stay, for their logs.
         living = [key for key, each in self.server.objects.items() if key[0] in LIVING and not has_ended(each)]
+        living += [key for key, each in self.server.objects.items() if "deletionTimestamp" in each["metadata"]]
         return self.phase in goal and (keeps or not living) and not self.server.live_drivers()
 
 
@@ -300,14 +299,14 @@ def test_so_it_is_on_long_walks(seed: int) -> None:
     rules = [
         lambda: machine.look(lot.choices(TROUBLES, k=lot.randrange(16))),
         lambda: machine.all_work(lot.randrange(1, 6)),
-        lambda: machine.one_of_the_others_works(lot.choice(["collect", "jobs", "dask", "kubelet"])),
+        lambda: machine.one_of_the_others_works(lot.choice(OTHERS)),
         lambda: machine.time_passes(lot.choice([1, 15, 70, 400])),
         lambda: machine.driver_ends(lot.choice([0, 1, 5, 6, 137])),
         lambda: machine.somebody_deletes_a_child(lot.choice(["Job", "DaskCluster"])),
         machine.somebody_deletes_a_job_and_its_pod_lives_on,
         machine.look_and_be_paused,
         machine.go_on,
-        machine.driver_is_evicted, machine.driver_tells, machine.suspend,
+        machine.driver_is_evicted, lambda: machine.driver_tells(lot.choice(["Planning", "Scoring"])), machine.suspend,
         machine.resume,
         lambda: machine.the_user_deletes_it(lot.choice(["Foreground", "Background"])),
         machine.the_user_makes_it_again,

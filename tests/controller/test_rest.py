@@ -48,7 +48,7 @@ def child(server: Server, kind: str, name: str = "", status: Any = None, **label
         "labels": {names.JOB: child_of(job), **labels},
         "annotations": {names.JOB_NAME: "tips"},
     }
-    server.create({"kind": kind, "metadata": metadata, "spec": {"worker": {}}, "status": status or {}})
+    server.put({"kind": kind, "metadata": metadata, "spec": {"worker": {}}, "status": status or {}})
 
 
 @pytest.mark.parametrize("phase", ["Complete", "Failed"])
@@ -104,7 +104,9 @@ def test_a_ttl_is_kept_to_the_second_once_it_was_looked_at() -> None:
     assert left is not None and 0 < left < 10**9
 
 
-@pytest.mark.parametrize("phase", [None, "Pending", "Starting", "Running", "Suspending", "Retrying", "Suspended"])
+@pytest.mark.parametrize(
+    "phase", [None, "Pending", "Planning", "Starting", "Running", "Suspending", "Retrying", "Suspended"]
+)
 def test_a_job_that_goes_on_is_always_looked_at(phase: str | None) -> None:
     assert is_due(server_with({"phase": phase} if phase else {}))
 
@@ -127,30 +129,32 @@ def test_a_job_is_taken_up_in_one_look_and_its_children_asked_for_once() -> None
     Reconciler(server.client(), SETTINGS)(KEY)
     reads = [kind for method, kind in server.calls if method == "GET"]
     assert sorted(reads) == ["DaskCluster", "Job", "Pod", "ScoringJob"]
-    assert server.calls.count(("PATCH", "ScoringJob")) == 1 and server.find("DaskCluster")
+    assert server.calls.count(("PATCH", "ScoringJob")) == 1 and server.find("Job")
+
+
+def running(server: Server, look: Reconciler) -> None:
+    """The job's driver scores, on a cluster that is up."""
+    for _ in range(3):
+        look(KEY)
+        for part in (server.dask, server.jobs, server.kubelet, server.plan):
+            part()
+    look(KEY)
+    assert server.objects["ScoringJob", "tips"]["status"]["phase"] == "Running"
 
 
 def test_of_a_cluster_that_is_up_no_more_is_read_than_is_needed() -> None:
     server = server_with({"observedGeneration": 0}, cluster={"workers": 1})
     look = Reconciler(server.client(), SETTINGS)
-    look(KEY)
-    server.dask()
-    server.kubelet()
+    running(server, look)
     server.calls.clear()
     look(KEY)
-    reads = [kind for method, kind in server.calls if method == "GET"]
-    assert sorted(reads) == ["DaskCluster", "Job", "Pod", "ScoringJob"]
-    assert server.find("Job"), "the driver is asked for"
+    assert sorted(server.calls) == [("GET", kind) for kind in ("DaskCluster", "Job", "Pod", "ScoringJob")]
 
 
 def test_an_end_and_the_removal_of_the_cluster_are_one_look() -> None:
     server = server_with({"observedGeneration": 0})
     look = Reconciler(server.client(), SETTINGS)
-    for _ in range(4):
-        look(KEY)
-        server.dask()
-        server.jobs()
-        server.kubelet()
+    running(server, look)
     (driver,) = server.live_drivers()
     server.end(driver, 0)
     server.jobs()
@@ -172,6 +176,8 @@ def test_progress_and_what_the_operator_wrote_itself_are_no_news_and_all_else_is
     job["status"]["progress"] = {"attempt": 1, "rows": {"done": 7}}
     server.touch(job)
     assert not look.is_news(KEY, job)
+    asks = {**job["status"]["progress"], "stage": "WaitingForCluster"}
+    assert look.is_news(KEY, {**job, "status": {**job["status"], "progress": asks}}), "the driver asks for its cluster"
     assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "generation": 2}}), "suspended, say"
     assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "uid": "another"}}), "made again"
     assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "deletionTimestamp": ENDED}})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.deploy import Certificates, child_of, driver_job, job_cluster
+from scoremill.deploy import Certificates, child_of, driver_job, job_cluster, job_support
 from scoremill.deploy.driver import driver_access
 from scoremill.deploy.scheduled import scheduled_job
 from scoremill.kube import KINDS
@@ -44,10 +44,10 @@ def test_the_role_grants_every_call_from_the_first_reconcile_to_the_last(
     look = Reconciler(server.client(), SETTINGS)
     for _ in range(60):
         look(key)
-        for step in (server.collect, server.dask, server.jobs, server.kubelet):
+        for step in (server.collect, server.dask, server.jobs, server.kubelet, server.plan):
             step()
         for pod in server.live_drivers():
-            if pod["status"]["phase"] == "Running":
+            if pod["status"]["phase"] == "Running" and server.find("DaskAutoscaler"):
                 server.end(pod, code)
         server.now += dt.timedelta(seconds=20)
     assert ("ScoringJob", "tips") not in server.objects
@@ -85,7 +85,8 @@ def test_what_it_makes_may_keep_its_owner_from_going() -> None:
         "spec": {"jobTemplate": {"spec": SPEC}},
     }
     made = [
-        *job_cluster(job, spec, "runner:1", SETTINGS.issue),
+        *job_support(job, SETTINGS.issue),
+        job_cluster(job, spec, "runner:1"),
         driver_job(job, spec, 1, "runner:1", resources={}, seconds=None),
         scheduled_job(schedule, dt.datetime.now(dt.UTC), None),
     ]

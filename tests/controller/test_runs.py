@@ -45,7 +45,7 @@ class World:
     def all_work(self, *, kubelet: bool = True) -> None:
         for run in self.runs:
             self.look(Key("ScoringJob", NAMESPACE, run["metadata"]["name"]))
-        for part in ("collect", "dask", "jobs", *(["kubelet"] if kubelet else [])):
+        for part in ("collect", "dask", "jobs", *(["kubelet", "plan"] if kubelet else [])):
             getattr(self.server, part)()
 
     def first_run_works(self) -> None:

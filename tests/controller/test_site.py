@@ -15,7 +15,7 @@ from scoremill.naming import spec_hash
 from scoremill_operator.__main__ import options
 from scoremill_operator.decide import decide
 from scoremill_operator.observed import Create, Observed
-from tests.controller.test_decide import NOW, SETTINGS, ago, cluster, resource, started
+from tests.controller.test_decide import NOW, SETTINGS, ago, cluster, job_of, planned, resource, started
 
 SITE: dict[str, Any] = yaml.safe_load("""
 spec:
@@ -44,17 +44,16 @@ spec:
           envFrom: [{secretRef: {name: buckets}}]
           resources: {limits: {ephemeral-storage: 50Gi}}
 """)
-READY = resource(started("Starting"))["status"]
+FIRST, READY = (resource(status)["status"] for status in (started("Planning"), planned()))
 
 
 def pods(template: dict[str, Any], **spec: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The pods of scheduler, worker and driver, as all looks at a job with `spec` have them made."""
     settings = replace(SETTINGS, template=template)
-    seen = Observed(resource(READY, **spec), NOW, settings)
     before = copy.deepcopy(template)
-    parts = created(seen)["DaskCluster"]["spec"]
-    beside = cluster()
-    job = created(replace(seen, cluster=replace(beside, cluster={**beside.cluster, "spec": parts})))["Job"]
+    seen = Observed(resource(FIRST, **spec), NOW, settings)
+    job, runs = created(seen)["Job"], job_of(decide(seen))
+    parts = created(Observed(resource(READY, **spec), NOW, settings, (runs,)))["DaskCluster"]["spec"]
     assert template == before
     return parts["scheduler"]["spec"], parts["worker"]["spec"], job["spec"]["template"]["spec"]
 
@@ -137,7 +136,7 @@ def test_the_hash_of_a_spec_does_not_know_of_the_site() -> None:
     # A site's template that changes in mid-run ends nothing.
     job = resource(started("Running", specHash=status["specHash"], startTime=ago(5)))
     after = decide(Observed(job, NOW, replace(SETTINGS, template={}), cluster=cluster())).status
-    assert after and after["phase"] == "Running"
+    assert after and after["phase"] == "Planning"
 
 
 @pytest.mark.parametrize("site", [{}, {"spec": {"worker": {"spec": {"tolerations": []}}}}])

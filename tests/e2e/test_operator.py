@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -78,6 +81,27 @@ def test_a_job_is_scored_whole_and_leaves_nothing_but_itself(mill: Mill) -> None
     assert until(lambda: not job.pods("worker") and not job.pods("scheduler"), 120)
     job.delete()
     job.is_gone()
+
+
+WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "untrusted": ({"model": {"trustedPrefixes": []}}, "Usage", "trust"),
+    "unmatched": ({"input": {"uris": ["s3://{bucket}/nothing/*.csv"]}}, "DoesNotFit", "nothing/*.csv"),
+    "unfit": ({"input": {"uris": ["s3://{bucket}/unfit/*.csv"]}}, "DoesNotFit", "x"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_the_plan_finds_fails_the_job_without_a_cluster(mill: Mill, case: str) -> None:
+    wrong, reason, words = WRONG[case]
+    Store(mill.bucket.uri("unfit")).write("rows.csv", b"y\n1\n")
+    spec = json.loads(json.dumps(wrong).replace("s3://{bucket}", mill.bucket.uri()))
+    with watched(mill, "DaskCluster") as clusters:
+        # No node takes such workers: what waited for them would wait until the deadline.
+        job = mill.submit(case, spec, {"cluster": {"memory": "900GiB"}})
+        status = job.fails(reason)
+    assert words in str(status.failure and status.failure.message)
+    assert (status.attempt, status.cluster) == (1, None)
+    assert job.child not in clusters
 
 
 def test_a_model_that_fails_on_all_rows_is_not_tried_again(mill: Mill, tmp_path: Path) -> None:
@@ -202,7 +226,7 @@ def test_a_cluster_that_does_not_come_up_in_time_fails_the_job_with_its_cause(mi
     job = mill.submit("too-large", spec)
     status = job.fails("PreRunningDeadline")
     assert re.search("900Gi|memory", status.condition("Failed").message), status.fields()
-    assert not job.pods("driver")
+    assert until(lambda: not job.pods("driver"), 120)
 
 
 def test_a_job_ends_at_its_active_deadline(mill: Mill) -> None:
@@ -385,6 +409,21 @@ def trips_and_model(folder: Path, source: Path) -> Path:
     run("-m", "scoremill", "model", "pack", "model/model.joblib", "--output", "bundle", "--sample", "model/sample.parquet",
         "--code", source / "pipeline.py", "--method", "predict_proba")  # fmt: skip
     return source
+
+
+@contextmanager
+def watched(mill: Mill, kind: str) -> Iterator[set[str]]:
+    """The names of all objects of a kind that were there while this was open, however short."""
+    seen: set[str] = set()
+    plural = {"DaskCluster": "daskclusters.kubernetes.dask.org"}[kind]
+    command = [kubectl(), "--kubeconfig", str(mill.place.kubeconfig), "--namespace", mill.place.namespace,
+               "get", plural, "--watch", "--output", "name"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield seen
+        finally:
+            process.terminate()
+            seen |= {line.strip().rpartition("/")[2] for line in process.stdout or ()}
 
 
 def kill(mill: Mill, pod: str) -> None:

@@ -22,7 +22,8 @@ CHILD = child_name("tips", "0f3a")
 class Pod:
     """What the operator gives a driver, and what the driver leaves."""
 
-    def __init__(self, api: OneJob, folder: Path) -> None:
+    def __init__(self, api: OneJob, folder: Path, *more: object) -> None:
+        self._more = more
         self.log = folder / "termination-log"
         self.environment = {
             "KUBECONFIG": str(api.kubeconfig(folder)),
@@ -49,7 +50,7 @@ class Pod:
 
     @property
     def words(self) -> list[object]:
-        return ["driver", "--termination-log", self.log]
+        return ["driver", "--termination-log", self.log, *self._more]
 
     def last(self) -> Last:
         """The last word, which Kubernetes would not cut."""

@@ -1,6 +1,8 @@
-"""What a job that is to run needs, made in its order: first attempt, cluster, driver."""
+"""What a job that runs needs, created in its order: the driver, which plans, then the cluster that it asks for."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from scoremill import deploy, naming
 from scoremill.spec.status import DriverStatus, Reason
@@ -15,70 +17,92 @@ def start(look: Look) -> Step | None:
         return None
     spec_hash = look.status.spec_hash or naming.spec_hash(look.seen.job["spec"])
     attempt = look.attempt + 1
-    return _starting(look, again=0, spec_hash=spec_hash, attempt=attempt, failures=0, start_time=look.now)
+    return _planning(look, again=0, spec_hash=spec_hash, attempt=attempt, failures=0, start_time=look.now)
 
 
 def make(look: Look) -> Step:
-    """Cluster, autoscaler and driver: what is missing and whose turn it is."""
-    driver, cluster = look.driver, look.seen.cluster
-    if driver is not None and driver.uid:
-        return _driving(look)
-    if look.alive:
+    """Driver, cluster and autoscaler: what is missing and whose turn it is."""
+    driver = look.driver
+    if driver is None or not driver.uid:
         # One whose status was lost, or pods that outlive their Job: two must never score at once.
-        return _starting(look, look.without_drivers())
-    if cluster is None:
-        made = deploy.job_cluster(look.seen.job, look.spec, look.seen.settings.image, look.seen.settings.issue)
-        return _starting(look, tuple(Create(each) for each in made))
-    if "deletionTimestamp" in cluster.cluster["metadata"] or not _is_ready(look):
-        return _starting(look, _autoscaler(look))
-    name = deploy.names.driver_name(look.child, look.attempt)
-    # Each time: what somebody has removed since would keep every further driver from starting.
-    access = (Create(each) for each in deploy.driver_access(look.seen.job, look.spec))
+        return _planning(look, look.without_drivers() if look.alive else tuple(map(Create, _driver(look))))
+    if not look.status.needs_cluster:
+        return _planning(look)
+    if look.status.phase != "Running" and not _is_ready(look):
+        return _starting(look, driver)
+    return _running(look, driver)
+
+
+def _planning(look: Look, actions: tuple[Action, ...] = (), again: float = SOON, **changes: Any) -> Step:
+    """No cluster yet: whatever is wrong with model, input or output costs no more than the driver's pod."""
+    driver, cause = look.driver, look.waits_for
+    is_running = driver is not None and driver.is_running
+    message = f"{cause.reason}: {cause.evidence}" if cause else "the driver makes the plan"
+    changes = {"driver": _status_of(driver), **changes}
     return Step(
-        "Running", Reason.DRIVER_STARTS, "the driver is asked for", {"driver": DriverStatus(job=name)},
-        actions=(*_autoscaler(look), *access, Create(_job(look, cluster))), again=SOON,
-    )  # fmt: skip
+        "Planning", Reason.DRIVER_PLANS if is_running else Reason.DRIVER_STARTS, message, changes, actions, again
+    )
 
 
-def _starting(look: Look, actions: tuple[Action, ...] = (), again: float = SOON, **changes: object) -> Step:
+def _starting(look: Look, driver: deploy.Driver) -> Step:
     cause = look.waits_for
     message = f"{cause.reason}: {cause.evidence}" if cause else "the cluster starts"
-    return Step("Starting", Reason.CLUSTER_STARTS, message, {"driver": None, **changes}, actions, again)
+    return Step(
+        "Starting", Reason.CLUSTER_STARTS, message, {"driver": _status_of(driver)}, _cluster(look, driver), again=SOON
+    )
 
 
-def _driving(look: Look) -> Step:
-    """The driver is asked for: it lives, or is being removed by somebody and comes again."""
-    driver = look.driver
-    assert driver is not None
-    pod = driver.pod["metadata"]["name"] if driver.pod else None
-    changes: dict[str, object] = {"driver": DriverStatus(job=driver.name, pod=pod)}
+def _running(look: Look, driver: deploy.Driver) -> Step:
+    """The driver scores, or Kubernetes moves it to another node."""
+    changes: dict[str, Any] = {"driver": _status_of(driver), "running_time": look.status.running_time or look.now}
+    actions = _cluster(look, driver)
     if driver.is_running:
-        changes["running_time"] = look.status.running_time or look.now
-        return Step("Running", Reason.DRIVER_RUNS, "the driver is scoring", changes, _autoscaler(look))
+        return Step("Running", Reason.DRIVER_RUNS, "the driver is scoring", changes, actions)
     cause = look.waits_for
     message = f"{cause.reason}: {cause.evidence}" if cause else "the driver's pod is about to start"
-    return Step("Running", Reason.DRIVER_STARTS, message, changes, _autoscaler(look), again=SOON)
+    return Step("Running", Reason.DRIVER_STARTS, message, changes, actions, again=SOON)
 
 
-def _autoscaler(look: Look) -> tuple[Action, ...]:
-    cluster = look.seen.cluster
-    if cluster is None or look.seen.autoscaler is not None or "deletionTimestamp" in cluster.cluster["metadata"]:
+def _status_of(driver: deploy.Driver | None) -> DriverStatus | None:
+    if driver is None or not driver.uid:
+        return None
+    return DriverStatus(job=driver.name, pod=driver.pod["metadata"]["name"] if driver.pod else None)
+
+
+def _driver(look: Look) -> list[dict[str, Any]]:
+    """The driver's Job, last, and all that it and the cluster need: somebody may have removed what an earlier one had."""
+    job, spec, settings = look.seen.job, look.spec, look.seen.settings
+    needed = [*deploy.job_support(job, settings.issue), *deploy.driver_access(job, spec)]
+    # A cluster that an earlier attempt has left keeps its image, whatever is the default by now.
+    cluster = look.seen.cluster.cluster if look.seen.cluster else deploy.job_cluster(job, spec, settings.image)
+    made = deploy.driver_job(
+        job, spec, look.attempt, deploy.image_of(cluster), resources=settings.driver_resources, seconds=_seconds(look)
+    )
+    return [*needed, made]
+
+
+def _seconds(look: Look) -> int | None:
+    """What is left of the time that the whole run may take."""
+    active, began = look.spec.deadlines.active_seconds, look.status.start_time
+    spent = (look.now - began).total_seconds() if began else 0
+    return None if active is None else max(1, min(round(active - spent), 2**31 - 1))
+
+
+def _cluster(look: Look, driver: deploy.Driver) -> tuple[Action, ...]:
+    """What makes the cluster, or its autoscaler, where it is missing; nothing while the last one is being removed."""
+    job, spec, cluster = look.seen.job, look.spec, look.seen.cluster
+    if cluster is None:
+        # Driver and workers are of one version, also where the operator was upgraded between the two.
+        return (Create(deploy.job_cluster(job, spec, driver.image or look.seen.settings.image)),)
+    if look.seen.autoscaler is not None or "deletionTimestamp" in cluster.cluster["metadata"]:
         return ()
-    made = deploy.job_autoscaler(look.seen.job, look.spec, dict(cluster.cluster))
+    made = deploy.job_autoscaler(job, spec, dict(cluster.cluster))
     return (Create(made),) if made else ()
 
 
 def _is_ready(look: Look) -> bool:
     """Whether the scheduler is, and one worker if any comes without work."""
-    registered = look.seen.cluster.registered if look.seen.cluster else None
-    return registered is not None and registered >= min(1, deploy.workers_of(look.spec).min)
-
-
-def _job(look: Look, cluster: deploy.Observed) -> dict[str, object]:
-    active, began = look.spec.deadlines.active_seconds, look.status.start_time
-    spent = (look.now - began).total_seconds() if began else 0
-    seconds = None if active is None else max(1, min(round(active - spent), 2**31 - 1))
-    return deploy.driver_job(
-        look.seen.job, look.spec, look.attempt, deploy.image_of(cluster.cluster),
-        resources=look.seen.settings.driver_resources, seconds=seconds,
-    )  # fmt: skip
+    cluster = look.seen.cluster
+    if cluster is None or "deletionTimestamp" in cluster.cluster["metadata"] or cluster.registered is None:
+        return False
+    return cluster.registered >= min(1, deploy.workers_of(look.spec).min)

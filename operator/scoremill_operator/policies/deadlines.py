@@ -11,6 +11,8 @@ from scoremill.units import format_seconds
 
 from ..look import Look, Step, after, failed
 
+Deadline = tuple[Reason, dt.datetime, str, str | None, int]
+"""Reason, moment, message, hint and exit code."""
 GRACE_SECONDS = 60
 """By how much what a driver tells may be late."""
 _LOOKED_SECONDS = 120
@@ -30,10 +32,10 @@ def next_deadline(look: Look) -> float | None:
     return min(((end - look.now).total_seconds() for _, end, *_ in _deadlines(look)), default=None)
 
 
-def _deadlines(look: Look) -> Iterator[tuple[Reason, dt.datetime, str, str | None, int]]:
-    """Those that apply now: reason, moment, message, mend and exit code of each."""
+def _deadlines(look: Look) -> Iterator[Deadline]:
+    """Return those that apply now."""
     limits, status = look.spec.deadlines, look.status
-    if status.phase not in {"Starting", "Running", "Retrying"} or status.start_time is None:
+    if status.phase not in {"Planning", "Starting", "Running", "Retrying"} or status.start_time is None:
         return
     if limits.active_seconds is not None:
         yield (
@@ -41,38 +43,62 @@ def _deadlines(look: Look) -> Iterator[tuple[Reason, dt.datetime, str, str | Non
             f"the run did not end within {format_seconds(limits.active_seconds)}",
             "What is done is kept: a new job with a later deadlines.activeSeconds goes on from there.", 6,
         )  # fmt: skip
-    if look.driver is not None and deploy.outcome_of(look.driver):
-        return
-    since = _working_since(look)
-    if since is not None:
-        yield (
-            Reason.NO_PROGRESS, _seen(look, after(since, limits.no_progress_seconds + GRACE_SECONDS)),
-            f"no partition was finished within {format_seconds(limits.no_progress_seconds)}",
-            "See the driver's log and the workers; a smaller input.partitionBytes or model.batchRows, or a later "
-            "deadlines.noProgressSeconds, if partitions take that long.", 6,
-        )  # fmt: skip
-    else:
-        cause = look.waits_for
-        began = max(status.start_time, status.retry_time or status.start_time)
-        yield (
-            Reason.PRE_RUNNING_DEADLINE, _seen(look, after(began, limits.pre_running_seconds)),
-            f"nothing runs after {format_seconds(limits.pre_running_seconds)}"
-            + (f": {cause.reason}: {cause.evidence}" if cause else ""),
-            (cause.mend if cause else None) or "A later deadlines.preRunningSeconds, if it takes that long.", 6,
-        )  # fmt: skip
+    if look.driver is None or not deploy.outcome_of(look.driver):
+        yield _of_progress(look)
 
 
-def _working_since(look: Look) -> dt.datetime | None:
-    """When this attempt last finished a partition, or else its driver began; None where it never ran.
+def _of_progress(look: Look) -> Deadline:
+    """The deadline of what the attempt does at present: wait for its driver or its cluster, plan, or score."""
+    status, driver = look.status, look.driver
+    if status.phase == "Planning" and driver is not None and driver.is_running:
+        return _plan(look, driver)
+    if status.phase == "Running" and driver is not None and (driver.has_run or _told(look)):
+        return _partition(look, driver)
+    return _start(look)
 
-    A driver that was moved to another node is waited for as one that works.
-    """
-    driver, progress = look.driver, look.status.progress
-    has_told = progress is not None and progress.attempt == look.attempt
-    if look.status.phase != "Running" or driver is None or not (driver.has_run or has_told):
-        return None
-    finished = progress.progress_time if progress and has_told else None
-    return max((time for time in (driver.since, finished) if time), default=None)
+
+def _start(look: Look) -> Deadline:
+    """The driver has not started, or the cluster that it has asked for is not there."""
+    seconds, cause, status = look.spec.deadlines.pre_running_seconds, look.waits_for, look.status
+    # A pod that Kubernetes moved to another node has its time again.
+    began = [status.start_time, status.retry_time, look.driver.since if look.driver else None]
+    if status.needs_cluster and status.progress:
+        began.append(status.progress.progress_time)
+    return (
+        Reason.PRE_RUNNING_DEADLINE, _seen(look, after(max((each for each in began if each), default=look.now), seconds)),
+        f"nothing runs after {format_seconds(seconds)}" + (f": {cause.reason}: {cause.evidence}" if cause else ""),
+        (cause.mend if cause else None) or "A later deadlines.preRunningSeconds, if it takes that long.", 6,
+    )  # fmt: skip
+
+
+def _plan(look: Look, driver: deploy.Driver) -> Deadline:
+    seconds, began = look.spec.deadlines.no_progress_seconds, driver.since or look.now
+    return (
+        Reason.NO_PROGRESS, _seen(look, after(began, seconds + GRACE_SECONDS)),
+        f"the plan was not made within {format_seconds(seconds)}",
+        "See the driver's log; fewer objects in one job, or a later deadlines.noProgressSeconds, if listing and sampling "
+        "them takes that long.", 6,
+    )  # fmt: skip
+
+
+def _partition(look: Look, driver: deploy.Driver) -> Deadline:
+    """A driver that was moved to another node is waited for as one that works."""
+    seconds, running = look.spec.deadlines.no_progress_seconds, look.status.condition("Running")
+    finished = look.status.progress.progress_time if look.status.progress and _told(look) else None
+    # The time in which the cluster started counts for nothing.
+    ready = running.last_transition_time if running and running.status == "True" else None
+    since = max((time for time in (driver.since, finished, ready) if time), default=look.now)
+    return (
+        Reason.NO_PROGRESS, _seen(look, after(since, seconds + GRACE_SECONDS)),
+        f"no partition was finished within {format_seconds(seconds)}",
+        "See the driver's log and the workers; a smaller input.partitionBytes or model.batchRows, or a later "
+        "deadlines.noProgressSeconds, if partitions take that long.", 6,
+    )  # fmt: skip
+
+
+def _told(look: Look) -> bool:
+    """Whether the progress is of this attempt."""
+    return look.status.progress is not None and look.status.progress.attempt == look.attempt
 
 
 def _seen(look: Look, end: dt.datetime) -> dt.datetime:

@@ -24,7 +24,7 @@ _MOST_FAILED_OBJECTS = 20
 
 def account(look: Look) -> Step | None:
     """The end of the present attempt: Retrying, or Failed where none is left or none would help."""
-    if look.status.phase not in {"Starting", "Running"} or look.driver is None:
+    if look.status.phase not in {"Planning", "Starting", "Running"} or look.driver is None:
         return None
     outcome = deploy.outcome_of(look.driver)
     if outcome is None or outcome.reason is None:
@@ -57,7 +57,7 @@ def retry(look: Look) -> Step | None:
         message = f"{failure.reason}: {failure.message}"
         return Step("Retrying", Reason.BACKOFF, message, actions=actions, again=wait or SOON)
     changes = {"attempt": look.attempt + 1, "retry_time": look.now}
-    return Step("Starting", Reason.CLUSTER_STARTS, f"attempt {look.attempt + 1}", changes, again=0)
+    return Step("Planning", Reason.DRIVER_STARTS, f"attempt {look.attempt + 1}", changes, again=0)
 
 
 def backoff_seconds(uid: str, attempt: int, failures: int) -> float:

@@ -63,6 +63,7 @@ def _attempt(
     from scoremill.report import warnings_of
     from scoremill.spec import parse_job
 
+    from .driver_cluster import JobCluster
     from .driver_run import complete, failures_of, score
     from .kube_progress import ProgressWriter
 
@@ -75,7 +76,8 @@ def _attempt(
         log.keep(job, found, attempt)
         where = _where(cluster, kube.namespace, tls)
         with ProgressWriter(kube, found, attempt, say) as writer, Progress() as progress:
-            manifest = score(job, found["metadata"]["uid"], where, [progress, writer])
+            awaited = JobCluster(kube, found, attempt, writer.enter, say) if _is_named(cluster) else None
+            manifest = score(job, found["metadata"]["uid"], where, [progress, writer], awaited)
         last.leave(complete(manifest))
         totals = manifest.totals
         for warning in warnings_of(totals):
@@ -103,7 +105,7 @@ def _job(kube: Kube, name: str, spec: str) -> Object:
 
 def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
     """Address of the scheduler and how to prove who we are."""
-    if cluster in names.RESERVED or "://" in cluster:
+    if not _is_named(cluster):
         return {"cluster": cluster}
     from scoremill.execute.security import security_from
 
@@ -112,6 +114,11 @@ def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
     except OSError as error:
         raise ClusterError(f"the certificates of cluster {cluster} cannot be read: {error}") from None
     return {"cluster": names.scheduler_address(cluster, namespace), "security": security_from(*texts)}
+
+
+def _is_named(cluster: str) -> bool:
+    """Whether it is the DaskCluster that the operator creates for the job."""
+    return cluster not in names.RESERVED and "://" not in cluster
 
 
 def _interrupt(log: DriverLog, signum: int, frame: FrameType | None) -> None:

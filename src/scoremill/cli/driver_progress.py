@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from scoremill.spec.status import PartitionCounts, Progress, RowProgress
+from scoremill.spec.status import PartitionCounts, Progress, RowProgress, Stage
 
 if TYPE_CHECKING:
     from scoremill.execute.events import Event, Started
@@ -24,8 +24,15 @@ class Figures:
         self._attempt, self._clock = attempt, clock
         self._began: tuple[float, Started] | None = None
         self._done = self._rows = self._rejected = self._workers = 0
+        self._stage: Stage = "Planning"
         self._progressed: datetime | None = None
         self._notes: deque[str] = deque(maxlen=NOTES)
+
+    def enter(self, stage: Stage) -> None:
+        """Begin the next stage; speed is measured from the beginning of the last one."""
+        self._stage, self._progressed = stage, datetime.now(UTC)
+        if self._began is not None:
+            self._began = self._clock(), self._began[1]
 
     def take(self, event: Event) -> None:
         """Counts one event."""
@@ -48,7 +55,7 @@ class Figures:
     def progress(self) -> Progress:
         """The figures now; speed and rest are of this run, without what earlier ones had done."""
         known = Progress(
-            attempt=self._attempt, notes=tuple(self._notes), update_time=datetime.now(UTC),
+            attempt=self._attempt, stage=self._stage, notes=tuple(self._notes), update_time=datetime.now(UTC),
             progress_time=self._progressed,
         )  # fmt: skip
         if self._began is None:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from scoremill.errors import BudgetError, FitError, ScoremillError
 from scoremill.execute import engine_for, execute, prepare
 from scoremill.execute.events import Note, Watcher
+from scoremill.execute.prepare import refuse_problems
 from scoremill.ledger import Ledger, Manifest
 from scoremill.naming import ERRORS, LEDGER, MANIFEST
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store
 
 from .document import as_document, plain
+from .driver_cluster import JobCluster, OnJobCluster
 from .termination import Fields
 
 if TYPE_CHECKING:
@@ -30,11 +32,24 @@ FAILURES, LONGEST = 20, 300
 _DATASET = "scoremill-job"
 
 
-def score(job: ScoringJob, uid: str, where: dict[str, Any], watchers: Sequence[Watcher]) -> Manifest:
-    """The manifest of the complete output; `where` are `cluster` and `security` of `scoremill.execute.score`."""
+def score(
+    job: ScoringJob, uid: str, where: dict[str, Any], watchers: Sequence[Watcher], cluster: JobCluster | None = None
+) -> Manifest:
+    """Return the manifest of the complete output.
+
+    `where` are `cluster` and `security` of `scoremill.execute.score`. Nothing is asked of `cluster`, the one that the
+    operator creates for the job, before the plan is made and something is left to score.
+    """
+    seconds = job.spec.deadlines.pre_running_seconds
     if job.spec.persist and "://" in where["cluster"]:
+        # What is wrong is found before the input is loaded, which takes the workers; then it is planned as it is held.
+        refuse_problems(prepare(job).plan)
+        if cluster:
+            cluster.ask()
+            cluster.wait(seconds)
         return _score_persisted(job, uid, where["cluster"], where.get("security"), watchers)
-    return execute(job, engine_for(job, **where), watchers, wait=LEASE_SECONDS, uid=uid)
+    engine = OnJobCluster(cluster, seconds, lambda: engine_for(job, **where)) if cluster else engine_for(job, **where)
+    return execute(job, engine, watchers, wait=LEASE_SECONDS, uid=uid)
 
 
 def _score_persisted(

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from scoremill.kube import Kube, Object
-from scoremill.spec.status import Progress
+from scoremill.spec.status import Progress, Stage
 
 from .driver_progress import Figures
 
@@ -32,7 +32,7 @@ class ProgressWriter:
         self._kube, self._say = kube.hurried(CALL_SECONDS), say
         self._name, self._uid = job["metadata"]["name"], job["metadata"]["uid"]
         self._figures, self._lock = Figures(attempt), threading.Lock()
-        self._ended = threading.Event()
+        self._wake, self._has_ended = threading.Event(), False
         self._written: Progress | None = None
         self._at = time.monotonic()
         self._has_failed = False
@@ -42,6 +42,12 @@ class ProgressWriter:
         with self._lock:
             self._figures.take(event)
 
+    def enter(self, stage: Stage) -> None:
+        """Report the next stage of the run now: the operator acts on it."""
+        with self._lock:
+            self._figures.enter(stage)
+        self._wake.set()
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -49,13 +55,18 @@ class ProgressWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
+        self._has_ended = True
+        self._wake.set()
         self._thread.join(CALL_SECONDS)
 
     def _keep_writing(self) -> None:
-        while not self._ended.wait(WRITE_SECONDS):
+        while True:
+            self._wake.wait(WRITE_SECONDS)
+            self._wake.clear()
+            is_last = self._has_ended
             self._write()
-        self._write()
+            if is_last:
+                return
 
     def _write(self) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ from . import names
 from .cluster import dask_cluster, image_of, worker_memory
 from .diagnosis import Cause, Observed, diagnose, diagnose_driver
 from .driver import child_of, driver_access, driver_job
-from .job import job_autoscaler, job_cluster, workers_of
+from .job import job_autoscaler, job_cluster, job_support, workers_of
 from .names import is_cluster_name, labels, selector
 from .objects import autoscaler, cluster_objects, is_ready, owned_by
 from .outcome import Driver, Outcome, drivers_of, outcome_of
@@ -35,6 +35,7 @@ __all__ = [
     "issue",
     "job_autoscaler",
     "job_cluster",
+    "job_support",
     "labels",
     "names",
     "outcome_of",

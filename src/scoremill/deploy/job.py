@@ -1,4 +1,4 @@
-"""The cluster of a ScoringJob, and all that must be there before it."""
+"""The cluster of a ScoringJob, and what must exist before it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,10 @@ def workers_of(spec: JobSpec) -> Workers:
     return spec.cluster.bounds or Workers()
 
 
-def job_cluster(
-    job: Object, spec: JobSpec, image: str, issue: Callable[[str, str], tls.Certificates] = tls.issue
-) -> list[Object]:
-    """The DaskCluster of the ScoringJob, last, and before it what it needs.
+def job_support(job: Object, issue: Callable[[str, str], tls.Certificates] = tls.issue) -> list[Object]:
+    """Return what the driver's pod and the cluster need to start: certificates and policies.
 
-    So where the cluster is, the rest is. It stays until the job goes: a next cluster has the same certificates, and
-    nothing of it can be the last one's.
+    They stay until the job goes: a next cluster has the same certificates, and nothing of it can be the last one's.
     """
     child, namespace = child_of(job), job["metadata"]["namespace"]
     made = [
@@ -34,8 +31,13 @@ def job_cluster(
         *policy.network_policies(child, namespace),
         policy.disruption_budget(child, namespace),
     ]
-    cluster = dask_cluster(child, namespace, image, spec.cluster, spec.credentials)
-    return [job_child(each, job) for each in (*made, cluster)]
+    return [job_child(each, job) for each in made]
+
+
+def job_cluster(job: Object, spec: JobSpec, image: str) -> Object:
+    """Return the DaskCluster of the ScoringJob; `image` is used unless the job names one."""
+    made = dask_cluster(child_of(job), job["metadata"]["namespace"], image, spec.cluster, spec.credentials)
+    return job_child(made, job)
 
 
 def job_autoscaler(job: Object, spec: JobSpec, cluster: Object) -> Object | None:

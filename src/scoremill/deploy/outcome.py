@@ -36,6 +36,12 @@ class Driver:
         return uid
 
     @property
+    def image(self) -> str | None:
+        """The image of its container, as the Job has it; None if the Job is gone."""
+        pod = self.job.get("spec", {}).get("template", {}).get("spec", {})
+        return next((each["image"] for each in pod.get("containers", ()) if each["name"] == DRIVER), None)
+
+    @property
     def is_alive(self) -> bool:
         """Whether it runs, or may yet run."""
         return (self.uid is not None and self.ended is None) or any(map(_lives, self.pods))

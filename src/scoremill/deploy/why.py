@@ -32,6 +32,7 @@ _IS_THERE_AN_OPERATOR = (
     "Check that scoremill's operator runs, watches this namespace and logs no failure: kubectl get pods --all-namespaces "
     "--selector app.kubernetes.io/name=scoremill-operator."
 )
+_PLANS = "the driver reads the model and lists the input"
 _STALE_SECONDS = 120
 """Time in which a driver that runs has told how far it is."""
 
@@ -62,35 +63,54 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
     if status.phase == "Retrying":
         return _between_attempts(status)
     driver = next((each for each in drivers if status.driver and each.name == status.driver.job), None)
-    cause = waits_for(cluster, driver, _refused(status))
+    cause = waits_for(status, cluster, driver, _refused(status))
+    if cause and cause.reason == "DriverAsked":
+        return _unmade(now, "driver", status.retry_time or status.start_time) or cause
     if cause and cause.reason == "ClusterAsked":
-        return _unmade(status, now) or cause
+        return _unmade(now, "DaskCluster", status.progress.progress_time if status.progress else None) or cause
     return cause or _unnoticed(driver, now) or _silence(status, now, cluster)
 
 
-def waits_for(cluster: Observed | None, driver: Driver | None, refused: str | None = None) -> Cause | None:
-    """What the start of a driver waits for; None where it runs or has ended."""
-    cause = _waits_for(cluster, driver, refused)
+def waits_for(
+    status: JobStatus, cluster: Observed | None, driver: Driver | None, refused: str | None = None
+) -> Cause | None:
+    """Return what the start of the driver, or of the cluster that it asks for, waits for; None if neither waits."""
+    cause = _waits_for(status, cluster, driver, refused)
     return cause and _of_job(cause)
 
 
-def _waits_for(cluster: Observed | None, driver: Driver | None, refused: str | None) -> Cause | None:
-    if driver is not None and (driver.is_running or outcome_of(driver)):
+def _waits_for(status: JobStatus, cluster: Observed | None, driver: Driver | None, refused: str | None) -> Cause | None:
+    if driver is not None and (outcome_of(driver) or (driver.is_running and status.phase == "Running")):
         return None
     if refused:
         return Cause("Refused", f"{_REFUSED}{refused}", _REFUSED_MEND)
-    if driver is not None and driver.is_ending:
+    if driver is None:
+        return _removal(cluster) or Cause("DriverAsked", "the driver is about to be made")
+    if not driver.is_running:
+        return _driver_wait(driver, cluster)
+    return _cluster_wait(cluster) if status.needs_cluster else None
+
+
+def _driver_wait(driver: Driver, cluster: Observed | None) -> Cause:
+    if driver.is_ending:
         return Cause("DriverEnds", "the driver has ended; Kubernetes has yet to count its pod")
-    if driver is not None and (cause := diagnose_refusal(driver.events)):
+    if cause := diagnose_refusal(driver.events):
         return cause
-    if driver is not None and driver.pods:
-        cause = diagnose_driver(driver.pods, cluster.events if cluster else ())
-        return cause or Cause("DriverStarts", "the driver's pod is being started")
+    if not driver.pods:
+        return Cause("DriverStarts", "the driver's pod is about to be made")
+    cause = diagnose_driver(driver.pods, cluster.events if cluster else ())
+    return cause or Cause("DriverStarts", "the driver's pod is being started")
+
+
+def _cluster_wait(cluster: Observed | None) -> Cause | None:
     if cluster is None:
         return Cause("ClusterAsked", "the DaskCluster is about to be made")
-    if "deletionTimestamp" in cluster.cluster["metadata"]:
-        return Cause("ClusterGoes", "the last cluster is being removed")
-    return diagnose(cluster) or Cause("DriverStarts", "the driver's pod is about to be made")
+    return _removal(cluster) or diagnose(cluster)
+
+
+def _removal(cluster: Observed | None) -> Cause | None:
+    is_going = cluster is not None and "deletionTimestamp" in cluster.cluster["metadata"]
+    return Cause("ClusterGoes", "the last cluster is being removed") if is_going else None
 
 
 def _failure(status: JobStatus) -> Cause:
@@ -127,13 +147,12 @@ def _refused(status: JobStatus) -> str | None:
     return what if refuses else None
 
 
-def _unmade(status: JobStatus, now: dt.datetime) -> Cause | None:
-    """A cluster that the operator would have made long ago."""
-    since = status.retry_time or status.start_time
+def _unmade(now: dt.datetime, what: str, since: dt.datetime | None) -> Cause | None:
+    """What the operator would have made long ago."""
     if since is None or (now - since).total_seconds() < _MAKING_SECONDS:
         return None
     return Cause(
-        "OperatorNotRunning", f"the DaskCluster was to be made at {format_time(since)}, and nothing makes it",
+        "OperatorNotRunning", f"the {what} was to be made at {format_time(since)}, and nothing makes it",
         _IS_THERE_AN_OPERATOR,
     )  # fmt: skip
 
@@ -156,7 +175,10 @@ def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> C
     if broken and broken.mend:
         return _of_job(broken)
     if progress is None or progress.update_time is None or progress.attempt != status.attempt:
-        return Cause("Planning", "the driver reads the model and lists the input")
+        return Cause("Planning", _PLANS)
+    if progress.stage == "Planning":
+        # Such as that another run holds the output.
+        return Cause("Planning", progress.notes[-1] if progress.notes else _PLANS)
     silent = (now - progress.update_time).total_seconds()
     if silent > _STALE_SECONDS:
         return Cause(

@@ -139,6 +139,8 @@ class _Run:
     def _score(self, engine: Engine, pending: Iterator[Task]) -> None:
         try:
             with engine:
+                # The time in which a cluster starts has a deadline of its own.
+                self._progressed = time.monotonic()
                 while self._submit(engine, pending):
                     result = engine.take(1.0) if self._out else None
                     for note in engine.notes():

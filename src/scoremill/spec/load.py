@@ -23,7 +23,7 @@ class Loader(yaml.SafeLoader):
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         """Return the tag of a node."""
-        tag = super().resolve(kind, value, implicit)
+        tag = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
         is_sexagesimal = tag in {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"} and ":" in value
         return self.DEFAULT_SCALAR_TAG if is_sexagesimal else tag
 

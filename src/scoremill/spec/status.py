@@ -31,10 +31,17 @@ Name = Annotated[str, Field(max_length=253)]
 Uri = Annotated[str, Field(max_length=4096)]
 """URI of an object or folder."""
 
-Phase = Literal["Pending", "Starting", "Running", "Suspending", "Suspended", "Retrying", "Complete", "Failed"]
+Phase = Literal[
+    "Pending", "Planning", "Starting", "Running", "Suspending", "Suspended", "Retrying", "Complete", "Failed"
+]
 """Where a job stands; Complete and Failed are for ever."""
 ENDS: frozenset[str | None] = frozenset({"Complete", "Failed"})
 """Phases after which nothing more happens."""
+
+Stage = Literal["Planning", "WaitingForCluster", "Scoring"]
+"""What a driver does."""
+NEEDS_CLUSTER: frozenset[str | None] = frozenset({"WaitingForCluster", "Scoring"})
+"""Stages of a driver that has made its plan and asks for workers."""
 
 ConditionType = Literal[
     "Running", "Complete", "Failed", "Suspended", "Invalid", "SpecChanged", "Reconciling", "Stalled"
@@ -55,7 +62,10 @@ class Reason(StrEnum):
 
     INVALID_SPEC = "InvalidSpec", "The spec, or a template in it, is not one that the operator understands."
     SPEC_CHANGED = "SpecChanged", "The spec is not the one that the job began with, and only `suspend` may change."
-    PRE_RUNNING_DEADLINE = "PreRunningDeadline", "No worker came within `deadlines.preRunningSeconds`."
+    PRE_RUNNING_DEADLINE = (
+        "PreRunningDeadline",
+        "The driver did not start, or no worker came, within `deadlines.preRunningSeconds`.",
+    )
     ACTIVE_DEADLINE = "ActiveDeadline", "The run did not end within `deadlines.activeSeconds`."
     NO_PROGRESS = "NoProgress", "No partition was finished within `deadlines.noProgressSeconds`."
     USAGE = "Usage", "The driver refused what was asked: exit code 2."
@@ -72,6 +82,7 @@ class Reason(StrEnum):
     ALL_ROWS_DONE = "AllRowsDone", "Every row is scored or rejected, and the manifest is written."
     DRIVER_RUNS = "DriverRuns", "The driver is scoring."
     DRIVER_STARTS = "DriverStarts", "The driver is asked for and does not run yet."
+    DRIVER_PLANS = "DriverPlans", "The driver checks model, input and output and makes the plan."
     CLUSTER_STARTS = "ClusterStarts", "The Dask cluster is asked for and has no worker yet."
     BACKOFF = "Backoff", "An attempt failed, and the next one waits for its time."
     SUSPEND_ASKED = "SuspendAsked", "`suspend` is true."
@@ -109,8 +120,18 @@ class Status(Spec):
     model_config = {**Spec.model_config, "extra": "ignore"}
 
     def fields(self) -> dict[str, Any]:
-        """As the API holds it: camelCase, times as text, and nothing that is not known."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        """As the API holds it: camelCase, times as text, and nothing that is not known.
+
+        An object of which nothing is known is left out: if it replaces one that had fields, a server-side apply makes
+        it null, which the API server then refuses.
+        """
+        return _filled(self.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _filled(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields without empty objects."""
+    inner = {key: _filled(value) if isinstance(value, dict) else value for key, value in fields.items()}
+    return {key: value for key, value in inner.items() if value != {}}
 
 
 class Condition(Status):
@@ -155,6 +176,8 @@ class Progress(Status):
 
     attempt: Count | None = None
     """The attempt that these figures are of."""
+    stage: Stage | None = None
+    """What the driver does; the cluster is created once it waits for it."""
     partitions: PartitionCounts | None = None
     """Partitions."""
     rows: RowProgress | None = None
@@ -168,7 +191,7 @@ class Progress(Status):
     update_time: Time | None = None
     """When these figures were written."""
     progress_time: Time | None = None
-    """When the last partition was finished."""
+    """When the last partition was finished, or else the present stage began."""
     notes: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=20)] = ()
     """What the driver found worth telling."""
 
@@ -281,7 +304,7 @@ class JobStatus(Status):
     start_time: Time | None = None
     """When the first attempt began, or the first since the last resume."""
     running_time: Time | None = None
-    """When the first driver ran."""
+    """When a driver first had a cluster to score on."""
     completion_time: Time | None = None
     """When it became complete or failed."""
     cluster: ClusterStatus | None = None
@@ -305,6 +328,13 @@ class JobStatus(Status):
     def is_finished(self) -> bool:
         """Whether nothing more will happen."""
         return self.phase in ENDS
+
+    @property
+    def needs_cluster(self) -> bool:
+        """Whether the driver of the present attempt has made its plan and asks for workers."""
+        progress = self.progress
+        is_current = progress is not None and progress.attempt == self.attempt
+        return is_current and progress is not None and progress.stage in NEEDS_CLUSTER
 
     def condition(self, name: ConditionType) -> Condition | None:
         """The condition of that type, if there is one."""

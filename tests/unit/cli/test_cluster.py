@@ -142,7 +142,7 @@ def test_what_is_neither_an_address_nor_a_name_is_refused() -> None:
 def test_cluster_down_names_what_is_left_when_its_time_is_over() -> None:
     server = Server()
     held = {"labels": names.labels("trips"), "finalizers": ["kopf.zalando.org/KopfFinalizerMarker"]}
-    server.create({"kind": "DaskCluster", "metadata": {"name": "trips", **held}})
+    server.put({"kind": "DaskCluster", "metadata": {"name": "trips", **held}})
     for pod in ("a", "b"):
         server.create({"kind": "Pod", "metadata": {"name": pod, "labels": names.labels("trips")}})
     said: list[str] = []

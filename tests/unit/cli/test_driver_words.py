@@ -66,7 +66,7 @@ def test_every_end_has_its_code(error: BaseException, code: int) -> None:
 def test_speed_and_rest_are_of_this_run() -> None:
     now = [100.0]
     figures = Figures(3, clock=lambda: now[0])
-    assert figures.progress().fields().keys() == {"attempt", "notes", "updateTime"}
+    assert figures.progress().fields().keys() == {"attempt", "stage", "notes", "updateTime"}
     figures.take(events.Started(partitions=10, done=4, rows_done=400, bytes=0, estimated_rows=900))
     begun = figures.progress()
     assert begun.rows_per_second is None and begun.eta_seconds is None and begun.progress_time is not None
@@ -76,6 +76,20 @@ def test_speed_and_rest_are_of_this_run() -> None:
     assert told["partitions"] == {"total": 10, "done": 6} and told["summary"] == "6/10"
     assert told["rows"] == {"total": 900, "done": 600, "rejected": 1}
     assert (told["rowsPerSecond"], told["etaSeconds"], told["workers"]) == (10.0, 40.0, 2)
+
+
+def test_speed_is_measured_from_the_first_worker_on_and_a_stage_is_progress() -> None:
+    now = [100.0]
+    figures = Figures(1, clock=lambda: now[0])
+    figures.take(events.Started(partitions=10, done=4, rows_done=400, bytes=0, estimated_rows=900))
+    figures.enter("WaitingForCluster")
+    asked = figures.progress()
+    assert asked.stage == "WaitingForCluster" and asked.progress_time is not None
+    now[0] += 500
+    figures.enter("Scoring")
+    now[0] += 20
+    figures.take(events.Progress(partitions=6, rows=600, rejected=0, bytes=0, workers=2))
+    assert (figures.progress().stage, figures.progress().rows_per_second) == ("Scoring", 10.0)
 
 
 def test_rows_done_are_never_more_than_there_are() -> None:

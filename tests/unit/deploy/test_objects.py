@@ -60,7 +60,7 @@ def test_a_spec_has_one_digest_and_another_spec_another() -> None:
         return dask_cluster("a", "b", IMAGE, Cluster(**cluster), Credentials())["metadata"]["annotations"][names.SPEC]
 
     assert digest(workers=2) == digest(workers=2)
-    assert len({digest(workers=2), digest(workers=3), digest(workers={"min": 2, "max": 3}), digest(cpu=2)}) == 4
+    assert len({digest(workers=2), digest(workers=3), digest(workers=2, max_workers=3), digest(cpu=2)}) == 4
 
 
 def test_dask_leaves_room_below_the_limit_of_the_pod() -> None:

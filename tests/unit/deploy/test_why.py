@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scoremill.deploy import Cause, Driver, Observed, waits_for, why
+from scoremill.spec.status import JobStatus
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 
@@ -73,19 +74,52 @@ def test_a_suspended_job_is_told_as_that(phase: str) -> None:
     assert reason(resource(phase=phase)) == "Suspended"
 
 
+PLANNED = {
+    "phase": "Starting", "attempt": 1, "driver": {"job": "tips-1"},
+    "progress": {"attempt": 1, "stage": "WaitingForCluster", "updateTime": ago(5), "progressTime": ago(5)},
+}  # fmt: skip
+
+
+def test_a_plan_waits_for_the_driver_alone() -> None:
+    assert reason(resource(phase="Planning", attempt=1)) == "DriverAsked"
+    job = resource(phase="Planning", attempt=1, driver={"job": "tips-1"})
+    assert reason(job, driver({}, "Pending")) == "DriverStarts"
+    assert reason(job, RUNNING) == "Planning"
+
+
+def test_what_a_plan_waits_for_is_what_the_driver_noted_last() -> None:
+    progress = {
+        "attempt": 1,
+        "stage": "Planning",
+        "updateTime": ago(5),
+        "notes": ["a", "waiting: locked by another run"],
+    }
+    cause = why(
+        resource(phase="Planning", attempt=1, driver={"job": "tips-1"}, progress=progress), NOW, None, [RUNNING]
+    )
+    assert cause == Cause("Planning", "waiting: locked by another run")
+
+
 def test_a_start_waits_for_the_cluster() -> None:
-    job = resource(phase="Starting", attempt=1)
-    assert reason(job) == "ClusterAsked"
+    job = resource(**PLANNED)
+    assert reason(job, RUNNING) == "ClusterAsked"
     cluster = {"metadata": {"name": "tips"}}
-    assert reason(job, cluster=Observed(cluster, 60, 1)) == "OperatorNotRunning", "dask-kubernetes' own"
+    assert reason(job, RUNNING, cluster=Observed(cluster, 60, 1)) == "OperatorNotRunning", "dask-kubernetes' own"
     going = {"metadata": {"name": "tips", "deletionTimestamp": ago(1)}}
-    assert reason(job, cluster=Observed(going, 60, 1)) == "ClusterGoes"
+    assert reason(job, RUNNING, cluster=Observed(going, 60, 1)) == "ClusterGoes"
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(5, "ClusterAsked"), (300, "OperatorNotRunning")])
-def test_a_cluster_that_nothing_makes_is_told_after_a_moment(seconds: float, expected: str) -> None:
-    assert reason(resource(phase="Starting", attempt=1, startTime=ago(seconds))) == expected
-    assert reason(resource(phase="Starting", attempt=2, startTime=ago(5000), retryTime=ago(seconds))) == expected
+@pytest.mark.parametrize("seconds", [5, 300])
+def test_a_driver_that_nothing_makes_is_told_after_a_moment(seconds: float) -> None:
+    expected = "DriverAsked" if seconds == 5 else "OperatorNotRunning"
+    assert reason(resource(phase="Planning", attempt=1, startTime=ago(seconds))) == expected
+    assert reason(resource(phase="Planning", attempt=2, startTime=ago(5000), retryTime=ago(seconds))) == expected
+
+
+def test_a_cluster_that_nothing_makes_is_told_after_a_moment() -> None:
+    progress = {**PLANNED["progress"], "progressTime": ago(300)}
+    cause = why(resource(**{**PLANNED, "progress": progress}), NOW, None, [RUNNING])
+    assert cause and cause.reason == "OperatorNotRunning" and "the DaskCluster was to be made" in cause.evidence
 
 
 def test_a_driver_that_does_not_start_is_the_cause() -> None:
@@ -172,7 +206,7 @@ def test_an_end_of_the_driver_that_nothing_takes_up_is_told() -> None:
 
 
 def test_what_kubernetes_refuses_the_operator_is_told_as_the_operator_tells_it() -> None:
-    refused = waits_for(None, None, "pods is forbidden: exceeded quota")
+    refused = waits_for(JobStatus(phase="Planning"), None, None, "pods is forbidden: exceeded quota")
     assert refused
     cluster = {"name": "c", "waiting": f"{refused.reason}: {refused.evidence}"}
     assert why(resource(phase="Starting", attempt=1, cluster=cluster), NOW) == refused

@@ -1,0 +1,160 @@
+"""A driver plans before there is a cluster, asks for one only if something is left to score, and waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoremill.cli import driver_cluster
+from scoremill.cli.driver_cluster import JobCluster, OnJobCluster
+from scoremill.cli.kube_progress import ProgressWriter
+from scoremill.deploy import issue
+from scoremill.errors import ClusterError, FitError
+from scoremill.execute import execute
+from scoremill.execute.engine import InProcess
+from scoremill.kube import connect
+from scoremill.spec import parse_job
+from tests.support.api import WAIT_SECONDS, OneJob, serving
+from tests.support.driver import CHILD, Pod
+from tests.support.jobs import trip_bundle, trips
+
+ATTEMPT = 2
+READY = {"phase": "Running", "attempt": ATTEMPT}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
+
+
+@pytest.fixture
+def spec(bundle: str, tmp_path: Path) -> dict[str, Any]:
+    trips(500).to_csv(tmp_path / "in.csv", index=False)
+    return {
+        "model": {"uri": bundle},
+        "input": {"uris": [str(tmp_path / "in.csv")], "partitionBytes": 16384},
+        "output": {"uri": str(tmp_path / "out")},
+        "deadlines": {"preRunningSeconds": 1},
+    }
+
+
+def stages(api: OneJob) -> list[str]:
+    """The stages that the driver reported, in their order."""
+    found = [status["progress"].get("stage") for status in api.statuses]
+    return [stage for at, stage in enumerate(found) if found[at - 1 : at] != [stage]]
+
+
+@contextmanager
+def cluster_of(api: OneJob, folder: Path, said: list[str]) -> Iterator[JobCluster]:
+    """The cluster of the job as a driver of the second attempt asks for it."""
+    kube = connect(str(api.kubeconfig(folder)))
+    with ProgressWriter(kube, api.job, ATTEMPT, said.append) as writer:
+        yield JobCluster(kube, api.job, ATTEMPT, writer.enter, said.append)
+
+
+@contextmanager
+def operator(api: OneJob, does: Callable[[], None]) -> Iterator[None]:
+    """Whatever it does once the driver asks for its cluster."""
+
+    def run() -> None:
+        with api.changed:
+            assert api.changed.wait_for(lambda: "WaitingForCluster" in stages(api), WAIT_SECONDS)
+        does()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_a_driver_asks_for_its_cluster_when_its_plan_is_made_and_scores_when_it_is_ready(spec, tmp_path):
+    said: list[str] = []
+    with serving(spec) as api, cluster_of(api, tmp_path, said) as cluster:
+        api.job["status"] = {"phase": "Planning", "attempt": ATTEMPT}
+        started = threading.Event()
+
+        def make() -> InProcess:
+            started.set()
+            return InProcess()
+
+        def creates() -> None:
+            assert started.wait(WAIT_SECONDS), "Dask is imported while the cluster starts"
+            assert (tmp_path / "out/_scoremill/job.json").exists(), "the plan is in the output"
+            api.job["status"] = READY
+
+        with operator(api, creates):
+            manifest = execute(parse_job(api.job), OnJobCluster(cluster, 60, make), wait=False)
+    assert manifest.totals.scored == 500
+    assert stages(api)[-2:] == ["WaitingForCluster", "Scoring"]
+
+
+def test_a_plan_with_problems_asks_for_no_cluster(spec, tmp_path):
+    trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
+    with serving(spec) as api, cluster_of(api, tmp_path, []) as cluster:
+        with pytest.raises(FitError):
+            execute(parse_job(api.job), OnJobCluster(cluster, 60, InProcess))
+    assert "WaitingForCluster" not in stages(api)
+
+
+@pytest.mark.parametrize("persist", [False, True])
+def test_the_process_of_a_driver_finds_problems_without_a_cluster(persist, spec, tmp_path):
+    trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
+    certificates = issue("tips", "scoring")
+    for name, text in (
+        ("ca.crt", certificates.ca),
+        ("tls.crt", certificates.certificate),
+        ("tls.key", certificates.key),
+    ):
+        (tmp_path / name).write_text(text)
+    with serving({**spec, "persist": persist}) as api:
+        code, last, err = Pod(api, tmp_path, "--tls", tmp_path).run(SCOREMILL_CLUSTER=CHILD)
+    assert (code, last["error"]) == (3, "FitError"), err
+    assert "WaitingForCluster" not in stages(api)
+
+
+def test_an_output_that_is_complete_asks_for_no_cluster(spec, tmp_path):
+    execute(parse_job({"spec": spec}), InProcess())
+    with serving(spec) as api, cluster_of(api, tmp_path, []) as cluster:
+        manifest = execute(parse_job(api.job), OnJobCluster(cluster, 60, InProcess))
+    assert manifest.totals.scored == 500
+    assert "WaitingForCluster" not in stages(api)
+
+
+def test_a_wait_tells_its_cause_and_outlives_an_api_that_does_not_answer(spec, tmp_path):
+    said: list[str] = []
+    with serving(spec) as api, cluster_of(api, tmp_path, said) as cluster:
+        waiting = {"cluster": {"name": "tips", "waiting": "Unschedulable: no node takes it"}}
+        api.job["status"] = {"phase": "Starting", "attempt": ATTEMPT, **waiting}
+
+        def comes_back() -> None:
+            api.wait_for_looks(api.looks + 4)
+            api.job["status"] = READY
+
+        cluster.ask()
+        api.away = range(2, 5)
+        with operator(api, comes_back):
+            cluster.wait(60)
+    assert said.count("waiting: Unschedulable: no node takes it") == 1
+
+
+@pytest.mark.parametrize("status", [{"phase": "Running", "attempt": 1}, {"phase": "Starting", "attempt": ATTEMPT}])
+def test_a_cluster_that_is_not_ready_for_this_attempt_in_time_is_an_error_with_its_cause(
+    status, spec, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(driver_cluster, "GRACE_SECONDS", 0)
+    with serving(spec) as api, cluster_of(api, tmp_path, []) as cluster:
+        api.job["status"] = {**status, "cluster": {"waiting": "QuotaExceeded: pods=1"}}
+        with pytest.raises(ClusterError, match=r"not ready within 0\.0 s: QuotaExceeded: pods=1"):
+            cluster.wait(0)
+
+
+def test_a_job_that_was_deleted_or_made_again_is_not_waited_for(spec, tmp_path):
+    with serving(spec) as api, cluster_of(api, tmp_path, []) as cluster:
+        api.job = {**api.job, "metadata": {**api.job["metadata"], "uid": "another"}, "status": READY}
+        with pytest.raises(ClusterError, match="was deleted"):
+            cluster.wait(60)
