@@ -54,6 +54,19 @@ def drive(spec: dict[str, Any], folder: Path, uid: str = "0f3a", **environment: 
         return Pod(api, folder).run(**environment)
 
 
+def test_a_driver_removes_the_logs_that_its_job_does_not_keep(spec: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "out/_scoremill/logs/earlier-1a2b3c4d"
+    folder.mkdir(parents=True)
+    for day in (1, 2, 3):
+        (folder / f"00001-2026010{day}T000000Z.log").write_text("earlier")
+    spec["cleanup"] = {"logHistoryLimit": 2, "logRetentionDays": None}
+    code, _, err = drive(spec, tmp_path)
+    assert code == 0, err
+    earlier = {name for name in logs(tmp_path / "out") if name.startswith("earlier")}
+    assert earlier == {"earlier-1a2b3c4d/00001-20260103T000000Z.log"}
+    assert verify(str(tmp_path / "out")).totals.scored == 500
+
+
 def test_it_is_what_kubectl_logs_shows(spec: dict[str, Any], tmp_path: Path) -> None:
     code, last, err = drive(spec, tmp_path)
     ((name, text),) = logs(tmp_path / "out").items()

@@ -16,6 +16,7 @@ from scoremill.naming import LOGS
 from scoremill.units import KIB
 
 from .display import say
+from .log_retention import TIME_FORMAT, remove_expired
 
 if TYPE_CHECKING:
     from scoremill.kube import Object
@@ -61,7 +62,7 @@ class DriverLog:
     def keep(self, job: ScoringJob, made: Object, attempt: int) -> None:
         """From now on it is kept in the job's output."""
         # A pod that Kubernetes replaces belongs to the same attempt, and shall not write over the log of the one before.
-        name = f"{folder(made)}/{attempt:05d}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
+        name = f"{folder(made)}/{attempt:05d}-{datetime.now(UTC).strftime(TIME_FORMAT)}.log"
         self._thread = threading.Thread(target=self._keep_writing, args=(job, name), name="scoremill-log", daemon=True)
         self._thread.start()
 
@@ -115,7 +116,15 @@ class DriverLog:
         if not self._is_told:
             self._is_told = True
             self._tell(f"{store.uri}/{name.rpartition('/')[0]}/")
+            self._remove_expired(store, job, name)
         return True
+
+    def _remove_expired(self, store: Store, job: ScoringJob, name: str) -> None:
+        try:
+            remove_expired(store, job.spec.cleanup, name, datetime.now(UTC))
+        except Exception as error:
+            if not self._is_left:
+                say(f"note: logs of earlier drivers could not be removed: {error}")
 
 
 class Ends:

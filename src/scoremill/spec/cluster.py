@@ -117,7 +117,7 @@ class Deadlines(Spec):
 
 
 class Cleanup(Spec):
-    """What happens to the cluster afterwards."""
+    """What is left of a job on Kubernetes: its cluster, the job itself, and the logs in its output."""
 
     on_success: Literal["Delete", "Keep"] = "Delete"
     """The cluster of a complete run."""
@@ -125,3 +125,7 @@ class Cleanup(Spec):
     """The cluster of a failed run."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0)] | None = None
     """When the job itself goes; never where it is not given."""
+    log_history_limit: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Most logs of drivers that the output keeps; the newest are kept."""
+    log_retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = 90
+    """Days for which the output keeps the log of a driver; null for no limit."""
