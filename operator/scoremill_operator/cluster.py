@@ -18,7 +18,7 @@ from scoremill.kube import Conflict, Kube, NoPlace, NotPermitted, Object, connec
 
 from . import metrics
 from .log import logger
-from .observed import Create, Decision, Event, Observed, Settings
+from .observed import Create, Decision, Delete, Event, Observed, Patch, Settings
 from .rest import has_ended, is_finished
 
 MANAGER = "scoremill-operator"
@@ -119,10 +119,13 @@ def apply(kube: Kube, of: Object, decision: Decision) -> Object | None:
     for event in decision.events:
         _tell(kube, stored, event)
     for action in decision.actions:
-        if isinstance(action, Create):
-            _create(kube, action.made)
-        else:
-            kube.delete(action.kind, action.name, uid=action.uid)
+        match action:
+            case Create():
+                _create(kube, action.made)
+            case Patch():
+                kube.patch(action.kind, action.name, action.change)
+            case Delete():
+                kube.delete(action.kind, action.name, uid=action.uid)
     return stored
 
 
@@ -206,6 +209,8 @@ def _labels(made: Object) -> Object:
 
 
 def _may_scale(job: Object) -> bool:
-    """Whether the cluster of the job may be of a size that its DaskCluster does not tell, and still matters."""
+    """Whether the cluster may have another number of workers than its DaskCluster says, and that still matters."""
     cluster = job["spec"].get("cluster") or {}
-    return cluster.get("maxWorkers") not in {None, cluster.get("workers", 1)} and not is_finished(job)
+    is_range = cluster.get("maxWorkers") not in {None, cluster.get("workers", 1)}
+    # Of a spec that never changed, the number is the one that the cluster was created with.
+    return (is_range or job["metadata"].get("generation", 1) > 1) and not is_finished(job)

@@ -43,7 +43,7 @@ class Observed:
     """The DaskCluster named as the child name; `registered` is the number of its ready worker pods, None while its
     scheduler's pod is not ready. Its `pods` are those with label `dask.org/cluster-name`."""
     autoscaler: Object | None = None
-    """The DaskAutoscaler of that cluster; asked for only where `cluster.workers` is a range."""
+    """The DaskAutoscaler of that cluster; read only if the number of workers is a range, or may have been changed."""
     refused: str | None = None
     """What the API server said (400, 403, 422) to the last Create for this job; None once Creates go through."""
     since: dt.datetime | None = None
@@ -66,7 +66,16 @@ class Delete:
     uid: str
 
 
-Action = Create | Delete
+@dataclass(frozen=True)
+class Patch:
+    """Merge the change into the object; one that is gone is as good."""
+
+    kind: str
+    name: str
+    change: Object
+
+
+Action = Create | Delete | Patch
 
 
 @dataclass(frozen=True)

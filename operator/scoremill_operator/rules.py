@@ -15,14 +15,15 @@ RULES: tuple[Rule, ...] = (
     ("scoremill.dev", ("scoringjobs/finalizers", "scoringschedules/finalizers"), ("update",)),
     # Clusters and drivers come and go; what stands beside them goes with its owner.
     ("kubernetes.dask.org", ("daskclusters",), ("get", "list", "watch", "create", "delete")),
-    ("kubernetes.dask.org", ("daskautoscalers",), ("get", "create")),
+    # The number of workers of a job that runs can change. Patching a DaskCluster would let kopf take finalizers away.
+    ("kubernetes.dask.org", ("daskautoscalers",), ("get", "create", "patch", "delete")),
     ("batch", ("jobs",), ("list", "watch", "create", "delete")),
     ("", ("secrets", "serviceaccounts"), ("create",)),
     ("rbac.authorization.k8s.io", ("roles", "rolebindings"), ("create",)),
     ("networking.k8s.io", ("networkpolicies",), ("create",)),
     ("policy", ("poddisruptionbudgets",), ("create",)),
     # What becomes of them, and why.
-    ("kubernetes.dask.org", ("daskworkergroups",), ("get",)),
+    ("kubernetes.dask.org", ("daskworkergroups",), ("get", "patch")),
     ("", ("pods",), ("list", "watch")),
     ("", ("pods/log",), ("get",)),
     ("apps", ("deployments",), ("list",)),

@@ -41,9 +41,16 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+SCALABLE = ("workers", "maxWorkers")
+"""Fields of `spec.cluster` that can change while a job runs: they are no part of what is written."""
+
+
 def spec_hash(spec: Mapping[str, Any]) -> str:
-    """The digest of a ScoringJob's spec as the API server holds it, without `suspend`, which may change at any time."""
-    return digest({name: value for name, value in spec.items() if name != "suspend"})
+    """Return the digest of a ScoringJob's spec as the API server holds it, without what can change at any time."""
+    fixed = {name: value for name, value in spec.items() if name != "suspend"}
+    if isinstance(cluster := spec.get("cluster"), dict):
+        fixed["cluster"] = {name: value for name, value in cluster.items() if name not in SCALABLE}
+    return digest(fixed)
 
 
 def part_name(number: int, partition_id: str, suffix: str, piece: int | None = None) -> str:

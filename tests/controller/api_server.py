@@ -20,6 +20,7 @@ from urllib3.exceptions import ReadTimeoutError
 
 from scoremill.deploy import child_of, names
 from scoremill.kube import KINDS, Kube
+from scoremill.spec import merge
 from scoremill.spec.status import JobStatus
 from scoremill_operator import cluster as calls
 from scoremill_operator import reconcile
@@ -92,6 +93,8 @@ class Server:
             case "POST":
                 made = self.create(body)
                 return (201, copy.deepcopy(made)) if made else (409, {"reason": "AlreadyExists"})
+            case "PATCH" if not place.path.endswith("/status"):
+                return self._merge(kind, name, body)
             case "PATCH":
                 return self._apply_status(kind, name, body)
             case "DELETE":
@@ -160,6 +163,14 @@ class Server:
         if new != old:
             found["status"] = new
             self.touch(found)
+        return 200, copy.deepcopy(found)
+
+    def _merge(self, kind: str, name: str, change: Object) -> tuple[int, Object]:
+        found = self.objects.get((kind, name))
+        if found is None:
+            return 404, {}
+        found["spec"] = merge(found["spec"], change["spec"])
+        self.touch(found)
         return 200, copy.deepcopy(found)
 
     def _delete(self, kind: str, name: str, options: Object) -> tuple[int, Object]:

@@ -14,7 +14,7 @@ from scoremill.naming import spec_hash
 from scoremill.spec import JobSpec
 from scoremill.spec.status import JobStatus
 from scoremill_operator.decide import decide
-from scoremill_operator.observed import Create, Decision, Delete, Observed, Settings
+from scoremill_operator.observed import Create, Decision, Delete, Observed, Patch, Settings
 from scoremill_operator.policies.retry import backoff_seconds
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
@@ -246,8 +246,37 @@ def test_driver_and_workers_have_the_image_that_a_job_gives_its_workers() -> Non
 def test_the_autoscaler_of_a_range_is_made_once() -> None:
     job = resource(planned(), cluster={"workers": 0, "maxWorkers": 4})
     assert made(look(job, driver(pod()), at=cluster(None))) == ["DaskAutoscaler"]
-    assert made(look(job, driver(pod()), at=cluster(None), autoscaler={"metadata": {}})) == []
+    there = {"metadata": {}, "spec": {"minimum": 0, "maximum": 4}}
+    assert made(look(job, driver(pod()), at=cluster(None), autoscaler=there)) == []
     assert made(look(resource(planned()), driver(pod()), at=cluster(None))) == []
+
+
+SCALER = {"metadata": {"uid": "uid-of-scaler"}, "spec": {"cluster": CHILD, "minimum": 0, "maximum": 4}}
+
+
+@pytest.mark.parametrize(
+    ("workers", "replicas", "scaler", "expected"),
+    [
+        ({"workers": 2}, 2, None, ()),
+        ({"workers": 5}, 2, None, (Patch("DaskWorkerGroup", f"{CHILD}-default", {"spec": {"worker": {"replicas": 5}}}),)),
+        ({"workers": 5}, 2, SCALER, (Delete("DaskAutoscaler", CHILD, "uid-of-scaler"),)),
+        ({"workers": 0, "maxWorkers": 4}, 2, SCALER, ()),
+        ({"workers": 1, "maxWorkers": 9}, 2, SCALER, (Patch("DaskAutoscaler", CHILD, {"spec": {"minimum": 1, "maximum": 9}}),)),
+    ],
+)  # fmt: skip
+def test_a_job_that_runs_is_scaled_to_the_workers_that_its_spec_has_by_now(
+    workers: Any, replicas: int, scaler: Any, expected: Any
+) -> None:
+    job = resource(planned("Running", specHash=spec_hash(resource(cluster={"workers": 2})["spec"])), cluster=workers)
+    job["metadata"]["generation"] = 2
+    at = replace(cluster(), workers=replicas, group={"metadata": {}})
+    decision = look(job, driver(pod()), at=at, autoscaler=scaler)
+    assert (status(decision).phase, decision.actions) == ("Running", expected)
+
+
+def test_a_group_that_is_not_there_yet_is_scaled_later() -> None:
+    job = resource(planned("Running"), cluster={"workers": 5})
+    assert look(job, driver(pod()), at=replace(cluster(), workers=2)).actions == ()
 
 
 def test_a_driver_that_somebody_removed_comes_again_when_no_pod_of_it_is_left() -> None:

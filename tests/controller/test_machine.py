@@ -179,6 +179,14 @@ class Operator(RuleBasedStateMachine):
     def suspend(self) -> None:
         self.set_suspend(self.phase in {"Planning", "Starting", "Running", "Retrying"})
 
+    @rule(size=st.sampled_from(SIZES))
+    def the_user_scales_it(self, size: Any) -> None:
+        if self.job:
+            cluster = self.job["spec"]["cluster"]
+            self.job["spec"]["cluster"] = {**cluster, "maxWorkers": None, **size}
+            self.job["metadata"]["generation"] += 1
+            self.server.touch(self.job)
+
     @rule()
     def resume(self) -> None:
         self.set_suspend(False)
@@ -217,7 +225,8 @@ class Operator(RuleBasedStateMachine):
     @invariant()
     def nothing_is_torn_down_before_the_status_says_so(self) -> None:
         for kind, phase in self.server.deleted:
-            assert phase in {*ENDS, "Suspending", "Retrying"}, kind
+            # An autoscaler goes when a range of workers becomes a number.
+            assert kind == "DaskAutoscaler" or phase in {*ENDS, "Suspending", "Retrying"}, kind
 
     @invariant()
     def attempts_are_bounded(self) -> None:
@@ -243,6 +252,7 @@ class Operator(RuleBasedStateMachine):
             self.resync()
             self.work()
             if self.drivers() and self.phase == "Running":
+                self.has_the_workers_it_asks_for()
                 self.server.end(self.drivers()[0], self.last)
             self.the_end_is_true_and_for_ever()
             self.attempts_are_bounded()
@@ -252,6 +262,19 @@ class Operator(RuleBasedStateMachine):
         assert self.is_settled(), (self.phase, [*self.server.objects], self.job)
         # From then on it costs nothing; a cluster that is kept does.
         assert self.is_due() == bool(self.server.find("DaskCluster"))
+
+    def has_the_workers_it_asks_for(self) -> None:
+        """After some looks: one that is told of a change, and one after each of its steps."""
+        for _ in range(4):
+            self.look([])
+            self.work()
+        if self.phase == "Running" and (groups := self.server.find("DaskWorkerGroup")):
+            asked = self.job["spec"]["cluster"]
+            scalers = [each["spec"] for each in self.server.find("DaskAutoscaler")]
+            if asked.get("maxWorkers"):
+                assert [(each["minimum"], each["maximum"]) for each in scalers] == [(0, 4)]
+            else:
+                assert not scalers and groups[0]["spec"]["worker"]["replicas"] == asked["workers"]
 
     def is_due(self) -> bool:
         known = self.reconciler.known([NAMESPACE], self.server.now + RESYNC)
@@ -310,9 +333,10 @@ def test_so_it_is_on_long_walks(seed: int) -> None:
         machine.resume,
         lambda: machine.the_user_deletes_it(lot.choice(["Foreground", "Background"])),
         machine.the_user_makes_it_again,
+        lambda: machine.the_user_scales_it(lot.choice(SIZES)),
     ]  # fmt: skip
     try:
-        for happens in lot.choices(rules, weights=[6, 6, 6, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.3, 1], k=50):
+        for happens in lot.choices(rules, weights=[6, 6, 6, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.3, 1, 1], k=50):
             happens()
             machine.the_end_is_true_and_for_ever()
             machine.nothing_is_torn_down_before_the_status_says_so()

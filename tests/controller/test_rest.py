@@ -151,6 +151,23 @@ def test_of_a_cluster_that_is_up_no_more_is_read_than_is_needed() -> None:
     assert sorted(server.calls) == [("GET", kind) for kind in ("DaskCluster", "Job", "Pod", "ScoringJob")]
 
 
+def test_the_number_of_workers_is_read_and_written_only_where_the_spec_was_changed() -> None:
+    server = server_with({"observedGeneration": 0}, cluster={"workers": 1})
+    look = Reconciler(server.client(), SETTINGS)
+    running(server, look)
+    job = server.objects["ScoringJob", "tips"]
+    job["spec"]["cluster"]["workers"] = 3
+    job["metadata"]["generation"] += 1
+    server.touch(job)
+    assert look.is_news(KEY, job)
+    look(KEY)
+    (group,) = server.find("DaskWorkerGroup")
+    assert (group["spec"]["worker"]["replicas"], job["status"]["phase"]) == (3, "Running")
+    server.calls.clear()
+    look(KEY)
+    assert ("PATCH", "DaskWorkerGroup") not in server.calls, "it is written once"
+
+
 def test_an_end_and_the_removal_of_the_cluster_are_one_look() -> None:
     server = server_with({"observedGeneration": 0})
     look = Reconciler(server.client(), SETTINGS)

@@ -17,7 +17,8 @@ import pytest
 import yaml
 from kubernetes import client, config, watch
 
-from scoremill.spec import JobSpec, crd
+from scoremill.naming import SCALABLE
+from scoremill.spec import Cluster, JobSpec, crd
 from scoremill.spec.schedule import ScheduleSpec
 
 Object = dict[str, Any]
@@ -115,7 +116,13 @@ CHANGES: Object = {
     "output": {"storage": {"anonymous": True}},
     "errors": {"maxRows": None},
     "storage": {"anonymous": None, "profile": "other"},
-    "cluster": {"template": {"spec": {"worker": {"spec": {"nodeSelector": {"disk": "slow"}}}}}},
+    "cluster.template": {"template": {"spec": {"worker": {"spec": {"nodeSelector": {"disk": "slow"}}}}}},
+    "cluster.cpu": {"cpu": 0.75},
+    "cluster.memory": {"memory": None},
+    "cluster.image": {"image": "mine:2"},
+    "cluster.env": {"env": {"LEVEL": "2"}},
+    "cluster.serviceAccount": {"serviceAccount": "reader"},
+    "cluster.idleTimeoutSeconds": {"idleTimeoutSeconds": 1},
     "persist": None,
     "credentials": None,
     "retry": {"backoffLimit": 1},
@@ -151,6 +158,13 @@ class Kind:
         objects = client.CustomObjectsApi(self.api)
         patched: Object = objects.patch_namespaced_custom_object(*self._place, name, fields, **options)
         return patched
+
+    def scale(self, replicas: int, name: str = "nightly") -> Object:
+        """As `kubectl scale` does it."""
+        objects = client.CustomObjectsApi(self.api)
+        change = {"spec": {"replicas": replicas}}
+        scaled: Object = objects.patch_namespaced_custom_object_scale(*self._place, name, change)
+        return scaled
 
     def patch_status(self, status: Object, name: str = "nightly") -> Object:
         objects = client.CustomObjectsApi(self.api)
@@ -277,26 +291,48 @@ def test_no_rule_is_left_out_above() -> None:
     words = [words for _, words in BAD_JOBS + BAD_SCHEDULES]
     rules = [message for rules in crd.RULES.values() for _, message in rules]
     assert not [message for message in rules if not any(each in message for each in words)]
-    assert CHANGES.keys() == {field.alias for field in JobSpec.model_fields.values()} - {"suspend"}
+    names = {field.alias for field in JobSpec.model_fields.values()} - {"suspend", "cluster"}
+    inner = {field.alias for field in Cluster.model_fields.values()} - {*SCALABLE}
+    assert CHANGES.keys() == names | {f"cluster.{name}" for name in inner}
+
+
+def changed(name: str) -> Object:
+    """The merge patch of one forbidden change."""
+    return {"spec": {name.partition(".")[0]: CHANGES[name]}}
 
 
 def test_once_a_job_has_begun_only_suspend_changes(jobs: Kind) -> None:
     jobs.create(FULL)
     jobs.patch_status({"phase": "Running", "startTime": "2026-11-21T03:00:00Z"})
-    for name, change in CHANGES.items():
+    for name in CHANGES:
         with pytest.raises(client.ApiException) as error:
-            jobs.patch({"spec": {name: change}}, dry_run="All")
+            jobs.patch(changed(name), dry_run="All")
         assert f"spec.{name} cannot be changed" in refusal(error)
+    assert jobs.patch({"spec": {"cluster": {"workers": 3, "maxWorkers": 9}}})["spec"]["cluster"]["workers"] == 3
     assert jobs.patch({"spec": {"suspend": False}})["spec"]["suspend"] is False
     assert "suspend" not in jobs.patch({"spec": {"suspend": None}})["spec"]
+
+
+def test_kubectl_scale_sets_the_number_of_workers_also_of_a_job_that_runs(jobs: Kind) -> None:
+    jobs.create({**JOB, "cluster": {"memory": "1GiB"}})
+    assert jobs.scale(3)["spec"] == {"replicas": 3}
+    jobs.patch_status({"phase": "Running", "startTime": "2026-11-21T03:00:00Z", "cluster": {"workers": {"ready": 2}}})
+    scaled = jobs.scale(5)
+    assert (scaled["spec"], scaled["status"]) == ({"replicas": 5}, {"replicas": 2})
+    with pytest.raises(client.ApiException) as error:
+        jobs.scale(0)
+    assert "workers is 0" in refusal(error)
+    jobs.patch({"spec": {"cluster": {"maxWorkers": 9}}})
+    with pytest.raises(client.ApiException) as error:
+        jobs.scale(10)
+    assert "workers is above maxWorkers" in refusal(error)
 
 
 def test_before_that_all_changes_but_who_runs_it(jobs: Kind) -> None:
     jobs.create(FULL)
     jobs.patch_status({"phase": "Suspended"})
-    for name, change in CHANGES.items():
-        if name != "managedBy":
-            assert jobs.patch({"spec": {name: change}}, dry_run="All")["metadata"]["generation"] == 2
+    for name in CHANGES.keys() - {"managedBy"}:
+        assert jobs.patch(changed(name), dry_run="All")["metadata"]["generation"] == 2
     for other in (None, "scoremill.dev/operator"):
         with pytest.raises(client.ApiException) as error:
             jobs.patch({"spec": {"managedBy": other}}, dry_run="All")

@@ -276,6 +276,17 @@ def test_a_range_of_workers_is_grown_into_and_given_back(mill: Mill) -> None:
     assert until(lambda: not job.pods("worker"), 120)
 
 
+def test_a_job_that_runs_has_the_workers_that_kubectl_scale_asks_for(mill: Mill) -> None:
+    job = mill.submit("scaled", SLOW, {"cluster": {"workers": 1}})
+    job.is_in_mid_run(1)
+    kubectl_in(mill, "scale", "scoringjob/scaled", "--replicas=3")
+    job.sees(lambda status: status.cluster and status.cluster.workers and status.cluster.workers.ready == 3, "scaled")
+    mill.place.ok("job", "scale", "scaled", "0:1")
+    job.sees(lambda _: mill.kube.get("DaskAutoscaler", job.child), "a range")
+    status = job.proves()
+    assert (status.attempt, status.failures or 0) == (1, 0)
+
+
 # --- many ------------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from scoremill.spec.status import DriverStatus, Reason
 
 from ..look import SOON, Look, Step
 from ..observed import Action, Create
+from .scale import scale
 
 
 def start(look: Look) -> Step | None:
@@ -89,15 +90,12 @@ def _seconds(look: Look) -> int | None:
 
 
 def _cluster(look: Look, driver: deploy.Driver) -> tuple[Action, ...]:
-    """What makes the cluster, or its autoscaler, where it is missing; nothing while the last one is being removed."""
+    """The cluster if it is missing, or its number of workers; nothing while the last one is being removed."""
     job, spec, cluster = look.seen.job, look.spec, look.seen.cluster
     if cluster is None:
         # Driver and workers are of one version, also where the operator was upgraded between the two.
         return (Create(deploy.job_cluster(job, spec, driver.image or look.seen.settings.image)),)
-    if look.seen.autoscaler is not None or "deletionTimestamp" in cluster.cluster["metadata"]:
-        return ()
-    made = deploy.job_autoscaler(job, spec, dict(cluster.cluster))
-    return (Create(made),) if made else ()
+    return () if "deletionTimestamp" in cluster.cluster["metadata"] else scale(look, cluster)
 
 
 def _is_ready(look: Look) -> bool:

@@ -12,7 +12,7 @@ from scoremill.units import format_bytes, format_seconds
 
 from .display import print_objects, say, table
 from .document import print_document
-from .kube_flags import namespace_of, objects, place_options, places_of, seconds, unissued, workers
+from .kube_flags import described, namespace_of, objects, place_options, places_of, seconds, unissued, workers
 
 if TYPE_CHECKING:
     from scoremill.spec import Workers
@@ -160,7 +160,7 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
     from .kube_cluster import named, scale
 
     scale(named(name, places_of(flags)), count)
-    click.echo(f"cluster {name}: {_told(count)} asked for")
+    click.echo(f"cluster {name} asks for {described(count)}")
 
 
 @cluster_group.command("logs")
@@ -255,9 +255,3 @@ def down_command(name: str | None, every: bool, timeout: float, **flags: Any) ->
     for at in doomed:
         found = remove(at, timeout, say)
         click.echo(f"cluster {at.name} is gone" if found else f"there was no cluster {at.name}")
-
-
-def _told(count: Workers) -> str:
-    if count.min < count.max:
-        return f"{count.min} to {count.max} workers, by load,"
-    return f"{count.max} {'worker' if count.max == 1 else 'workers'}"

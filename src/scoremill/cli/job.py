@@ -13,12 +13,14 @@ from scoremill.errors import ScoremillError
 from .display import print_objects, say, table
 from .document import plain, print_document
 from .job_view import TITLES, Job, document, failure_of, lines, refuse_failed, row, summary
-from .kube_flags import place_options, places_of, same_place, seconds
+from .kube_flags import described, place_options, places_of, same_place, seconds, workers
 from .manifest import KUBERNETES, asks_the_same, manifest
 from .options import job_from, job_options
 from .progress import Progress
 
 if TYPE_CHECKING:
+    from scoremill.spec import Workers
+
     from .kube_job import Ours
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -200,6 +202,22 @@ def resume_command(name: str, **flags: Any) -> None:
     """
     ours(flags).suspend(name, suspend=False)
     click.echo(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
+
+
+@job_group.command("scale")
+@click.argument("name")
+@click.argument("count", type=workers, metavar="N|MIN:MAX")
+@place_options
+def scale_command(name: str, count: Workers, **flags: Any) -> None:
+    """Change the number of workers of a job, also while it runs.
+
+    \b
+    Examples:
+      scoremill job scale tips-2009 8
+      scoremill job scale tips-2009 0:20
+    """
+    ours(flags).scale(name, count)
+    click.echo(f"job {name} asks for {described(count)}")
 
 
 @job_group.command("cancel")

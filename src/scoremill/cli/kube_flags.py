@@ -46,6 +46,13 @@ def workers(text: str) -> Workers:
         ) from None
 
 
+def described(workers: Workers) -> str:
+    """Bounds in words: `4 workers`, or `0 to 20 workers by load`."""
+    if workers.min < workers.max:
+        return f"{workers.min} to {workers.max} workers by load"
+    return f"{workers.max} {'worker' if workers.max == 1 else 'workers'}"
+
+
 def place_options(command: Command) -> Command:
     """Adds the flags that say which Kubernetes and which namespace."""
     for flags, text in (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from scoremill.errors import ClusterError, UsageError
 from scoremill.kube import Kube, Object, Unavailable
+from scoremill.spec import Workers
 from scoremill.units import format_seconds
 
 from .follow import Follower
@@ -71,6 +72,13 @@ class Ours:
     def suspend(self, name: str, *, suspend: bool) -> None:
         """Sets `spec.suspend`."""
         if self.kube.patch(self.kind, name, {"spec": {"suspend": suspend}}) is None:
+            self.find(name)
+
+    def scale(self, name: str, workers: Workers) -> None:
+        """Sets the number of workers, or the range that follows the load; a job that runs follows it."""
+        most = workers.max if workers.min < workers.max else None
+        change = {"spec": {"cluster": {"workers": workers.min, "maxWorkers": most}}}
+        if self.kube.patch(self.kind, name, change) is None:
             self.find(name)
 
     def remove(self, name: str, seconds: float, say: Callable[[str], None]) -> bool:

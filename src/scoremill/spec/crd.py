@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
+from scoremill.naming import SCALABLE
+
+from .cluster import Cluster
 from .job import API_VERSION, JobSpec, ScoringJob
 from .schedule import ScheduleSpec, ScheduleStatus, ScoringSchedule
 from .status import JobStatus
@@ -83,13 +86,15 @@ def _definition(resource: type[BaseModel], spec: type[BaseModel], status: type[B
         "required": ["spec"],
         "properties": {"spec": structural(spec, RULES), "status": structural(status, RULES)},
     }
-    if rules := list(_fixed_once_begun()) if kind == "ScoringJob" else []:
-        root["x-kubernetes-validations"] = rules
+    subresources: Schema = {"status": {}}
+    if kind == "ScoringJob":
+        root["x-kubernetes-validations"] = list(_fixed_once_begun())
+        subresources["scale"] = _SCALE
     version = {
         "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        "subresources": subresources,
         "additionalPrinterColumns": list(_columns(kind)),
         "schema": {"openAPIV3Schema": root},
     }
@@ -106,6 +111,10 @@ def _definition(resource: type[BaseModel], spec: type[BaseModel], status: type[B
     }
 
 
+_SCALE = {
+    "specReplicasPath": ".spec.cluster.workers",
+    "statusReplicasPath": ".status.cluster.workers.ready",
+}
 _SHORT_NAMES = {"ScoringJob": "smj", "ScoringSchedule": "sms"}
 """`sj` is KEDA's."""
 
@@ -143,11 +152,26 @@ def _columns(kind: str) -> Iterator[Schema]:
 def _fixed_once_begun() -> Iterator[Schema]:
     # On the root: a rule on an optional field itself does not see it come or go.
     begun = "has(oldSelf.status) && has(oldSelf.status.startTime)"
-    for name in (field.alias or key for key, field in JobSpec.model_fields.items()):
-        here, before = f"self.spec.{name}", f"oldSelf.spec.{name}"
-        same = f"has({here}) == has({before}) && (!has({here}) || {here} == {before})"
+    for name in _names(JobSpec):
         if name == "managedBy":
-            yield {"rule": same, "message": "spec.managedBy cannot be changed"}
+            yield {"rule": _same(name), "message": "spec.managedBy cannot be changed"}
+        elif name == "cluster":
+            for inner in _names(Cluster):
+                if inner not in SCALABLE:
+                    yield _fixed(begun, f"{name}.{inner}", f"has(self.spec.{name}) && has(oldSelf.spec.{name})")
         elif name != "suspend":
-            message = f"spec.{name} cannot be changed once the job has begun; only spec.suspend can"
-            yield {"rule": f"!({begun}) || ({same})", "message": message}
+            yield _fixed(begun, name)
+
+
+def _names(model: type[BaseModel]) -> Iterator[str]:
+    return (field.alias or key for key, field in model.model_fields.items())
+
+
+def _fixed(begun: str, path: str, given: str = "") -> Schema:
+    message = f"spec.{path} cannot be changed once the job has begun; only spec.suspend and the number of workers can"
+    return {"rule": f"!({begun}) || ({given and given + ' && '}{_same(path)})", "message": message}
+
+
+def _same(path: str) -> str:
+    here, before = f"self.spec.{path}", f"oldSelf.spec.{path}"
+    return f"has({here}) == has({before}) && (!has({here}) || {here} == {before})"

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scoremill.naming import spec_hash
 from scoremill.spec import JobSpec, crd
 from scoremill.spec.schedule import ScheduleSpec
 from scoremill.spec.structural import structural
@@ -137,16 +138,19 @@ def test_a_schedule_means_the_same_with_the_defaults_written_out():
 def test_the_limits_of_a_run_are_shown_and_nothing_else():
     spec = defaulted(JOB, JOB_SCHEMA)
     assert spec["deadlines"] == {"preRunningSeconds": 900, "noProgressSeconds": 1800}
-    assert spec["cleanup"] == {"onSuccess": "Delete", "onFailure": "Keep"}
+    assert spec["cleanup"] == {
+        "onSuccess": "Delete", "onFailure": "Keep", "logHistoryLimit": 100, "logRetentionDays": 90
+    }  # fmt: skip
     assert spec["input"]["partitionBytes"] == "64MiB"
     assert not {"storage", "credentials", "suspend", "managedBy"} & spec.keys()
     assert "csv" not in spec["input"]
 
 
-def test_no_budget_can_be_asked_for_although_one_is_the_default():
+def test_no_limit_can_be_asked_for_although_one_is_the_default():
     fraction = JOB_SCHEMA["properties"]["errors"]["properties"]["maxFraction"]
-    assert (fraction["default"], fraction["nullable"]) == (0.01, True)
-    assert [schema for _, schema in below(JOB_SCHEMA) if schema.get("nullable")] == [fraction]
+    days = JOB_SCHEMA["properties"]["cleanup"]["properties"]["logRetentionDays"]
+    assert (fraction["default"], days["default"]) == (0.01, 90)
+    assert [schema for _, schema in below(JOB_SCHEMA) if schema.get("nullable")] == [fraction, days]
 
 
 def test_templates_are_kept_as_they_are():
@@ -189,7 +193,17 @@ def test_every_rule_is_somewhere():
     assert {message for rules in crd.RULES.values() for _, message in rules} <= said
 
 
-def test_all_but_suspend_is_fixed_once_a_job_has_begun():
+def test_all_but_suspend_and_the_number_of_workers_is_fixed_once_a_job_has_begun():
     rules = schema_of(DEFINITIONS["scoringjobs.scoremill.dev"])["x-kubernetes-validations"]
     fixed = {rule["message"].split()[0].removeprefix("spec.") for rule in rules}
-    assert fixed == JOB_SCHEMA["properties"].keys() - {"suspend"}
+    cluster = {f"cluster.{name}" for name in JOB_SCHEMA["properties"]["cluster"]["properties"]}
+    scalable = {"cluster.workers", "cluster.maxWorkers"}
+    assert fixed == (JOB_SCHEMA["properties"].keys() | cluster) - {"suspend", "cluster"} - scalable
+
+
+def test_the_hash_of_a_spec_knows_nothing_of_what_can_change_while_a_job_runs():
+    specs = [{**JOB, **more} for more in (
+        {"cluster": {"memory": "1GiB"}}, {"cluster": {"memory": "1GiB", "workers": 4}}, {"cluster": {"memory": "2GiB"}},
+        {"cluster": {"memory": "1GiB", "maxWorkers": 9}, "suspend": True},
+    )]  # fmt: skip
+    assert [spec_hash(spec) == spec_hash(specs[0]) for spec in specs] == [True, True, False, True]
