@@ -13,7 +13,9 @@
     ├── ClusterError          6  the Dask cluster could not be had, or was lost
     │   ├── LeaseError        6  another driver writes to this output
     │   ├── StallError        6  no partition was finished for too long
-    │   └── DeadlineError     6  the run took longer than it may
+    │   ├── DeadlineError     6  the run took longer than it may
+    │   ├── KilledWorkerError 6  several workers died while they scored one partition
+    │   └── WorkerMemoryError 6  a partition needs more memory than a worker may use
     └── VerificationError     7  the output is not what its manifest says
 
 The number is the exit code of the command line. 130 means interrupted.
@@ -100,6 +102,14 @@ class StallError(ClusterError):
 
 class DeadlineError(ClusterError):
     """The run took longer than it may."""
+
+
+class KilledWorkerError(ClusterError):
+    """Several workers died while they scored one partition."""
+
+
+class WorkerMemoryError(ClusterError):
+    """A partition needs more memory than a worker may use."""
 
 
 class VerificationError(ScoremillError):

@@ -19,7 +19,7 @@ import pytest
 from distributed import Client, LocalCluster, Security, Worker, wait
 
 from scoremill import score, verify
-from scoremill.errors import ClusterError, SkewError
+from scoremill.errors import ClusterError, KilledWorkerError, SkewError
 from scoremill.execute.dask_engine import OnDask
 from scoremill.execute.driver import execute
 from scoremill.execute.events import Note
@@ -152,6 +152,22 @@ def test_a_result_that_is_lost_again_and_again_ends_the_run_and_what_is_done_is_
         execute(job, engine)
     assert engine.submitted == 3
     assert score(job, cluster="in-process").totals.rows == 100
+
+
+class Deadly(OnDask):
+    """Each of its tasks ends the worker that it runs on."""
+
+    def _start(self, task, key):
+        return self._client.submit(os._exit, 1, key=key)
+
+
+def test_workers_that_die_on_one_partition_are_told_from_other_failures_of_a_cluster(bundle, tmp_path):
+    trips(100).to_csv(tmp_path / "in.csv", index=False)
+    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
+    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+        engine = Deadly(cluster.scheduler_address, job.spec.cluster, job.spec.deadlines)
+        with pytest.raises(KilledWorkerError, match=r"3 workers died while scoring partition 0 \(.*in\.csv"):
+            execute(job, engine)
 
 
 def test_a_result_that_is_lost_with_its_scheduler_is_not_asked_for_again(bundle, cluster, tmp_path):

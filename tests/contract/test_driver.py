@@ -64,7 +64,7 @@ def test_a_run_ends_with_0_and_tells_rows_outputs_and_how_far_it_was(spec, tmp_p
     assert verify(str(output)).totals.scored == 2000
     told = statuses[-1]["progress"]
     assert told["attempt"] == 2
-    assert told["partitions"] == {"total": last["partitions"], "done": last["partitions"]}
+    assert told["partitions"] == {"total": last["partitions"], "done": last["partitions"], "resumed": 0}
     assert told["rows"]["done"] == 2000
     assert told["summary"] == f"{last['partitions']}/{last['partitions']}"
     assert "t0ken" not in err

@@ -365,7 +365,6 @@ def test_what_the_data_or_the_user_did_is_not_tried_again(code: int, reason: str
         (ended(6), "ClusterFailed", 6),
         (ended(6, error="LeaseError"), "OutputBusy", 6),
         (ended(130), "DriverFailed", 130),
-        (ended(137, "OOMKilled"), "DriverOutOfMemory", 137),
         (ended(5, told="Traceback …\nMemoryError"), "StorageFailed", 5),
         (driver(end="Failed", reason="BackoffLimitExceeded"), "DriverLost", None),
     ],
@@ -378,6 +377,76 @@ def test_other_failures_are_tried_again_until_the_limit(end: deploy.Driver, reas
     assert seen.retry_time and 8 <= (seen.retry_time - NOW).total_seconds() <= 12
     last = look(resource(started("Running", failures=1), retry={"backoffLimit": 1}), end, at=cluster())
     assert status(last).phase == "Failed" and [event.reason for event in last.events] == [reason]
+
+
+def a_worker(**state: Any) -> dict[str, Any]:
+    """A worker's pod of 600 MiB."""
+    limits = {"limits": {"memory": "600Mi"}}
+    return {
+        "metadata": {"name": "worker-x", "labels": {"dask.org/component": "worker"}},
+        "spec": {"containers": [{"name": "worker", "resources": limits}]},
+        "status": {"containerStatuses": [{"name": "worker", "restartCount": 2, **state}]},
+    }
+
+
+KILLED = {"lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}, "state": {"running": {}}}
+
+
+def test_workers_that_die_of_memory_on_one_partition_end_the_job_with_the_kubelets_word() -> None:
+    at = replace(cluster(), pods=(a_worker(**KILLED), a_worker(state={"running": {}})))
+    end = ended(6, error="KilledWorkerError", message="3 workers died while scoring partition 0")
+    decision = look(resource(planned("Running")), end, at=at)
+    seen = status(decision)
+    assert seen.phase == "Failed" and seen.failure and seen.failure.reason == "WorkerOutOfMemory"
+    assert seen.failure.message == (
+        "3 workers died while scoring partition 0; the kubelet reports OOMKilled for worker pod worker-x, "
+        "whose memory limit is 600 MiB"
+    )
+    assert "cluster.memory" in str(seen.failure.mend)
+    assert [event.reason for event in decision.events] == ["WorkerOutOfMemory"]
+
+
+def test_workers_that_die_without_a_word_of_the_kubelet_are_no_memory() -> None:
+    end = ended(6, error="KilledWorkerError", message="3 workers died")
+    for state in ({"state": {"running": {}}}, {"lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}):
+        seen = status(look(resource(planned("Running")), end, at=replace(cluster(), pods=(a_worker(**state),))))
+        assert seen.phase == "Retrying" and seen.failure and seen.failure.reason == "ClusterFailed"
+        assert seen.failure.message == "3 workers died"
+
+
+def test_a_worker_that_was_killed_for_memory_is_told_of_other_failures_of_the_cluster_too() -> None:
+    at = replace(cluster(), pods=(a_worker(**KILLED),))
+    seen = status(look(resource(planned("Running")), ended(6, error="ClusterError", message="lost"), at=at))
+    assert (seen.phase, seen.failure and seen.failure.reason) == ("Retrying", "ClusterFailed")
+    assert "OOMKilled for worker pod worker-x" in str(seen.failure)
+    other = status(look(resource(planned("Running")), ended(5, message="503"), at=at))
+    assert other.failure and other.failure.message == "503"
+
+
+def test_a_partition_that_the_driver_saw_exceed_memory_is_not_tried_again() -> None:
+    seen = status(look(resource(planned("Running")), ended(6, error="WorkerMemoryError", message="m"), at=cluster()))
+    assert (seen.phase, seen.failure and seen.failure.reason) == ("Failed", "WorkerOutOfMemory")
+
+
+@pytest.mark.parametrize(
+    ("progress", "phase"),
+    [
+        (None, "Failed"),
+        ({"attempt": 1, "stage": "Planning"}, "Failed"),
+        ({"attempt": 1, "partitions": {"total": 9, "done": 4, "resumed": 4}}, "Failed"),
+        ({"attempt": 0, "partitions": {"total": 9, "done": 4, "resumed": 0}}, "Failed"),
+        ({"attempt": 1, "partitions": {"total": 9, "done": 5, "resumed": 4}}, "Retrying"),
+    ],
+)
+def test_a_driver_out_of_memory_is_tried_again_only_if_it_had_finished_something(progress: Any, phase: str) -> None:
+    killed = ended(137, "OOMKilled")
+    killed.pods[0]["spec"] = {"containers": [{"name": "driver", "resources": {"limits": {"memory": "1Gi"}}}]}
+    seen = status(look(resource(started("Running", **({"progress": progress} if progress else {}))), killed))
+    assert (seen.phase, seen.failure and seen.failure.reason) == (phase, "DriverOutOfMemory")
+    assert seen.failure and seen.failure.message
+    assert seen.failure.message.startswith(
+        "the driver was killed for exceeding its memory limit of 1 GiB (OOMKilled)"
+    )
 
 
 def test_a_job_that_kubernetes_calls_complete_is_a_success_whatever_became_of_its_pod() -> None:
@@ -408,7 +477,7 @@ def test_where_the_logs_are_is_told_of_failures_too_and_stays_where_a_killed_dri
         end = ended(code, outputs={"logs": logs, "report": "s3://of/another"})
         told = status(look(resource(started("Running")), end, at=cluster())).outputs
         assert told and told.fields() == {"logs": logs}, phase
-    killed = status(look(resource(started("Running", outputs={"logs": logs})), ended(137, "OOMKilled"), at=cluster()))
+    killed = status(look(resource(started("Running", outputs={"logs": logs})), ended(137, "Error"), at=cluster()))
     assert killed.phase == "Retrying" and killed.outputs and killed.outputs.logs == logs
     odd = status(look(resource(started("Running")), ended(5, outputs={"logs": 3}), at=cluster()))
     assert odd.phase == "Retrying" and odd.outputs is None

@@ -19,7 +19,7 @@ from scoremill import score, verify
 from scoremill.cli.kube_cluster import Named
 from scoremill.cli.kube_watch import wait_until_up
 from scoremill.deploy import is_ready, names
-from scoremill.errors import ClusterError
+from scoremill.errors import ClusterError, KilledWorkerError
 from scoremill.report import Report, build_report
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store
@@ -164,7 +164,7 @@ def test_a_worker_that_runs_out_of_memory_once_costs_only_time(ground: Ground) -
 def test_a_partition_that_no_worker_has_memory_for_is_named_and_the_rest_is_kept(ground: Ground) -> None:
     job = ground.job("hungry")
     write(ground.bucket.uri("hunger"), b"always")
-    with ground.run(job) as run, pytest.raises(ClusterError, match="workers died while scoring partition") as told:
+    with ground.run(job) as run, pytest.raises(KilledWorkerError, match="workers died while scoring partition") as told:
         run.result()
     assert told.value.exit_code == 6 and "in/rows.csv, bytes" in told.value.message
     assert "memory" in str(told.value.mend)

@@ -84,7 +84,7 @@ def test_a_job_is_scored_whole_and_leaves_nothing_but_itself(mill: Mill) -> None
 
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
-    "untrusted": ({"model": {"trustedPrefixes": []}}, "Usage", "trust"),
+    "untrusted": ({"model": {"trustedPrefixes": []}}, "Usage", "model.trustedPrefixes"),
     "unmatched": ({"input": {"uris": ["s3://{bucket}/nothing/*.csv"]}}, "DoesNotFit", "nothing/*.csv"),
     "unfit": ({"input": {"uris": ["s3://{bucket}/unfit/*.csv"]}}, "DoesNotFit", "x"),
 }
@@ -99,7 +99,7 @@ def test_what_the_plan_finds_fails_the_job_without_a_cluster(mill: Mill, case: s
         # No node takes such workers: what waited for them would wait until the deadline.
         job = mill.submit(case, spec, {"cluster": {"memory": "900GiB"}})
         status = job.fails(reason)
-    assert words in str(status.failure and status.failure.message)
+    assert words in str(status.failure)
     assert (status.attempt, status.cluster) == (1, None)
     assert job.child not in clusters
 
@@ -205,6 +205,17 @@ def test_workers_that_run_out_of_memory_end_the_job_with_that_reason(mill: Mill)
     assert status.failure and "workers died while scoring partition" in str(status.failure.message)
     assert "memory" in str(status.failure.mend)
     Store(mill.bucket.uri()).delete(["hunger"])
+
+
+def test_a_driver_that_is_killed_for_its_memory_is_not_tried_again_at_the_same_size(mill: Mill) -> None:
+    sizes = (f"operator.driverResources.{each}.memory=60Mi" for each in ("requests", "limits"))
+    mill.helm("upgrade", "--set", ",".join(sizes))
+    try:
+        status = mill.submit("narrow").fails("DriverOutOfMemory")
+    finally:
+        mill.helm("upgrade")
+    assert status.failure and "exceeding its memory limit of 60 MiB (OOMKilled)" in str(status.failure.message)
+    assert (status.attempt, status.failures, status.cluster) == (1, 1, None)
 
 
 def test_a_drained_node_is_left_by_the_driver_and_costs_no_attempt(mill: Mill) -> None:

@@ -15,18 +15,16 @@ from ..look import SOON, Look, Step, failed, failure_of
 
 FINAL = frozenset({
     Reason.USAGE, Reason.DOES_NOT_FIT, Reason.TOO_MANY_BAD_ROWS, Reason.VERIFICATION_FAILED,
-    Reason.ACTIVE_DEADLINE, Reason.NO_PROGRESS,
+    Reason.ACTIVE_DEADLINE, Reason.NO_PROGRESS, Reason.WORKER_OUT_OF_MEMORY,
 })  # fmt: skip
-"""What another attempt would end with too: the data's and the user's own, and deadlines."""
+"""What another attempt would end with too: the data's and the user's own, deadlines, and too small workers."""
 _FIRST_SECONDS, _MOST_SECONDS, _JITTER = 10, 300, 0.2
 _MOST_FAILED_OBJECTS = 20
 
 
 def account(look: Look) -> Step | None:
     """The end of the present attempt: Retrying, or Failed where none is left or none would help."""
-    if look.status.phase not in {"Planning", "Starting", "Running"} or look.driver is None:
-        return None
-    outcome = deploy.outcome_of(look.driver)
+    outcome = _outcome(look)
     if outcome is None or outcome.reason is None:
         return None
     failures, limit = (look.status.failures or 0) + 1, look.spec.retry.backoff_limit
@@ -36,13 +34,22 @@ def account(look: Look) -> Step | None:
         # Those of all attempts lie together; one that was killed early told nothing of its own.
         "outputs": _logs(outcome) or look.status.outputs,
     }
-    if outcome.reason in FINAL or failures > limit:
-        last = "" if outcome.reason in FINAL or not limit else f" (attempt {look.attempt}, and the last)"
+    is_final = outcome.reason in FINAL or _is_stuck(look, outcome)
+    if is_final or failures > limit:
+        last = "" if is_final or not limit else f" (attempt {look.attempt}, and the last)"
         return failed(look, outcome.reason, outcome.message + last, outcome.mend, code=outcome.code, **kept)
     seconds = backoff_seconds(look.seen.job["metadata"]["uid"], look.attempt, failures)
     failure = failure_of(outcome.reason, outcome.message, outcome.mend, outcome.code)
     changes = {**kept, "failure": failure, "retry_time": look.now + dt.timedelta(seconds=seconds)}
     return Step("Retrying", Reason.BACKOFF, f"{outcome.reason}: {outcome.message}", changes, again=0)
+
+
+def _outcome(look: Look) -> deploy.Outcome | None:
+    """How the driver of the present attempt ended, with what the kubelet says of its workers; None while it has not."""
+    if look.status.phase not in {"Planning", "Starting", "Running"} or look.driver is None:
+        return None
+    outcome = deploy.outcome_of(look.driver)
+    return outcome and deploy.explained_by_kubelet(outcome, look.seen.cluster.pods if look.seen.cluster else ())
 
 
 def retry(look: Look) -> Step | None:
@@ -65,6 +72,14 @@ def backoff_seconds(uid: str, attempt: int, failures: int) -> float:
     seconds = min(_MOST_SECONDS, _FIRST_SECONDS * 2 ** min(failures - 1, 10))
     lot = int(sha256(f"{uid}/{attempt}".encode()).hexdigest()[:8], 16) / 2**32
     return float(round(seconds * (1 - _JITTER + 2 * _JITTER * lot)))
+
+
+def _is_stuck(look: Look, outcome: deploy.Outcome) -> bool:
+    """Whether a driver ran out of memory and had finished nothing: the next one, as large, would come no further."""
+    counts = look.status.progress.partitions if look.status.progress else None
+    is_current = look.status.progress is not None and look.status.progress.attempt == look.attempt
+    has_finished = is_current and counts is not None and (counts.done or 0) > (counts.resumed or 0)
+    return outcome.reason == Reason.DRIVER_OUT_OF_MEMORY and not has_finished
 
 
 def _logs(outcome: deploy.Outcome) -> Outputs | None:

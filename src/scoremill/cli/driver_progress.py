@@ -64,7 +64,7 @@ class Figures:
         seconds, done = max(self._clock() - since, 1e-9), self._done - begun.done
         left = (begun.partitions - self._done) * seconds / done if done else None
         return known.model_copy(update={
-            "partitions": PartitionCounts(total=begun.partitions, done=self._done),
+            "partitions": PartitionCounts(total=begun.partitions, done=self._done, resumed=begun.done),
             "rows": RowProgress(total=max(begun.estimated_rows, self._rows), done=self._rows, rejected=self._rejected),
             "rows_per_second": round((self._rows - begun.rows_done) / seconds, 1) if done else None,
             "eta_seconds": None if left is None else round(left, 1),

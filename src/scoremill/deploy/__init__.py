@@ -5,6 +5,7 @@ from .cluster import dask_cluster, image_of, worker_memory
 from .diagnosis import Cause, Observed, diagnose, diagnose_driver
 from .driver import child_of, driver_access, driver_job
 from .job import job_autoscaler, job_cluster, job_support, workers_of
+from .memory import explained_by_kubelet, killed_worker
 from .names import is_cluster_name, labels, selector
 from .objects import autoscaler, cluster_objects, is_ready, owned_by
 from .outcome import Driver, Outcome, drivers_of, outcome_of
@@ -28,6 +29,7 @@ __all__ = [
     "driver_access",
     "driver_job",
     "drivers_of",
+    "explained_by_kubelet",
     "image_of",
     "is_cluster_name",
     "is_ready",
@@ -36,6 +38,7 @@ __all__ = [
     "job_autoscaler",
     "job_cluster",
     "job_support",
+    "killed_worker",
     "labels",
     "names",
     "outcome_of",

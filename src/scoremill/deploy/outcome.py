@@ -11,6 +11,7 @@ from typing import Any
 from scoremill.spec.status import REASON_OF_CODE, REASON_OF_ERROR, Reason
 
 from . import names
+from .quantities import memory_limit
 
 Object = Mapping[str, Any]
 
@@ -144,8 +145,10 @@ def outcome_of(driver: Driver) -> Outcome | None:
         return Outcome(None, Reason.DRIVER_LOST, f"the driver left no exit code: {why}")
     code = int(left["exitCode"])
     if left.get("reason") == "OOMKilled":
+        limit = memory_limit(driver.pod, DRIVER) if driver.pod else None
         return Outcome(
-            code, Reason.DRIVER_OUT_OF_MEMORY, "the driver was killed for using more memory than its limit",
+            code, Reason.DRIVER_OUT_OF_MEMORY,
+            f"the driver was killed for exceeding its memory limit{f' of {limit}' if limit else ''} (OOMKilled)",
             "Give the driver more memory (operator.driverResources of the chart), or score fewer objects in one job.",
             told,
         )  # fmt: skip

@@ -36,6 +36,15 @@ def asked(pod: Object, resource: str) -> str:
     return told(resource, requests[resource]) if resource in requests else "no"
 
 
+def memory_limit(pod: Object, container: str) -> str | None:
+    """Return the memory limit of a container of the pod, for people; None if it has none."""
+    for each in pod.get("spec", {}).get("containers") or ():
+        limit = each.get("resources", {}).get("limits", {}).get("memory")
+        if each.get("name") == container and limit:
+            return told("memory", limit)
+    return None
+
+
 def largest_node(nodes: Iterable[Object]) -> str | None:
     """`8 CPU and 31.2 GiB`, the most that one node has of each; None where nodes may not be listed."""
     allocatable = [node["status"]["allocatable"] for node in nodes if not node["spec"].get("unschedulable")]

@@ -10,6 +10,7 @@ from typing import Any
 from scoremill.spec.status import Failure, JobStatus, format_time
 
 from .diagnosis import Cause, Observed, diagnose, diagnose_driver, diagnose_refusal
+from .memory import killed_worker
 from .outcome import Driver, outcome_of
 
 Object = Mapping[str, Any]
@@ -68,7 +69,7 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
         return _unmade(now, "driver", status.retry_time or status.start_time) or cause
     if cause and cause.reason == "ClusterAsked":
         return _unmade(now, "DaskCluster", status.progress.progress_time if status.progress else None) or cause
-    return cause or _unnoticed(driver, now) or _silence(status, now, cluster)
+    return cause or _unnoticed(driver, now) or _silence(status, now, cluster) or _killed(cluster)
 
 
 def waits_for(
@@ -188,3 +189,11 @@ def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> C
     if progress.workers == 0:
         return Cause("NoWorkers", "the cluster has no worker at the moment")
     return None
+
+
+def _killed(cluster: Observed | None) -> Cause | None:
+    """A worker that came back after it was killed: its partition may kill the next one too."""
+    evidence = killed_worker(cluster.pods) if cluster else None
+    if evidence is None:
+        return None
+    return Cause("OOMKilled", evidence, "Give workers more memory (cluster.memory) if that happens again and again.")

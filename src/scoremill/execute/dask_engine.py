@@ -21,7 +21,7 @@ from distributed.scheduler import KilledWorker
 from distributed.versions import VersionMismatchWarning
 
 from scoremill.bundle.threads import ONE_THREAD
-from scoremill.errors import ClusterError
+from scoremill.errors import ClusterError, KilledWorkerError
 from scoremill.ledger import Receipt
 from scoremill.spec import Cluster, Deadlines
 from scoremill.units import GIB, format_bytes
@@ -157,7 +157,7 @@ class OnDask:
             raise ClusterError("the Dask scheduler was lost", _AGAIN)
         error = future.exception()
         if isinstance(error, KilledWorker):
-            error = ClusterError(
+            error = KilledWorkerError(
                 f"{KILLS} workers died while scoring partition {task.partition.number} ({_names(task)})",
                 "Most often their memory ran out: give --memory more, or --batch-rows less "
                 "(the latter begins the output anew).",

@@ -77,7 +77,8 @@ class Reason(StrEnum):
     VERIFICATION_FAILED = "VerificationFailed", "Model or output are not what they should be: exit code 7."
     DRIVER_FAILED = "DriverFailed", "The driver ended with an error of its own: exit code 1, or one that is not known."
     DRIVER_LOST = "DriverLost", "The driver's pod went without leaving an exit code."
-    DRIVER_OUT_OF_MEMORY = "DriverOutOfMemory", "The driver was killed because it took more memory than its limit."
+    DRIVER_OUT_OF_MEMORY = "DriverOutOfMemory", "The driver was killed for exceeding its memory limit."
+    WORKER_OUT_OF_MEMORY = "WorkerOutOfMemory", "A partition needs more memory than a worker's limit: exit code 6."
 
     ALL_ROWS_DONE = "AllRowsDone", "Every row is scored or rejected, and the manifest is written."
     DRIVER_RUNS = "DriverRuns", "The driver is scoring."
@@ -110,6 +111,7 @@ REASON_OF_ERROR = {
     "LeaseError": Reason.OUTPUT_BUSY,
     "StallError": Reason.NO_PROGRESS,
     "DeadlineError": Reason.ACTIVE_DEADLINE,
+    "WorkerMemoryError": Reason.WORKER_OUT_OF_MEMORY,
 }
 """Why, where the class of its error (`scoremill.errors`) tells more than its code."""
 
@@ -158,6 +160,8 @@ class PartitionCounts(Status):
     """Of the whole plan."""
     done: Count | None = None
     """With a receipt in the output, also of earlier attempts."""
+    resumed: Count | None = None
+    """With a receipt of an earlier attempt or run; `done` is more once this attempt has finished one."""
 
 
 class RowProgress(Status):

@@ -73,7 +73,7 @@ def test_speed_and_rest_are_of_this_run() -> None:
     now[0] += 20
     figures.take(events.Progress(partitions=6, rows=600, rejected=1, bytes=0, workers=2))
     told = figures.progress().fields()
-    assert told["partitions"] == {"total": 10, "done": 6} and told["summary"] == "6/10"
+    assert told["partitions"] == {"total": 10, "done": 6, "resumed": 4} and told["summary"] == "6/10"
     assert told["rows"] == {"total": 900, "done": 600, "rejected": 1}
     assert (told["rowsPerSecond"], told["etaSeconds"], told["workers"]) == (10.0, 40.0, 2)
 

@@ -214,5 +214,22 @@ def test_what_kubernetes_refuses_the_operator_is_told_as_the_operator_tells_it()
     assert reason(runs, RUNNING) is None
 
 
+def test_a_worker_that_was_killed_for_memory_and_came_back_is_told() -> None:
+    killed = {
+        "name": "worker",
+        "ready": True,
+        "state": {"running": {}},
+        "lastState": {"terminated": {"reason": "OOMKilled"}},
+    }
+    pod = {
+        "metadata": {"name": "w", "labels": {"dask.org/component": "worker"}}, "status": {"containerStatuses": [killed]},
+        "spec": {"containers": [{"name": "worker", "resources": {"limits": {"memory": "600Mi"}}}]},
+    }  # fmt: skip
+    job = resource(**ASKED, progress={"attempt": 1, "stage": "Scoring", "updateTime": ago(5), "workers": 1})
+    up = Observed({"metadata": {"name": "tips"}}, 60, 1, 1, pods=(pod,))
+    cause = why(job, NOW, up, [RUNNING])
+    assert cause and cause.reason == "OOMKilled" and "pod w, whose memory limit is 600 MiB" in cause.evidence
+
+
 def test_nothing_is_wrong_with_a_complete_job() -> None:
     assert why(resource(phase="Complete"), NOW) is None

@@ -193,6 +193,17 @@ def test_every_rule_is_somewhere():
     assert {message for rules in crd.RULES.values() for _, message in rules} <= said
 
 
+def test_no_rule_reads_a_field_that_may_be_absent():
+    """An API server fails a rule that does."""
+    for definition in DEFINITIONS.values():
+        for path, schema in below(schema_of(definition)):
+            for rule in schema.get("x-kubernetes-validations", []) if "properties" in schema else []:
+                read = set(re.findall(r"self\.(\w+)", rule["rule"])) & schema["properties"].keys()
+                asked = set(re.findall(r"has\(self\.(\w+)\)", rule["rule"]))
+                there = {name for name, field in schema["properties"].items() if "default" in field}
+                assert read <= asked | there | {*schema.get("required", [])}, (path, rule)
+
+
 def test_all_but_suspend_and_the_number_of_workers_is_fixed_once_a_job_has_begun():
     rules = schema_of(DEFINITIONS["scoringjobs.scoremill.dev"])["x-kubernetes-validations"]
     fixed = {rule["message"].split()[0].removeprefix("spec.") for rule in rules}
