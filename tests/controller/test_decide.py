@@ -444,9 +444,7 @@ def test_a_driver_out_of_memory_is_tried_again_only_if_it_had_finished_something
     seen = status(look(resource(started("Running", **({"progress": progress} if progress else {}))), killed))
     assert (seen.phase, seen.failure and seen.failure.reason) == (phase, "DriverOutOfMemory")
     assert seen.failure and seen.failure.message
-    assert seen.failure.message.startswith(
-        "the driver was killed for exceeding its memory limit of 1 GiB (OOMKilled)"
-    )
+    assert seen.failure.message.startswith("the driver was killed for exceeding its memory limit of 1 GiB (OOMKilled)")
 
 
 def test_a_job_that_kubernetes_calls_complete_is_a_success_whatever_became_of_its_pod() -> None:

@@ -128,7 +128,7 @@ def waiting(job: Job) -> str | None:
     status = job.status
     if job.phase == "Retrying" and status.retry_time:
         return f"attempt {(status.attempt or 0) + 1} at {status.retry_time:%H:%M:%S}"
-    if job.phase in {"Pending", "Starting", "Running"}:
+    if job.phase in {"Pending", "Planning", "Starting", "Running"}:
         return status.cluster.waiting if status.cluster and status.cluster.waiting else _unreconciled(job)
     return None
 

@@ -80,6 +80,11 @@ def test_a_follower_tells_what_is_new_and_only_that() -> None:
         ({"phase": "Pending"}, [events.Note("Pending")]),
         ({"phase": "Pending"}, []),
         (
+            {"phase": "Planning", "cluster": {"waiting": "DriverStarts: the driver's pod is being started"}},
+            [events.Note("Planning: DriverStarts: the driver's pod is being started")],
+        ),
+        ({"phase": "Planning"}, [events.Note("Planning")]),
+        (
             {"phase": "Starting", "cluster": {"waiting": "Pulling: an image"}},
             [events.Note("Starting: Pulling: an image")],
         ),
