@@ -5,11 +5,13 @@
     │   └── TrustError        2  a pickle from a place that nobody vouched for
     ├── FitError              3  the model, the input, or the two together do not fit
     │   ├── InputError        3  an input object cannot be read as what it is said to be
+    │   │   ├── ObjectError   3  an input object cannot be read at all
     │   │   └── InputChanged  3  an input object is not the one that was planned
     │   ├── SkewError         3  versions here differ from those the model was trained with
     │   └── ModelError        3  the model fails on rows that it should be able to score
     ├── BudgetError           4  more rows were rejected than the job allows
     ├── StorageError          5  a store refused, or could not be reached
+    │   └── RefusedError      5  a store refuses one object, and will refuse it again
     ├── ClusterError          6  the Dask cluster could not be had, or was lost
     │   ├── LeaseError        6  another driver writes to this output
     │   ├── StallError        6  no partition was finished for too long
@@ -62,6 +64,17 @@ class InputError(FitError):
     """An input object cannot be read as what it is said to be."""
 
 
+class ObjectError(InputError):
+    """An input object cannot be read at all; `uri` is its URI."""
+
+    def __init__(self, message: str, mend: str | None = None, uri: str = "") -> None:
+        super().__init__(message, mend)
+        self.uri = uri
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.mend, self.uri)
+
+
 class InputChanged(InputError):
     """An input object is not the one that was planned."""
 
@@ -84,6 +97,10 @@ class StorageError(ScoremillError):
     """A store refused, or could not be reached."""
 
     exit_code = 5
+
+
+class RefusedError(StorageError):
+    """A store refuses one object, and will refuse it again."""
 
 
 class ClusterError(ScoremillError):

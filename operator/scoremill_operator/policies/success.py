@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from scoremill import deploy
-from scoremill.spec.status import ModelStatus, Outputs, Reason, RowCounts
+from scoremill.spec.status import JobStatus, ModelStatus, Outputs, Reason, RowCounts
 
 from ..look import Look, Step
 
@@ -21,7 +21,8 @@ def complete(look: Look) -> Step | None:
             results = _results(outcome.told)
             cleared = {"retry_time": None, "failure": None, "failure_list": ()}
             changes = {"completion_time": look.now, **cleared, **results}
-            return Step("Complete", Reason.ALL_ROWS_DONE, _sentence(results.get("rows")), changes, again=0)
+            message = _sentence(results.get("rows"), results.get("rejected_files"))
+            return Step("Complete", Reason.ALL_ROWS_DONE, message, changes, again=0)
     return None
 
 
@@ -30,6 +31,7 @@ def _results(told: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return {
             "rows": RowCounts.model_validate(told.get("rows") or {}),
+            "rejected_files": JobStatus.model_validate({"rejectedFiles": told.get("rejectedFiles")}).rejected_files,
             "model": ModelStatus(digest=told.get("modelDigest")),
             "outputs": Outputs.model_validate(told.get("outputs") or {}),
         }
@@ -37,7 +39,8 @@ def _results(told: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def _sentence(rows: RowCounts | None) -> str:
+def _sentence(rows: RowCounts | None, rejected_files: int | None) -> str:
     if rows is None or rows.total is None:
         return "every row is scored or rejected"
-    return f"{rows.scored or 0:,} of {rows.total:,} rows are scored, {rows.rejected or 0:,} rejected"
+    files = f"; {rejected_files:,} input objects could not be read" if rejected_files else ""
+    return f"{rows.scored or 0:,} of {rows.total:,} rows are scored, {rows.rejected or 0:,} rejected{files}"

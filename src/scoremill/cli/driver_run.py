@@ -78,7 +78,7 @@ def complete(manifest: Manifest) -> Fields:
 
     totals, store = manifest.totals, manifest.store
     outputs = {"manifest": f"{store.uri}/{MANIFEST}"}
-    if totals.rejected:
+    if totals.rejected or totals.rejected_files:
         outputs["errors"] = f"{store.uri}/{ERRORS}/"
     repeated = 0
     # The run is complete, whether or not the store takes a report of it.
@@ -90,6 +90,7 @@ def complete(manifest: Manifest) -> Fields:
     return {
         "code": 0,
         "rows": {"total": totals.rows, "scored": totals.scored, "rejected": totals.rejected},
+        "rejectedFiles": totals.rejected_files,
         "partitions": totals.partitions,
         "repeated": repeated,
         "modelDigest": manifest.fields["bundle"],
@@ -119,6 +120,10 @@ def _misfits(job: ScoringJob) -> Iterator[tuple[str, str]]:
 def _rejected(job: ScoringJob) -> Iterator[tuple[str, str]]:
     store = Store(job.spec.output.uri, job.spec.output_storage)
     for receipt in Ledger(store).receipts():
+        for part in receipt.files:
+            for line in store.read(part.name).splitlines():
+                file = json.loads(line)
+                yield file["file"], file["reason"]
         for part in receipt.errors:
             for line in store.read(part.name).splitlines():
                 row = json.loads(line)

@@ -29,12 +29,17 @@ def _model_options(command: Command) -> Command:
 @click.command("retry-errors")
 @click.argument("output")
 @_model_options
+@click.option(
+    "--files", is_flag=True, help="Score rejected input objects, after their repair, instead of rejected rows."
+)
 @click.option("--to", help="Where to write; OUTPUT/_retries/N by default.")
 @click.option("--cluster", default="in-process", metavar="WHERE", show_default=True, help="As in `score`.")
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def retry_command(output: str, to: str | None, cluster: str, as_json: bool, **flags: Any) -> None:
+def retry_command(output: str, files: bool, to: str | None, cluster: str, as_json: bool, **flags: Any) -> None:
     """Score the rows that OUTPUT rejected once more, to an output of their own with its own manifest.
+
+    With --files, score the input objects that --on-file-error Reject set aside, where they are.
 
     Without --model, an OUTPUT on this machine is retried with the bundle that its manifest names; any other needs
     --model. Run the same command again after any interruption.
@@ -52,7 +57,12 @@ def retry_command(output: str, to: str | None, cluster: str, as_json: bool, **fl
     changes: dict[str, Any] = {"spec": {"model": model, "errors": {"maxFraction": 1.0}}}
     with Progress() as progress:
         manifest = retry_errors(
-            Store(output, storage_from(flags)), lambda job: engine_for(job, cluster), changes, to, [progress]
+            Store(output, storage_from(flags)),
+            lambda job: engine_for(job, cluster),
+            changes,
+            to,
+            [progress],
+            "files" if files else "errors",
         )
     if as_json:
         print_document(output=manifest.store.uri, totals=manifest.totals)

@@ -102,6 +102,8 @@ def _tell(manifest: Manifest, as_json: bool) -> None:
     )
     if totals.rejected:
         click.echo(f"rejected rows: {manifest.store.uri}/_errors/")
+    if totals.rejected_files:
+        click.echo(f"after a repair of the input: scoremill retry-errors {manifest.store.uri} --files")
 
 
 def _print_rows(job: Any, limit: int, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from scoremill.bundle.threads import one_thread
+from scoremill.errors import ObjectError
 from scoremill.ledger import Manifest, Verified
 from scoremill.ledger import verify as verify_output
 from scoremill.plan import Plan
@@ -20,6 +21,7 @@ from .events import Watcher
 from .inputs import open_partition
 from .prepare import prepare, refuse_problems
 from .scoring import Clock, Counts, Scored, scored_batches
+from .work import Work
 
 if TYPE_CHECKING:
     from distributed import Security
@@ -71,11 +73,20 @@ def preview(job: ScoringJob, rows: int) -> Iterator[Scored]:
     left = rows
     with one_thread():
         for partition in prepared.plan.uncut():
-            for scored in scored_batches(work, open_partition(work, partition), Clock(), Counts()):
+            for scored in _readable(work, scored_batches(work, open_partition(work, partition), Clock(), Counts())):
                 yield Scored(scored.table.slice(0, left), scored.rejects)
                 left -= scored.table.num_rows
                 if left <= 0:
                     return
+
+
+def _readable(work: Work, batches: Iterator[Scored]) -> Iterator[Scored]:
+    """The batches up to the first that cannot be read, if the job rejects such objects."""
+    try:
+        yield from batches
+    except ObjectError:
+        if not work.rejects_objects:
+            raise
 
 
 def table_of(batches: Iterable[Scored]) -> pa.Table:

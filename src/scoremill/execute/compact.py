@@ -12,6 +12,7 @@ import pyarrow as pa
 from scoremill import naming
 from scoremill.errors import UsageError, VerificationError
 from scoremill.ledger import (
+    Entry,
     Lease,
     Ledger,
     Manifest,
@@ -82,7 +83,7 @@ def _refuse_strangers(output: Store, target: Store, manifest: Manifest) -> list[
     if begun.get("compactedFrom") == absolute(output.uri) and target.info(naming.SUCCESS) is None:
         seed = begun.get("compaction", "")
         ours = {info.name for info in target.list(f"{naming.LEDGER}/")}
-        ours |= {entry.part.name for entry in manifest.entries() if entry.kind == "errors"}
+        ours |= {entry.part.name for entry in manifest.entries() if entry.kind != "part"}
         ours |= {name for name in Ledger(target).published() if _is_named_by(seed, name)}
     tolerated = (f"{naming.LEDGER}/lease/", f"{naming.LOGS}/")
     there = {info.name for info in target.list() if not info.name.startswith(tolerated)}
@@ -122,12 +123,19 @@ def _rewrite(output: Store, target: Store, manifest: Manifest, most: int) -> lis
 
 def _copied_errors(output: Store, target: Store, manifest: Manifest, number: int) -> Iterator[Receipt]:
     for entry in manifest.entries():
-        if entry.kind == "errors":
+        if entry.kind != "part":
             with target.publish(entry.part.name) as stream, output.open(entry.part.name) as file:
                 while block := file.read(2**23):
                     stream.write(block)
-            yield Receipt(number, entry.id, entry.part.rows, 0, entry.part.rows, (), (entry.part,))
+            yield _receipt_of(number, entry, output)
             number += 1
+
+
+def _receipt_of(number: int, entry: Entry, output: Store) -> Receipt:
+    if entry.kind == "errors":
+        return Receipt(number, entry.id, entry.part.rows, 0, entry.part.rows, (), (entry.part,))
+    rejected = tuple(rejected_file["file"] for rejected_file in entry.records(output))
+    return Receipt(number, entry.id, 0, 0, 0, (), (), (entry.part,), rejected)
 
 
 def _refuse_difference(output: Store, target: Store, manifest: Manifest, receipts: list[Receipt]) -> None:

@@ -14,6 +14,7 @@ from scoremill.errors import (
     InputChanged,
     InputError,
     ModelError,
+    ObjectError,
     ScoremillError,
     StorageError,
     UsageError,
@@ -27,7 +28,7 @@ from .begin import named_by, settle
 from .engine import Engine, Result
 from .estimate import memory_problem
 from .events import Ended, Event, Note, Progress, Retrying, Started, Watcher
-from .limits import check_budget, check_deadlines, told
+from .limits import check_budget, check_deadlines, check_files, told
 from .numbering import number_lines
 from .origins import origins
 from .output_checks import output_problems
@@ -37,6 +38,7 @@ from .ship import forget, ship
 from .work import Task, Work
 
 _LONGEST_PAUSE = 60.0
+_EARLIER = "an earlier run could not read it"
 _REPORT = "Nothing was declared complete. Please report this with the output's _scoremill folder."
 
 
@@ -104,6 +106,7 @@ class _Run:
         self._again: deque[Task] = deque()
         self._out: dict[tuple[int, str], float] = {}
         self._suspects: list[tuple[Task, ScoremillError]] = []
+        self._unreadable: dict[str, str] = {}
         self._done = Totals()
         self._bytes = 0
         self._resume_at = 0.0
@@ -178,8 +181,14 @@ class _Run:
         return (self._task(partition) for partition in self._proofs.pending())
 
     def _task(self, partition: Partition) -> Task:
-        first_line = self._proofs.first_line(partition.number)
-        return Task(self._work, partition, may_exist=self._resumed, first_line=first_line)
+        rejected = [piece.source.uri for piece in partition.pieces if piece.rejected]
+        return Task(
+            self._work,
+            partition,
+            may_exist=self._resumed or bool(rejected),
+            first_line=self._proofs.first_line(partition.number),
+            unreadable=tuple((uri, self._unreadable.get(uri, _EARLIER)) for uri in rejected),
+        )
 
     def _submit(self, engine: Engine, pending: Iterator[Task]) -> bool:
         """Fills the window; whether anything is out or waits."""
@@ -218,10 +227,11 @@ class _Run:
     def _check_budget(self) -> None:
         # Of rejected rows the bound on what the input holds says nothing: they may be shorter than any good row.
         check_budget(self._job.errors, self._done, max(self._plan.most_rows + self._done.rejected, self._done.rows))
+        check_files(self._job.errors, self._done, len(self._plan.sources))
 
-    def _count(self, receipts: list[Receipt]) -> None:
+    def _count(self, receipts: list[Receipt], sign: int = 1) -> None:
         more, done = Totals.of(receipts), self._done
-        self._done = Totals(*(getattr(done, name) + getattr(more, name) for name in Totals.__slots__))
+        self._done = Totals(*(getattr(done, name) + sign * getattr(more, name) for name in Totals.__slots__))
 
     def _number(self, accepted: Iterable[Receipt]) -> None:
         """Gives the rejected rows of these partitions the lines of their file, now that those are known."""
@@ -263,10 +273,22 @@ class _Run:
         self._suspects = [(task, error) for task, error, is_proven in verdicts if is_proven is None]
         self._again.extend(self._task(partition) for partition in outcome.again)
         for task, error in ((task, error) for task, error, is_proven in verdicts if is_proven):
+            if isinstance(error, ObjectError) and self._job.errors.on_file_error == "Reject":
+                self._reject(task, error)
+                continue
             if not isinstance(error, ModelError) or task.model_works or not self._done.scored:
                 raise error
             # The model has scored other partitions: these rows are at fault, all of them.
             self._again.append(replace(task, attempt=task.attempt + 1, model_works=True))
+
+    def _reject(self, task: Task, error: ObjectError) -> None:
+        """Takes an input object out of the run, with all that was made of it."""
+        self._unreadable[error.uri] = error.message
+        outcome = self._proofs.reject(task.partition, error.uri)
+        self._count(outcome.withdrawn, -1)
+        self._ledger.discard(outcome.discarded)
+        self._again.extend(self._task(partition) for partition in outcome.again)
+        self._watch(Note(f"rejected input object: {error.message}"))
 
     def _check_deadlines(self) -> None:
         now = time.monotonic()
@@ -277,6 +299,7 @@ class _Run:
             raise ScoremillError("no task is left, but parts of the input have no receipt", _REPORT)
         receipts = [receipt for _, receipt in self._proofs.accepted()]
         check_budget(self._job.errors, self._done, self._done.rows)
+        check_files(self._job.errors, self._done, len(self._plan.sources))
         self._lease.confirm()
         self._settle_objects(receipts)
         extra = {

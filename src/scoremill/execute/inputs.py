@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from scoremill.errors import InputError
+from scoremill.errors import InputChanged, InputError, ObjectError, RefusedError
 from scoremill.plan import Partition, Piece, Settings, Source
 from scoremill.spec import Storage
 from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
@@ -34,6 +34,9 @@ class Reading(Protocol):
 
     @property
     def input_storage(self) -> Storage: ...
+
+    @property
+    def rejects_objects(self) -> bool: ...
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -133,12 +136,23 @@ def _piece_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]:
     source = piece.source
     try:
         yield from _read(work, piece, opened)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        # Arrow reports damaged data as an OSError without a number too.
         _refuse_changed(source, work.input_storage)
-        raise InputError(f"{source.uri} is damaged: {error}", "Upload it again, or leave it out.") from None
-    except InputError:
-        _refuse_changed(source, work.input_storage)
+        raise ObjectError(
+            f"{source.uri} is damaged: {error}", "Upload it again, or leave it out.", source.uri
+        ) from None
+    except InputChanged:
         raise
+    except InputError as error:
+        _refuse_changed(source, work.input_storage)
+        raise ObjectError(error.message, error.mend, source.uri) from None
+    except RefusedError as error:
+        if not work.rejects_objects:
+            raise
+        raise ObjectError(error.message, error.mend, source.uri) from None
     if is_local(source.root):
         # A file that is open may be written over; a store's objects are compared at each request.
         _refuse_changed(source, work.input_storage)
@@ -151,7 +165,7 @@ def _refuse_changed(source: Source, storage: Storage) -> None:
 
 def _read(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]:
     source = piece.source
-    if source.size == 0:
+    if source.size == 0 or piece.rejected:
         opened.headers.append(())
         opened.tallies.append(Tally())
     elif source.format == "parquet":

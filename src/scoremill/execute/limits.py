@@ -21,6 +21,18 @@ def check_budget(errors: Errors, done: Totals, planned: float) -> None:
         raise BudgetError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} --max-error-fraction.")
 
 
+def check_files(errors: Errors, done: Totals, objects: int) -> None:
+    """Raise BudgetError if more input objects are rejected than `errors` allows, or all of them."""
+    if not done.rejected_files or (done.rejected_files <= errors.max_files and done.rejected_files < objects):
+        return
+    raise BudgetError(
+        f"{done.rejected_files:,} of {objects:,} input objects cannot be read; at most "
+        f"{min(errors.max_files, objects - 1):,} may be",
+        "See the reasons in _errors/ of the output. Repair the objects, or leave them out of --input. To accept more, "
+        "run the same command with a higher --max-file-errors.",
+    )
+
+
 def check_deadlines(limits: Deadlines, since_progress: float, since_start: float) -> None:
     """StallError or DeadlineError once no partition was finished, or the run took, for longer than allowed, in seconds."""
     if since_progress > limits.no_progress_seconds:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import sys
 import zlib
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,9 +36,11 @@ class PartFiles:
     def __init__(self, task: Task) -> None:
         self.parts: tuple[Part, ...] = ()
         self.errors: tuple[Part, ...] = ()
+        self.files: tuple[Part, ...] = ()
         self._task, self._settings = task, task.work.settings
         self._store = Store(task.work.output_uri, task.work.output_storage)
         self._rejects: OutputObject | None = None
+        self._files: OutputObject | None = None
         self._named: set[int] = set()
         self._parts = Parts(task, self._store, part_schema(self._settings, task.work.results))
 
@@ -50,16 +53,31 @@ class PartFiles:
         if not rejects:
             return
         if self._rejects is None:
-            partition = self._task.partition
-            name = f"{ERRORS}/{part_name(partition.number, partition.id, 'jsonl')}"
-            self._rejects = OutputObject(self._store, name, self._task.may_exist)
+            self._rejects = self._jsonl(ERRORS)
         self._rejects.stream.write(b"".join(self._line(reject, opened) for reject in rejects))
         self._rejects.rows += len(rejects)
 
+    def list_files(self, unreadable: Iterable[tuple[str, str]]) -> None:
+        """Lists the input objects that are rejected as a whole, each with the reason, in an object of their own."""
+        lines = [
+            orjson.dumps({"file": uri, "reason": reason}, option=orjson.OPT_APPEND_NEWLINE)
+            for uri, reason in unreadable
+        ]
+        if lines:
+            self._files = self._jsonl(f"{ERRORS}/files")
+            self._files.stream.write(b"".join(lines))
+            self._files.rows = len(lines)
+
+    def _jsonl(self, folder: str) -> OutputObject:
+        partition = self._task.partition
+        name = f"{folder}/{part_name(partition.number, partition.id, 'jsonl')}"
+        return OutputObject(self._store, name, self._task.may_exist)
+
     def publish(self) -> None:
-        """Makes all objects appear; from here on `parts` and `errors` tell of them."""
+        """Makes all objects appear; from here on `parts`, `errors` and `files` tell of them."""
         _refuse_cancelled()
         # Rejects first: a part without its errors object would be a row lost.
+        self.files = (self._files.close(),) if self._files else ()
         self.errors = (self._rejects.close(),) if self._rejects else ()
         self.parts = self._parts.close()
 
@@ -71,8 +89,8 @@ class PartFiles:
     ) -> None:
         if error is not None:
             self._parts.abort(error)
-            if self._rejects is not None:
-                self._rejects.abort(error)
+            for each in filter(None, (self._rejects, self._files)):
+                each.abort(error)
 
     def _line(self, reject: Reject, opened: Opened) -> bytes:
         place = opened.place_of(reject, self._task.first_line)

@@ -37,6 +37,7 @@ class ReadOnly:
     used: tuple[str, ...]
     carried: tuple[str, ...]
     input_storage: Storage
+    rejects_objects: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,11 +9,11 @@ makes the rest of its file one partition.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from scoremill.ledger import Receipt
-from scoremill.plan import Group, Partition, Piece, Plan, make_partition, piece_at
+from scoremill.plan import Group, Partition, Piece, Plan, end_of, make_partition, piece_at
 
 
 @dataclass(slots=True)
@@ -22,6 +22,8 @@ class Outcome:
 
     accepted: list[Receipt] = field(default_factory=list)
     """Proven now: they count from here on."""
+    withdrawn: list[Receipt] = field(default_factory=list)
+    """Accepted before, and counted no more: their object is rejected."""
     discarded: list[Receipt] = field(default_factory=list)
     """Disproven now: their objects go."""
     again: list[Partition] = field(default_factory=list)
@@ -61,6 +63,9 @@ class Proofs:
         outcome = Outcome()
         state = self._states[bisect_right(self._firsts, receipt.number) - 1]
         index = receipt.number - state.group.first
+        if receipt.rejected_files and (rest := self._without(state, receipt.rejected_files)).id == receipt.id:
+            # An earlier run's, which found out what cannot be read.
+            state.rest = rest
         if state.rest is not None:
             self._take_rest(state, receipt, outcome)
             return outcome
@@ -77,7 +82,8 @@ class Proofs:
 
     def replay(self, receipts: Iterable[Receipt]) -> list[Receipt]:
         """Those of an earlier run's receipts that count; what they ask for anew is pending."""
-        accepted = [counted for receipt in receipts for counted in self.take(receipt).accepted]
+        rejecting_first = sorted(receipts, key=lambda receipt: not receipt.rejected_files)
+        accepted = [counted for receipt in rejecting_first for counted in self.take(receipt).accepted]
         self._asked.clear()
         return accepted
 
@@ -111,6 +117,34 @@ class Proofs:
             return False
         return True if index == state.proven or piece.source.format == "parquet" else None
 
+    def reject(self, partition: Partition, uri: str) -> Outcome:
+        """Reject the input object `uri`, of which `partition` is a part: nothing of it counts, and it is read no more."""
+        outcome = Outcome()
+        state = self._states[bisect_right(self._firsts, partition.number) - 1]
+        rejected = [piece.source.uri for piece in partition.pieces if piece.rejected or piece.source.uri == uri]
+        outcome.withdrawn = [receipt for _, receipt in self._accepted(state)]
+        outcome.discarded += [*state.receipts.values(), *filter(None, [state.rest_receipt])]
+        state.receipts, state.rest_receipt, state.proven = {}, None, 0
+        self._replace_rest(state, self._without(state, rejected), outcome)
+        return outcome
+
+    def _without(self, state: _State, uris: Collection[str]) -> Partition:
+        """The whole of a group as one partition, without the objects of these URIs."""
+        group = state.group
+        pieces = (
+            state.rest.pieces
+            if state.rest is not None and len(group.sources) > 1
+            else (Piece(source, 0, end_of(source)) for source in group.sources)
+        )
+        marked = (replace(piece, rejected=piece.source.uri in uris) for piece in pieces)
+        return make_partition(self._plan.settings_hash, group.first, *marked)
+
+    def _replace_rest(self, state: _State, rest: Partition, outcome: Outcome) -> None:
+        state.rest = rest
+        # One id stands for every choice of rejected objects.
+        self._asked.discard((rest.number, rest.id))
+        self._ask(rest, outcome)
+
     def first_line(self, number: int) -> int:
         """The line of its file, from 1, at which a partition begins; 0 if that is not known yet.
 
@@ -139,15 +173,18 @@ class Proofs:
         candidates = [self._plan.partition(state.group, index, inside) for inside in (False, True)]
         if len(state.group.sources) == 1:
             candidates += [self._rest(state, index, inside) for inside in (False, True)]
+        candidates.append(self._without(state, [source.uri for source in state.group.sources]))
         return partition_id in {partition.id for partition in (*candidates, state.rest) if partition is not None}
 
     def accepted(self) -> Iterator[tuple[Group, Receipt]]:
         """The receipts that count, in the order of the input, with their groups."""
-        for state in self._states:
-            for index in range(state.proven):
-                yield state.group, state.receipts[index, state.inside[index]]
-            if state.rest_receipt is not None:
-                yield state.group, state.rest_receipt
+        return (counted for state in self._states for counted in self._accepted(state))
+
+    def _accepted(self, state: _State) -> Iterator[tuple[Group, Receipt]]:
+        for index in range(state.proven):
+            yield state.group, state.receipts[index, state.inside[index]]
+        if state.rest_receipt is not None:
+            yield state.group, state.rest_receipt
 
     def _missing(self, state: _State) -> Iterator[Partition]:
         for index in range(state.proven, state.group.count):
@@ -189,7 +226,7 @@ class Proofs:
     def _read_rest(self, state: _State, receipt: Receipt, outcome: Outcome) -> None:
         sources, index = state.group.sources, state.proven
         if len(sources) > 1:
-            pieces = (Piece(s, 0, s.size, whole=at in receipt.irregular) for at, s in enumerate(sources))
+            pieces = (Piece(s, 0, end_of(s), whole=at in receipt.irregular) for at, s in enumerate(sources))
             state.rest = make_partition(self._plan.settings_hash, state.group.first, *pieces)
         else:
             state.rest = self._rest(state, index, state.inside[index])
@@ -210,7 +247,15 @@ class Proofs:
 
     def _take_rest(self, state: _State, receipt: Receipt, outcome: Outcome) -> None:
         if state.rest is not None and receipt.id == state.rest.id:
-            if state.rest_receipt is None:
+            if receipt.irregular:
+                outcome.discarded.append(receipt)
+                pieces = (
+                    replace(piece, whole=piece.whole or at in receipt.irregular)
+                    for at, piece in enumerate(state.rest.pieces)
+                )
+                rest = make_partition(self._plan.settings_hash, state.rest.number, *pieces)
+                self._replace_rest(state, rest, outcome)
+            elif state.rest_receipt is None:
                 state.rest_receipt = receipt
                 outcome.accepted.append(receipt)
         elif state.rest is not None and receipt.number >= state.rest.number:

@@ -1,4 +1,4 @@
-"""Rejected rows once more: as an input of their own, with a mended model, to an output of its own."""
+"""Rejected rows or input objects once more: with another model, or after a repair, to an output of their own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -31,52 +31,77 @@ INPUT = f"{LEDGER}/input"
 """Where the rejected rows are laid down, below the retry's output."""
 
 Record = dict[str, Any]
+Kind = Literal["errors", "files"]
 
 
-def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None) -> ScoringJob:
-    """The job that scores what `output` rejected; its input is laid down below its own output, `OUTPUT/_retries/N`.
+def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, kind: Kind = "errors") -> ScoringJob:
+    """Return the job that scores what `output` rejected, to `uri` or else `OUTPUT/_retries/N`.
 
-    `changes` lie over the job that made `output`, such as another model; stores are reached as `output` is. A retry
-    with the same model that did not end is gone on with. UsageError where nothing was rejected, where the text of
-    rejected rows was not kept, or where `changes` name no model and the recorded one cannot be trusted.
+    Rejected rows (`kind` "errors") are written below that output as its input; rejected input objects ("files") are
+    read where they are. `changes` override the job that made `output`, such as another model; stores are reached as
+    `output` is. A retry of the same things with the same model that did not end is resumed. Raises UsageError if
+    nothing was rejected, if the text of rejected rows was not kept, or if `changes` name no model and the recorded one
+    cannot be trusted.
     """
     begun, manifest = require_output(output), read_manifest(output)
     if manifest is None:
         raise UsageError(
             f"{output.uri} is not complete", "Complete it first: run the same `scoremill score` again, which resumes."
         )
-    names = [entry.part.name for entry in manifest.entries() if entry.kind == "errors"]
-    if not names:
-        raise UsageError(f"no row of {output.uri} was rejected")
-    job = parse_job(_fields(output, begun, manifest, changes, uri or output.uri))
+    rejected = [entry for entry in manifest.entries() if entry.kind == kind]
+    if not rejected:
+        raise UsageError(f"no {'row' if kind == 'errors' else 'input object'} of {output.uri} was rejected")
+    uris = [record["file"] for entry in rejected for record in entry.records(output)] if kind == "files" else None
+
+    def job_to(target: str) -> ScoringJob:
+        return parse_job(_fields(output, begun, manifest, changes, target, uris))
+
+    job = job_to(uri or output.uri)
     if uri is None:
-        uri = _target(output, inspect(job.spec.model.uri, job.spec.model_storage).digest)
-        job = parse_job(_fields(output, begun, manifest, changes, uri))
+        uri = _target(output, inspect(job.spec.model.uri, job.spec.model_storage).digest, uris)
+        job = job_to(uri)
+    if uris is not None:
+        return job
+    names = [entry.part.name for entry in rejected]
     columns = _lay_down(_files(output, names, job.spec.input), Store(uri, job.spec.output_storage))
     return _renaming_only(job, columns)
 
 
 def retry_errors(
-    output: Store, engine_for: Any, changes: dict[str, Any], uri: str | None = None, watchers: Iterable[Watcher] = ()
+    output: Store,
+    engine_for: Any,
+    changes: dict[str, Any],
+    uri: str | None = None,
+    watchers: Iterable[Watcher] = (),
+    kind: Kind = "errors",
 ) -> Manifest:
-    """Scores what `output` rejected; the manifest of the retry's own output."""
-    job = retry_job(output, changes, uri)
+    """Score what `output` rejected, and return the manifest of the retry's own output; see `retry_job`."""
+    job = retry_job(output, changes, uri, kind)
     engine: Engine = engine_for(job)
     return execute(job, engine, watchers)
 
 
 def _fields(
-    output: Store, begun: dict[str, Any], manifest: Manifest, changes: dict[str, Any], target: str
+    output: Store,
+    begun: dict[str, Any],
+    manifest: Manifest,
+    changes: dict[str, Any],
+    target: str,
+    uris: list[str] | None,
 ) -> dict[str, Any]:
-    """The recorded job with `changes` laid over it, less what runs code or reaches stores: a ledger is data."""
+    """The recorded job with `changes` laid over it, less what runs code or reaches stores: a ledger is data.
+
+    Its input are the rejected rows below `target`, unless `uris` are given.
+    """
     recorded = begun["job"]["spec"]
     spec = {name: value for name, value in recorded.items() if name not in ("storage", "credentials", "cluster")}
     spec["model"] = {name: recorded["model"][name] for name in ("method", "batchRows") if name in recorded["model"]}
     spec["storage"] = output.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
     spec["output"] = {**recorded["output"], "storage": None}
     mine = merge({**begun["job"], "spec": spec}, changes)
+    rows = {"uris": [f"{target}/{INPUT}"], "format": "auto", "csv": {"header": True, "columns": None, "skipRows": 0}}
     spec = merge(mine["spec"], {
-        "input": {"uris": [f"{target}/{INPUT}"], "format": "auto", "csv": {"header": True, "columns": None, "skipRows": 0},
+        "input": {**(rows if uris is None else {"uris": uris, "notScoredBy": [], "since": None, "until": None}),
                   "idBy": "content", "storage": mine["spec"]["output"]["storage"]},
         "output": {"uri": target, "mode": "Resume",
                    "keep": [column["name"] for column in manifest.fields["settings"]["keep"]], "drop": []},
@@ -98,8 +123,8 @@ def _own_model(output: Store, begun: dict[str, Any], manifest: Manifest, given: 
     return {"uri": begun["bundle"], "digest": manifest.fields["bundle"]}
 
 
-def _target(output: Store, digest: str) -> str:
-    """The last retry with the bundle of `digest` that did not end, newer than any that did; else a new one."""
+def _target(output: Store, digest: str, uris: list[str] | None) -> str:
+    """The last retry of the same things with the bundle of `digest` that did not end, newer than any that did; else a new one."""
     names = {info.name for info in output.list("_retries/")}
     numbers = sorted({int(step) for name in names if (step := name.split("/")[1]).isdigit()}, reverse=True)
     for number in numbers:
@@ -107,9 +132,15 @@ def _target(output: Store, digest: str) -> str:
         if f"_retries/{number}/{SUCCESS}" in names:
             break
         begun = Ledger(Store(uri, output.settings)).job()
-        if begun is None or begun["settings"]["bundle"] == digest:
+        if begun is None or (begun["settings"]["bundle"] == digest and _input_of(begun, uri) == uris):
             return uri
     return f"{output.uri}/_retries/{max(numbers, default=0) + 1}"
+
+
+def _input_of(begun: dict[str, Any], uri: str) -> list[str] | None:
+    """The input objects of the retry at `uri`; None if it scores rejected rows."""
+    uris: list[str] = begun["job"]["spec"]["input"]["uris"]
+    return None if uris == [f"{uri}/{INPUT}"] else uris
 
 
 def _lay_down(files: Iterable[tuple[str, bytes, list[str]]], target: Store) -> set[str]:

@@ -44,6 +44,7 @@ def score_opened(task: Task, opened: Opened) -> Receipt:
                 outputs.write(scored.table)
                 outputs.reject(scored.rejects, opened)
         with clock("write"):
+            outputs.list_files(task.unreadable)
             outputs.publish()
     return Receipt(
         number=partition.number,
@@ -53,6 +54,8 @@ def score_opened(task: Task, opened: Opened) -> Receipt:
         rejected=counts.rejected,
         parts=outputs.parts,
         errors=outputs.errors,
+        files=outputs.files,
+        rejected_files=tuple(piece.source.uri for piece in partition.pieces if piece.rejected),
         lines=tuple(tally.lines for tally in opened.tallies),
         quotes=sum(tally.quotes for tally in opened.tallies),
         irregular=tuple(at for at, tally in enumerate(opened.tallies) if tally.irregular),

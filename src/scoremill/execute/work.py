@@ -34,6 +34,8 @@ class Work:
     output_storage: Storage
     allow_version_skew: bool = False
     fail_on_row_error: bool = False
+    rejects_objects: bool = False
+    """Whether an object that the store refuses is rejected; otherwise it ends the run."""
     max_rejects: int | None = None
     """Most rejected rows that the whole run allows; a task with more fails."""
 
@@ -64,5 +66,7 @@ class Task:
     """Whether an earlier driver may have published the part: then it is compared and left untouched."""
     model_works: bool = False
     """Whether the model has scored other partitions: then it is not at fault where it raises on all rows of this one."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """URIs of the objects that are rejected, and why."""
     first_line: int = 0
     """The line of the file, from 1, at which the partition begins; 0 if that is not known yet."""

@@ -4,13 +4,14 @@ from scoremill.naming import MANIFEST
 
 from .journal import JOB, Ledger, is_part, require_output
 from .lease import Lease, refuse_held
-from .manifest import Manifest, Origin, Totals, read_manifest, write_manifest
+from .manifest import Entry, Manifest, Origin, Totals, read_manifest, write_manifest
 from .receipt import Part, Receipt
 from .verify import Verified, verify
 
 __all__ = [
     "JOB",
     "MANIFEST",
+    "Entry",
     "Lease",
     "Ledger",
     "Manifest",

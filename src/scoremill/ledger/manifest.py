@@ -55,6 +55,8 @@ class Totals:
     bytes: int = 0
     left_out: int = 0
     """Rows that the job's condition did not choose; they are not among `rows`."""
+    rejected_files: int = 0
+    """Input objects that were rejected as a whole; their rows are not among `rows`."""
 
     @classmethod
     def of(cls, receipts: list[Receipt]) -> Totals:
@@ -66,6 +68,7 @@ class Totals:
             objects=sum(len(r.objects) for r in receipts),
             bytes=sum(part.size for r in receipts for part in r.objects),
             left_out=sum(r.left_out for r in receipts),
+            rejected_files=sum(len(r.rejected_files) for r in receipts),
         )
 
 
@@ -76,10 +79,14 @@ class Entry:
     number: int
     id: str
     kind: str
-    """`part` or `errors`."""
+    """`part`, `errors` or `files`."""
     part: Part
     first_line: int = 0
     """Line number, from 1, in the input at which the partition's range begins; 0 where lines do not count."""
+
+    def records(self, store: Store) -> Iterator[dict[str, Any]]:
+        """The lines of an object of kind `errors` or `files`: rejected rows, or rejected input objects."""
+        return (json.loads(line) for line in store.read(self.part.name).splitlines())
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,7 @@ def _refuse_lost_rows(receipt: Receipt) -> None:
 
 
 def _rows(receipt: Receipt, origin: Origin) -> Iterator[dict[str, Any]]:
-    for kind, parts in (("part", receipt.parts), ("errors", receipt.errors)):
+    for kind, parts in (("part", receipt.parts), ("errors", receipt.errors), ("files", receipt.files)):
         for part in parts:
             yield {"number": receipt.number, "id": receipt.id, "kind": kind} | asdict(part) | asdict(origin)
 

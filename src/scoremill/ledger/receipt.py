@@ -31,6 +31,10 @@ class Receipt:
     rejected: int
     parts: tuple[Part, ...]
     errors: tuple[Part, ...] = ()
+    files: tuple[Part, ...] = ()
+    """Objects that list the input objects which were rejected as a whole."""
+    rejected_files: tuple[str, ...] = ()
+    """URIs of those input objects."""
     lines: tuple[int, ...] = ()
     """Of each piece, the physical lines that begin in it."""
     quotes: int = 0
@@ -60,7 +64,7 @@ class Receipt:
 
     @property
     def objects(self) -> tuple[Part, ...]:
-        return self.parts + self.errors
+        return self.parts + self.errors + self.files
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -69,8 +73,8 @@ class Receipt:
     def from_json(cls, fields: dict[str, Any]) -> Receipt:
         # A ledger of an older version lacks later fields, which have defaults.
         fields = dict(fields)
-        for name in ("parts", "errors"):
+        for name in ("parts", "errors", "files"):
             fields[name] = tuple(Part(**part) for part in fields[name])
-        for name in ("lines", "irregular"):
+        for name in ("lines", "irregular", "rejected_files"):
             fields[name] = tuple(fields[name])
         return cls(**fields)

@@ -4,7 +4,7 @@ from .build import Survey, build_plan, take_survey
 from .discover import Excluded, discover
 from .earlier import Earlier
 from .match import Match, match_columns
-from .partition import Group, Partition, Piece, Source, make_partition, piece_at
+from .partition import Group, Partition, Piece, Source, end_of, make_partition, piece_at
 from .plan import Plan, read_groups, write_groups
 from .problem import Problem
 from .settings import Needs, Settings
@@ -24,6 +24,7 @@ __all__ = [
     "Survey",
     "build_plan",
     "discover",
+    "end_of",
     "make_partition",
     "match_columns",
     "piece_at",

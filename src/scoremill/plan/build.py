@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -88,7 +88,7 @@ def take_survey(
     job: JobSpec, needs: Needs, typed: Sequence[str] = (), earlier: Earlier | None = None
 ) -> tuple[Survey, tuple[Problem, ...]]:
     """What can be known of the job's input, and what is wrong with it; the types of `typed` columns too."""
-    listing = discover(job.input, job.input_storage, earlier)
+    listing = discover(job.input, job.input_storage, earlier, rejects_objects=_rejects_objects(job))
     _refuse_own_output(listing.sources, job.output.uri)
     samples = _samples(listing.sources, job, _wanted(job, needs))
     sizes = [sample.row_bytes for sample in samples if sample.row_bytes]
@@ -148,7 +148,10 @@ def _samples(sources: tuple[Source, ...], job: JobSpec, wanted: Wanted) -> list[
 
 def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
     """The samples' problems; one that many files share is told once."""
-    found = [*(problem for sample in samples for problem in sample.problems), *_not_everywhere(job, samples)]
+    found = [
+        *(problem for sample in _judged(job, samples) for problem in sample.problems),
+        *_not_everywhere(job, samples),
+    ]
     seen = Counter((problem.severity, problem.about or problem.message) for problem in found)
     for problem in found:
         count = seen.pop((problem.severity, problem.about or problem.message), 0)
@@ -162,6 +165,22 @@ def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
     for name in job.input.csv.date_formats:
         if samples and not any(name in (sample.names or ()) for sample in samples):
             yield Problem("warning", "--date-formats", f"no file has a column {name!r}")
+
+
+def _rejects_objects(job: JobSpec) -> bool:
+    return job.errors.on_file_error == "Reject"
+
+
+def _judged(job: JobSpec, samples: list[Sample]) -> list[Sample]:
+    """The samples; if objects may be rejected and one sample can be read, the problems of those that cannot are warnings."""
+    if not _rejects_objects(job) or all(sample.is_unreadable for sample in samples):
+        return samples
+    return [
+        replace(sample, problems=tuple(replace(problem, severity="warning") for problem in sample.problems))
+        if sample.is_unreadable
+        else sample
+        for sample in samples
+    ]
 
 
 def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:

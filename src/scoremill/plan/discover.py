@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from scoremill.errors import InputError, UsageError
+from scoremill.errors import InputError, RefusedError, UsageError
 from scoremill.spec import Input, Storage
 from scoremill.storage.compression import compression_by_name
 from scoremill.storage.filesystem import Found, Store, find
@@ -67,11 +67,13 @@ def _objects(count: int) -> str:
     return f"{count:,} object{'s' if count != 1 else ''}"
 
 
-def discover(spec: Input, storage: Storage, earlier: Earlier | None = None) -> Listing:
+def discover(
+    spec: Input, storage: Storage, earlier: Earlier | None = None, *, rejects_objects: bool = False
+) -> Listing:
     """Return all input objects, in the order of the uris, each glob's sorted; an object listed twice counts once.
 
     Excluded are objects that were not modified from `since` to before `until`, by the store's clock, and those that
-    `earlier` holds.
+    `earlier` holds. If objects may be rejected, a Parquet object whose footer cannot be read is listed without schema.
     """
     found: dict[str, Found] = {}
     in_outputs = Counter[str]()
@@ -85,7 +87,7 @@ def discover(spec: Input, storage: Storage, earlier: Earlier | None = None) -> L
     within = _within(spec, found.values())
     meant = _not_scored(within, earlier)
     with ThreadPoolExecutor(THREADS) as pool:
-        sources = tuple(pool.map(lambda item: _describe(item, spec, storage), meant))
+        sources = tuple(pool.map(lambda item: _describe(item, spec, storage, rejects_objects), meant))
     excluded = Excluded(dict(in_outputs), len(found) - len(within), len(within) - len(meant))
     problems += _nothing(spec, sources, excluded)
     return Listing(sources, sum(source.rows for source in sources), excluded, tuple(problems))
@@ -140,28 +142,34 @@ def _nothing(spec: Input, sources: Sequence[Source], excluded: Excluded) -> Iter
 
 
 def _may_hold_rows(source: Source) -> bool:
-    return source.rows > 0 if source.format == "parquet" else source.size > 0
+    has_footer = source.format == "parquet" and source.schema
+    return source.rows > 0 if has_footer else source.size > 0
 
 
-def _describe(item: Found, spec: Input, storage: Storage) -> Source:
+def _describe(item: Found, spec: Input, storage: Storage, rejects_objects: bool) -> Source:
     kind = format_of(item, spec.format)
     source = Source(item.root, item.name, item.size, item.version, item.version, kind, modified=item.modified)
     if kind == "csv":
         source = replace(source, compression=compression_by_name(item.name))
     else:
-        source = _with_footer(source, storage)
+        source = _with_footer(source, storage, rejects_objects)
     if spec.id_by == "content":
         source = replace(source, identity=_content_hash(source, storage))
     return source
 
 
-def _with_footer(source: Source, storage: Storage) -> Source:
+def _with_footer(source: Source, storage: Storage, rejects_objects: bool) -> Source:
     if source.size == 0:
         return source
     try:
         with Store(source.root, storage).open(source.name) as file:
             rows, schema = footer(file)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RefusedError) as error:
+        if rejects_objects:
+            # The task that reads it finds out, and says why.
+            return replace(source, row_groups=1)
+        if isinstance(error, RefusedError):
+            raise
         raise InputError(
             f"{source.uri} is not a Parquet file: {error}", "Use --input-format csv if it is a CSV."
         ) from None

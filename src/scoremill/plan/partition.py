@@ -77,6 +77,8 @@ class Piece:
     """The hypothesis about `start`: does it lie inside a quoted field?"""
     whole: bool = False
     """The file's quotes are irregular: it is read from its first byte to its last by a state machine."""
+    rejected: bool = False
+    """The object cannot be read, and is rejected as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,9 @@ def partition_id(settings: str, pieces: tuple[Piece, ...]) -> str:
         hashed.update(
             f"\0{p.source.name}\0{p.source.identity}\0{p.start}\0{p.end}\0{p.inside_quotes:d}{p.whole:d}".encode()
         )
+    if any(p.rejected for p in pieces):
+        # Which objects cannot be read follows from the objects: one id, whichever were found so far.
+        hashed.update(b"\0rejected")
     return hashed.hexdigest()[:16]
 
 
@@ -134,7 +139,7 @@ def partition_at(
 ) -> Partition:
     """Partition `index` of `group`, under a hypothesis about its start."""
     if len(group.sources) > 1:
-        pieces = tuple(Piece(source, 0, _end(source)) for source in group.sources)
+        pieces = tuple(Piece(source, 0, end_of(source)) for source in group.sources)
     else:
         pieces = (piece_at(group, index, partition_bytes, inside_quotes),)
     return make_partition(settings, group.first + index, *pieces)
@@ -151,7 +156,8 @@ def piece_at(group: Group, index: int, partition_bytes: int, inside_quotes: bool
     return Piece(source, start, min(start + partition_bytes, source.size), inside_quotes)
 
 
-def _end(source: Source) -> int:
+def end_of(source: Source) -> int:
+    """The end of a piece that is the whole object: its row groups, or its bytes."""
     return source.row_groups if source.format == "parquet" else source.size
 
 

@@ -17,7 +17,7 @@ from scoremill.errors import UsageError, VerificationError
 from .changes import changes
 from .discover import Excluded
 from .earlier import Earlier
-from .partition import Group, Partition, Piece, Source, group_sources, make_partition, partition_at
+from .partition import Group, Partition, Piece, Source, end_of, group_sources, make_partition, partition_at
 from .problem import Problem
 from .settings import Settings
 
@@ -54,13 +54,13 @@ class Plan:
         return (self.partition(group, index) for group in self.groups for index in range(group.count))
 
     def uncut(self) -> Iterator[Partition]:
-        """Every CSV as one partition, whatever its quotes, and each row group: to look at rows without proofs."""
+        """Each CSV and each row group, or small Parquet object, as a partition: to look at rows without proofs."""
         for group in self.groups:
-            if group.sources[0].format == "parquet":
+            if len(group.sources) == 1 and group.sources[0].format == "parquet":
                 yield from (self.partition(group, index) for index in range(group.count))
             else:
-                pieces = (Piece(source, 0, source.size, whole=True) for source in group.sources)
-                yield make_partition(self.settings_hash, group.first, *pieces)
+                for source in group.sources:
+                    yield make_partition(self.settings_hash, group.first, Piece(source, 0, end_of(source), whole=True))
 
     def partition(self, group: Group, index: int, inside_quotes: bool = False) -> Partition:
         """Partition `index` of `group`, under a hypothesis about its start."""

@@ -8,7 +8,7 @@ from itertools import islice
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoremill.errors import InputError
+from scoremill.errors import FitError, InputError, RefusedError
 from scoremill.spec import Csv, Storage
 from scoremill.storage.compression import compression_of
 from scoremill.storage.csv import CsvReader, Header, Range, first_record, read_header
@@ -65,6 +65,8 @@ class Sample:
     """Whether quotes of the CSV stand where they are only characters."""
     unconverted: tuple[str, ...] = ()
     """Texts for which rows would be rejected."""
+    is_unreadable: bool = False
+    """Whether no row of the object can be scored, as `problems` say."""
 
 
 def take_sample(source: Source, storage: Storage, csv: Csv, hive: bool, wanted: Wanted) -> Sample:
@@ -74,8 +76,13 @@ def take_sample(source: Source, storage: Storage, csv: Csv, hive: bool, wanted: 
             return _take_parquet(source, storage, csv, hive, wanted)
         source, beginning = _beginning(source, storage)
         refuse_other_kinds("the file", beginning.data, is_decoded=source.is_compressed)
-    except InputError as error:
-        return Sample(source, (), problems=(Problem("error", source.uri, error.message, error.mend or ""),))
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        # Arrow reports damaged data as an OSError without a number too.
+        return _unreadable(source, InputError(f"{source.uri} is damaged: {error}", "Upload it again, or leave it out."))
+    except (InputError, RefusedError) as error:
+        return _unreadable(source, error)
     return check_beginning(source, beginning, csv, hive, wanted)
 
 
@@ -84,8 +91,13 @@ def check_beginning(source: Source, beginning: Beginning, csv: Csv, hive: bool, 
     try:
         return _check(source, beginning, csv, hive, wanted)
     except InputError as error:
-        problem = Problem("error", source.uri, error.message, error.mend or "")
-        return Sample(source, (), problems=(problem,), beginning=beginning)
+        return replace(_unreadable(source, error), beginning=beginning)
+
+
+def _unreadable(source: Source, error: InputError | RefusedError) -> Sample:
+    kind = FitError if isinstance(error, InputError) else type(error)
+    problem = replace(Problem.of(error, source.uri), error=kind)
+    return Sample(source, (), problems=(problem,), is_unreadable=True)
 
 
 def _check(source: Source, beginning: Beginning, csv: Csv, hive: bool, wanted: Wanted) -> Sample:
@@ -105,7 +117,9 @@ def _check(source: Source, beginning: Beginning, csv: Csv, hive: bool, wanted: W
     problems = tuple(columns_missing(source, names, wanted, csv, first_record(BytesSource(data), csv)))
     body = data if is_all else data[: data.rfind(b"\n") + 1]
     if problems or len(body) <= header.data_start:
-        return Sample(source, names, problems=problems, changes=changes, beginning=beginning)
+        return Sample(
+            source, names, problems=problems, changes=changes, beginning=beginning, is_unreadable=bool(problems)
+        )
     columns = [column for column in wanted.columns if column.name in header.names]
     carried = [name for name in wanted.asked.kept(names) if name in header.names]
     read = dict.fromkeys([*(column.name for column in columns), *carried])
@@ -137,12 +151,13 @@ def _take_parquet(source: Source, storage: Storage, csv: Csv, hive: bool, wanted
         held = dict(zip(renamed(schema.names, changes), schema.names, strict=True))
         names = tuple(dict.fromkeys((*held, *renamed(path, changes))))
         problems = list(columns_missing(source, names, wanted, None, ()))
+        is_unreadable = bool(problems)
         if not problems and source.row_groups:
             read = [column for column in wanted.columns if column.name in held]
             rows = list(islice(read_row_group(file, 0, [column.name for column in read], SAMPLE_ROWS, held), 1))
             problems += check_values(source, rows, read, rejected_rows(rows, read, csv), wanted, csv)
     table = schema.empty_table().rename_columns(list(held))
-    return Sample(source, names, table, problems=tuple(problems), changes=changes)
+    return Sample(source, names, table, problems=tuple(problems), changes=changes, is_unreadable=is_unreadable)
 
 
 def _blocks(body: BytesSource, header: Header, csv: Csv, columns: list[str], is_all: bool) -> tuple[list[Rows], bool]:

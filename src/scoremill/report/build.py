@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
 from collections.abc import Iterator
@@ -32,6 +31,14 @@ class RejectedRow:
     row: int | None
     """Row of the file, from 0; None in CSV."""
     column: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """An input object that could not be read."""
+
+    file: str
     reason: str
 
 
@@ -73,6 +80,8 @@ class Report:
     """Values outside the model's categories, by column."""
     rejects: tuple[RejectedRow, ...] = ()
     """The first rejected rows, once the run is complete."""
+    rejected_files: tuple[RejectedFile, ...] = ()
+    """Input objects that could not be read, once the run is complete."""
     warnings: tuple[str, ...] = ()
     """What to hear of a complete run, such as that no row was scored."""
 
@@ -119,6 +128,7 @@ def build_report(store: Store) -> Report:
         reasons=dict(reasons.most_common()),
         unseen=dict(unseen.most_common()),
         rejects=tuple(islice(_rejects(store, manifest), EXAMPLES)) if manifest else (),
+        rejected_files=tuple(_rejected_files(store, manifest)) if manifest else (),
         warnings=tuple(warnings_of(manifest.totals)) if manifest else (),
     )
 
@@ -128,9 +138,14 @@ def _rejects(store: Store, manifest: Manifest) -> Iterator[RejectedRow]:
     for entry in manifest.entries():
         if entry.kind != "errors":
             continue
-        for text in store.read(entry.part.name).splitlines():
-            row = json.loads(text)
+        for row in entry.records(store):
             yield RejectedRow(row["file"], row["line"], row["offset"], row["row"], row["column"], row["reason"])
+
+
+def _rejected_files(store: Store, manifest: Manifest) -> Iterator[RejectedFile]:
+    for entry in manifest.entries():
+        if entry.kind == "files":
+            yield from (RejectedFile(record["file"], record["reason"]) for record in entry.records(store))
 
 
 def _counted(receipts: list[Receipt], published: set[str] | None) -> list[Receipt]:

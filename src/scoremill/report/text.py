@@ -43,6 +43,8 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     for at, row in enumerate(report.rejects):
         column = f", column {row.column!r}" if row.column else ""
         yield "" if at else "such as", f"{Place(row.file, row.line, row.offset, row.row)}{column}: {row.reason}"
+    for at, file in enumerate(report.rejected_files):
+        yield "" if at else "unreadable", f"{file.file}: {file.reason}"
     for warning in report.warnings:
         yield "warning", warning
 

@@ -9,6 +9,9 @@ from scoremill.ledger import Totals
 
 def warnings_of(totals: Totals) -> Iterator[str]:
     """Yield the warnings about a complete run."""
+    if totals.rejected_files:
+        objects = "object" if totals.rejected_files == 1 else "objects"
+        yield f"{totals.rejected_files:,} input {objects} could not be read; the reasons are in _errors/files/"
     if totals.scored:
         return
     if totals.rejected:

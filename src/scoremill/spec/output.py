@@ -51,5 +51,9 @@ class Errors(Spec):
     """Most rejected rows allowed; the run fails when there are more."""
     max_fraction: Annotated[float, Field(ge=0, le=1)] | None = 0.01
     """Largest fraction of rejected rows allowed; the run fails when it is exceeded."""
+    on_file_error: Literal["Fail", "Reject"] = "Fail"
+    """What to do if an input object cannot be read: fail the run, or list the object in `_errors/` and score the others."""
+    max_files: Annotated[int, Field(ge=0)] = 10
+    """Most rejected input objects allowed; the run fails when there are more."""
     raw: Literal["Keep", "Hash", "Omit"] = "Keep"
     """What the errors objects hold of a rejected row's text."""

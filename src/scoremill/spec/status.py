@@ -319,6 +319,8 @@ class JobStatus(Status):
     """The model that was used."""
     rows: RowCounts | None = None
     """Rows, when all is done."""
+    rejected_files: Count | None = None
+    """Input objects that could not be read and were set aside, when all is done."""
     outputs: Outputs | None = None
     """Where the results lie."""
     failure: Failure | None = None

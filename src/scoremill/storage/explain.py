@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scoremill.errors import InputChanged, ScoremillError, StorageError
+from scoremill.errors import InputChanged, RefusedError, ScoremillError, StorageError
 from scoremill.spec import Storage
 
-from .faults import GaveUpError, VersionChanged, code_of, is_absent
+from .faults import GaveUpError, VersionChanged, code_of, is_absent, refuses_object
 from .reasons import reason_of
 from .refusal import Refusal
 
@@ -19,7 +19,8 @@ _LIBRARIES = {
 
 def explain(error: Exception, uri: str, settings: Storage) -> ScoremillError:
     """Return the StorageError that says what failed at `uri`, and what to do about it."""
-    return StorageError(*reason_of(Refusal(error, uri, settings)))
+    kind = RefusedError if refuses_object(error) else StorageError
+    return kind(*reason_of(Refusal(error, uri, settings)))
 
 
 @contextmanager

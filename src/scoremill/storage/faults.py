@@ -90,6 +90,16 @@ def is_absent(error: BaseException) -> bool:
 _ABSENT_CODES = {"404", "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchUpload"}
 
 
+def refuses_object(error: BaseException) -> bool:
+    """Whether the store refuses this one object, whatever is tried: it is archived, or not ours to read."""
+    if isinstance(error, GaveUpError) or is_transient(error):
+        return False
+    return code_of(error) in _REFUSALS or errno_of(error) in {errno.EACCES, errno.EPERM, errno.EIO}
+
+
+_REFUSALS = {"AccessDenied", "403", "InvalidObjectState", "KMS.DisabledException", "KMS.NotFoundException"}
+
+
 def errno_of(error: BaseException) -> int | None:
     """The number of the operating system's error, if it is one."""
     return next((one.errno for one in chain(error) if isinstance(one, OSError) and one.errno), None)

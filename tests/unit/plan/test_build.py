@@ -102,15 +102,15 @@ def test_every_row_group_is_in_exactly_one_partition_and_only_like_files_share_o
     plan = Plan(planned_settings(65536), tuple(group_sources(sources, 65536)))
     partitions = list(plan.partitions())
     assert [partition.number for partition in partitions] == list(range(len(plan)))
-    pieces = [piece for partition in partitions for piece in partition.pieces]
-    found = [(piece.source, group) for piece in pieces for group in range(piece.start, piece.end)]
-    assert found == [(source, group) for source in sources for group in range(source.row_groups)]
+    for cut in (partitions, plan.uncut()):
+        pieces = [piece for partition in cut for piece in partition.pieces]
+        found = [(piece.source, group) for piece in pieces for group in range(piece.start, piece.end)]
+        assert found == [(source, group) for source in sources for group in range(source.row_groups)]
     for partition in partitions:
         assert len({piece.source.schema for piece in partition.pieces}) == 1
         if len(partition.pieces) > 1:
             assert sum(max(8 * one.source.size, 128 * one.source.rows) for one in partition.pieces) <= 65536 // 4
     assert read_groups([write_groups(plan.groups)]) == plan.groups
-    assert list(plan.uncut()) == partitions
 
 
 def test_small_files_are_packed_by_the_text_that_they_hold():
