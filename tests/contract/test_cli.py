@@ -471,20 +471,33 @@ def test_pack_reads_a_csv_sample_with_the_flags_of_score(tmp_path):
     assert code == 0, err
 
 
+def test_inspect_shows_null_values_that_are_text_in_a_column(tmp_path):
+    frame = pd.DataFrame({"country": ["NA", "DE"] * 5})
+    joblib.dump(OneHotEncoder().fit(frame), tmp_path / "m.joblib")
+    frame.to_csv(tmp_path / "sample.csv", index=False)
+    packing = here("model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample",
+                   tmp_path / "sample.csv")  # fmt: skip
+    assert (packing[0], packing[2]) == (0, "")
+    assert "country: string (text includes 'NA')\n" in here("model", "inspect", tmp_path / "b")[1]
+
+
 def test_the_flags_that_a_gap_names_work_when_followed(tmp_path):
-    frame = pd.DataFrame({"country": ["NA", "DE"] * 5, "fare": np.arange(10) / 4})
+    frame = pd.DataFrame({"country": ["", "DE", None] * 5, "fare": np.arange(15) / 4})
     model = make_pipeline(make_column_transformer((OneHotEncoder(), ["country"])), LinearRegression())
     joblib.dump(model.fit(frame, frame["fare"]), tmp_path / "m.joblib")
     frame.to_parquet(tmp_path / "sample.parquet")
-    frame.to_csv(tmp_path / "in.csv", index=False)
+    frame.to_csv(tmp_path / "in.csv", index=False, na_rep="NA")
     packing = here("model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample",
                    tmp_path / "sample.parquet")  # fmt: skip
-    assert packing[0] == 0 and "warning: column 'country': CSV input reads the text 'NA' as missing" in packing[2]
-    assert "CSV input reads the text 'NA'" in here("model", "inspect", tmp_path / "b")[1]
-    scoring = ["score", "--model", tmp_path / "b", "--input", tmp_path / "in.csv", "--limit", "3"]
-    told = refused(3, *scoring)
+    assert packing[0] == 0 and "warning: column 'country': CSV input reads the text '' as missing" in packing[2]
+    assert "CSV input reads the text ''" in here("model", "inspect", tmp_path / "b")[1]
+    scoring = ["score", "--model", tmp_path / "b", "--input", tmp_path / "in.csv", "--cluster", "in-process"]
+    told = refused(3, *scoring, "--output", tmp_path / "out")
     (flags,) = re.findall(r"(--null-values .*)\.$", told, re.MULTILINE)
-    assert here(*scoring, *shlex.split(flags))[0] == 0
+    code, _, err = here(*scoring, "--output", tmp_path / "out", *shlex.split(flags))
+    assert code == 0, err
+    (part,) = (tmp_path / "out").glob("part-*")
+    assert pd.read_parquet(part)["prediction"].tolist() == model.predict(frame).tolist()
 
 
 def test_a_form_of_missing_values_that_an_error_names_packs(tmp_path):

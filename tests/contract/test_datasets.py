@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import pickle
@@ -15,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from distributed import Client, LocalCluster
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from scoremill import score, verify
 from scoremill.bundle import pack
@@ -181,6 +185,20 @@ def test_small_parquet_files_of_several_row_groups(cluster, touchy, tmp_path):
         output={"keep": ["who"], "rowId": True, "format": "jsonl"}, errors={"maxFraction": None},
     )  # fmt: skip
     assert len(made) == 2 and any(b"x is too large" in data for data in made.values())
+
+
+def test_texts_of_training_that_are_null_values_stay_text(cluster, tmp_path):
+    frame = pd.DataFrame({"c": ["NA", "DE", ""] * 40, "n": range(120)})
+    model = make_pipeline(OneHotEncoder(), LinearRegression()).fit(frame[["c"]], frame["n"])
+    bundle = pack(model, str(tmp_path / "bundle"), sample=frame[["c"]]).uri
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    shape = {"output": {"keep": ["c"]}, "model": {"batchRows": 32}}
+    assert_same_bytes(cluster, bundle, str(tmp_path / "in.csv"), tmp_path, **shape)
+    rows = pd.read_parquet(sorted((tmp_path / "held").glob("part-*")))
+    assert rows["prediction"].tolist() == model.predict(frame[["c"]]).tolist()
+    chosen = {"input": {"where": "c == 'NA'"}, **shape}
+    made = assert_same_bytes(cluster, bundle, str(tmp_path / "in.csv"), tmp_path / "chosen", **chosen)
+    assert sum(pq.read_metadata(io.BytesIO(data)).num_rows for name, data in made.items() if "part-" in name) == 40
 
 
 CONDITION = "passengers > 2 and payment != 'cash' or isnull(note)"

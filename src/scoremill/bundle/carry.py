@@ -48,14 +48,22 @@ def carried(form: Format, frame: pd.DataFrame, columns: Sequence[Column], csv: C
 
 def _through_csv(frame: pd.DataFrame, columns: Sequence[Column], csv: Csv) -> Sequence[Rows]:
     texts = [_written(frame[column.name], column, csv) for column in columns]
-    null = next(iter(csv.null_values), "")
     data = (
-        pd.concat(texts, axis=1).to_csv(index=False, na_rep=null, decimal=csv.decimal).encode("utf-8", "surrogatepass")
+        pd.concat(texts, axis=1)
+        .to_csv(index=False, na_rep=_null(columns, csv), decimal=csv.decimal)
+        .encode("utf-8", "surrogatepass")
     )
     source = BytesSource(data)
     header = read_header(source, csv)
     assert header is not None
-    return list(CsvReader(source, Range(0, len(data), whole=True), header, csv, [column.name for column in columns]))
+    names, verbatim = ([column.name for column in columns if bool(column.texts) is kept] for kept in (False, True))
+    return list(CsvReader(source, Range(0, len(data), whole=True), header, csv, names, verbatim))
+
+
+def _null(columns: Sequence[Column], csv: Csv) -> str:
+    """The spelling of missing values: the first that is text in none of the columns, if there is one."""
+    texts = {text for column in columns for text in column.texts}
+    return next((null for null in csv.null_values if null not in texts), next(iter(csv.null_values), ""))
 
 
 def _written(series: pd.Series, column: Column, csv: Csv) -> pd.Series:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import pandas as pd
@@ -12,12 +12,13 @@ import pyarrow as pa
 from scoremill.errors import UsageError
 from scoremill.spec import Column, Csv, Missing
 from scoremill.storage.convert import convert_column, infer_dtypes, to_frame
-from scoremill.storage.csv import CsvReader, Range, read_header
+from scoremill.storage.csv import CsvReader, Range, read_header, without_nulls
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.rows import Rows, concat
 
 from .columns import delimiter_hint
-from .learned import Learned, sole_form
+from .dtypes import holds_text
+from .learned import Learned, sole_form, texts_of
 
 ROWS = 10_000
 """Rows of a sample that a model is tried on."""
@@ -32,6 +33,7 @@ class CsvSample:
     path: str
     header: tuple[str, ...]
     text: Rows
+    """Nothing in it is missing yet."""
     csv: Csv
     missing: Mapping[str, Missing]
 
@@ -46,7 +48,9 @@ class CsvSample:
 
     def read(self, names: Sequence[str], learned: Mapping[str, Learned]) -> tuple[pd.DataFrame, tuple[Column, ...]]:
         columns = tuple(self._column(name, learned.get(name, Learned())) for name in names)
-        converted = to_frame(self.text.slice(0, ROWS), columns, self.csv)
+        rows = self.text.slice(0, ROWS)
+        rows.table = pa.table({column.name: self._values(rows, column.name, column.texts) for column in columns})
+        converted = to_frame(rows, columns, self.csv)
         if converted.rejects:
             first = converted.rejects[0]
             raise UsageError(
@@ -58,13 +62,18 @@ class CsvSample:
 
     def _column(self, name: str, known: Learned) -> Column:
         form = self.missing.get(name) or sole_form(name, known)
-        column = self._typed(name, known)
+        texts = texts_of((), known, self.csv, has_missing=False)
+        column = self._typed(name, known, self._values(self.text, name, texts))
+        if holds_text(column):
+            column = replace(column, texts=texts)
         if column.dtype not in {"string", "object"} or form in {None, "NaN"}:
             return column
-        return Column(name, "string" if form == "NA" else "object", missing=form, values=column.values)
+        return replace(column, dtype="string" if form == "NA" else "object", missing=form)
 
-    def _typed(self, name: str, known: Learned) -> Column:
-        values = self.text.table[name]
+    def _values(self, rows: Rows, name: str, texts: Collection[str]) -> pa.ChunkedArray:
+        return without_nulls(rows.table[name], [text for text in self.csv.null_values if text not in texts])
+
+    def _typed(self, name: str, known: Learned, values: pa.ChunkedArray) -> Column:
         given = self.csv.dtypes.get(name)
         if given == "category":
             return Column(name, given, tuple(sorted(values.unique().drop_null().to_pylist())))
@@ -80,7 +89,8 @@ def read_csv_sample(file: BinaryIO, path: str, csv: Csv, missing: Mapping[str, M
     if header is None:
         raise UsageError(f"the sample {path} is empty", "Give a CSV with a header and a few rows.")
     blocks: list[Rows] = []
-    for block in CsvReader(source, Range(0, 2**62, whole=True), header, csv, header.names):
+    verbatim = csv.model_copy(update={"null_values": ()})
+    for block in CsvReader(source, Range(0, 2**62, whole=True), header, verbatim, header.names):
         blocks.append(block)
         if sum(map(len, blocks)) >= MAX_ROWS:
             break

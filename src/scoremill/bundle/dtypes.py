@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from scoremill.errors import UsageError
 from scoremill.spec import Column, Missing
+from scoremill.storage.convert import arrow_type
 
 FORMS: dict[Missing, Any] = {"NaN": np.nan, "None": None, "NA": pd.NA}
 """Each form of a missing value."""
@@ -43,6 +44,14 @@ def column_of(name: str, series: pd.Series, learned: Collection[Missing] = ()) -
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
         return _objects(name, series, learned)
     return Column(name, str(dtype))
+
+
+def holds_text(column: Column) -> bool:
+    """Whether the values of a column, or its categories, are text as it stands in a CSV."""
+    try:
+        return bool(pa.types.is_string(arrow_type(column)))
+    except UsageError:
+        return False
 
 
 def dtype_name(dtype: Any) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from scoremill.errors import FitError
-from scoremill.spec import Missing
+from scoremill.spec import NULL_VALUES, Csv, Missing
 from scoremill.spec.pairs import as_flag
 
 from .columns import entrance
@@ -95,6 +96,16 @@ def _of_step(step: Any, names: tuple[str, ...]) -> Iterator[tuple[str, Learned]]
 
 def _forms(values: Any) -> set[Missing]:
     return {"None" if value is None else "NA" if value is pd.NA else "NaN" for value in values if pd.isna(value)}
+
+
+def texts_of(values: Iterable[Any], known: Learned, csv: Csv, *, has_missing: bool) -> tuple[str, ...]:
+    """Return the null values of CSV that are text: among the `values` of a column, or to the model that reads it.
+
+    An empty text is one of them only if nothing is missing there: most writers of CSV write both alike.
+    """
+    nulls = {*NULL_VALUES, *csv.null_values}
+    found = {value for value in chain(values, known.categories) if isinstance(value, str) and value in nulls}
+    return tuple(sorted(found - {""} if has_missing or known.missing else found))
 
 
 def sole_form(name: str, known: Learned) -> Missing | None:

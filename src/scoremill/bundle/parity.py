@@ -37,7 +37,8 @@ def gaps(
         if not new and trip.carried is not None:
             fed = trip.carried
     known = {(gap.column, gap.spelling) for gap in found}
-    found += [gap for gap in _known_spellings(learned, csv) if (gap.column, gap.spelling) not in known]
+    texts = {column.name: column.texts for column in columns}
+    found += [gap for gap in _known_spellings(learned, texts, csv) if (gap.column, gap.spelling) not in known]
     return tuple(found), fed
 
 
@@ -118,11 +119,11 @@ class _Judge:
         return apart
 
 
-def _known_spellings(learned: Mapping[str, Learned], csv: Csv) -> Iterator[Gap]:
+def _known_spellings(learned: Mapping[str, Learned], texts: Mapping[str, Sequence[str]], csv: Csv) -> Iterator[Gap]:
     """Categories of the model that CSV input reads as missing, whether the sample has them or not."""
     for name, known in learned.items():
         for value in dict.fromkeys(known.categories):
-            if isinstance(value, str) and value in csv.null_values:
+            if isinstance(value, str) and value in csv.null_values and value not in texts.get(name, ()):
                 yield Gap("csv", name, _shown(value), _shown(np.nan), 0, spelling=str(value))
 
 

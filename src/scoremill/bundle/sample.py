@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Protocol, cast, get_args
 
@@ -17,8 +17,8 @@ from scoremill.storage.filesystem import Store
 from scoremill.storage.nearby import did_you_mean
 
 from .csv_sample import ROWS, CsvSample, read_csv_sample
-from .dtypes import column_of, missing_forms, with_missing
-from .learned import Learned, sole_form
+from .dtypes import column_of, holds_text, missing_forms, with_missing
+from .learned import Learned, sole_form, texts_of
 
 _SYNTHETIC_ROWS = 64
 
@@ -65,8 +65,15 @@ class FrameSample:
             series = self._formed(name, rows.iloc[:, i], known)
             if series is not None:
                 rows.isetitem(i, cast(Any, series))
-            columns.append(column_of(name, rows.iloc[:, i], known.missing))
+            columns.append(self._column(name, rows.iloc[:, i], known))
         return rows.head(ROWS), tuple(columns)
+
+    def _column(self, name: str, series: pd.Series, known: Learned) -> Column:
+        column = column_of(name, series, known.missing)
+        if not holds_text(column):
+            return column
+        values = column.categories or (series if series.dtype == object else series.unique())
+        return replace(column, texts=texts_of(values, known, self.csv, has_missing=bool(series.isna().any())))
 
     def _formed(self, name: str, series: pd.Series, known: Learned) -> pd.Series | None:
         """`series` with the form of missing values that the model learned, if it came from a file and has another."""

@@ -117,7 +117,10 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
 
 
 def _columns(documents: Any) -> tuple[Column, ...]:
-    return tuple(Column(**{**column, "categories": _tuples(column.get("categories"))}) for column in documents)
+    return tuple(
+        Column(**{**column, "categories": _tuples(column.get("categories")), "texts": _tuples(column.get("texts", ()))})
+        for column in documents
+    )
 
 
 def _tuples(value: Any) -> Any:

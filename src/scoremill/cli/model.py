@@ -122,6 +122,7 @@ def _type(column: Any) -> str:
         f"{len(column.categories)} categories" if column.categories else "",
         f"of {column.values}" if column.values else "",
         f"missing values are {column.missing}" if column.missing else "",
+        f"text includes {', '.join(map(repr, column.texts))}" if column.texts else "",
     ]
     details = ", ".join(filter(None, known))
     return f"{column.dtype} ({details})" if details else str(column.dtype)

@@ -40,11 +40,11 @@ class Reading(Protocol):
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Columns whose values are interpreted: by the model, by the condition, or as a type that the job asks for."""
+        """Columns whose values are interpreted, every null value of CSV being missing."""
 
     @property
     def carried(self) -> tuple[str, ...]:
-        """Columns that are carried as the input holds them."""
+        """Columns that are read as the input holds them."""
 
 
 @dataclass(slots=True)

@@ -46,13 +46,21 @@ class Work:
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Columns whose values are interpreted."""
-        return used_columns(self.columns, self.settings)
+        """Columns whose values are interpreted, every null value of CSV being missing."""
+        return tuple(dict.fromkeys(column.name for column in self._interpreted if not column.texts))
 
     @property
     def carried(self) -> tuple[str, ...]:
-        """Columns that are carried as the input holds them."""
-        return tuple(column.name for column in self.settings.keep if column.dtype is None)
+        """Columns that are carried as the input holds them, and those interpreted with some null values as text."""
+        kept = (column.name for column in self.settings.keep if column.dtype is None)
+        texts = (column.name for column in self._interpreted if column.texts)
+        return tuple(dict.fromkeys((*kept, *texts)))
+
+    @property
+    def _interpreted(self) -> tuple[Column, ...]:
+        """Columns as the model, the condition and the output want them; a column may be in it several times."""
+        typed = (Column(column.name, column.dtype) for column in self.settings.keep if column.dtype is not None)
+        return (*self.columns, *self.settings.where_columns, *typed)
 
 
 @dataclass(frozen=True, slots=True)

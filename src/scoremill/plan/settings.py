@@ -116,4 +116,5 @@ class Settings:
 
 def _column(fields: dict[str, Any]) -> Column:
     categories = fields["categories"]
-    return Column(**{**fields, "categories": None if categories is None else tuple(categories)})
+    categories = None if categories is None else tuple(categories)
+    return Column(**{**fields, "categories": categories, "texts": tuple(fields["texts"])})

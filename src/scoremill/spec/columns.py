@@ -24,6 +24,8 @@ class Column:
     """How a missing value is represented in the data frame; the usual one of the dtype if it is not given."""
     values: str | None = None
     """Of an `object` column: the dtype of its values, if they are not text."""
+    texts: tuple[str, ...] = ()
+    """Null values of CSV that are text in this column, because they are text in the training data."""
 
 
 @dataclass(frozen=True, slots=True)

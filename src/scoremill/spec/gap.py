@@ -53,7 +53,7 @@ class Gap:
         """What to do about it if CSV input is read as `csv` says; `spellings` are further texts to keep."""
         if self.spelling is not None:
             kept = [value for value in csv.null_values if value not in {self.spelling, *spellings}]
-            return f"Keep it as text: {_null_values(kept)}."
+            return f"Write missing values as another null value, and keep this one as text: {_null_values(kept)}."
         return (
             f"Write the input as {_OTHER[self.format]}; or, if it has no such value, "
             "pack the model with a sample that has none."

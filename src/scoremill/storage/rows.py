@@ -74,7 +74,10 @@ class Rows:
     """Consecutive rows of an input, in order; what tells their place is computed when it is called."""
 
     table: pa.Table
-    """CSV: the asked columns as text, null spellings already null, and verbatim ones. Parquet: typed."""
+    """CSV: the asked columns as text, null spellings already null, and verbatim ones. Parquet: typed.
+
+    For the values of a column, see convert.nulls.
+    """
     numbers: Positions
     """Row-in-range number of each row of the table; rejected rows are missing."""
     rejects: list[Reject]

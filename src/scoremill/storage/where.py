@@ -15,6 +15,7 @@ from scoremill.spec import Column, Condition, Csv
 
 from .convert.columns import convert_column
 from .convert.frame import _reason
+from .convert.nulls import given_values
 from .parquet_reader import as_message
 from .rows import Reject, Rows
 
@@ -44,7 +45,7 @@ class Where:
         values: dict[str, pa.Array] = {}
         rejects: dict[int, Reject] = {}
         for column in self._columns:
-            values[column.name], bad = convert_column(rows.table[column.name], column, self._dialect)
+            values[column.name], bad = convert_column(given_values(rows, column, self._dialect), column, self._dialect)
             for i in np.flatnonzero(bad).tolist() if bad is not None else ():
                 if i not in rejects:
                     rejects[i] = rows.reject(i, column.name, _reason(rows, i, column))

@@ -74,6 +74,11 @@ CASES: dict[str, tuple[pd.Series, Build]] = {
     "text with NaN": (pd.Series(["a", "b", None] * 20), encoded()),
     "text with NA": (pd.Series(["a", "b", None] * 20, dtype="string"), encoded(
         make_pipeline(SimpleImputer(missing_values=pd.NA, strategy="most_frequent"), OneHotEncoder()))),
+    "text that CSV takes for missing": (pd.Series(["NA", "None", "null", "", "nan", "b"] * 10), encoded()),
+    "text that CSV takes for missing beside None": (objects("NA", "None", "b", None), encoded()),
+    "categories that CSV takes for missing": (pd.Series(pd.Categorical(["NA", "b", None] * 20)), TREES),
+    "Arrow text that CSV takes for missing": (
+        pd.Series(["NA", "b", "c"] * 20, dtype=pd.ArrowDtype(pa.string())), encoded()),
     "Arrow text": (pd.Series(["a", "b", "c"] * 20, dtype=pd.ArrowDtype(pa.string())), encoded()),
     "odd text": (pd.Series([" a", "a ", "a\nb", "a,b", 'q"q', "007", "1e5", "é", "\ufeffx", "a\r\nb", "\t", "nan "] * 5),
                  encoded()),
@@ -173,8 +178,33 @@ def test_a_model_of_arrays_scores_files_as_it_scores_the_array(tmp_path):
         assert difference(scores(bundle, frame, form, tmp_path), truth) is None, form
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_text_of_training_is_kept_chosen_and_scored_as_text(form, tmp_path):
+    frame = pd.DataFrame({"c": ["NA", "DE", "FR"] * 20, "note": ["NA", "x", "y"] * 20})
+    model = encoded()(frame[["c"]])
+    bundle = staged(model, tmp_path / "bundle", frame[["c"]])
+    job = {"input": {"where": "c == 'NA'"}, "output": {"keep": ["c", "note"]}}
+    chosen = frame[frame["c"] == "NA"]
+    truth = {"c": ["NA"] * 20, "note": ["NA"] * 20} | columns(["prediction"], model.predict(chosen[["c"]]))
+    scores(bundle, frame, form, tmp_path, **job)
+    assert difference(written(tmp_path / f"out-{form}", ()), truth) is None
+
+
+def test_a_text_of_training_is_missing_where_the_job_wants_numbers(tmp_path):
+    frame = pd.DataFrame({"zip": ["", "02134", "94103"] * 20})
+    model = encoded()(frame)
+    bundle = staged(model, tmp_path / "bundle", frame)
+    job = {
+        "input": {"where": "isnull(zip) or zip > 5000", "csv": {"dtypes": {"zip": "int64"}}},
+        "output": {"keep": ["zip"]},
+    }
+    chosen = frame[frame["zip"] != "02134"]
+    truth = {"zip": [None, 94103] * 20} | columns(["prediction"], model.predict(chosen))
+    assert difference(scores(bundle, frame, "csv", tmp_path, **job), truth) is None
+
+
 cells = st.one_of(
-    st.lists(st.sampled_from(["a", "b", " ", "0", "1.0", "x,y", 'q"']), min_size=2, max_size=2),
+    st.lists(st.sampled_from(["a", "b", " ", "0", "1.0", "x,y", 'q"', "NA", "None", ""]), min_size=2, max_size=2),
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=2),
     st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=2),
     st.just([True, False]),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
@@ -59,10 +60,12 @@ def refused(model: Any, sample: Any, *texts: str, kind: type[ScoremillError] = F
         (pd.DataFrame({"c": ["a", None]}), Column("c", "string")),
         (pd.DataFrame({"c": ["a", "b"]}, dtype="string"), Column("c", "string", missing="NA")),
         (pd.DataFrame({"c": pd.array([1, 2], "int64[pyarrow]")}), Column("c", "int64[pyarrow]")),
+        (pd.DataFrame({"c": pd.array(["NA", "b"], pd.ArrowDtype(pa.large_string()))}),
+         Column("c", "large_string[pyarrow]", texts=("NA",))),
         (pd.DataFrame({"c": pd.array([0.0, 2], "Sparse[float64]")}), Column("c", "float64")),
         (pd.DataFrame({"c": pd.to_datetime(["2020-01-01T00+02:00"])}), Column("c", "datetime64[us, +02:00]")),
     ],
-)
+)  # fmt: skip
 def test_a_column_records_how_training_represents_its_values(frame, column):
     model = function(lambda x: np.ones((len(x), 1)), frame)
     assert packed(model, frame).columns == (column,)
@@ -90,30 +93,58 @@ def test_none_and_nan_that_the_model_takes_for_the_same_pack():
     assert not packed(function(lambda x: x.astype(float).fillna(0), frame), frame).gaps
 
 
-def test_text_that_csv_reads_as_missing_is_recorded_for_csv_alone():
+@pytest.mark.parametrize("build", [encoder, lambda frame: function(lambda x: x.map(len).astype(float), frame)])
+def test_text_of_the_training_data_stays_text_in_csv_though_it_is_a_null_value(build):
     frame = of("NA", "None", "b")
-    gaps = packed(encoder(frame), frame).gaps
-    assert [(gap.format, gap.column, gap.spelling, gap.rows) for gap in gaps] == [
-        ("csv", "c", "NA", 10), ("csv", "c", "None", 10),
-    ]  # fmt: skip
-    assert (
-        gaps[0].message == "column 'c': CSV input reads the text 'NA' as missing, which changes 10 rows of the sample"
-    )
-    assert not packed(encoder(frame), frame, Csv(null_values=("",))).gaps
+    bundle = packed(build(frame), frame)
+    assert not bundle.gaps
+    assert bundle.columns == (Column("c", "object", texts=("NA", "None")),)
+    assert packed(build(frame), frame, Csv(null_values=("b",))).columns[0].texts == ("NA", "None", "b")
 
 
-def test_a_category_that_csv_reads_as_missing_is_recorded_though_the_sample_does_not_have_it():
-    model = encoder(of("NA", "b"))
-    (gap,) = packed(model, of("b")).gaps
-    assert gap.spelling == "NA"
+def test_a_category_of_the_model_stays_text_though_the_sample_does_not_have_it():
+    assert packed(encoder(of("NA", "b")), of("b")).columns[0].texts == ("NA",)
+    frame = pd.DataFrame({"c": pd.Categorical(["x", "y"], ["x", "y", "NA"])})
+    assert packed(encoder(frame), frame).columns[0].texts == ("NA",)
+
+
+def test_an_empty_text_stays_text_if_nothing_is_missing_there():
+    frame = of("", "b")
+    bundle = packed(encoder(frame), frame)
+    assert (bundle.columns[0].texts, bundle.gaps) == (("",), ())
+
+
+def test_an_empty_text_beside_missing_values_is_recorded_for_csv_alone():
+    frame = of("", None, "b")
+    (gap,) = packed(encoder(frame), frame).gaps
+    assert (gap.format, gap.column, gap.spelling, gap.rows) == ("csv", "c", "", 10)
+    assert gap.message == "column 'c': CSV input reads the text '' as missing, which changes 10 rows of the sample"
+    assert not packed(encoder(frame), frame, Csv(null_values=("-",))).gaps
+
+
+def test_an_empty_text_beside_missing_values_is_recorded_though_only_the_model_knows_both():
+    (gap,) = packed(encoder(of("", None, "b")), of("b")).gaps
+    assert (gap.spelling, gap.rows) == ("", 0)
     assert "the model learned it as a value" in gap.message
 
 
-def test_the_hint_for_null_values_is_followed_by_their_list_without_the_texts():
-    frame = of("NA", "None", "b")
-    csv = Csv(null_values=("", "NA", "None", "-"))
-    gaps = packed(encoder(frame), frame, csv).gaps
-    assert gaps[0].hint(csv, [gap.spelling for gap in gaps if gap.spelling]) == "Keep it as text: --null-values ,-."
+def test_the_hint_for_an_empty_text_lists_the_other_null_values():
+    frame = of("", None, "b")
+    csv = Csv(null_values=("", "NA", "-"))
+    (gap,) = packed(encoder(frame), frame, csv).gaps
+    assert gap.hint(csv).endswith("--null-values NA,-.")
+
+
+def test_missing_values_beside_a_text_of_the_training_data_have_another_null_value():
+    frame = of("NA", None, "b")
+    bundle = packed(encoder(frame), frame, Csv(null_values=("NA", "-")))
+    assert (bundle.columns[0].texts, bundle.gaps) == (("NA",), ())
+
+
+def test_missing_values_whose_only_null_value_is_text_are_recorded_for_csv_alone():
+    frame = of("NA", None, "b")
+    (gap,) = packed(encoder(frame), frame, Csv(null_values=("NA",))).gaps
+    assert gap.message == "column 'c': CSV input turns None into 'NA', which changes 10 rows of the sample"
 
 
 def test_text_that_csv_rejects_is_recorded_for_csv_alone():

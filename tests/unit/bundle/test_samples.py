@@ -17,7 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
 from scoremill.bundle.measure import measure
-from scoremill.bundle.packing import PackWarning, pack, read_model
+from scoremill.bundle.packing import PackWarning, pack, read_model, stage
+from scoremill.bundle.read import inspect
 from scoremill.bundle.sample import sample_of
 from scoremill.bundle.schema import Bundle
 from scoremill.errors import FitError, ModelError, UsageError
@@ -168,14 +169,27 @@ def test_a_model_of_arrays_packed_without_a_sample_says_which_columns_input_must
         assert pack(model, tmp_path / "bundle").warnings
 
 
+def test_a_text_that_the_model_learned_is_read_from_a_csv_sample(tmp_path):
+    frame = pd.DataFrame({"c": ["NA", "DE", "FR"] * 5})
+    model = make_pipeline(OneHotEncoder(), LinearRegression()).fit(frame, TARGET)
+    frame.to_csv(tmp_path / "sample.csv", index=False)
+    assert packed(model, tmp_path / "sample.csv").columns == (Column("c", "string", texts=("NA",)),)
+
+
 def test_gaps_are_in_the_bundle_and_a_warning_with_the_flag(tmp_path):
-    frame = pd.DataFrame({"c": ["NA", "b"] * 5, "n": range(10)})
+    frame = pd.DataFrame({"c": ["", "b", None] * 5, "n": range(15)})
     model = make_pipeline(make_column_transformer((OneHotEncoder(), ["c"])), LinearRegression()).fit(frame, frame["n"])
-    with pytest.warns(PackWarning, match="CSV input reads the text 'NA' as missing.*\n.*--null-values"):
+    with pytest.warns(PackWarning, match="CSV input reads the text '' as missing.*\n.*--null-values"):
         bundle = pack(model, tmp_path / "bundle", sample=frame)
-    other = measure(model, frame.assign(c="b"), None, None).bundle
-    assert bundle.gaps != other.gaps
-    assert bundle.columns == other.columns
+    assert inspect(bundle.uri, Storage()).gaps == bundle.gaps
+
+
+def test_the_digest_does_not_know_how_many_rows_of_the_sample_have_a_gap(tmp_path):
+    frame = pd.DataFrame({"c": ["", "b", None] * 5, "n": range(15)})
+    model = make_pipeline(make_column_transformer((OneHotEncoder(), ["c"])), LinearRegression()).fit(frame, frame["n"])
+    one, other = (stage(model, tmp_path, sample=sample).bundle for sample in (frame, frame.head(6)))
+    assert one.gaps != other.gaps
+    assert one.digest == other.digest
 
 
 def _lambda(path: Path) -> None:

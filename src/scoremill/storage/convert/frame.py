@@ -16,6 +16,7 @@ from scoremill.spec import Column, Csv, Missing
 from ..rows import Positions, Reject, Rows
 from .categories import categorize
 from .columns import convert_column
+from .nulls import given_values
 from .numbers import Mask
 from .types import ARROW, arrow_dtype
 
@@ -39,7 +40,7 @@ def to_frame(rows: Rows, columns: Sequence[Column], dialect: Csv, also: Sequence
     arrays: list[pa.Array] = []
     masks: list[tuple[Column, Mask]] = []
     for column in (*columns, *also):
-        array, bad = convert_column(rows.table[column.name], column, dialect)
+        array, bad = convert_column(given_values(rows, column, dialect), column, dialect)
         arrays.append(array)
         if bad is not None:
             masks.append((column, bad))
