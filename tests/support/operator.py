@@ -69,7 +69,8 @@ class Mill:
             "dask-kubernetes-operator.enabled=false", "crds.install=false", f"operator.image.repository={name}",
             f"operator.image.tag={tag}", f"image.repository={runner}", f"image.tag={version}",
         ]  # fmt: skip
-        whole = [tool("helm"), command, RELEASE, CHART, "--kubeconfig", str(self.place.kubeconfig), "--wait",
+        # Tests scale the operator, after which Helm would refuse to set its replicas.
+        whole = [tool("helm"), command, RELEASE, CHART, "--kubeconfig", str(self.place.kubeconfig), "--wait", "--force-conflicts",
                  "--namespace", self.place.namespace, "--timeout", "150s", *arguments]  # fmt: skip
         done = subprocess.run([*whole, *(f"--set={value}" for value in values)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
