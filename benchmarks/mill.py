@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import pandas as pd
@@ -20,6 +22,8 @@ from scoremill.spec import Csv, ScoringJob, Storage
 from scoremill.storage.csv.grammar import Grammar
 from scoremill.storage.filesystem import Store
 
+KEPT = ("Start_Lon", "Start_Lat", "End_Lon", "End_Lat")
+"""Columns that the model does not read."""
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "01-taxi-tips"
 
 
@@ -43,12 +47,19 @@ class Scoremill:
         scoremill.score(job(self.bundle, data, output), cluster=self.cluster.scheduler_address)
 
 
-def job(bundle: Path, data: Path, output: Path, partition_bytes: str = "64MiB") -> ScoringJob:
-    """What scores the CSVs below `data`, probabilities to Parquet."""
+def job(
+    bundle: Path,
+    data: Path,
+    output: Path,
+    partition_bytes: str = "64MiB",
+    keep: Sequence[str] = (),
+    dtypes: Mapping[str, str] = MappingProxyType({}),
+) -> ScoringJob:
+    """What scores the CSVs below `data`, probabilities and the columns to `keep` to Parquet."""
     fields = {
         "model": {"uri": str(bundle), "method": "predict_proba"},
-        "input": {"uris": [f"{data}/*.csv"], "partitionBytes": partition_bytes},
-        "output": {"uri": str(output)},
+        "input": {"uris": [f"{data}/*.csv"], "partitionBytes": partition_bytes, "csv": {"dtypes": dict(dtypes)}},
+        "output": {"uri": str(output), "keep": list(keep)},
     }
     return ScoringJob.model_validate({"spec": fields})
 
@@ -68,6 +79,16 @@ def worker_growth(bundle: Path, data: Path, output: Path, processes: int) -> int
         with Watch(workers) as watch:
             mill.score(data, output)
     return max(watch.peak[worker] - watch.before[worker] for worker in workers)
+
+
+def seconds_keeping(bundle: Path, data: Path, output: Path, dtypes: Mapping[str, str] | None) -> float:
+    """Seconds of a run in this process that keeps the columns `KEPT`, of these types or as text; none if None."""
+    keep_memory()
+    began = time.perf_counter()
+    scoremill.score(
+        job(bundle, data, output, keep=KEPT if dtypes is not None else (), dtypes=dtypes or {}), cluster="in-process"
+    )
+    return time.perf_counter() - began
 
 
 def quotes_share(bundle: Path, data: Path, output: Path) -> float:

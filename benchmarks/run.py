@@ -56,6 +56,7 @@ def main() -> None:
         memory(scratch, arguments.memory_rows, arguments.processes)
         overhead(scratch, arguments.partitions)
         quotes(scratch, arguments.memory_rows)
+        kept(scratch, arguments.memory_rows, arguments.rounds)
 
 
 def speed(scratch: Path, rows: int, files: int, rounds: int, processes: int) -> None:
@@ -144,6 +145,24 @@ def quotes(scratch: Path, rows: int) -> None:
     trips.to_csv(path, index=False, quoting=csv.QUOTE_NONE)
     share = quotes_share(scratch / "bundle", scratch / "quoted", scratch / "scores")
     print(f"\n{rows:,} rows, two columns quoted: {100 * share:.1f} % of a run is spent on proving the cuts")
+
+
+def kept(scratch: Path, rows: int, rounds: int) -> None:
+    """Print what kept columns cost: as the text of the file, and converted to a type."""
+    from generate import generate
+    from mill import KEPT, seconds_keeping
+
+    generate(scratch / "kept", rows)
+    ways: dict[str, dict[str, str] | None] = {"none": None, "as text": {}, "as float64": dict.fromkeys(KEPT, "float64")}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(rounds + 1):
+        for way, dtypes in ways.items():
+            seconds[way].append(seconds_keeping(scratch / "bundle", scratch / "kept", scratch / "scores", dtypes))
+            shutil.rmtree(scratch / "scores")
+    print(f"\n| {len(KEPT)} columns kept, {rows:,} rows | its seconds / those of none |\n|---|---:|")
+    for way, times in seconds.items():
+        ratios = [mine / none for mine, none in zip(times[1:], seconds["none"][1:], strict=True)]
+        print(f"| {way} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |", flush=True)
 
 
 if __name__ == "__main__":
