@@ -53,6 +53,15 @@ def spec_hash(spec: Mapping[str, Any]) -> str:
     return digest(fixed)
 
 
+_PART = re.compile(r"(?:.*/)?part-[a-z]?\d+-([0-9a-f]{16})(?:-\d+)?\.[a-z]+", re.DOTALL)
+
+
+def is_name_of(name: str, partition_id: str) -> bool:
+    """Whether the partition of this id can have given `name` to an object."""
+    match = _PART.fullmatch(name)
+    return match is not None and match[1] == partition_id
+
+
 def part_name(number: int, partition_id: str, suffix: str, piece: int | None = None) -> str:
     """`part-00042-<id>.parquet`; sorted names are the order of the input.
 

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
@@ -393,25 +394,24 @@ def with_model(uri, **more):
     return {"spec": {"model": {"uri": uri, **more}, **ANY}}
 
 
-def test_a_retry_of_a_remote_output_wants_its_model_named(rejecting, lenient):
-    output = rejecting("memory://retried-without-a-model")
-    with pytest.raises(UsageError, match="ledger") as raised:
+@pytest.mark.parametrize("place", ["here", "memory://retried-without-a-model"])
+def test_a_retry_runs_the_model_that_an_output_names_only_if_the_user_vouches_for_it(
+    rejecting, lenient, monkeypatch, place
+):
+    output = rejecting() if place == "here" else rejecting(place)
+    with pytest.raises(TrustError, match="nobody vouched for it") as raised:
         retry_errors(output, in_process, {"spec": ANY})
-    assert "--model" in raised.value.mend
     assert not output.list("_retries")
-    assert retry_errors(output, in_process, with_model(lenient)).totals.scored == 2
-
-
-def test_a_retry_without_a_model_takes_the_recorded_bundle_only_as_the_manifest_names_it(rejecting, lenient):
-    output = rejecting()
-    assert retry_errors(output, in_process, {"spec": ANY}).totals.rejected == 2
-    with pytest.raises(UsageError, match="digest"):
-        retry_errors(output, in_process, {"spec": {"model": {"digest": "sha256:" + "0" * 64}, **ANY}})
+    digest = re.search(r"--digest (sha256:\w+)", raised.value.mend)[1]
+    vouched = {"spec": {"model": {"digest": digest}, **ANY}}
+    assert retry_errors(output, in_process, vouched).totals.rejected == 2
     job = json.loads(output.read("_scoremill/job.json"))
     job["bundle"] = job["job"]["spec"]["model"]["uri"] = lenient
     output.write("_scoremill/job.json", json.dumps(job).encode())
     with pytest.raises(TrustError, match="digest"):
-        retry_errors(output, in_process, {"spec": ANY})
+        retry_errors(output, in_process, vouched)
+    monkeypatch.setenv("SCOREMILL_TRUSTED_PREFIXES", str(Path(lenient).parent))
+    assert retry_errors(output, in_process, {"spec": ANY}).totals.scored == 2
 
 
 def test_a_retry_trusts_and_reaches_nothing_that_a_ledger_names(rejecting, lenient):

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
-from scoremill.deploy import child_of, is_secret
+from scoremill.deploy import child_of
 from scoremill.naming import LOGS
+from scoremill.spec.secrecy import is_secret
 from scoremill.units import KIB
 
 from .display import say

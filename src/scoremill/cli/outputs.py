@@ -41,8 +41,8 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
 
     With --files, score the input objects that --on-file-error Reject set aside, where they are.
 
-    Without --model, an OUTPUT on this machine is retried with the bundle that its manifest names; any other needs
-    --model. Run the same command again after any interruption.
+    Without --model, the bundle that OUTPUT names is used, if --digest or --trust vouches for it: an output is data, and
+    a model is code. Run the same command again after any interruption.
 
     \b
     Example:

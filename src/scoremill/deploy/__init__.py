@@ -9,7 +9,7 @@ from .memory import explained_by_kubelet, killed_worker
 from .names import is_cluster_name, labels, selector
 from .objects import autoscaler, cluster_objects, is_ready, owned_by
 from .outcome import Driver, Outcome, drivers_of, outcome_of
-from .secrecy import is_secret, refuse_secrets
+from .secrecy import refuse_secrets
 from .site import with_site
 from .tls import Certificates, issue
 from .why import waits_for, why
@@ -33,7 +33,6 @@ __all__ = [
     "image_of",
     "is_cluster_name",
     "is_ready",
-    "is_secret",
     "issue",
     "job_autoscaler",
     "job_cluster",

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from scoremill.errors import UsageError
-
-_SECRET = re.compile(
-    r"SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL|CONNECTION_?STRING|(ACCESS|PRIVATE|ACCOUNT|API|SIGNING)_?KEY",
-    re.IGNORECASE,
-)
-_FILES = re.compile(r"_(FILE|PATH|URI|URL)$|^GOOGLE_APPLICATION_CREDENTIALS$", re.IGNORECASE)
-"""Where a secret is, is none."""
-
-
-def is_secret(name: str) -> bool:
-    """Whether the value of a variable is a secret, by the look of its name."""
-    return _SECRET.search(name) is not None and not _FILES.search(name)
+from scoremill.spec.secrecy import is_secret
 
 
 def refuse_secrets(names: Iterable[str]) -> None:

@@ -93,14 +93,26 @@ def named_by(proofs: Proofs, names: Iterable[str]) -> list[str]:
     return [name for name, match in matches if proofs.knows(int(match[1]), match[2])]
 
 
+_NOT_RECORDED: Any = {
+    "spec": {
+        **dict.fromkeys(("cluster", "credentials", "storage"), True),
+        "model": {"storage"},
+        "input": {"storage"},
+        "output": {"storage"},
+    }
+}
+
+
 def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
     return {
         "name": job.metadata.name,
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
         "bundle": prepared.bundle.uri,
         "settings": prepared.plan.settings.as_json(),
-        # Holds no credential, by its own rule; retries begin from it.
-        "job": job.model_copy(update={"spec": prepared.job}).model_dump(mode="json", by_alias=True, exclude_none=True),
+        # What retries begin from: how clusters and stores are reached is no part of it.
+        "job": job.model_copy(update={"spec": prepared.job}).model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude=_NOT_RECORDED
+        ),
     }
 
 

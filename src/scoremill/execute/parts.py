@@ -153,7 +153,7 @@ def _by_folder(table: pa.Table, columns: tuple[str, ...]) -> Iterator[tuple[str,
         return
     labels = [table[name].cast(pa.string()).to_pylist() for name in columns]
     folders = [
-        "".join(f"{quote(name)}={_label(value)}/" for name, value in zip(columns, row, strict=True))
+        "".join(f"{quote(name, safe=' ')}={_label(value)}/" for name, value in zip(columns, row, strict=True))
         for row in zip(*labels, strict=True)
     ]
     codes = pa.array(folders).dictionary_encode()

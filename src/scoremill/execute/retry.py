@@ -13,13 +13,13 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoremill.bundle import inspect
+from scoremill.bundle import inspect, open_bundle
 from scoremill.errors import UsageError
 from scoremill.ledger import Ledger, Manifest, read_manifest, require_output
 from scoremill.naming import LEDGER, SUCCESS
 from scoremill.spec import Csv, Input, ScoringJob, merge, parse_job
 from scoremill.storage.csv import header_line
-from scoremill.storage.filesystem import Store, is_local
+from scoremill.storage.filesystem import Store
 from scoremill.storage.parquet_reader import from_message
 
 from .driver import execute
@@ -40,8 +40,8 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
     Rejected rows (`kind` "errors") are written below that output as its input; rejected input objects ("files") are
     read where they are. `changes` override the job that made `output`, such as another model; stores are reached as
     `output` is. A retry of the same things with the same model that did not end is resumed. Raises UsageError if
-    nothing was rejected, if the text of rejected rows was not kept, or if `changes` name no model and the recorded one
-    cannot be trusted.
+    nothing was rejected or if the text of rejected rows was not kept, and TrustError if `changes` name no model, and
+    neither a digest nor a trusted prefix vouches for the one that `output` names.
     """
     begun, manifest = require_output(output), read_manifest(output)
     if manifest is None:
@@ -57,6 +57,10 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
         return parse_job(_fields(output, begun, manifest, changes, target, uris))
 
     job = job_to(uri or output.uri)
+    if "uri" not in changes.get("spec", {}).get("model", {}):
+        # A ledger is data: the bundle that it names is as trustworthy as any other that the user did not name.
+        bundle = open_bundle(job.spec.model, job.spec.model_storage, named_by_user=False)
+        changes = merge(changes, {"spec": {"model": {"digest": bundle.digest}}})
     if uri is None:
         uri = _target(output, inspect(job.spec.model.uri, job.spec.model_storage).digest, uris)
         job = job_to(uri)
@@ -106,21 +110,8 @@ def _fields(
         "output": {"uri": target, "mode": "Resume",
                    "keep": [column["name"] for column in manifest.fields["settings"]["keep"]], "drop": []},
     })  # fmt: skip
-    if "uri" not in spec["model"]:
-        spec["model"] |= _own_model(output, begun, manifest, spec["model"])
+    spec["model"].setdefault("uri", begun["bundle"])
     return {**mine, "spec": spec}
-
-
-def _own_model(output: Store, begun: dict[str, Any], manifest: Manifest, given: dict[str, Any]) -> dict[str, Any]:
-    """The bundle that `output` was scored with; UsageError where whoever writes there could name another."""
-    if "digest" in given:
-        raise UsageError("a digest is given, but not of which bundle", "Name the bundle with --model.")
-    if not is_local(output.uri):
-        raise UsageError(
-            f"{output.uri} is not on this machine: who may write there could name any model in its ledger",
-            "Name the bundle with --model.",
-        )
-    return {"uri": begun["bundle"], "digest": manifest.fields["bundle"]}
 
 
 def _target(output: Store, digest: str, uris: list[str] | None) -> str:

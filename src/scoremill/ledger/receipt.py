@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from scoremill.naming import is_name_of
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -77,4 +79,8 @@ class Receipt:
             fields[name] = tuple(Part(**part) for part in fields[name])
         for name in ("lines", "irregular", "rejected_files"):
             fields[name] = tuple(fields[name])
-        return cls(**fields)
+        receipt = cls(**fields)
+        for part in receipt.objects:
+            if not is_name_of(part.name, receipt.id):
+                raise ValueError(f"partition {receipt.id} does not write {part.name!r}")
+        return receipt

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from scoremill.units import MIB
 
 from .base import Size, Spec
+from .secrecy import is_secret, secrets_in
 
 
 class Workers(Spec):
@@ -53,6 +54,17 @@ class Cluster(Spec):
     def _is_no_range(cls, value: object) -> object:
         if isinstance(value, dict) or (isinstance(value, str) and ":" in value):
             raise ValueError("must be a number; give a range as `workers: 1` and `maxWorkers: 20`")
+        return value
+
+    @field_validator("env", "template")
+    @classmethod
+    def _has_no_secret(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        names = filter(is_secret, value) if info.field_name == "env" else secrets_in(value)
+        for name in names:
+            raise ValueError(
+                f"{name!r} looks like a secret; a job never holds one. Put it into a Secret of Kubernetes, and name that "
+                "in `credentials`"
+            )
         return value
 
     @field_validator("max_workers")

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
 from .base import Spec
-
-_SECRET = re.compile(
-    r"secret|token|passw|passphrase|pwd|credential|private|bearer|jwt|cookie|header|auth(?!ority)|sas|access.?key|"
-    r"account.?key|api.?key|customer.?key|connection.?string|conn.?str|(^|[^a-z])pass([^a-z]|$)|key$",
-    re.IGNORECASE,
-)
-"""Names of options that hold credentials; `kms_key` is a field of its own."""
+from .secrecy import is_secret
 
 Option = str | int | float | bool
 
@@ -44,7 +37,7 @@ class Storage(Spec):
     @classmethod
     def _has_no_secret(cls, options: dict[str, Option]) -> dict[str, Option]:
         for name in options:
-            if _SECRET.search(name):
+            if is_secret(name):
                 raise ValueError(
                     f"{name!r} looks like a credential; a job never holds one. "
                     "Use the environment, `profile`, or `optionsFile`"

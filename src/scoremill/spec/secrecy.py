@@ -1,0 +1,35 @@
+"""Which names are those of secrets: a job never holds one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SECRET = re.compile(
+    r"secret|token|passw|passphrase|pwd|credential|private|bearer|jwt|cookie|signature(?!.?version)|connection.?string|conn.?str|"
+    r"auth(?!or)|authori[sz]ation|(access|account|api|customer|signing|encryption).?key|"
+    r"(^|[^a-z])(pass|sas|sig|pin|otp|dsn|headers?)([^a-z]|$)|key$",
+    re.IGNORECASE,
+)
+_PLACES = re.compile(r"_(FILE|PATH|URI|URL|NAME)$|^GOOGLE_APPLICATION_CREDENTIALS$")
+"""Names of environment variables that say where a secret is."""
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of an option or variable is a secret, judging by its name."""
+    return _SECRET.search(_WORDS.sub("_", name)) is not None and not _PLACES.search(name)
+
+
+def secrets_in(template: Any) -> Iterator[str]:
+    """Yield the names of environment variables in a manifest that are given secrets as plain values."""
+    if isinstance(template, dict):
+        name = template.get("name")
+        if isinstance(name, str) and "value" in template and is_secret(name):
+            yield name
+        for value in template.values():
+            yield from secrets_in(value)
+    elif isinstance(template, list):
+        for value in template:
+            yield from secrets_in(value)
