@@ -434,7 +434,7 @@ def retry_of_an_incomplete_output(w: World) -> Case:
 
     def follow() -> None:
         works(w.words(w.bad_file, "--max-error-fraction", 1))
-        works(("retry-errors", w.out))
+        works(("retry-errors", w.out, "--model", w.bundle))
 
     return Case(("retry-errors", w.out), 2, "Complete it first: run the same `scoremill score` again", follow)
 
@@ -446,9 +446,9 @@ def retry_without_the_rows(w: World) -> Case:
     def follow() -> None:
         words = w.words(w.bad_file, "--max-error-fraction", 1, "--errors-raw", "Keep")
         works(tuple("other" if word == w.out else word for word in words))
-        works(("retry-errors", "other"))
+        works(("retry-errors", "other", "--model", w.bundle))
 
-    return Case(("retry-errors", w.out), 2, "to another output, with --errors-raw Keep", follow)
+    return Case(("retry-errors", w.out, "--model", w.bundle), 2, "to another output, with --errors-raw Keep", follow)
 
 
 @case
@@ -456,16 +456,15 @@ def retry_of_an_output_elsewhere(w: World) -> Case:
     uri = f"memory://{w.folder.name}/out"
     words = w.words(w.bad_file, "--max-error-fraction", 1)
     works(tuple(uri if word == w.out else word for word in words))
-    return Case(
-        ("retry-errors", uri), 2, "Name the bundle with --model", again("retry-errors", uri, "--model", w.bundle)
-    )
+    retry = ("retry-errors", uri)
+    return Case(retry, 2, r"give --digest (sha256:\w+)", lambda digest: works((*retry, "--digest", digest)))
 
 
 @case
-def retry_with_a_digest_alone(w: World) -> Case:
+def retry_without_a_model(w: World) -> Case:
     works(w.words(w.bad_file, "--max-error-fraction", 1))
-    words = ("retry-errors", w.out, "--digest", inspect(w.bundle, Storage()).digest)
-    return Case(words, 2, "Name the bundle with --model", again(*words, "--model", w.bundle))
+    retry = ("retry-errors", w.out)
+    return Case(retry, 2, "a prefix of its URI with --trust", again(*retry, "--trust", Path(w.bundle).parent))
 
 
 @case
