@@ -308,6 +308,36 @@ def every_third(request: Request) -> Fault:
     return SLOW_DOWN if fault == LOST and "upload_id=" in request.path else fault
 
 
+class RefusesOnce:
+    """Meets the first attempt to delete every second object with a fault."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, request: Request) -> Fault:
+        if request.method != "DELETE":
+            return None
+        self.asked.append(request.path)
+        is_first = self.asked.count(request.path) == 1
+        return SLOW_DOWN if is_first and len(set(self.asked)) % 2 else None
+
+
+@pytest.mark.parametrize("store_uri", ["gs"], indirect=True)
+def test_deletions_that_failed_are_repeated_and_no_others(
+    store_uri: str, monkeypatch: pytest.MonkeyPatch, proxies: ExitStack
+) -> None:
+    monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.002))
+    rule = RefusesOnce()
+    state = proxies.enter_context(proxy(os.environ["STORAGE_EMULATOR_HOST"], rule))
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", state.endpoint)
+    store = Store(store_uri)
+    for number in range(8):
+        store.write(f"{number}", b"")
+    store.delete(names(store))
+    assert names(store) == []
+    assert len(rule.asked) == 8 + 4
+
+
 @pytest.mark.parametrize("store_uri", ["file", "s3", "gs"], indirect=True)
 def test_a_fault_on_every_third_call_is_survived(unstable: Store) -> None:
     for number in range(4):

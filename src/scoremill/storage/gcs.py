@@ -81,7 +81,7 @@ class GcsBackend:
 
     def delete(self, names: Sequence[str]) -> None:
         for first in range(0, len(names), _DELETIONS):
-            self._connection.call(partial(self._delete, names[first : first + _DELETIONS]))
+            self._connection.call(partial(self._delete, set(names[first : first + _DELETIONS])))
 
     def upload(self, name: str) -> GcsUpload:
         return GcsUpload(self, self._connection, name)
@@ -129,13 +129,21 @@ class GcsBackend:
                 raise
             return None
 
-    def _delete(self, names: Sequence[str], fs: Any) -> None:
+    def _delete(self, left: set[str], fs: Any) -> None:
+        """Delete the objects that are `left`; a further attempt begins with those that could not be deleted.
+
+        If it began with all of them, many deletions would never succeed at the same time on a store that is busy.
+        """
+
         async def delete(name: str) -> None:
             with suppress(FileNotFoundError):
                 await fs._call("DELETE", "b/{}/o/{}", self._bucket, self._key(name))
+            left.discard(name)
 
         async def delete_all() -> None:
-            await asyncio.gather(*map(delete, names))
+            for end in await asyncio.gather(*map(delete, sorted(left)), return_exceptions=True):
+                if end is not None:
+                    raise end
 
         sync(fs.loop, delete_all)
 
