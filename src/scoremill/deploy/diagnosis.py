@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,9 @@ OPERATOR_SECONDS = 15.0
 """Time in which dask-kubernetes' operator, if it runs, has made the scheduler's Deployment."""
 
 
+_READY = ("Ready", "True")
+_CONNECT_SECONDS = 10.0
+"""After a scheduler is ready, time in which a worker may still end because it found none."""
 _NOTES = "kopf.zalando.org/"
 """Where kopf, of which the operator is made, writes of attempts that failed."""
 _VALUE = re.compile(r"\{.*\}")
@@ -202,7 +206,7 @@ def _ended(pod: Object, container: Object, seen: Observed) -> Cause | None:
             f"{_part(pod)} was killed for using more than its {asked(pod, 'memory')} of memory",
             "Give more --memory; the scheduler's by --template.",
         )
-    if not container.get("restartCount") and not ended.get("exitCode"):
+    if (not container.get("restartCount") and not ended.get("exitCode")) or _had_no_scheduler(pod, ended, seen):
         return None
     tail = seen.logs.get(pod["metadata"]["name"], "").strip()
     return Cause(
@@ -211,6 +215,24 @@ def _ended(pod: Object, container: Object, seen: Observed) -> Cause | None:
         "Check the --image: it needs Python, dask and scoremill in the versions used here.",
         pod["metadata"]["name"],
     )
+
+
+def _had_no_scheduler(pod: Object, ended: Object, seen: Observed) -> bool:
+    """Return whether a worker ended for want of a scheduler: it was up before that, and will be started again."""
+    if pod["metadata"].get("labels", {}).get(names.DASK_COMPONENT) != "worker":
+        return False
+    since = max((_ready_since(each) for each in seen.pods if not _is_worker(each)), default="")
+    if not since or "finishedAt" not in ended:
+        return not since
+    waited = dt.datetime.fromisoformat(ended["finishedAt"]) - dt.datetime.fromisoformat(since)
+    return waited.total_seconds() < _CONNECT_SECONDS
+
+
+def _ready_since(pod: Object) -> str:
+    """Return since when the pod has been ready; nothing if it is not."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    times = (each.get("lastTransitionTime", "") for each in conditions if (each["type"], each["status"]) == _READY)
+    return next(times, "")
 
 
 def _mounts(seen: Observed) -> Cause | None:

@@ -86,6 +86,31 @@ def test_what_a_pod_died_of_once_is_forgotten_when_it_is_ready_again() -> None:
     assert reason(seen) not in {"OOMKilled", "CrashLoop"}
 
 
+def worker_that_ended(seconds_after_ready: int, scheduler_is_ready: bool) -> Observed:
+    """The scheduler has been ready since 12:00:30, if it is; a worker has ended once, and waits to start again."""
+    seen, _ = recorded("crash-loop")
+    for pod in seen.pods:
+        is_worker = pod["metadata"]["labels"]["dask.org/component"] == "worker"
+        (container,) = pod["status"]["containerStatuses"]
+        ended = {"exitCode": 1, "reason": "Error", "finishedAt": f"2026-01-01T12:00:{30 + seconds_after_ready:02}Z"}
+        waiting = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": ended}}
+        container |= {"ready": False, **waiting} if is_worker else {"state": {"running": {}}, "lastState": {}}
+        if not is_worker:
+            ready = {"type": "Ready", "status": str(scheduler_is_ready), "lastTransitionTime": "2026-01-01T12:00:30Z"}
+            container["ready"], pod["status"]["conditions"] = scheduler_is_ready, [ready]
+    return seen
+
+
+def test_worker_that_was_up_before_its_scheduler_is_not_blamed() -> None:
+    assert reason(worker_that_ended(-20, scheduler_is_ready=False)) == "Scheduler"
+    assert reason(worker_that_ended(-20, scheduler_is_ready=True)) == "Scheduler"
+    assert reason(worker_that_ended(5, scheduler_is_ready=True)) == "Scheduler"
+
+
+def test_worker_that_ends_although_there_is_a_scheduler_is_blamed() -> None:
+    assert reason(worker_that_ended(20, scheduler_is_ready=True)) == "CrashLoop"
+
+
 def test_pods_that_are_going_are_not_blamed() -> None:
     seen, _ = recorded("crash-loop")
     for pod in seen.pods:
