@@ -85,6 +85,8 @@ _ENDS = {"Complete", "Failed"}
 DRIVER = "driver"
 """`app.kubernetes.io/component` of a driver's pods, and the name of its container."""
 _TAIL_LINES = 8
+_UNKNOWN = 255
+"""Exit code that containerd reports if its shim was killed, whatever the process ended with; no driver ends so."""
 
 
 def drivers_of(
@@ -143,7 +145,9 @@ def outcome_of(driver: Driver) -> Outcome | None:
     if left is None:
         why = ended.get("message") or ended.get("reason") or "its pod is gone"
         return Outcome(None, Reason.DRIVER_LOST, f"the driver left no exit code: {why}")
-    code = int(left["exitCode"])
+    code = _code(left, told)
+    if code is None:
+        return Outcome(None, Reason.DRIVER_LOST, "the container runtime lost sight of the driver", told=told)
     if left.get("reason") == "OOMKilled":
         limit = memory_limit(driver.pod, DRIVER) if driver.pod else None
         return Outcome(
@@ -185,7 +189,13 @@ def _told(left: Object) -> Object:
         told = json.loads(left.get("message") or "")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) and told.get("code", left["exitCode"]) == left["exitCode"] else {}
+    return told if isinstance(told, dict) and left["exitCode"] in {_UNKNOWN, told.get("code", left["exitCode"])} else {}
+
+
+def _code(left: Object, told: Object) -> int | None:
+    """Return the exit code of the container, or the one that the driver left if the runtime does not know it."""
+    code = int(left["exitCode"])
+    return code if code != _UNKNOWN else told.get("code") or None
 
 
 def _tail(left: Object) -> str:

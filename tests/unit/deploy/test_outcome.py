@@ -73,6 +73,17 @@ def test_a_driver_that_was_killed_has_told_where_its_log_is(code: int, more: dic
     assert late and (late.reason, late.told) == ("ActiveDeadline", left)
 
 
+def test_driver_whose_exit_code_the_runtime_does_not_know_ended_as_it_said() -> None:
+    outcome = outcome_of(Driver(job("Failed"), (ended(255, {"code": 6, "error": "LeaseError", "message": "busy"}),)))
+    assert outcome and (outcome.code, outcome.reason, outcome.message) == (6, "OutputBusy", "busy")
+
+
+@pytest.mark.parametrize("left", [{"code": 0}, {"outputs": {"logs": "s3://b/out/_scoremill/logs/tips/"}}, ""])
+def test_driver_whose_exit_code_the_runtime_does_not_know_is_lost_if_it_left_no_failure(left: Any) -> None:
+    outcome = outcome_of(Driver(job("Failed"), (ended(255, left),)))
+    assert outcome and (outcome.code, outcome.reason) == (None, "DriverLost")
+
+
 def test_a_container_that_ended_with_0_succeeded_even_without_a_message() -> None:
     outcome = outcome_of(Driver(job("Complete"), (ended(0, ""),)))
     assert outcome and (outcome.code, outcome.reason, outcome.told) == (0, None, {})
