@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import signal
@@ -9,21 +10,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
 import dask
 import pytest
-from distributed import Client, LocalCluster, Security, Worker, wait
+from distributed import Client, LocalCluster, Reschedule, Security, Worker
+from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
+from distributed.core import Status
+from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError, WorkerState
 
 from scoremill import score, verify
-from scoremill.errors import ClusterError, KilledWorkerError, SkewError
+from scoremill.errors import ClusterError, KilledWorkerError, SkewError, WorkerMemoryError
+from scoremill.execute import reports
+from scoremill.execute.cluster_faults import explained
 from scoremill.execute.dask_engine import OnDask
 from scoremill.execute.driver import execute
+from scoremill.execute.engine import Result
 from scoremill.execute.events import Note
 from scoremill.execute.prepare import prepare
+from scoremill.execute.session import GREW, News
 from scoremill.execute.work import Task
 from scoremill.spec import Cluster, Deadlines
 from tests.support.jobs import ROOT, command, make_job, objects, run, trip_bundle, trips
@@ -116,11 +125,21 @@ def test_a_cluster_that_scales_from_zero_gets_tasks_before_it_has_a_worker(bundl
         assert score(job, cluster=cluster.scheduler_address).totals.scored == 300
 
 
-def test_what_was_opened_before_a_cluster_failed_is_closed():
-    before = dask.config.get("distributed.scheduler.worker-saturation")
-    with pytest.raises(ClusterError), OnDask("tls://127.0.0.1:9", Cluster(), Deadlines()):
-        pass
-    assert dask.config.get("distributed.scheduler.worker-saturation") == before
+def test_dask_has_its_own_settings_again_after_a_local_run(bundle, tmp_path):
+    before = copy.deepcopy(dask.config.config)
+    with pytest.raises(ClusterError, match="do not fit in this machine"):
+        with OnDask("local", Cluster.model_validate({"workers": 2, "memory": "1TiB"}), Deadlines()):
+            pass
+    with OnDask("local", Cluster.model_validate({"workers": 1, "memory": "1GiB"}), Deadlines()):
+        assert dask.config.config != before
+    assert dask.config.config == before
+
+
+def test_cluster_that_is_named_by_its_address_leaves_dask_settings_alone(cluster):
+    before = copy.deepcopy(dask.config.get("distributed"))
+    with OnDask(cluster.scheduler_address, Cluster(), Deadlines()) as engine:
+        engine.take(0.0)
+        assert dask.config.get("distributed") == before
 
 
 def test_local_workers_keep_the_environment_that_dask_gives_them():
@@ -132,23 +151,26 @@ def test_local_workers_keep_the_environment_that_dask_gives_them():
 
 
 class Forgetful(OnDask):
-    """Loses each result as soon as it is there, as a worker does that dies with it in its memory."""
+    """Never hears how a task has ended."""
 
     submitted = 0
 
-    def _start(self, task, key):
+    def _call(self, task):
         self.submitted += 1
-        future = super()._start(task, key)
-        wait(future)
-        future._state.status = "lost"
-        return future
+        return super()._call(task)
+
+    def _hear_report(self, message):
+        if "starts" in message:
+            super()._hear_report(message)
 
 
-def test_a_result_that_is_lost_again_and_again_ends_the_run_and_what_is_done_is_kept(bundle, cluster, tmp_path):
+def test_a_result_that_is_lost_again_and_again_ends_the_run_and_completed_partitions_are_kept(
+    bundle, cluster, tmp_path
+):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
     engine = Forgetful(cluster.scheduler_address, job.spec.cluster, job.spec.deadlines)
-    with pytest.raises(ClusterError, match=r"3 workers died with the result of partition 0 \(.*in\.csv"):
+    with pytest.raises(ClusterError, match=r"3 times the result of partition 0 \(.*in\.csv.* was lost"):
         execute(job, engine)
     assert engine.submitted == 3
     assert score(job, cluster="in-process").totals.rows == 100
@@ -157,8 +179,8 @@ def test_a_result_that_is_lost_again_and_again_ends_the_run_and_what_is_done_is_
 class Deadly(OnDask):
     """Each of its tasks ends the worker that it runs on."""
 
-    def _start(self, task, key):
-        return self._client.submit(os._exit, 1, key=key)
+    def _call(self, task):
+        return os._exit, 1
 
 
 def test_workers_that_die_on_one_partition_are_told_from_other_failures_of_a_cluster(bundle, tmp_path):
@@ -170,26 +192,83 @@ def test_workers_that_die_on_one_partition_are_told_from_other_failures_of_a_clu
             execute(job, engine)
 
 
-def test_a_result_that_is_lost_with_its_scheduler_is_not_asked_for_again(bundle, cluster, tmp_path):
-    trips(100).to_csv(tmp_path / "in.csv", index=False)
-    prepared = prepare(make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out")))
-    task = Task(prepared.work(prepared.plan), next(prepared.plan.partitions()))
-    with Forgetful(cluster.scheduler_address, Cluster(), Deadlines()) as engine:
-        engine.submit(task)
-        (future,) = engine._out.values()
-        engine._client.close()
-        future._state.status = "lost"
-        with pytest.raises(ClusterError, match="scheduler is gone"):
-            engine.take(5.0)
-        assert engine.submitted == 1
+def task_of(bundle: str, folder: Path) -> Task:
+    trips(100).to_csv(folder / "in.csv", index=False)
+    prepared = prepare(make_job(bundle, str(folder / "in.csv"), str(folder / "out")))
+    return Task(prepared.work(prepared.plan), next(prepared.plan.partitions()))
 
 
-def test_a_scheduler_that_goes_while_nothing_is_out_ends_the_run_with_that_reason(cluster):
+def result_of(engine: OnDask) -> Result:
+    """The next result, whatever happens before."""
+    for _ in range(60):
+        result = engine.take(1.0)
+        if result is not None:
+            return result
+    raise AssertionError("there is no result")
+
+
+def test_a_connection_that_is_lost_is_made_again_and_tasks_are_submitted_again(bundle, cluster, tmp_path):
     with OnDask(cluster.scheduler_address, Cluster(), Deadlines()) as engine:
-        assert engine.workers == 2
+        assert engine.take(0.0) is None
         engine._client.close()
-        with pytest.raises(ClusterError, match="scheduler is gone"):
-            _ = engine.window
+        engine.submit(task_of(bundle, tmp_path))
+        receipt = result_of(engine).receipt
+    assert receipt is not None and receipt.rows == 100
+    assert any("lost the Dask scheduler" in note for note in engine.notes())
+
+
+def test_a_scheduler_that_does_not_return_ends_the_run_after_its_time(bundle, tmp_path):
+    task = task_of(bundle, tmp_path)
+    deadlines = Deadlines(pre_running_seconds=1)
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as local:
+        with OnDask(local.scheduler_address, Cluster(), deadlines) as engine:
+            assert engine.take(0.0) is None
+            engine.submit(task)
+            local.close()
+            with pytest.raises(ClusterError, match=r"no Dask scheduler answers at tcp://"):
+                result_of(engine)
+
+
+def test_a_task_error_that_does_not_exist_here_is_reported_by_its_words():
+    message = reports._portable(type("Odd", (Exception,), {})("cannot be pickled"))
+    assert str(reports.error_of(message)) == "Odd: cannot be pickled"
+
+
+def test_a_task_error_keeps_the_traceback_of_the_worker():
+    try:
+        raise ZeroDivisionError("as told")
+    except ZeroDivisionError as error:
+        found = reports.error_of(reports._portable(error))
+    assert type(found) is ZeroDivisionError
+    assert "in test_a_task_error_keeps" in found.__notes__[0]
+
+
+DASK_ERRORS = [
+    KilledWorker("a key", WorkerState(address="tcp://127.0.0.1:9", status=Status.closed, pid=0, name="", nthreads=1,
+                                      memory_limit=0, local_directory="", nanny="", server_id="x"), 2),
+    NoWorkerError("a key", 20.0),
+    NoValidWorkerError("a key", set(), set(), {}, 20.0),
+    FutureCancelledError("a key", "scheduler-connection-lost"),
+    CancelledError(),
+    Reschedule(),
+    CommClosedError("gone"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", DASK_ERRORS, ids=lambda error: type(error).__name__)
+def test_every_error_of_dask_is_a_cluster_error_with_a_hint(bundle, tmp_path, error):
+    made = explained(error, task_of(bundle, tmp_path))
+    assert isinstance(made, ClusterError)
+    assert "partition 0 (" in made.message
+    assert made.mend
+
+
+def test_worker_killed_for_its_memory_before_its_task_has_started_is_reported_as_that(bundle, tmp_path):
+    engine = OnDask("tcp://127.0.0.1:9", Cluster(), Deadlines())
+    task = task_of(bundle, tmp_path)
+    assert isinstance(engine._explained(DASK_ERRORS[0], task), KilledWorkerError)
+    engine._hear(News(GREW, {"worker": "tcp://127.0.0.1:9", "rss": 1}))
+    assert isinstance(engine._explained(DASK_ERRORS[0], task), WorkerMemoryError)
 
 
 @contextmanager
@@ -245,7 +324,8 @@ def test_other_libraries_are_told_and_scikit_learn_may_be_allowed(bundle, schedu
     events: list[object] = []
     with odd_worker(scheduler, tmp_path / "odd", {"scikit-learn": "0.24.2", "numpy": "1.2.3"}):
         assert score(job, cluster=scheduler, watchers=[events.append]).totals.scored == 100
-    assert [event.text.split(",")[0] for event in events if isinstance(event, Note)] == [
+    notes = [event.text.split(",")[0] for event in events if isinstance(event, Note)]
+    assert [note for note in notes if note.startswith("workers have")] == [
         "workers have scikit-learn 0.24.2", "workers have numpy 1.2.3",
     ]  # fmt: skip
 

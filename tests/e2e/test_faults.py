@@ -19,7 +19,7 @@ from scoremill import score, verify
 from scoremill.cli.kube_cluster import Named
 from scoremill.cli.kube_watch import wait_until_up
 from scoremill.deploy import is_ready, names
-from scoremill.errors import ClusterError, KilledWorkerError
+from scoremill.errors import KilledWorkerError, WorkerMemoryError
 from scoremill.report import Report, build_report
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store
@@ -164,7 +164,8 @@ def test_a_worker_that_runs_out_of_memory_once_costs_only_time(ground: Ground) -
 def test_a_partition_that_no_worker_has_memory_for_is_named_and_the_rest_is_kept(ground: Ground) -> None:
     job = ground.job("hungry")
     write(ground.bucket.uri("hunger"), b"always")
-    with ground.run(job) as run, pytest.raises(KilledWorkerError, match="workers died while scoring partition") as told:
+    # Dask's nanny may see the memory grow, or only that the kernel has killed the worker.
+    with ground.run(job) as run, pytest.raises((KilledWorkerError, WorkerMemoryError)) as told:
         run.result()
     assert told.value.exit_code == 6 and "in/rows.csv, bytes" in told.value.message
     assert "memory" in str(told.value.mend)
@@ -226,18 +227,13 @@ def test_a_drained_node_gives_its_workers_away_and_keeps_its_scheduler_until_the
     assert ground.proves(job).repeated, "what its worker was at was begun again"
 
 
-def test_a_scheduler_pod_that_is_deleted_ends_the_run_which_the_same_command_completes(ground: Ground) -> None:
+def test_a_scheduler_pod_that_is_deleted_costs_only_time(ground: Ground) -> None:
     job = ground.job("scheduler-deleted")
     with ground.run(job) as run:
         run.reaches(4)
         assert ground.at.kube.delete("Pod", ground.pods("scheduler")[0]["metadata"]["name"])
-        with pytest.raises(ClusterError, match="scheduler") as told:
-            run.result()
-    assert told.value.exit_code == 6 and "same command" in str(told.value.mend)
+        run.result()
     ground.recovers()
-    with ground.run(job) as again:
-        again.result()
-    assert again.done < PARTITIONS
     ground.proves(job)
 
 

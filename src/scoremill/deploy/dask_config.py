@@ -17,7 +17,6 @@ SCHEDULER: Mapping[str, Any] = {
     # With one task a thread on a worker, who was on a worker that died was running there.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.allowed-failures": KILLS - 1,
-    "distributed.scheduler.no-workers-timeout": "900s",
     # The list replaces Dask's own. Without the API, dask-kubernetes scales down blindly and sees no idleness.
     "distributed.scheduler.http.routes": [
         "distributed.http.scheduler.api",

@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
-import os
-import queue
-import warnings
+import time
 from collections import Counter
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
-import dask
-import distributed
-from distributed import Client, Future, LocalCluster, Security
-from distributed.comm.core import CommClosedError
+from distributed import Client, Future, Security
 from distributed.scheduler import KilledWorker
-from distributed.versions import VersionMismatchWarning
 
-from scoremill.bundle.threads import ONE_THREAD
-from scoremill.errors import ClusterError, KilledWorkerError
+from scoremill.deploy.dask_config import KILLS
+from scoremill.errors import ClusterError
 from scoremill.ledger import Receipt
 from scoremill.spec import Cluster, Deadlines
-from scoremill.units import GIB, format_bytes
 
+from .cluster_faults import AGAIN, cluster_calls, explained, killed_for_memory, killed_idle, lost_results
+from .deaths import Deaths
 from .engine import Result
-from .starts import Starts
+from .link import Link
+from .local_cluster import Pulse, local_cluster
+from .reports import error_of, receipt_of
+from .session import DONE, GREW, REPORTED, News, Session
 from .task import score_partition
 from .work import Task
 from .workers import Workers
 
-KILLS = 3
-"""Workers that a partition may kill before it is taken for the cause."""
-_LOCAL_MEMORY = 2 * GIB
+CONNECT_SECONDS = 15.0
+"""How long a scheduler is waited for that somebody names."""
+_POLL = 0.2
+
+
+@dataclass(slots=True)
+class _Out:
+    """A task that has not ended, and its future if it could be submitted."""
+
+    task: Task
+    future: Future[None] | None = None
+    report: dict[str, Any] | None = None
 
 
 class OnDask:
-    """Submits each task as one call of a top-level function; the model is never in the graph."""
+    """Submits each task as one call of a top-level function; the model is never in the graph.
+
+    A scheduler that goes away is waited for, and gets again what has not ended: a part that was published by then is
+    found, and left untouched.
+    """
 
     def __init__(
         self,
@@ -48,39 +60,39 @@ class OnDask:
         security: Security | None = None,
         *,
         allow_version_skew: bool = False,
+        connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
         """`address` is `local`, or a scheduler's address such as tcp://host:8786 or tls://host:8786.
 
-        `security` holds the certificates to show to a scheduler; without it Dask's own configuration is asked.
+        `security` holds the certificates to show to a scheduler; without it Dask's own configuration is asked. The
+        first connection is waited for `connect_seconds`, every later one for `deadlines.pre_running_seconds`.
         """
-        self._address, self._cluster, self._deadlines, self._security = address, cluster, deadlines, security
-        self._ended: queue.SimpleQueue[tuple[Task, Future[Receipt]]] = queue.SimpleQueue()
-        self._out: dict[str, Future[Receipt]] = {}
-        self._id, self._submissions = uuid4().hex, count()
+        self._address, self._cluster, self._security = address, cluster, security
+        self._patience = connect_seconds, float(deadlines.pre_running_seconds)
+        self._workers = Workers(
+            patience=deadlines.pre_running_seconds, are_ours=self.shares_files, allow_version_skew=allow_version_skew
+        )
+        self._pulse: Pulse | None = None
+        self._out: dict[str, _Out] = {}
+        self._starts: Counter[str] = Counter()
+        self._deaths = Deaths(are_ours=self.shares_files)
         self._lost: Counter[str] = Counter()
-        self._allow_version_skew = allow_version_skew
+        self._id, self._submissions = uuid4().hex, count()
+        self._is_open = False
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(dask.config.set(self._config()))
-            self._client = self._start_local(stack) if self._address == "local" else self._connect(stack)
-            self._workers = Workers(
-                self._client,
-                patience=self._deadlines.pre_running_seconds,
-                are_ours=self._address == "local",
-                allow_version_skew=self._allow_version_skew,
-            )
-            self._workers.count()
-            self._starts = Starts(self._client, f"score-{self._id}-")
+            cluster = stack.enter_context(local_cluster(self._cluster)) if self.shares_files else None
+            self._pulse = Pulse(cluster) if cluster else None
+            self._link = Link(cluster or self._address, self._security, self._patience, self._resume)
+            stack.callback(self._link.close)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Dask cannot stop those that run: they find out for themselves before they publish (outputs.py).
-        for future in list(self._out.values()):
-            future.cancel(force=True)
+        self._cancel(*self._out.values())
         self._out.clear()
         self._stack.close()
 
@@ -97,130 +109,164 @@ class OnDask:
 
     @property
     def workers(self) -> int:
-        self._refuse_closed()
-        return self._workers.count()
+        if self._link.present is not None:
+            self._workers.look(self._link.present)
+        return len(self._workers)
 
     def notes(self) -> list[str]:
-        return self._workers.notes()
+        return self._link.notes() + self._workers.notes()
 
     @property
     def shares_files(self) -> bool:
         return self._address == "local"
 
+    @property
+    def _client(self) -> Client:
+        return self._link.client
+
+    def wait(self, tell: Callable[[str], None], *, for_worker: bool = False) -> None:
+        """Return once there is a scheduler, or a worker; `tell` what is waited for. Raise ClusterError if none comes."""
+        while self._link.session() is None or (for_worker and not self.workers):
+            self.take(1.0)
+            for note in self.notes():
+                tell(note)
+
+    def _calls(self) -> AbstractContextManager[None]:
+        """Inside, what calls of the client raise is a ClusterError."""
+        return cluster_calls(lambda: self._link.present is None or self._link.present.is_lost)
+
     def submit(self, task: Task) -> None:
         # Each submission has a key of its own: Dask takes an old one, or another driver's, for the same result.
         key = f"score-{self._id}-{task.partition.number}-{task.partition.id}-{next(self._submissions)}"
-        future = self._start(task, key)
-        self._out[key] = future
-        future.add_done_callback(lambda done: self._ended.put((task, done)))
+        self._out[key] = _Out(task)
+        if self._link.present is not None and self._is_open:
+            self._send(key, self._link.present)
 
-    def _start(self, task: Task, key: str) -> Future[Receipt]:
-        return self._client.submit(score_partition, task, key=key, pure=False, retries=0)
+    def _send(self, key: str, session: Session) -> None:
+        self._out[key].future = session.submit(key, *self._call(self._out[key].task))
+
+    def _call(self, task: Task) -> tuple[Any, ...]:
+        """The function that gives the receipt of `task`, and its arguments."""
+        return score_partition, task
 
     def take(self, timeout: float) -> Result | None:
-        try:
-            task, future = self._ended.get(timeout=timeout)
-        except queue.Empty:
-            self._refuse_closed()
-            self._workers.refuse_none()
+        until = time.monotonic() + timeout
+        session = self._link.session()
+        if session is None:
             return None
-        self._out.pop(str(future.key), None)
-        if future.status in {"lost", "pending"}:
-            self._submit_lost(task)
+        if not self._open(session):
+            self._refuse_dead(session)
+            time.sleep(min(timeout, _POLL))
             return None
-        return self._result(task, future)
+        while (news := session.next(until - time.monotonic())) is not None:
+            result = self._hear(news)
+            if result is not None:
+                return result
+        self._refuse_dead(session)
+        return None
+
+    def _hear(self, news: News) -> Result | None:
+        """Take one piece of news; the result of the task that has ended by it, if one has."""
+        if news.topic == DONE:
+            return self._end(news.message)
+        if news.topic == GREW:
+            return self._judge_killed(self._deaths.grew(news.message["worker"], news.message["rss"]))
+        if news.topic == REPORTED:
+            self._hear_report(news.message)
+        return None
+
+    def _hear_report(self, message: dict[str, Any]) -> None:
+        out = self._out.get(message["key"])
+        if out is None:
+            # Of another driver, or of a task that was submitted again.
+            return
+        if "starts" in message:
+            self._starts[out.task.partition.id] += 1
+            self._deaths.started(message["worker"], message["key"])
+        else:
+            out.report = message
+
+    def _end(self, key: str) -> Result | None:
+        """The result of a task whose future has ended; None if it was lost, and is submitted again."""
+        out = self._out.pop(key, None)
+        if out is None:
+            return None
+        if out.report is not None:
+            receipt = receipt_of(out.report)
+            return self._receive(out.task, receipt) if receipt else Result(out.task, error=error_of(out.report))
+        session = self._link.present
+        error = session.error_of(out.future) if session and out.future else None
+        if error is not None:
+            return Result(out.task, error=self._explained(error, out.task))
+        self._submit_lost(out.task)
+        return None
+
+    def _receive(self, task: Task, receipt: Receipt) -> Result:
+        self._deaths.forget()
+        begun = max(receipt.begun, self._starts.pop(task.partition.id, 1))
+        return Result(task, receipt=replace(receipt, begun=begun))
+
+    def _explained(self, error: BaseException, task: Task) -> BaseException:
+        # A worker that dies while it imports what the task needs has not reported its start.
+        is_memory = isinstance(error, KilledWorker) and self._deaths.is_killed(error.last_worker.address)
+        if is_memory or self._deaths.by_memory(task.partition.id):
+            return killed_for_memory(task, self._workers.memory_limit, self._deaths.largest)
+        return explained(error, task)
 
     def _submit_lost(self, task: Task) -> None:
-        """The worker died with the receipt in its memory. The part is published, so this is soon done again."""
-        self._refuse_closed()
-        self._lost[task.partition.id] += 1
-        if self._lost[task.partition.id] == KILLS:
-            raise ClusterError(
-                f"{KILLS} workers died with the result of partition {task.partition.number} ({_names(task)})",
-                "Look at why workers end: their memory, their nodes. " + _AGAIN,
-            )
+        """Submit again what ended without a report, because its scheduler has gone, or forgot it."""
+        session = self._link.present
+        if session is not None and session.identity() and not session.is_lost:
+            # The scheduler is still the same: it may lose it again.
+            self._lost[task.partition.id] += 1
+            if self._lost[task.partition.id] == KILLS:
+                raise lost_results(task)
         self.submit(replace(task, may_exist=True))
 
-    def _refuse_closed(self) -> None:
-        if self._client.status not in {"running", "connecting"}:
-            raise ClusterError("the Dask scheduler is gone", _AGAIN)
+    def _judge_killed(self, key: str | None) -> Result | None:
+        """The end of a task that has driven too many workers beyond their memory limit."""
+        out = self._out.get(key or "")
+        if out is None or not self._deaths.is_too_many(out.task.partition.id):
+            return None
+        del self._out[key or ""]
+        self._cancel(out)
+        return Result(out.task, error=killed_for_memory(out.task, self._workers.memory_limit, self._deaths.largest))
 
-    def _result(self, task: Task, future: Future[Receipt]) -> Result:
-        if future.status == "finished":
-            try:
-                receipt = future.result()
-            except CommClosedError:
-                raise ClusterError("the Dask scheduler was lost", _AGAIN) from None
-            begun = max(receipt.begun, self._starts.of(str(future.key)))
-            return Result(task, receipt=replace(receipt, begun=begun))
-        if future.status == "cancelled":
-            raise ClusterError("the Dask scheduler was lost", _AGAIN)
-        error = future.exception()
-        if isinstance(error, KilledWorker):
-            error = KilledWorkerError(
-                f"{KILLS} workers died while scoring partition {task.partition.number} ({_names(task)})",
-                "Most often their memory ran out: give --memory more, or --batch-rows less "
-                "(the latter begins the output anew).",
-            )
-        return Result(task, error=error)
+    def _cancel(self, *outs: _Out) -> None:
+        # Dask cannot stop those that run: they find out for themselves before they publish (outputs.py).
+        futures = [out.future for out in outs if out.future is not None]
+        if self._link.present is not None:
+            self._link.present.cancel(futures)
 
-    def _config(self) -> dict[str, Any]:
-        return {
-            # With one task a thread on a worker, who was on a worker that died was running there.
-            "distributed.scheduler.worker-saturation": 1.0,
-            "distributed.scheduler.allowed-failures": KILLS - 1,
-            "distributed.scheduler.no-workers-timeout": f"{self._deadlines.pre_running_seconds}s",
-            "distributed.worker.memory.spill": False,
-            "distributed.worker.memory.target": False,
-            "distributed.worker.memory.pause": False,
-            "distributed.admin.system-monitor.gil.enabled": False,
-            "distributed.nanny.pre-spawn-environ": {
-                **dask.config.get("distributed.nanny.pre-spawn-environ"),
-                **ONE_THREAD,
-            },
-        }
+    def _refuse_dead(self, session: Session) -> None:
+        """Raise ClusterError if the cluster will not come back to life."""
+        self._workers.look(session)
+        if self._deaths.never_end:
+            raise killed_idle(self._workers.memory_limit, self._deaths.largest)
+        if self._pulse is not None and self._pulse.has_stopped:
+            raise ClusterError("every worker process of the local Dask cluster has ended", AGAIN)
+        self._workers.refuse_none()
 
-    def _start_local(self, stack: ExitStack) -> Client:
-        count = self._cluster.bounds.max if self._cluster.bounds else os.cpu_count() or 1
-        memory = self._cluster.memory or _LOCAL_MEMORY
-        total = distributed.system.MEMORY_LIMIT
-        if count * memory > total and self._cluster.memory:
-            raise ClusterError(
-                f"{count} workers of {format_bytes(memory)} do not fit in this machine's {format_bytes(total)}",
-                "Give fewer --workers or less --memory.",
-            )
-        cluster = stack.enter_context(
-            LocalCluster(
-                n_workers=count, threads_per_worker=1, processes=True, memory_limit=min(memory, total // count),
-                security=True, silence_logs="ERROR", host="127.0.0.1",
-                # No dashboard, and any free port for the scheduler's HTTP server: others may run here too.
-                dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
-            )
-        )  # fmt: skip
-        client: Client = stack.enter_context(Client(cluster))
-        return client
+    def _resume(self, session: Session, *, is_first: bool) -> None:
+        """Have this scheduler get what is out, under new keys: the old ones may be known to it."""
+        tasks = [out.task for out in self._out.values()]
+        self._out.clear()
+        self._is_open = False
+        for task in tasks:
+            self.submit(task if is_first else replace(task, may_exist=True))
+        self._workers.look(session, now=True)
+        self._open(session)
 
-    def _connect(self, stack: ExitStack) -> Client:
-        try:
-            with warnings.catch_warnings():
-                # Workers are judged by what matters to scores (workers.py); the last digits of Python's version do not.
-                warnings.simplefilter("ignore", VersionMismatchWarning)
-                client: Client = stack.enter_context(
-                    Client(self._address, timeout="15s", name="scoremill", security=self._security)
-                )
-            if self._cluster.bounds is None or self._cluster.bounds.min:
-                client.wait_for_workers(1, timeout=self._deadlines.pre_running_seconds)
-        except (OSError, TypeError, ValueError) as error:  # TypeError: tls:// without certificates
-            raise ClusterError(
-                f"no Dask cluster with workers answers at {self._address}: {error}",
-                "Check the address and that `dask worker` processes are connected to it.",
-            ) from None
-        return client
+    def _open(self, session: Session) -> bool:
+        """Whether tasks may go to this scheduler; those that are out do so from then on.
 
-
-_AGAIN = "Run the same command again: what is done is kept."
-
-
-def _names(task: Task) -> str:
-    piece = task.partition.pieces[0]
-    return f"{piece.source.uri}, bytes {piece.start} to {piece.end}"
+        Unless workers come because of tasks, one is there and was judged: a worker without scoremill dies of a task.
+        """
+        if self._is_open:
+            return True
+        asked = self._cluster.bounds
+        self._workers.look(session)
+        self._is_open = bool(self._workers) or (asked is not None and not asked.min)
+        for key in list(self._out) if self._is_open else ():
+            self._send(key, session)
+        return self._is_open

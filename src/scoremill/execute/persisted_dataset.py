@@ -22,6 +22,7 @@ from .driver import execute
 from .events import Watcher
 from .persisted import score_held
 from .prepare import Prepared, prepare
+from .session import Session
 from .work import Task, used_columns
 
 FRAME, ABOUT = "frame", "scoremill"
@@ -74,27 +75,36 @@ class OnDataset(OnDask):
         """`connection` and `settings` are those of OnDask."""
         super().__init__(*connection, **settings)
         self._name = name
+        self._held: dict[tuple[Piece, ...], Future[pd.DataFrame]] = {}
+        self._refuted: dict[tuple[Piece, ...], Quotes] = {}
 
     def __enter__(self) -> Self:
         super().__enter__()
         try:
-            published = _published(self, self._name)
+            _published(self, self._name)
         except BaseException:
             self._stack.close()
             raise
-        futures = partitions_of(published[FRAME])
-        self._held = dict(zip(published[ABOUT].pieces, futures, strict=True))
-        self._refuted = published[ABOUT].refuted
         return self
 
-    def _start(self, task: Task, key: str) -> Future[Receipt]:
+    def _resume(self, session: Session, *, is_first: bool) -> None:
+        published = session.answer(lambda: session.client.get_dataset(self._name, default=None))
+        # Another scheduler has no dataset any more: then everything is read from the store.
+        self._held = {}
+        if _is_ours(published):
+            futures = partitions_of(published[FRAME])
+            self._held = dict(zip(published[ABOUT].pieces, futures, strict=True))
+            self._refuted = published[ABOUT].refuted
+        super()._resume(session, is_first=is_first)
+
+    def _call(self, task: Task) -> tuple[Any, ...]:
         pieces = task.partition.pieces
         if pieces in self._refuted:
-            return self._client.submit(_refute, task, self._refuted[pieces], key=key, pure=False, retries=0)
+            return _refute, task, self._refuted[pieces]
         # What failed once may have failed in memory: a worker died, and its partition could not be read again.
-        if pieces not in self._held or task.attempt:
-            return super()._start(task, key)
-        return self._client.submit(score_held, task, self._held[pieces], key=key, pure=False, retries=0)
+        if pieces not in self._held or task.attempt or self._lost[task.partition.id]:
+            return super()._call(task)
+        return score_held, task, self._held[pieces]
 
 
 def _refute(task: Task, quotes: Quotes) -> Receipt:
@@ -104,7 +114,8 @@ def _refute(task: Task, quotes: Quotes) -> Receipt:
 
 def datasets(engine: OnDask) -> list[Dataset]:
     """The datasets that the cluster of `engine` holds, by name."""
-    published = (engine._client.get_dataset(name) for name in engine._client.list_datasets())
+    with engine._calls():
+        published = [engine._client.get_dataset(name) for name in engine._client.list_datasets()]
     return [each[ABOUT] for each in published if _is_ours(each)]
 
 
@@ -115,7 +126,8 @@ def find(engine: OnDask, name: str) -> Dataset:
 
 
 def _published(engine: OnDask, name: str) -> dict[str, Any]:
-    published = engine._client.get_dataset(name, default=None)
+    with engine._calls():
+        published = engine._client.get_dataset(name, default=None)
     if _is_ours(published):
         return published  # type: ignore[no-any-return]
     there = [dataset.name for dataset in datasets(engine)]
@@ -133,7 +145,8 @@ def _is_ours(published: object) -> bool:
 def drop(engine: OnDask, name: str) -> None:
     """Lets the cluster forget the dataset `name`; UsageError where there is none."""
     find(engine, name)
-    engine._client.unpublish_dataset(name)
+    with engine._calls():
+        engine._client.unpublish_dataset(name)
 
 
 def score_dataset(

@@ -6,7 +6,6 @@ import math
 import queue
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -20,14 +19,15 @@ from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 
 from scoremill.bundle import inspect
-from scoremill.errors import ClusterError, UsageError
+from scoremill.deploy.dask_config import KILLS
+from scoremill.errors import ClusterError, KilledWorkerError, UsageError
 from scoremill.plan import Needs, Partition, Piece, Plan, Survey, build_plan, take_survey
 from scoremill.spec import Column, JobSpec
 from scoremill.units import format_bytes
 
 from .dask_engine import OnDask
 from .earlier import earlier_of
-from .events import Event, Progress, Started, Watcher
+from .events import Event, Note, Progress, Started, Watcher
 from .inputs import open_partition
 from .persisted import ReadOnly, as_frame, learned_of, read_partition, size_of
 from .persisted_dataset import ABOUT, FRAME, Dataset, Quotes, partitions_of
@@ -58,6 +58,15 @@ def load(
     Held are the columns that `bundles` read, those that the job keeps and those of its condition. Raises UsageError
     where there is such a dataset already, ClusterError where it does not fit.
     """
+    with engine._calls():
+        return _load(name, job, bundles, engine, watchers)
+
+
+def _load(
+    name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watchers: Iterable[Watcher]
+) -> tuple[Dataset, dict[str, int]]:
+    watchers = tuple(watchers)
+    engine.wait(lambda text: _tell(watchers, Note(text)), for_worker=True)
     if name in engine._client.list_datasets():
         raise UsageError(
             f"the cluster has a dataset {name!r} already", f"`scoremill dataset drop {name}`, or choose another name."
@@ -66,7 +75,7 @@ def load(
     survey, plan, reading = _plan(job, bundles)
     room, (row_bytes, meta) = _room(engine._client), _measure(plan, reading)
     _refuse_too_much(row_bytes * plan.estimated_rows, room)
-    loading = _Loading(plan, reading, meta, room, engine._client, tuple(watchers), job.deadlines.no_progress_seconds)
+    loading = _Loading(plan, reading, meta, room, engine._client, watchers, job.deadlines.no_progress_seconds)
     frame, held = loading.to_the_end()
     dataset = Dataset(
         name,
@@ -217,12 +226,11 @@ class _Loading:
         try:
             return about.result(timeout=self._patience)
         except KilledWorker:
-            raise ClusterError(
-                f"workers died while loading {partition.pieces[0].source.uri}, most often because their memory ran out",
-                "Give the cluster more workers or memory, or load less (--columns, --where).",
+            raise KilledWorkerError(
+                f"{KILLS} workers died while loading {partition.pieces[0].source.uri}",
+                "See how they ended in their logs. If memory ran out, give the cluster more workers or memory, or load "
+                "less (--columns, --where).",
             ) from None
-        except (CancelledError, TimeoutError):
-            raise ClusterError("the Dask scheduler was lost", "Load the dataset again.") from None
 
     def _take(self, partition: Partition, held: _Held, future: Future[pd.DataFrame]) -> list[Partition]:
         """Counts a partition that is in memory; those to be read because it, or others, begin inside quotes."""
@@ -245,8 +253,12 @@ class _Loading:
         self._done += sign * partition.size
 
     def _tell(self, event: Event) -> None:
-        for watcher in self._watchers:
-            watcher(event)
+        _tell(self._watchers, event)
+
+
+def _tell(watchers: Iterable[Watcher], event: Event) -> None:
+    for watcher in watchers:
+        watcher(event)
 
 
 def _about(frame: pd.DataFrame) -> _Held:

@@ -15,7 +15,6 @@ from .inputs import Opened, open_partition
 from .outputs import PartFiles
 from .peak import peak_memory
 from .scoring import Clock, Counts, scored_batches
-from .starts import tell_start
 from .work import Task
 
 
@@ -29,7 +28,6 @@ def score_partition(task: Task) -> Receipt:
 
 def score_opened(task: Task, opened: Opened) -> Receipt:
     """The same for a partition whose rows come from `opened`."""
-    tell_start()
     if limit_threads():
         # A process of its own: Dask's worker.
         keep_memory()

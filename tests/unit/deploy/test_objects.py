@@ -13,7 +13,7 @@ import yaml
 from scoremill.deploy import Certificates, cluster_objects, dask_cluster, names, owned_by, worker_memory
 from scoremill.deploy.dask_config import scheduler_env, worker_env
 from scoremill.naming import ONE_THREAD
-from scoremill.spec import Cluster, Credentials, Deadlines, Workers
+from scoremill.spec import Cluster, Credentials, Workers
 from scoremill.units import GIB, MIB
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
@@ -69,16 +69,25 @@ def test_dask_leaves_room_below_the_limit_of_the_pod() -> None:
 
 
 def test_dask_reads_the_environment_as_the_settings_that_a_local_cluster_has() -> None:
-    from scoremill.execute.dask_engine import OnDask
+    from scoremill.execute.local_cluster import dask_settings
 
     in_pods = dask.config.collect_env({**scheduler_env(), **worker_env()})
-    local = OnDask("local", Cluster(), Deadlines())._config()
+    local = dask_settings()
     for key, value in local.items():
-        if key != "distributed.nanny.pre-spawn-environ":
+        # A pod has no LocalCluster, and gets its environment from Kubernetes.
+        if not key.startswith(("distributed.nanny.", "distributed.deploy.")):
             assert dask.config.get(key, config=in_pods) == value, key
     # What a nanny adds of its own, it adds in a pod too.
     assert worker_env().items() >= ONE_THREAD.items()
     assert local["distributed.nanny.pre-spawn-environ"].items() >= ONE_THREAD.items()
+
+
+def test_settings_of_pods_stay_as_they_are_when_dask_appends_to_its_own() -> None:
+    from scoremill.execute.local_cluster import dask_settings
+
+    before = scheduler_env()
+    dask_settings()["distributed.scheduler.http.routes"].append("distributed.http.scheduler.missing_bokeh")
+    assert scheduler_env() == before
 
 
 def test_dask_asks_for_certificates_in_both_directions() -> None:

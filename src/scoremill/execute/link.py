@@ -1,0 +1,117 @@
+"""The way to a scheduler: a session while there is one, and tries to get another while there is none."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from distributed import Client, LocalCluster, Security
+from distributed.comm.core import FatalCommClosedError
+
+from scoremill.errors import ClusterError
+
+from .cluster_faults import AGAIN
+from .session import Session, connect
+
+_FIRST_TRY, _LATER_TRIES, _SHORTEST_TRY = 2.0, 10.0, 0.5
+"""Seconds that one attempt to connect takes at most, and at least; between two of them the run is looked after."""
+
+
+class Resumes(Protocol):
+    """What is done with a new session, before anything else is."""
+
+    def __call__(self, session: Session, *, is_first: bool) -> None: ...
+
+
+class Link:
+    """Gives the session that there is; a lost one is closed, and the next is waited for."""
+
+    def __init__(
+        self,
+        place: str | LocalCluster,
+        security: Security | None,
+        patience: tuple[float, float],
+        resumes: Resumes,
+    ) -> None:
+        """`patience` are the seconds after which it gives up to connect for the first time, and to connect again."""
+        self._place, self._security, self._resumes = place, security, resumes
+        self._name = place if isinstance(place, str) else "this machine"
+        self._first_patience, self._patience = patience
+        self._session: Session | None = None
+        self._since, self._tries = time.monotonic(), 0
+        self._is_first = True
+        self._notes: list[str] = []
+
+    def session(self) -> Session | None:
+        """Return the session that works, as far as is known; None if one try to get one has failed.
+
+        Raise ClusterError if no scheduler has answered for too long, or none can.
+        """
+        if self._session is not None and self._session.is_lost:
+            self.close()
+            self._since, self._tries = time.monotonic(), 0
+            self._notes.append(f"lost the Dask scheduler at {self._name}; waiting for it{self._for()}")
+        if self._session is None:
+            self._try()
+        return self._session
+
+    @property
+    def present(self) -> Session | None:
+        """The session, as it was at last; it is not waited for."""
+        return self._session
+
+    @property
+    def client(self) -> Client:
+        """The client of the scheduler, which is waited for."""
+        while (session := self.session()) is None:
+            pass
+        return session.client
+
+    def notes(self) -> list[str]:
+        """Return what has been lost and what is waited for, and has not been returned yet."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def close(self) -> None:
+        """Close the session, if there is one."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _for(self) -> str:
+        return f", for up to {self._first_patience if self._is_first else self._patience:.0f} s"
+
+    def _try(self) -> None:
+        try:
+            session = connect(self._place, self._security, self._seconds_to_try())
+        except (FatalCommClosedError, TypeError, ValueError, ImportError) as error:
+            # TypeError: tls:// without certificates
+            raise self._unreachable(error) from None
+        except OSError as error:
+            self._fail(error)
+            return
+        self._session = session
+        is_first, self._is_first = self._is_first, False
+        self._resumes(session, is_first=is_first)
+
+    def _seconds_to_try(self) -> float:
+        longest = _LATER_TRIES if self._tries else _FIRST_TRY
+        return min(longest, max(self._left, _SHORTEST_TRY))
+
+    @property
+    def _left(self) -> float:
+        patience = self._first_patience if self._is_first else self._patience
+        return patience - (time.monotonic() - self._since)
+
+    def _fail(self, error: OSError) -> None:
+        self._tries += 1
+        if self._left <= 0:
+            raise self._unreachable(error)
+        if self._is_first and self._tries == 1:
+            self._notes.append(f"waiting for the Dask scheduler at {self._name}{self._for()}")
+
+    def _unreachable(self, error: BaseException) -> ClusterError:
+        return ClusterError(
+            f"no Dask scheduler answers at {self._name}: {error}",
+            f"Check the address, and that `dask scheduler` runs there. {AGAIN}",
+        )

@@ -1,0 +1,141 @@
+"""One connection to a Dask scheduler, and the news that arrives by it."""
+
+from __future__ import annotations
+
+import queue
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+from distributed import Client, Future, LocalCluster, Security
+from distributed.versions import VersionMismatchWarning
+
+from . import reports
+
+REPORTED, GREW, DONE = reports.TOPIC, "worker-restart-memory", "done"
+"""Topics of events: of tasks, and of nannies that end a worker for its memory; and the end of a future."""
+_ANSWER_SECONDS = 10.0
+"""How long a scheduler may take to answer; a busy one takes part of a second."""
+_CLOSE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One event, or the key of a future that has ended."""
+
+    topic: str
+    message: Any
+
+
+class Session:
+    """A connection that is never repaired: a lost one is replaced.
+
+    Dask's client reconnects by itself, but the new scheduler then knows none of its subscriptions.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._is_lost = False
+        self._id = client.sync(self._identity, callback_timeout=_ANSWER_SECONDS)["id"]
+        for topic in (REPORTED, GREW):
+            client.subscribe_topic(topic, self._hears(topic))
+
+    def _hears(self, topic: str) -> Callable[[tuple[float, Any]], None]:
+        return lambda event: self._news.put(News(topic, event[1]))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the scheduler is another one now, or has not been reachable at some time."""
+        return self._is_lost or self.client.status != "running"
+
+    def identity(self) -> dict[str, Any] | None:
+        """Return what the scheduler says of itself and its workers; None if it does not answer."""
+        found: dict[str, Any] | None = self.answer(self._identity)
+        if found is not None and found["id"] != self._id:
+            self._is_lost = True
+            return None
+        return found
+
+    def _identity(self) -> Any:
+        return cast("Any", self.client.scheduler).identity(n_workers=-1)
+
+    def answer(self, call: Callable[[], Any]) -> Any:
+        """Return what the awaitable of `call` gives; None if that fails, or takes too long."""
+        try:
+            return self.client.sync(call, callback_timeout=_ANSWER_SECONDS)
+        except Exception:
+            # A client whose scheduler is about to go fails in many ways: OSError, TimeoutError, CancelledError,
+            # RuntimeError of a closed loop, AttributeError of a closed client. They all say the same.
+            return None
+
+    def submit(self, key: str, *call: Any) -> Future[None] | None:
+        """Submit a call of `reports.run_reported` with these arguments; None if the connection is lost."""
+        try:
+            # Each has a key of its own: Dask takes an old one, or another driver's, for the same result.
+            future = self.client.submit(reports.run_reported, *call, key=key, pure=False, retries=0)
+            future.add_done_callback(lambda _: self._news.put(News(DONE, key)))
+        except Exception:
+            self._is_lost = True
+            return None
+        return future
+
+    def error_of(self, future: Future[None]) -> BaseException | None:
+        """Return the error by which `future` has ended, as far as the client knows one."""
+        if future.status != "error":
+            return None
+        try:
+            error: BaseException | None = future.exception(timeout=_ANSWER_SECONDS)
+        except Exception:
+            return None
+        return error
+
+    def next(self, seconds: float) -> News | None:
+        """Return what has arrived, or arrives within `seconds`."""
+        try:
+            return self._news.get(timeout=max(seconds, 0.0))
+        except queue.Empty:
+            return None
+
+    def cancel(self, futures: list[Future[None]]) -> None:
+        """Let the scheduler drop these tasks; those that run find out before they publish (outputs.py)."""
+        if futures and not self.is_lost:
+            self.answer(lambda: self.client.cancel(futures, force=True))
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in."""
+        with suppress(Exception):
+            self.client.close(timeout=_CLOSE_SECONDS)
+
+
+class _Client(Client):
+    """A client that its owner closes, and nobody else.
+
+    Closed by the garbage collector it can wait for ever: for the lock of Dask's loops, which the same thread holds.
+    """
+
+    def __init__(self, place: str | LocalCluster, security: Security | None, seconds: float) -> None:
+        try:
+            super().__init__(place, timeout=seconds, name="scoremill", security=security)  # type: ignore[no-untyped-call]
+        except BaseException:
+            if hasattr(self, "_loop_runner"):
+                self._loop_runner.stop()
+            raise
+
+    def __del__(self) -> None:
+        """Do nothing."""
+
+
+def connect(place: str | LocalCluster, security: Security | None, seconds: float) -> Session:
+    """Connect within `seconds`. Raise OSError if nobody answers, TypeError, ValueError or ImportError if nobody can."""
+    with warnings.catch_warnings():
+        # Workers are judged by what matters to scores (workers.py); the last digits of Python's version do not.
+        warnings.simplefilter("ignore", VersionMismatchWarning)
+        client = _Client(place, security, seconds)
+    try:
+        return Session(client)
+    except Exception as error:
+        client.close(timeout=_CLOSE_SECONDS)  # type: ignore[no-untyped-call]
+        raise OSError(f"the scheduler does not answer: {error}") from error

@@ -1,0 +1,134 @@
+"""A local cluster under duress: too little memory, killed workers. A run ends complete, or with a reason; it never hangs."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scoremill import score, verify
+from scoremill.execute.deaths import Deaths
+from tests.support.jobs import command, make_job, objects, run, trip_bundle, trips
+
+PARTITIONS = 4
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
+
+
+@pytest.fixture(scope="module")
+def folder(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of wide rows, so that a batch takes more memory than the libraries do, and in `expected` their scores."""
+    folder = tmp_path_factory.mktemp("wide")
+    for number in range(PARTITIONS):
+        trips(60_000, seed=number).assign(note="n" * 400).to_csv(folder / f"{number}.csv", index=False)
+    score(wide_job(bundle, folder, folder / "expected"), cluster="in-process")
+    return folder
+
+
+def wide_job(bundle: str, folder: Path, output: Path):
+    return make_job(bundle, f"{folder}/*.csv", str(output), output={"keep": ["note"]})
+
+
+def words(bundle: str, folder: Path, output: Path, memory: str, workers: int = 1) -> list[object]:
+    return ["score", "--model", bundle, "--input", f"{folder}/*.csv", "--output", output, "--keep", "note",
+            "--memory", memory, "--workers", workers]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "memory", ["64MiB", "120MiB", "180MiB", "220MiB", "260MiB", "300MiB", "350MiB", "400MiB", "500MiB"]
+)
+def test_memory_limit_is_enough_or_is_named_with_one_that_is(bundle, folder, tmp_path, memory):
+    process = command(*words(bundle, folder, tmp_path / "out", memory))
+    _, err = process.communicate(timeout=400)
+    assert process.returncode in {0, 6}, err
+    assert "Traceback" not in err and "distributed" not in err
+    if process.returncode == 6:
+        limit = memory.replace("MiB", " MiB")
+        assert f"memory limit of {limit}" in err, err
+        (enough,) = re.findall(r"Give workers more --memory, such as (\w+)", err)
+        for _ in range(4):
+            if process.returncode == 0:
+                break
+            process = command(*words(bundle, folder, tmp_path / "out", enough))
+            _, err = process.communicate(timeout=400)
+            enough = (re.findall(r"such as (\w+)", err) or [enough])[0]
+        assert process.returncode == 0, err
+    assert objects(str(tmp_path / "out")) == objects(str(folder / "expected"))
+
+
+def kill_now_and_then(driver: int, chance: random.Random, over: threading.Event) -> None:
+    """Kill a worker of the driver at random moments, until it is `over`."""
+    while not over.wait(chance.uniform(0.0, 4.0)):
+        workers = [child for child in psutil.Process(driver).children(recursive=True) if "spawn_main" in _words(child)]
+        if workers:
+            chance.choice(workers).send_signal(signal.SIGKILL)
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(int(os.environ.get("WORKER_KILL_SEEDS", "4"))))
+def test_local_workers_killed_at_random_moments_cost_time_alone(bundle, folder, tmp_path, seed):
+    over = threading.Event()
+    driver = command(*words(bundle, folder, tmp_path / "out", "1GiB", workers=2), "--partition-bytes", "4MiB")
+    killer = threading.Thread(target=kill_now_and_then, args=(driver.pid, random.Random(seed), over))
+    timer = threading.Timer(40, over.set)
+    killer.start()
+    timer.start()
+    _, err = driver.communicate(timeout=600)
+    over.set()
+    timer.cancel()
+    killer.join()
+    # A partition may meet three kills in a row: then it is named.
+    assert driver.returncode in {0, 6}, err
+    assert "Traceback" not in err and "distributed" not in err
+    if driver.returncode:
+        assert "3 workers died while scoring partition" in err
+    assert run(*words(bundle, folder, tmp_path / "out", "1GiB", workers=2), "--partition-bytes", "4MiB")[0] == 0
+    assert verify(str(tmp_path / "out")).totals.rows == PARTITIONS * 60_000
+
+
+def test_partition_is_given_up_after_two_workers_that_it_drove_beyond_their_memory():
+    deaths = Deaths(are_ours=True)
+    deaths.started("tcp://a", "task 7")
+    assert deaths.grew("tcp://a", 300) == "task 7"
+    assert not deaths.is_too_many("partition 7")
+    deaths.started("tcp://b", "task 7")
+    assert deaths.grew("tcp://b", 400) == "task 7"
+    assert deaths.is_too_many("partition 7")
+    assert deaths.largest == 400
+
+
+def test_workers_that_die_for_memory_before_they_finish_anything_are_given_up():
+    deaths = Deaths(are_ours=True)
+    for _ in range(5):
+        assert deaths.grew(None, 100) is None
+    assert not deaths.never_end
+    deaths.grew("tcp://a", 100)
+    assert deaths.never_end
+    deaths.forget()
+    assert not deaths.never_end
+
+
+def test_deaths_of_another_driver_s_workers_do_not_count():
+    deaths = Deaths(are_ours=False)
+    for _ in range(9):
+        assert deaths.grew("tcp://a", 100) is None
+    assert not deaths.never_end
