@@ -12,8 +12,10 @@ import click
 from scoremill.errors import UsageError
 from scoremill.units import format_bytes
 
+from .display import say
 from .document import print_document
 from .kube_flags import place_options, places_of
+from .logs import verbose_option
 from .options import FLAGS, job_from
 from .progress import Progress
 
@@ -38,7 +40,8 @@ def dataset_group() -> None:
 
 
 def _on_a_cluster(command: Command) -> Command:
-    command = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(place_options(command))
+    command = verbose_option(place_options(command))
+    command = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
     return click.option("--cluster", required=True, metavar="WHERE",
                         help="A cluster of `scoremill cluster up`, or a scheduler's address: tcp://… or tls://…")(command)  # fmt: skip
 
@@ -74,7 +77,7 @@ def load_command(
     from scoremill.execute.persisted_load import load
 
     job = job_from(None, {**flags, "model": "unread", "input": uris, "keep": kept}, writes=False)
-    with _engine(cluster, flags, waits=True) as engine, Progress(quiet=quiet) as progress:
+    with _engine(cluster, flags) as engine, Progress(quiet=quiet) as progress:
         dataset, by_worker = load(name, job.spec, bundles, engine, [progress])
     if as_json:
         print_document(**_fields(dataset), workers=by_worker)
@@ -150,13 +153,16 @@ def score_loaded(
 
 
 @contextmanager
-def _engine(cluster: str, flags: dict[str, Any], *, waits: bool = False) -> Iterator[OnDask]:
-    """A connection to the cluster; one that `waits` does so for a worker."""
+def _engine(cluster: str, flags: dict[str, Any]) -> Iterator[OnDask]:
+    """A connection to the cluster."""
     from scoremill.execute.dask_engine import OnDask
     from scoremill.spec import Cluster, Deadlines
 
-    asked = Cluster() if waits else Cluster(workers=0, max_workers=1)
-    with _reached(cluster, flags) as (address, security, _), OnDask(address, asked, Deadlines(), security) as engine:
+    with (
+        _reached(cluster, flags) as (address, security, _),
+        OnDask(address, Cluster(), Deadlines(), security) as engine,
+    ):
+        engine.wait(say)
         yield engine
 
 

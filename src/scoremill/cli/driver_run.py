@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from scoremill.errors import BudgetError, FitError, ScoremillError
-from scoremill.execute import engine_for, execute, prepare
+from scoremill.execute import engine_for, execute
 from scoremill.execute.events import Note, Watcher
-from scoremill.execute.prepare import refuse_problems
+from scoremill.execute.prepare import prepare, refuse_problems
 from scoremill.ledger import Ledger, Manifest
 from scoremill.naming import ERRORS, LEDGER, MANIFEST
 from scoremill.spec import ScoringJob
@@ -48,8 +49,9 @@ def score(
             cluster.ask()
             cluster.wait(seconds)
         return _score_persisted(job, uid, where["cluster"], where.get("security"), watchers)
-    engine = OnJobCluster(cluster, seconds, lambda: engine_for(job, **where)) if cluster else engine_for(job, **where)
-    return execute(job, engine, watchers, wait=LEASE_SECONDS, uid=uid)
+    engine = partial(engine_for, job, **where, connect_seconds=seconds)
+    made = OnJobCluster(cluster, seconds, engine) if cluster else engine()
+    return execute(job, made, watchers, wait=LEASE_SECONDS, uid=uid)
 
 
 def _score_persisted(
@@ -61,14 +63,17 @@ def _score_persisted(
     from scoremill.execute.persisted_load import load
 
     place = (address, job.spec.cluster, job.spec.deadlines, security)
-    skew = job.spec.model.allow_version_skew
-    with OnDask(*place, allow_version_skew=skew) as engine:
+    settings: dict[str, Any] = {
+        "allow_version_skew": job.spec.model.allow_version_skew,
+        "connect_seconds": job.spec.deadlines.pre_running_seconds,
+    }
+    with OnDask(*place, **settings) as engine:
         held = {dataset.name: dataset for dataset in datasets(engine)}
         if _DATASET not in held:
             for watch in watchers:
                 watch(Note("loading the input into the memory of the cluster"))
             held[_DATASET], _ = load(_DATASET, job.spec, [job.spec.model.uri], engine, watchers)
-    over = OnDataset(_DATASET, *place, allow_version_skew=skew)
+    over = OnDataset(_DATASET, *place, **settings)
     return score_dataset(held[_DATASET], job, over, watchers, wait=LEASE_SECONDS, uid=uid)
 
 

@@ -9,6 +9,7 @@ import click
 from scoremill.units import format_bytes
 
 from .document import print_document
+from .logs import verbose_option
 from .options import FLAGS, Command, storage_from, storage_options
 from .progress import Progress
 
@@ -36,6 +37,7 @@ def _model_options(command: Command) -> Command:
 @click.option("--cluster", default="in-process", metavar="WHERE", show_default=True, help="As in `score`.")
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@verbose_option
 def retry_command(output: str, files: bool, to: str | None, cluster: str, as_json: bool, **flags: Any) -> None:
     """Score the rows that OUTPUT rejected once more, to an output of their own with its own manifest.
 

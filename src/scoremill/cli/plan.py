@@ -32,12 +32,13 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill plan --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/
     """
-    from scoremill.execute.estimate import estimate, memory_problem
     from scoremill.execute.output_checks import output_problems
     from scoremill.execute.prepare import refuse
 
     parsed = job_from(job, flags, writes=False)
     prepared = _prepared(parsed)
+    from scoremill.execute.estimate import estimate, memory_problem
+
     plan = prepared.plan
     errors = [*plan.errors, *(output_problems(prepared.job, plan) if is_written(parsed) else ())]
     expected = None if plan.errors else estimate(prepared, time.monotonic() - STARTED)

@@ -12,6 +12,7 @@ from scoremill.units import format_bytes
 from .document import print_document
 from .kube_cluster import engine_at
 from .kube_flags import place_options, places_of
+from .logs import verbose_option
 from .options import job_from, job_options
 from .progress import Progress
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--wait", is_flag=True, help="Wait while another driver writes to the output.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
+@verbose_option
 def score_command(
     job: str | None,
     cluster: str,
@@ -65,10 +67,14 @@ def score_command(
     for name in ("persist", "suspend"):
         if getattr(parsed.spec, name):
             click.echo(f"note: spec.{name} is for ScoringJobs on Kubernetes and means nothing here", err=True)
-    from scoremill.execute import score
+    from scoremill.execute import prepare_job
+
+    prepared = prepare_job(parsed)
+    from scoremill.execute import engine_for, execute
 
     with engine_at(cluster, parsed, places_of(flags)) as at, Progress(quiet=quiet) as progress:
-        manifest = score(at.job, cluster=at.address, security=at.security, watchers=[progress], wait=wait)
+        engine = engine_for(at.job, at.address, at.security)
+        manifest = execute(at.job, engine, [progress], wait=wait, prepared=prepared)
     _tell(manifest, as_json)
 
 

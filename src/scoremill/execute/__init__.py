@@ -1,17 +1,30 @@
 """Makes it happen: the task, the engines that run it, and the driver that accounts for every row."""
 
-from .api import build_plan, engine_for, preview, score, table_of, verify
-from .driver import execute
-from .prepare import Prepared, prepare
+from __future__ import annotations
 
-__all__ = [
-    "Prepared",
-    "build_plan",
-    "engine_for",
-    "execute",
-    "prepare",
-    "preview",
-    "score",
-    "table_of",
-    "verify",
-]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import build_plan, engine_for, prepare_job, preview, score, table_of, verify
+    from .driver import execute
+
+_HOMES = {
+    "build_plan": "api",
+    "engine_for": "api",
+    "execute": "driver",
+    "prepare_job": "api",
+    "preview": "api",
+    "score": "api",
+    "table_of": "api",
+    "verify": "api",
+}
+
+__all__ = ["build_plan", "engine_for", "execute", "prepare_job", "preview", "score", "table_of", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    # A job that cannot be run is refused before scikit-learn and Dask are loaded.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -5,26 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from scoremill.bundle.threads import one_thread
+from scoremill.bundle import open_bundle
 from scoremill.errors import ObjectError
-from scoremill.ledger import Manifest, Verified
-from scoremill.ledger import verify as verify_output
-from scoremill.plan import Plan
 from scoremill.spec import ScoringJob, Storage
-from scoremill.storage.filesystem import Store
+from scoremill.storage.uri import absolute
 
-from .driver import execute
-from .engine import Engine, InProcess
 from .events import Watcher
-from .inputs import open_partition
-from .prepare import prepare, refuse_problems
-from .scoring import Clock, Counts, Scored, scored_batches
-from .work import Work
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from distributed import Security
+
+    from scoremill.ledger import Manifest, Verified
+    from scoremill.plan import Plan
+
+    from .engine import Engine
+    from .prepare import Prepared
+    from .scoring import Scored
+    from .work import Work
+
+
+def prepare_job(job: ScoringJob, *, writes: bool = True) -> Prepared:
+    """Return `job` with its bundle and its plan; raise what is wrong with them, and then also with its output.
+
+    Nothing is started for it, and no library is loaded that it does not need: an untrusted bundle is refused at once.
+    The output is not looked at unless the job `writes` to it.
+    """
+    model = job.spec.model.model_copy(update={"uri": absolute(job.spec.model.uri)})
+    bundle = open_bundle(model, job.spec.model_storage)
+    from .prepare import prepare, refuse_problems
+
+    prepared = prepare(job, bundle=bundle)
+    if prepared.plan.errors:
+        from .output_checks import output_problems
+
+        refuse_problems(prepared.plan, output_problems(prepared.job, prepared.plan) if writes else ())
+    return prepared
 
 
 def score(
@@ -41,34 +57,51 @@ def score(
     (a distributed.Security) shows its certificates. `watchers` are called with the events of
     scoremill.execute.events. Raises the errors of scoremill.errors.
     """
-    return execute(job, engine_for(job, cluster, security), watchers, wait=wait)
+    prepared = prepare_job(job)
+    from .driver import execute
+
+    return execute(job, engine_for(job, cluster, security), watchers, wait=wait, prepared=prepared)
 
 
-def engine_for(job: ScoringJob, cluster: str, security: Security | None = None) -> Engine:
-    """The engine that `cluster` names, not started yet."""
+def engine_for(
+    job: ScoringJob, cluster: str, security: Security | None = None, *, connect_seconds: float | None = None
+) -> Engine:
+    """The engine that `cluster` names, not started yet; it waits for a scheduler for `connect_seconds`."""
     if cluster == "in-process":
+        from .engine import InProcess
+
         return InProcess()
-    from .dask_engine import OnDask
+    from .dask_engine import CONNECT_SECONDS, OnDask
 
     return OnDask(
-        cluster, job.spec.cluster, job.spec.deadlines, security, allow_version_skew=job.spec.model.allow_version_skew
-    )
+        cluster, job.spec.cluster, job.spec.deadlines, security,
+        allow_version_skew=job.spec.model.allow_version_skew, connect_seconds=connect_seconds or CONNECT_SECONDS,
+    )  # fmt: skip
 
 
 def build_plan(job: ScoringJob) -> Plan:
     """The plan of `job` with all problems that can be found before a worker starts, in `plan.problems`."""
+    from .prepare import prepare
+
     return prepare(job).plan
 
 
 def verify(uri: str, storage: Storage | None = None) -> Verified:
     """Proves the output at `uri` from its objects; VerificationError names what is missing, altered or surplus."""
+    from scoremill.ledger import verify as verify_output
+    from scoremill.storage.filesystem import Store
+
     return verify_output(Store(uri, storage or Storage()))
 
 
 def preview(job: ScoringJob, rows: int) -> Iterator[Scored]:
     """The first `rows` scored rows of `job`, by batches; nothing is written."""
-    prepared = prepare(job)
-    refuse_problems(prepared.plan)
+    prepared = prepare_job(job, writes=False)
+    from scoremill.bundle.threads import one_thread
+
+    from .inputs import open_partition
+    from .scoring import Clock, Counts, Scored, scored_batches
+
     work = prepared.work(prepared.plan)
     left = rows
     with one_thread():
@@ -91,4 +124,6 @@ def _readable(work: Work, batches: Iterator[Scored]) -> Iterator[Scored]:
 
 def table_of(batches: Iterable[Scored]) -> pa.Table:
     """The scored rows of `batches` as one table."""
+    import pyarrow as pa
+
     return pa.concat_tables([scored.table for scored in batches])

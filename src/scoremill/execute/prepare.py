@@ -51,13 +51,15 @@ class Prepared:
         )
 
 
-def prepare(job: ScoringJob, survey: Survey | None = None) -> Prepared:
-    """The bundle and the plan of `job`; the plan's problems are in it. `survey` is of its input, if that is known.
+def prepare(job: ScoringJob, survey: Survey | None = None, *, bundle: Bundle | None = None) -> Prepared:
+    """The bundle and the plan of `job`; the plan's problems are in it.
+
+    `survey` is of its input and `bundle` its bundle, if they are known.
 
     UsageError for a method or column that there is not, or an untrusted bundle; SkewError for other versions.
     """
     spec = absolute_spec(job.spec)
-    bundle = open_bundle(spec.model, spec.model_storage)
+    bundle = bundle or open_bundle(spec.model, spec.model_storage)
     method = spec.model.method or bundle.method
     results = _results(bundle, method, spec)
     needs = Needs(bundle.digest, method, bundle.columns, bundle.gaps)
