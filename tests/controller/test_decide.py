@@ -723,6 +723,16 @@ def test_a_template_that_makes_no_cluster_is_not_understood(template: dict[str, 
     assert "Invalid" in true(look(resource(cluster={"template": template})))
 
 
+@pytest.mark.parametrize("levels", [60, 1500])
+def test_a_spec_that_is_nested_too_deep_is_refused_once(levels: int) -> None:
+    template: dict[str, Any] = {}
+    for _ in range(levels):
+        template = {"a": template}
+    decision = look(resource(cluster={"template": template}))
+    assert "Invalid" in true(decision)
+    assert status(decision).phase == "Failed"
+
+
 @pytest.mark.parametrize(
     "asked",
     [{"serviceAccount": "operator"},

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scoremill import deploy, naming
-from scoremill.errors import UsageError
+from scoremill.errors import ScoremillError, UsageError
 from scoremill.spec import JobSpec, parse_job
 from scoremill.spec.status import Reason
 
@@ -18,7 +18,16 @@ _NAME = "_"
 
 
 def understood(job: Object, settings: Settings) -> JobSpec:
-    """The job's spec over the site's template; UsageError that tells everything that is wrong with it."""
+    """Return the job's spec over the site's template; UsageError lists everything that is wrong with it."""
+    try:
+        return _understood(job, settings)
+    except ScoremillError:
+        raise
+    except Exception as error:
+        raise UsageError(f"the spec cannot be read: {type(error).__name__}", "See `scoremill schema`.") from None
+
+
+def _understood(job: Object, settings: Settings) -> JobSpec:
     spec = parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
     deploy.refuse_secrets(spec.cluster.env)
     asked = [spec.cluster.service_account, *_accounts(spec.cluster.template)]

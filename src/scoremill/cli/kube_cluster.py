@@ -178,6 +178,8 @@ def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Ite
     `local`, `in-process` and addresses are what they are; a name is a cluster of the Kubernetes in `places`, and the
     job then has the workers that are there.
     """
+    if "://" in where and "@" in where:
+        raise UsageError("--cluster holds a user or a password, which would be logged", "Give tls://HOST:PORT.")
     if where in names.RESERVED or "://" in where:
         yield EnginePlace(job, where)
         return

@@ -9,7 +9,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from scoremill.units import MIB
 
 from .base import Size, Spec
-from .secrecy import is_secret, secrets_in
+from .secrecy import is_deeper, is_secret, secrets_in
+
+_DEEPEST = 50
+"""Levels of a template; no manifest needs half of them."""
 
 
 class Workers(Spec):
@@ -59,6 +62,8 @@ class Cluster(Spec):
     @field_validator("env", "template")
     @classmethod
     def _has_no_secret(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if is_deeper(value, _DEEPEST):
+            raise ValueError(f"nested more than {_DEEPEST} levels deep")
         names = filter(is_secret, value) if info.field_name == "env" else secrets_in(value)
         for name in names:
             raise ValueError(

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from scoremill.errors import UsageError
 
 from .job import ScoringJob
+from .secrecy import is_shown
 
 Fields = dict[str, Any]
 
@@ -26,6 +27,10 @@ class Loader(yaml.SafeLoader):
         tag = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
         is_sexagesimal = tag in {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"} and ":" in value
         return self.DEFAULT_SCALAR_TAG if is_sexagesimal else tag
+
+
+_LONGEST = 200
+"""Characters of a value in a message."""
 
 
 def read_yaml(text: str) -> Any:
@@ -48,6 +53,8 @@ def load_job(
     try:
         node = yaml.compose(text, Loader=Loader)
         document = read_yaml(text)
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deep", _NO_JOB) from None
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: not YAML or JSON: {error}", _NO_JOB) from None
     if not isinstance(document, dict):
@@ -66,6 +73,8 @@ def parse_job(
     """The job that `fields` describe; UsageError listing every wrong field, with its line or flag."""
     try:
         return ScoringJob.model_validate(fields)
+    except RecursionError:
+        raise UsageError(f"{source}: nested too deep", "`scoremill schema` prints all fields.") from None
     except ValidationError as error:
         found = [_describe(source, node, flags or {}, problem) for problem in error.errors(include_url=False)]
         are_flags = all(text.startswith("--") for text in found)
@@ -101,10 +110,17 @@ def _describe(source: str, node: yaml.Node | None, flags: Mapping[str, str], pro
     given = (
         # The value of a field that there is not may be a secret.
         ""
-        if problem["type"] in {"missing", "extra_forbidden"} or isinstance(problem["input"], dict | None)
-        else f" (given: {problem['input']!r})"
+        if problem["type"] in {"missing", "extra_forbidden"}
+        or isinstance(problem["input"], dict | None)
+        or not is_shown(place, problem["input"])
+        else f" (given: {_shortened(repr(problem['input']))})"
     )
     return f"{where}: {_expected(problem)}{given}"
+
+
+def _shortened(text: str) -> str:
+    """Return `text`, cut off where it is too long for a message."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _is_below(place: list[str], path: str) -> bool:

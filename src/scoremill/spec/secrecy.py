@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -15,6 +15,16 @@ _SECRET = re.compile(
 )
 _PLACES = re.compile(r"_(FILE|PATH|URI|URL|NAME)$|^GOOGLE_APPLICATION_CREDENTIALS$")
 """Names of environment variables that say where a secret is."""
+
+
+_FIELDS = {"storage", "credentials", "env", "template", "options"}
+"""Fields of a job whose values are not shown where they are wrong."""
+
+
+def is_shown(place: Sequence[str], value: object) -> bool:
+    """Whether a wrong value of the field at `place` may be shown to whoever reads the message."""
+    text = str(value)
+    return not _FIELDS.intersection(place) and not ("://" in text and re.search("[@?]", text))
 
 
 def is_secret(name: str) -> bool:
@@ -33,3 +43,18 @@ def secrets_in(template: Any) -> Iterator[str]:
     elif isinstance(template, list):
         for value in template:
             yield from secrets_in(value)
+
+
+def is_deeper(template: Any, levels: int) -> bool:
+    """Whether mappings and lists are nested more than `levels` deep."""
+    level = [template]
+    for _ in range(levels + 1):
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True

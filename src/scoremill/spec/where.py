@@ -15,6 +15,25 @@ FUNCTIONS = ("isnull", "notnull")
 """What may be called on a column."""
 
 
+_DEEPEST = 100
+"""Operations within each other."""
+
+
+def _refuse_depth(tree: ast.expr) -> None:
+    level: list[ast.AST] = [tree]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> ValueError:
+    return ValueError(
+        f"the condition nests more than {_DEEPEST} operations; a list of values is written `in (1, 2, 3)`"
+    )
+
+
 class Condition:
     """A parsed condition: its syntax tree, and the columns that it names."""
 
@@ -23,11 +42,14 @@ class Condition:
         self._quoted: dict[str, str] = {}
         try:
             self.tree = ast.parse(_NAMED.sub(self._stand_in, text.strip()), mode="eval").body
+        except (RecursionError, MemoryError):
+            raise _too_deep() from None
         except (SyntaxError, ValueError) as error:
             reason = getattr(error, "msg", error)
             raise ValueError(
                 f"{text!r} is not a condition: {reason}; such as: fare > 0 and vendor in ('A', 'B')"
             ) from None
+        _refuse_depth(self.tree)
         for node in ast.walk(self.tree):
             self._refuse(node, text)
         called = {id(node.func) for node in ast.walk(self.tree) if isinstance(node, ast.Call)}

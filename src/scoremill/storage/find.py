@@ -106,23 +106,54 @@ def _findings(root: str, selection: Selection) -> Findings:
     return Findings([_found(root, one) for one in selection.objects], outputs)
 
 
+_FOLDER = r"(?:(?![_.])[^/]+/)"
+_WILD_SEGMENT = r"(?![_.])[^/]+"
+
+
 def glob_pattern(glob: str) -> re.Pattern[str]:
-    """What names a glob matches, folder by folder; see `find` for its rules."""
-    *folders, last = glob.split("/")
-    parts = [r"(?:(?![_.])[^/]+/)*" if one == "**" else f"{_segment(one)}/" for one in folders]
-    parts.append(r"(?:(?![_.])[^/]+/)*(?![_.])[^/]+" if last == "**" else _segment(last))
-    return re.compile("".join(parts), re.DOTALL)
+    """What names a glob matches, folder by folder; see `find` for its rules.
+
+    What follows a wildcard is found at its first place only (an atomic group): what a later place would leave to the
+    next wildcard, the first leaves too. So no name takes long, however many wildcards there are.
+    """
+    head, *runs = _runs(glob.split("/"))
+    if not runs:
+        return re.compile("/".join(head), re.DOTALL)
+    *middle, tail = runs
+    found = "".join(f"(?>{_FOLDER}*?{''.join(f'{one}/' for one in run)})" for run in middle if run)
+    last = "/".join(tail) or _WILD_SEGMENT
+    return re.compile("".join(f"{one}/" for one in head) + found + f"{_FOLDER}*{last}", re.DOTALL)
+
+
+def _runs(segments: list[str]) -> list[list[str]]:
+    """The patterns of the segments between `**`."""
+    runs: list[list[str]] = [[]]
+    for one in segments:
+        if one == "**":
+            runs.append([])
+        else:
+            runs[-1].append(_segment(one))
+    return runs
 
 
 def _segment(glob: str) -> str:
     guard = "" if glob[:1] in {"_", "."} or not has_wildcard(glob) else r"(?![_.])"
-    return guard + re.sub(r"\*+|\?|\[[!^]?\]?[^\]]*\]|.", _token, glob, flags=re.DOTALL)
+    tokens = re.findall(r"\*+|\?|\[[!^]?\]?[^\]]*\]|.", glob, flags=re.DOTALL)
+    stars = [at for at, token in enumerate(tokens) if token[0] == "*"]
+    if not stars:
+        return guard + "".join(map(_token, tokens))
+    bounds = zip([None, *stars], [*stars, None], strict=True)
+    first, *middle, last = ("".join(map(_token, tokens[_after(begin) : end])) for begin, end in bounds)
+    return guard + first + "".join(f"(?>[^/]*?{one})" for one in middle if one) + f"[^/]*{last}"
 
 
-def _token(match: re.Match[str]) -> str:
-    text = match[0]
-    if text[0] in "*?":
-        return "[^/]*" if text[0] == "*" else "[^/]"
+def _after(at: int | None) -> int:
+    return 0 if at is None else at + 1
+
+
+def _token(text: str) -> str:
+    if text == "?":
+        return "[^/]"
     if len(text) > 2:
         negated = text[1] in "!^"
         chosen = text[1 + negated : -1].replace("\\", r"\\").replace("]", r"\]").replace("[", r"\[")

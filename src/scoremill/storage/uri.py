@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 
 from scoremill.errors import UsageError
+from scoremill.spec.secrecy import is_secret
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _QUERY = re.compile(r"https?://[^?#]*[?#]|(?:abfss?|az|adl|wasbs?)://.*[?&]\w+=", re.IGNORECASE | re.DOTALL)
 """What could hold a signature. A question mark alone is a wildcard where there are no queries."""
+_NAMES_IN_QUERY = re.compile(r"[?&]([\w-]+)=")
 _USERS_ARE_NAMES = {"abfs", "abfss", "wasb", "wasbs", "sftp", "ssh", "ftp", "smb", "hdfs", "webhdfs"}
 """Protocols that write a container or an account before the @; elsewhere it can only be a credential."""
 WILDCARD = re.compile(r"[*?\[]")
@@ -39,7 +41,11 @@ def normalise(uri: str) -> str:
             f"chained locations are not read: {scheme}://…", "Give the location itself, such as s3://bucket/prefix."
         )
     match = _SCHEME.match(uri)
-    if match and (_holds_user(protocol_of(uri), re.split(r"[/?#]", rest, maxsplit=1)[0]) or _QUERY.match(uri)):
+    if match and (
+        _holds_user(protocol_of(uri), re.split(r"[/?#]", rest, maxsplit=1)[0])
+        or _QUERY.match(uri)
+        or any(map(is_secret, _NAMES_IN_QUERY.findall(uri)))
+    ):
         raise UsageError(
             f"a {scheme}:// location holds a user, a password or a query, which would be logged",
             "Put credentials in storage.optionsFile, or in the environment.",

@@ -1,6 +1,7 @@
 """A job file and flags give the same job, and what is wrong with either is named with its place."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -140,6 +141,63 @@ def test_a_credential_in_a_job_is_refused_and_its_value_not_shown(write, name):
 def test_impossible_dialects_are_refused(csv, expected):
     with pytest.raises(UsageError, match=expected):
         parse_job({"spec": {"model": {"uri": "m"}, "input": {"uris": ["i"], "csv": csv}, "output": {"uri": "o"}}})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"storage": {"profile": ["hunter2"]}},
+        {"storage": {"options": {"region": ["hunter2"]}}},
+        {"cluster": {"env": {"REGION": ["hunter2"]}}},
+        {"cluster": {"template": "hunter2"}},
+        {"credentials": ["hunter2"]},
+        {"model": {"uri": "m", "digest": "https://me:hunter2@host"}},
+    ],
+)
+def test_a_wrong_value_of_a_field_that_can_hold_a_secret_is_not_shown(write, spec):
+    with pytest.raises(UsageError) as raised:
+        load_job(write(JOB), {"spec": spec})
+    assert "hunter2" not in str(raised.value)
+
+
+def nested(levels: int) -> dict[str, Any]:
+    template: dict[str, Any] = {}
+    for _ in range(levels):
+        template = {"a": template}
+    return template
+
+
+@pytest.mark.parametrize("levels", [60, 1500, 100_000])
+def test_a_template_that_is_nested_too_deep_is_refused(levels):
+    fields = {"model": {"uri": "m"}, "input": {"uris": ["i"]}, "output": {"uri": "o"}}
+    with pytest.raises(UsageError, match=r"nested (more than 50 levels|too) deep"):
+        parse_job({"spec": {**fields, "cluster": {"template": nested(levels)}}})
+
+
+def test_a_file_that_is_nested_too_deep_is_refused(write):
+    with pytest.raises(UsageError, match="nested too deep"):
+        load_job(write("{a: " * 5000 + "1" + "}" * 5000))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "-" * 9000 + "1 > 0",
+        "(" * 4000 + "a > 0" + ")" * 4000,
+        " + ".join(["a"] * 2000) + " > 0",
+        "not " * 2000 + "a > 0",
+    ],
+)
+def test_a_condition_that_is_nested_too_deep_is_refused(where):
+    fields = {"model": {"uri": "m"}, "input": {"uris": ["i"], "where": where}, "output": {"uri": "o"}}
+    with pytest.raises(UsageError, match=r"nests more than 100 operations|is not a condition"):
+        parse_job({"spec": fields})
+
+
+def test_a_condition_of_many_terms_is_read():
+    where = " or ".join(f"a == {at}" for at in range(700))
+    fields = {"model": {"uri": "m"}, "input": {"uris": ["i"], "where": where}, "output": {"uri": "o"}}
+    assert parse_job({"spec": fields}).spec.input.where == where
 
 
 def test_merge_keeps_what_is_not_overridden():

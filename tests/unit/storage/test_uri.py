@@ -44,6 +44,9 @@ def test_plain_locations_stay_as_they_are(uri):
         "HTTP://host?hush",
         "abfss://c@account/a.csv?sig=hush",
         "az://c/part-?.csv?sv=1&sig=hush",
+        "s3://b/k.csv?X-Amz-Credential=me&X-Amz-Signature=hush",
+        "gs://b/k.csv?X-Goog-Signature=hush",
+        "memory://b/k.csv?a=1&token=hush",
         "simplecache::s3://me:hush@bucket/key",
     ],
 )
