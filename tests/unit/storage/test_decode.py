@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import tracemalloc
 
 import pytest
 import zstandard
@@ -105,3 +106,16 @@ def test_a_fault_of_the_store_is_no_fault_of_the_file() -> None:
 def test_what_is_not_compressed_is_left_as_it_is() -> None:
     file = io.BytesIO(DATA)
     assert open_decoded(file, None) is file
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_a_file_that_holds_far_more_than_its_size_is_read_in_bounded_pieces(kind: str) -> None:
+    bomb = PACK[kind](bytes(2**28))
+    tracemalloc.start()
+    try:
+        with DecodedSource(io.BytesIO(bomb), f"f.csv.{kind}") as source:
+            assert source.read(0, 2**20) == bytes(2**20)
+            _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**27
