@@ -80,7 +80,8 @@ def test_a_cluster_that_does_not_answer_is_an_error_that_names_it(bundle, tmp_pa
         "score", "--model", bundle, "--input", tmp_path / "in.csv", "--output", tmp_path / "out", "--cluster", "tcp://127.0.0.1:9"
     )  # fmt: skip
     assert code == 6
-    assert "tcp://127.0.0.1:9" in err
+    assert "waiting for the Dask scheduler at tcp://127.0.0.1:9, for up to 15 s" in err
+    assert "answers at tcp://127.0.0.1:9: no connection within 15 s ([Errno 111] Connection refused)" in err
     assert "Traceback" not in err
 
 

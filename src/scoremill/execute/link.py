@@ -79,14 +79,14 @@ class Link:
             session.close()
 
     def _for(self) -> str:
-        return f", for up to {self._first_patience if self._is_first else self._patience:.0f} s"
+        return f", for up to {self._limit:.0f} s"
 
     def _try(self) -> None:
         try:
             session = connect(self._place, self._security, self._seconds_to_try())
         except (FatalCommClosedError, TypeError, ValueError, ImportError) as error:
             # TypeError: tls:// without certificates
-            raise self._unreachable(error) from None
+            raise self._unreachable(str(error)) from None
         except OSError as error:
             self._fail(error)
             return
@@ -99,19 +99,29 @@ class Link:
         return min(longest, max(self._left, _SHORTEST_TRY))
 
     @property
+    def _limit(self) -> float:
+        return self._first_patience if self._is_first else self._patience
+
+    @property
     def _left(self) -> float:
-        patience = self._first_patience if self._is_first else self._patience
-        return patience - (time.monotonic() - self._since)
+        return self._limit - (time.monotonic() - self._since)
 
     def _fail(self, error: OSError) -> None:
         self._tries += 1
         if self._left <= 0:
-            raise self._unreachable(error)
+            # Dask says how long its last attempt took, which is not how long it was tried.
+            raise self._unreachable(f"no connection within {self._limit:.0f} s ({_cause(error)})")
         if self._is_first and self._tries == 1:
             self._notes.append(f"waiting for the Dask scheduler at {self._name}{self._for()}")
 
-    def _unreachable(self, error: BaseException) -> ClusterError:
+    def _unreachable(self, why: str) -> ClusterError:
         return ClusterError(
-            f"no Dask scheduler answers at {self._name}: {error}",
+            f"no Dask scheduler answers at {self._name}: {why}",
             f"Check the address, and that `dask scheduler` runs there. {AGAIN}",
         )
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__
