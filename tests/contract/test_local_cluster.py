@@ -96,11 +96,11 @@ def test_local_workers_killed_at_random_moments_cost_time_alone(bundle, folder, 
     over.set()
     timer.cancel()
     killer.join()
-    # A partition may meet three kills in a row: then it is named.
+    # A partition may meet three kills in a row: then it is named. A kill while the cluster starts ends it.
     assert driver.returncode in {0, 6}, err
     assert "Traceback" not in err and "distributed" not in err
     if driver.returncode:
-        assert "3 workers died while scoring partition" in err
+        assert re.search("3 workers died while scoring partition|the local Dask cluster did not start", err), err
     assert run(*words(bundle, folder, tmp_path / "out", "1GiB", workers=2), "--partition-bytes", "4MiB")[0] == 0
     assert verify(str(tmp_path / "out")).totals.rows == PARTITIONS * 60_000
 

@@ -73,7 +73,8 @@ def _started(count: int, memory: int) -> LocalCluster:
     except Exception as error:
         raise ClusterError(
             f"the local Dask cluster did not start: {error}",
-            "Give workers more --memory, or fewer --workers; --verbose shows Dask's own log.",
+            "Run the same command again. If that fails too, give workers more --memory, or start fewer --workers; "
+            "--verbose shows Dask's own log.",
         ) from error
 
 
