@@ -101,9 +101,9 @@ def test_a_plan_with_problems_asks_for_no_cluster(spec, tmp_path):
     assert "WaitingForCluster" not in stages(api)
 
 
-@pytest.mark.parametrize("persist", [False, True])
-def test_the_process_of_a_driver_finds_problems_without_a_cluster(persist, spec, tmp_path):
-    trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
+@pytest.fixture
+def tls(tmp_path: Path) -> Path:
+    """The folder of the certificates that a driver shows to its cluster."""
     certificates = issue("tips", "scoring")
     for name, text in (
         ("ca.crt", certificates.ca),
@@ -111,9 +111,25 @@ def test_the_process_of_a_driver_finds_problems_without_a_cluster(persist, spec,
         ("tls.key", certificates.key),
     ):
         (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize("persist", [False, True])
+def test_the_process_of_a_driver_finds_problems_without_a_cluster(persist, spec, tmp_path, tls):
+    trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
     with serving({**spec, "persist": persist}) as api:
-        code, last, err = Pod(api, tmp_path, "--tls", tmp_path).run(SCOREMILL_CLUSTER=CHILD)
+        code, last, err = Pod(api, tmp_path, "--tls", tls).run(SCOREMILL_CLUSTER=CHILD)
     assert (code, last["error"]) == (3, "FitError"), err
+    assert "WaitingForCluster" not in stages(api)
+
+
+@pytest.mark.parametrize("persist", [False, True])
+def test_an_output_of_another_job_is_refused_without_a_cluster(persist, spec, tmp_path, tls):
+    spec = {**spec, "output": {**spec["output"], "mode": "ErrorIfExists"}, "persist": persist}
+    execute(parse_job({"spec": spec}), InProcess())
+    with serving(spec) as api:
+        code, last, err = Pod(api, tmp_path, "--tls", tls).run(SCOREMILL_CLUSTER=CHILD)
+    assert (code, last["error"]) == (2, "UsageError"), err
     assert "WaitingForCluster" not in stages(api)
 
 

@@ -44,6 +44,8 @@ class Figures:
                 self._done, self._rows = event.done, event.rows_done
                 self._progressed = datetime.now(UTC)
             case events.Progress():
+                # A driver that is given a cluster does not wait for one.
+                self._stage = "Scoring"
                 self._progressed = datetime.now(UTC)
                 self._done, self._rows, self._rejected = event.partitions, event.rows, event.rejected
                 self._workers = event.workers

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scoremill.errors import BudgetError, FitError, ScoremillError
 from scoremill.execute import engine_for, execute
 from scoremill.execute.events import Note, Watcher
+from scoremill.execute.output_checks import output_problems
 from scoremill.execute.prepare import prepare, refuse_problems
 from scoremill.ledger import Ledger, Manifest
 from scoremill.naming import ERRORS, LEDGER, MANIFEST
@@ -44,7 +45,8 @@ def score(
     seconds = job.spec.deadlines.pre_running_seconds
     if job.spec.persist and "://" in where["cluster"]:
         # What is wrong is found before the input is loaded, which takes the workers; then it is planned as it is held.
-        refuse_problems(prepare(job).plan)
+        prepared = prepare(job)
+        refuse_problems(prepared.plan, output_problems(prepared.job, None, uid, waits=True))
         if cluster:
             cluster.ask()
             cluster.wait(seconds)

@@ -69,6 +69,7 @@ def test_speed_and_rest_are_of_this_run() -> None:
     assert figures.progress().fields().keys() == {"attempt", "stage", "notes", "updateTime"}
     figures.take(events.Started(partitions=10, done=4, rows_done=400, bytes=0, estimated_rows=900))
     begun = figures.progress()
+    assert begun.stage == "Planning"
     assert begun.rows_per_second is None and begun.eta_seconds is None and begun.progress_time is not None
     now[0] += 20
     figures.take(events.Progress(partitions=6, rows=600, rejected=1, bytes=0, workers=2))
@@ -76,6 +77,7 @@ def test_speed_and_rest_are_of_this_run() -> None:
     assert told["partitions"] == {"total": 10, "done": 6, "resumed": 4} and told["summary"] == "6/10"
     assert told["rows"] == {"total": 900, "done": 600, "rejected": 1}
     assert (told["rowsPerSecond"], told["etaSeconds"], told["workers"]) == (10.0, 40.0, 2)
+    assert told["stage"] == "Scoring", "also if no cluster was waited for"
 
 
 def test_speed_is_measured_from_the_first_worker_on_and_a_stage_is_progress() -> None:
