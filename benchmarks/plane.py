@@ -187,6 +187,7 @@ class Plane:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
 
 def free_ports(count: int) -> list[int]:

@@ -166,7 +166,8 @@ def test_a_driver_tells_the_real_server_how_far_it_is_and_leaves_the_operators_p
     last = json.loads((tmp_path / "last").read_text())
     status = (kube.get("ScoringJob", "driven") or {})["status"]
     assert (status["phase"], status["attempt"]) == ("Running", 1)
-    assert status["progress"]["partitions"] == {"total": last["partitions"], "done": last["partitions"]}
+    counts = {"total": last["partitions"], "done": last["partitions"], "resumed": 0}
+    assert (status["progress"]["stage"], status["progress"]["partitions"]) == ("Scoring", counts)
     assert status["progress"]["summary"] == f"{last['partitions']}/{last['partitions']}"
     assert verify(str(tmp_path / "out")).totals.scored == 3000
     assert f"{last['partitions']}/{last['partitions']} partitions, 3,000 rows" in place.ok("job", "status", "driven")
@@ -221,6 +222,6 @@ def test_a_schedule_is_submitted_run_now_and_deleted_with_its_jobs(place: Place,
     (job,) = [each for each in kube.select("ScoringJob") if each["metadata"]["name"].startswith("nightly-")]
     assert job["metadata"]["ownerReferences"][0]["name"] == "nightly"
     assert job["spec"]["output"]["uri"].startswith("s3://b/2") and "since" not in job["spec"]["input"]
-    assert job["spec"]["input"]["until"]
+    assert "notScoredBy" not in job["spec"]["input"], "no run came before it"
     assert "is gone" in place.ok("schedule", "delete", "nightly")
     assert until(lambda: kube.get("ScoringJob", job["metadata"]["name"]) is None, 60)
