@@ -18,6 +18,8 @@ import click
 from scoremill import __version__
 from scoremill.errors import INTERRUPTED, ScoremillError, UsageError
 
+from .display import echo
+
 STARTED = time.monotonic()
 """When this process started, as far as it can tell."""
 COMMANDS = {
@@ -134,7 +136,7 @@ def run(command: Callable[[], Any]) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    click.echo(text, err=True)
+    echo(text, err=True)
     return code
 
 

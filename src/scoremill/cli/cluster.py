@@ -10,7 +10,7 @@ import click
 from scoremill.errors import ClusterError, ScoremillError
 from scoremill.units import format_bytes, format_seconds
 
-from .display import print_objects, say, table
+from .display import echo, print_objects, say, table
 from .document import print_document
 from .kube_flags import described, namespace_of, objects, place_options, places_of, seconds, unissued, workers
 
@@ -70,7 +70,7 @@ def up_command(name: str, **flags: Any) -> None:
     made = create(at, cluster, children)
     if waits:
         _wait_or_remove(at, flags["timeout"], removes=made and not keep)
-    click.echo(f"cluster {name} is {'up' if waits else 'made'}: scoremill score … --cluster {name}")
+    echo(f"cluster {name} is {'up' if waits else 'made'}: scoremill score … --cluster {name}")
 
 
 def _wait_or_remove(at: Named, seconds: float, *, removes: bool) -> None:
@@ -132,13 +132,13 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
     if as_json:
         print_document(**found)
         return
-    click.echo(f"{name} in {found['namespace']}: {found['state']}, {found['image']}")
+    echo(f"{name} in {found['namespace']}: {found['state']}, {found['image']}")
     if found["waitsFor"]:
-        click.echo(f"waits for: {found['waitsFor']}")
-    click.echo(f"workers   {len(found['workers'])} of {found['wanted']}" + (
+        echo(f"waits for: {found['waitsFor']}")
+    echo(f"workers   {len(found['workers'])} of {found['wanted']}" + (
         f", {found['range']} by load" if found["range"] else ""))  # fmt: skip
     if found["tasks"]:
-        click.echo("tasks     " + ", ".join(f"{count} {state}" for state, count in found["tasks"].items()))
+        echo("tasks     " + ", ".join(f"{count} {state}" for state, count in found["tasks"].items()))
     table(["WORKER", "NODE", "MEMORY", "LIMIT", "RUNS"], [
         [each["name"], each["node"], format_bytes(each["memory"]), format_bytes(each["limit"]), str(each["executing"])]
         for each in found["workers"]
@@ -160,7 +160,7 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
     from .kube_cluster import named, scale
 
     scale(named(name, places_of(flags)), count)
-    click.echo(f"cluster {name} asks for {described(count)}")
+    echo(f"cluster {name} asks for {described(count)}")
 
 
 @cluster_group.command("logs")
@@ -182,8 +182,8 @@ def logs_command(name: str, scheduler: bool, worker: str | None, tail: int, **fl
     if scheduler and worker:
         raise click.UsageError("--scheduler and --worker are two things; give one")
     for pod, text in logs(named(name, places_of(flags)), worker, tail):
-        click.echo(f"==> {pod} <==", err=True)
-        click.echo(text)
+        echo(f"==> {pod} <==", err=True)
+        echo(text)
 
 
 @cluster_group.command("dashboard")
@@ -211,7 +211,7 @@ def dashboard_command(name: str, port: int, **flags: Any) -> None:
                 f"the scheduler of {name} does not answer" + (f": {forward.error}" if forward.error else ""),
                 f"See scoremill cluster status {name}.",
             )
-        click.echo(f"http://127.0.0.1:{forward.port}{page}")
+        echo(f"http://127.0.0.1:{forward.port}{page}")
         try:
             while True:
                 time.sleep(3600)
@@ -254,4 +254,4 @@ def down_command(name: str | None, every: bool, timeout: float, **flags: Any) ->
         doomed = [Named(kube, each["name"]) for each in clusters(kube)]
     for at in doomed:
         found = remove(at, timeout, say)
-        click.echo(f"cluster {at.name} is gone" if found else f"there was no cluster {at.name}")
+        echo(f"cluster {at.name} is gone" if found else f"there was no cluster {at.name}")

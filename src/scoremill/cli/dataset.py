@@ -12,7 +12,7 @@ import click
 from scoremill.errors import UsageError
 from scoremill.units import format_bytes
 
-from .display import say
+from .display import echo, say
 from .document import print_document
 from .kube_flags import place_options, places_of
 from .logs import verbose_option
@@ -82,12 +82,12 @@ def load_command(
     if as_json:
         print_document(**_fields(dataset), workers=by_worker)
         return
-    click.echo(
+    echo(
         f"{dataset.name}: {dataset.rows:,} rows, {dataset.rejected:,} that cannot be read, "
         f"{format_bytes(dataset.bytes)} in memory"
     )
     for worker, size in by_worker.items():
-        click.echo(f"  {worker}  {format_bytes(size)}")
+        echo(f"  {worker}  {format_bytes(size)}")
 
 
 @dataset_group.command("list")
@@ -108,11 +108,11 @@ def list_command(cluster: str, as_json: bool, **flags: Any) -> None:
         return
     for dataset in found:
         fields = _fields(dataset)
-        click.echo(f"{dataset.name}  {dataset.rows:,} rows  {format_bytes(dataset.bytes)}  loaded {fields['loaded']}")
-        click.echo(f"  from     {', '.join(dataset.input.uris)}")
-        click.echo(f"  columns  {', '.join(fields['columns'])}")
+        echo(f"{dataset.name}  {dataset.rows:,} rows  {format_bytes(dataset.bytes)}  loaded {fields['loaded']}")
+        echo(f"  from     {', '.join(dataset.input.uris)}")
+        echo(f"  columns  {', '.join(fields['columns'])}")
         if dataset.input.where:
-            click.echo(f"  where    {dataset.input.where}")
+            echo(f"  where    {dataset.input.where}")
 
 
 @dataset_group.command("drop")
@@ -132,7 +132,7 @@ def drop_command(name: str, cluster: str, as_json: bool, **flags: Any) -> None:
     if as_json:
         print_document(dropped=name)
     else:
-        click.echo(f"dropped {name}")
+        echo(f"dropped {name}")
 
 
 def score_loaded(

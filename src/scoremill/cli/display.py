@@ -9,11 +9,24 @@ from typing import Any
 import click
 
 
+def printable(text: str, kept: str = "\n\t") -> str:
+    """Return `text` with every character but `kept` escaped that a terminal would not show, or would obey.
+
+    Names, values and reasons come from files: a column or a bundle could otherwise move the cursor or hide a line.
+    """
+    return "".join(one if one.isprintable() or one in kept else one.encode("unicode_escape").decode() for one in text)
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print `text`, escaped for a terminal."""
+    click.echo(printable(str(text)), err=err, nl=nl)
+
+
 def table(titles: list[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints `rows` below `titles`; nothing where there are none."""
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     for row in [titles, *rows] if rows else []:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def print_objects(objects: list[Any], format: str) -> None:
@@ -29,4 +42,4 @@ def print_objects(objects: list[Any], format: str) -> None:
 
 def say(text: str) -> None:
     """Tells something on stderr."""
-    click.echo(text, err=True)
+    echo(text, err=True)

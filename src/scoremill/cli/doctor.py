@@ -15,6 +15,7 @@ import click
 
 from scoremill.units import MIB, format_bytes
 
+from .display import echo
 from .document import print_document
 
 _LIBRARIES = (
@@ -88,5 +89,5 @@ def doctor_command(as_json: bool) -> int:
         print_document(findings=found)
     else:
         for finding in found:
-            click.echo(f"{finding.state:<9}{finding.what:<14}{finding.detail}")
+            echo(f"{finding.state:<9}{finding.what:<14}{finding.detail}")
     return 2 if any(finding.state == "missing" for finding in found) else 0

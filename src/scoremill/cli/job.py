@@ -10,7 +10,7 @@ import click
 
 from scoremill.errors import ScoremillError
 
-from .display import print_objects, say, table
+from .display import echo, print_objects, say, table
 from .document import plain, print_document
 from .job_view import TITLES, Job, document, failure_of, lines, refuse_failed, row, summary
 from .kube_flags import described, place_options, places_of, same_place, seconds, workers
@@ -123,7 +123,7 @@ def _print_status(job: Job, *, as_json: bool) -> None:
     if as_json:
         print_document(**document(job))
     else:
-        click.echo("\n".join(lines(job)))
+        echo("\n".join(lines(job)))
 
 
 @job_group.command("wait")
@@ -150,7 +150,7 @@ def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
         say(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
         raise
     refuse_failed(job)
-    click.echo(summary(job))
+    echo(summary(job))
 
 
 @job_group.command("logs")
@@ -187,7 +187,7 @@ def suspend_command(name: str, **flags: Any) -> None:
       scoremill job suspend tips-2009
     """
     ours(flags).suspend(name, suspend=True)
-    click.echo(f"job {name} is to be suspended: scoremill job resume {name}{same_place(flags)}")
+    echo(f"job {name} is to be suspended: scoremill job resume {name}{same_place(flags)}")
 
 
 @job_group.command("resume")
@@ -201,7 +201,7 @@ def resume_command(name: str, **flags: Any) -> None:
       scoremill job resume tips-2009
     """
     ours(flags).suspend(name, suspend=False)
-    click.echo(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
+    echo(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
 
 
 @job_group.command("scale")
@@ -217,7 +217,7 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
       scoremill job scale tips-2009 0:20
     """
     ours(flags).scale(name, count)
-    click.echo(f"job {name} asks for {described(count)}")
+    echo(f"job {name} asks for {described(count)}")
 
 
 @job_group.command("cancel")
@@ -233,7 +233,7 @@ def cancel_command(name: str, timeout: float, **flags: Any) -> None:
       scoremill job cancel tips-2009
     """
     found = ours(flags).remove(name, timeout, say)
-    click.echo(f"job {name} is gone; what is done is kept" if found else f"there was no job {name}")
+    echo(f"job {name} is gone; what is done is kept" if found else f"there was no job {name}")
 
 
 @job_group.command("report")
@@ -264,7 +264,7 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
     if as_json:
         print_document(**plain(report))
     else:
-        click.echo(as_text(report))
+        echo(as_text(report))
 
 
 @job_group.command("why")
@@ -289,7 +289,7 @@ def why_command(name: str, as_json: bool, **flags: Any) -> int:
     if as_json:
         print_document(name=name, phase=job.phase, cause=cause)
     elif cause is None:
-        click.echo(f"nothing is wrong with {name}: {job.phase}")
+        echo(f"nothing is wrong with {name}: {job.phase}")
     else:
-        click.echo("\n".join([f"{cause.reason}: {cause.evidence}", *([f"  {cause.mend}"] if cause.mend else [])]))
+        echo("\n".join([f"{cause.reason}: {cause.evidence}", *([f"  {cause.mend}"] if cause.mend else [])]))
     return failure_of(job).exit_code if job.phase == "Failed" else 0

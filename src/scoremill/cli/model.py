@@ -12,6 +12,7 @@ import click
 from scoremill.spec import Method
 from scoremill.units import format_bytes
 
+from .display import echo, printable
 from .document import plain, print_document
 from .options import Pairs, csv_from, csv_options, names, storage_from, storage_options
 
@@ -110,7 +111,7 @@ def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
     if as_json:
         print_document(bundle=bundle, verified=True, digest=proven.digest)
         return
-    click.echo(f"{bundle}: unaltered, {proven.digest}")
+    echo(f"{bundle}: unaltered, {proven.digest}")
 
 
 _LABELS = {"when": "packed at", "command": "packed by", "data": "data", "meta": "metadata"}
@@ -151,19 +152,19 @@ def show(bundle: Any, as_json: bool) -> None:
     }
     for key, value in lines.items():
         if value:
-            click.echo(f"{key:<10}  {value}")
-    click.echo("columns")
+            echo(f"{printable(key, ''):<10}  {printable(value, '')}")
+    echo("columns")
     for column in bundle.columns:
-        click.echo(f"  {column.name}: {_type(column)}")
-    click.echo("results")
+        echo(printable(f"  {column.name}: {_type(column)}", ""))
+    echo("results")
     for method, columns in bundle.results.items():
         shown = ", ".join(column.name for column in columns[:_MANY])
-        click.echo(f"  {method}: {shown}{f', … ({len(columns)} columns)' * (len(columns) > _MANY)}")
+        echo(f"  {method}: {shown}{f', … ({len(columns)} columns)' * (len(columns) > _MANY)}")
     if bundle.gaps:
-        click.echo("not carried by one input format")
+        echo("not carried by one input format")
         for gap in bundle.gaps:
-            click.echo(f"  {gap.message}")
+            echo(f"  {gap.message}")
     if bundle.others:
-        click.echo(f"not read by the model, but known to --keep: {', '.join(column.name for column in bundle.others)}")
+        echo(f"not read by the model, but known to --keep: {', '.join(column.name for column in bundle.others)}")
     for warning in bundle.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)

@@ -8,6 +8,7 @@ import click
 
 from scoremill.units import format_bytes
 
+from .display import echo
 from .document import print_document
 from .logs import verbose_option
 from .options import FLAGS, Command, storage_from, storage_options
@@ -70,7 +71,7 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
         print_document(output=manifest.store.uri, totals=manifest.totals)
         return
     totals = manifest.totals
-    click.echo(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected again, in {manifest.store.uri}")
+    echo(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected again, in {manifest.store.uri}")
 
 
 @click.command("compact")
@@ -97,9 +98,7 @@ def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bo
     if as_json:
         print_document(output=manifest.store.uri, totals=totals)
         return
-    click.echo(
-        f"{totals.scored:,} rows in {totals.objects:,} objects, {format_bytes(totals.bytes)}, in {manifest.store.uri}"
-    )
+    echo(f"{totals.scored:,} rows in {totals.objects:,} objects, {format_bytes(totals.bytes)}, in {manifest.store.uri}")
 
 
 @click.command("clean")
@@ -136,8 +135,8 @@ def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **f
         print_document(removed=yes, found=[*found, *cached])
         return
     for each in (*found, *cached):
-        click.echo(f"{'removed' if yes else 'found'}  {each.kind:<16} {each.name}  {format_bytes(each.size)}")
-    click.echo(_total([*found, *cached], is_removed=yes))
+        echo(f"{'removed' if yes else 'found'}  {each.kind:<16} {each.name}  {format_bytes(each.size)}")
+    echo(_total([*found, *cached], is_removed=yes))
 
 
 def _total(found: list[LeftOver], *, is_removed: bool) -> str:

@@ -12,6 +12,7 @@ from scoremill.errors import ScoremillError
 from scoremill.units import format_bytes, format_seconds
 
 from .app import STARTED
+from .display import echo
 from .document import plain, print_document
 from .options import is_written, job_from, job_options
 
@@ -48,9 +49,9 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
     if as_json:
         _print_document(prepared, expected, [*errors, *warnings])
     else:
-        click.echo("\n".join(_lines(prepared, expected)))
+        echo("\n".join(_lines(prepared, expected)))
         for warning in warnings:
-            click.echo(str(warning), err=True)
+            echo(str(warning), err=True)
     refuse(errors)
 
 

@@ -7,9 +7,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
-
 from scoremill.units import format_seconds
+
+from .display import echo, printable
 
 if TYPE_CHECKING:
     from scoremill.execute import events
@@ -91,7 +91,10 @@ class Progress:
         if self._quiet:
             return
         try:
-            (self._bar.console.print if self._terminal else lambda line: click.echo(line, err=True))(text)
+            if self._terminal:
+                self._bar.console.print(printable(text), markup=False)
+            else:
+                echo(text, err=True)
         except BrokenPipeError:
             # Nobody listens any more; the run goes on.
             self._quiet = True

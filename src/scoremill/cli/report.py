@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .display import echo
 from .document import plain, print_document
 from .options import storage_from, storage_options
 
@@ -28,4 +29,4 @@ def report_command(output: str, as_json: bool, **flags: Any) -> None:
     if as_json:
         print_document(**plain(report))
     else:
-        click.echo(as_text(report))
+        echo(as_text(report))

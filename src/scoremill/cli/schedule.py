@@ -9,7 +9,7 @@ import click
 
 from scoremill.errors import UsageError
 
-from .display import print_objects, say, table
+from .display import echo, print_objects, say, table
 from .document import print_document
 from .job import ours
 from .kube_flags import place_options, same_place, seconds
@@ -112,7 +112,7 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
     if as_json:
         print_document(**document(made))
     else:
-        click.echo("\n".join(lines(made)))
+        echo("\n".join(lines(made)))
 
 
 @schedule_group.command("suspend")
@@ -126,7 +126,7 @@ def suspend_command(name: str, **flags: Any) -> None:
       scoremill schedule suspend nightly
     """
     ours(flags, _KIND).suspend(name, suspend=True)
-    click.echo(f"schedule {name} is suspended: scoremill schedule resume {name}{same_place(flags)}")
+    echo(f"schedule {name} is suspended: scoremill schedule resume {name}{same_place(flags)}")
 
 
 @schedule_group.command("resume")
@@ -140,7 +140,7 @@ def resume_command(name: str, **flags: Any) -> None:
       scoremill schedule resume nightly
     """
     ours(flags, _KIND).suspend(name, suspend=False)
-    click.echo(f"schedule {name} goes on")
+    echo(f"schedule {name} goes on")
 
 
 @schedule_group.command("delete")
@@ -156,7 +156,7 @@ def delete_command(name: str, timeout: float, **flags: Any) -> None:
       scoremill schedule delete nightly
     """
     found = ours(flags, _KIND).remove(name, timeout, say)
-    click.echo(f"schedule {name} is gone" if found else f"there was no schedule {name}")
+    echo(f"schedule {name} is gone" if found else f"there was no schedule {name}")
 
 
 @schedule_group.command("run")

@@ -6,6 +6,8 @@ import json
 
 import click
 
+from .display import echo
+
 
 @click.command("schema")
 def schema_command() -> None:
@@ -17,4 +19,4 @@ def schema_command() -> None:
     """
     from scoremill.spec import ScoringJob
 
-    click.echo(json.dumps(ScoringJob.model_json_schema(by_alias=True), indent=2))
+    echo(json.dumps(ScoringJob.model_json_schema(by_alias=True), indent=2))

@@ -9,6 +9,7 @@ import click
 
 from scoremill.units import format_bytes
 
+from .display import echo
 from .document import print_document
 from .kube_cluster import engine_at
 from .kube_flags import place_options, places_of
@@ -61,12 +62,12 @@ def score_command(
     parsed = job_from(job, flags, writes=limit is None)
     if limit is not None:
         if flags["output"] is not None and not quiet:
-            click.echo(f"note: --limit only prints rows; nothing is written to {flags['output']}", err=True)
+            echo(f"note: --limit only prints rows; nothing is written to {flags['output']}", err=True)
         _print_rows(parsed, limit, as_json)
         return
     for name in ("persist", "suspend"):
         if getattr(parsed.spec, name):
-            click.echo(f"note: spec.{name} is for ScoringJobs on Kubernetes and means nothing here", err=True)
+            echo(f"note: spec.{name} is for ScoringJobs on Kubernetes and means nothing here", err=True)
     from scoremill.execute import prepare_job
 
     prepared = prepare_job(parsed)
@@ -95,21 +96,21 @@ def _tell(manifest: Manifest, as_json: bool) -> None:
     totals, fields = manifest.totals, manifest.fields
     warnings = list(warnings_of(totals))
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     if as_json:
         print_document(
             output=manifest.store.uri, totals=totals, bundle=fields["bundle"], method=fields["method"],
             warnings=warnings,
         )  # fmt: skip
         return
-    click.echo(
+    echo(
         f"{totals.scored:,} rows scored, {totals.rejected:,} rejected, {totals.partitions:,} partitions, "
         f"{format_bytes(totals.bytes)} in {manifest.store.uri}"
     )
     if totals.rejected:
-        click.echo(f"rejected rows: {manifest.store.uri}/_errors/")
+        echo(f"rejected rows: {manifest.store.uri}/_errors/")
     if totals.rejected_files:
-        click.echo(f"after a repair of the input: scoremill retry-errors {manifest.store.uri} --files")
+        echo(f"after a repair of the input: scoremill retry-errors {manifest.store.uri} --files")
 
 
 def _print_rows(job: Any, limit: int, as_json: bool) -> None:
@@ -122,7 +123,7 @@ def _print_rows(job: Any, limit: int, as_json: bool) -> None:
             writer = open_writer("jsonl" if as_json else "csv", sys.stdout.buffer, scored.table.schema)
         writer.write(scored.table)
         for reject in scored.rejects:
-            click.echo(f"rejected: byte {reject.offset}: {reject.reason}", err=True)
+            echo(f"rejected: byte {reject.offset}: {reject.reason}", err=True)
     if writer is not None:
         writer.close()
     sys.stdout.buffer.flush()

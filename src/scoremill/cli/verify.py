@@ -8,6 +8,7 @@ import click
 
 from scoremill.units import format_bytes
 
+from .display import echo
 from .document import print_document
 from .options import storage_from, storage_options
 
@@ -43,12 +44,12 @@ def verify_command(output: str, against: str | None, tolerance: float, as_json: 
         print_document(output=output, verified=True, totals=totals, method=proven.method, bundle=proven.bundle,
                        **({} if difference is None else {"against": against, "difference": difference}))  # fmt: skip
         return
-    click.echo(
+    echo(
         f"{output}: complete and unaltered: {totals.rows:,} rows = {totals.scored:,} scored + {totals.rejected:,} "
         f"rejected, in {totals.objects:,} objects of {format_bytes(totals.bytes)}"
     )
     if difference is not None:
-        click.echo(f"{against}: the same rows{f', numbers within {difference:.3g}' * bool(difference)}")
+        echo(f"{against}: the same rows{f', numbers within {difference:.3g}' * bool(difference)}")
 
 
 def _compare(output: str, against: str, storage: Storage, tolerance: float) -> float:

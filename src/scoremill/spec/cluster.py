@@ -67,8 +67,8 @@ class Cluster(Spec):
         names = filter(is_secret, value) if info.field_name == "env" else secrets_in(value)
         for name in names:
             raise ValueError(
-                f"{name!r} looks like a secret; a job never holds one. Put it into a Secret of Kubernetes, and name that "
-                "in `credentials`"
+                f"{name!r} looks like a secret; a job never holds one. Put it into a Secret of Kubernetes (kubectl create "
+                "secret generic NAME …), and name that in `credentials` (--secret NAME)"
             )
         return value
 
