@@ -12,15 +12,18 @@ from typing import Any
 
 from scoremill.errors import ModelError, ScoremillError, TrustError, UsageError, VerificationError
 from scoremill.spec import Storage
-from scoremill.storage.filesystem import Store, is_local
+from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
 
 from . import code
 from .flavours import flavour
 from .read import inspect, skews
-from .schema import Bundle
+from .schema import CODE, Bundle
 
 _CHUNK = 2**24
+_FETCHING = ".fetch-"
+"""How the names of files that are being copied begin."""
+_REPACK = "Pack the model again, or fetch the bundle anew."
 _KEPT = 4
 """Estimators that a process holds; the one loaded first goes first."""
 
@@ -49,10 +52,11 @@ def _load(uri: str, digest: str, storage: Storage, *, allow_version_skew: bool) 
     # A worker that joined late may have another environment than those that were asked.
     skews(bundle, allowed=allow_version_skew)
     kind = flavour(bundle.format)
-    artifact = _verified(bundle, storage, kind.ARTIFACT)
+    artifact = _fetched(bundle, storage, kind.ARTIFACT)
     if bundle.code:
         for name in bundle.code:
             _fetched(bundle, storage, name)
+        _remove_strangers(bundle)
         code.enter(bundle, _folder(bundle))
     try:
         with warnings.catch_warnings():
@@ -75,35 +79,39 @@ def explained(error: Exception, what: str, done: str = "loaded") -> ScoremillErr
     return ModelError(f"{what} cannot be {done}: {type(error).__name__}: {error}")
 
 
-def _verified(bundle: Bundle, storage: Storage, name: str) -> Path:
-    """A path of the bundle's file `name`, whose bytes are those packed: in place where it is local, else fetched."""
-    if not is_local(bundle.uri):
-        return _fetched(bundle, storage, name)
-    path = Path(bundle.uri) / name
-    if not _is_intact(path, bundle.files[name]):
-        state = "was altered" if path.exists() else "is missing"
-        raise VerificationError(f"{bundle.uri}: {name} {state}", "Pack the model again, or fetch the bundle anew.")
-    return path
-
-
 def _fetched(bundle: Bundle, storage: Storage, name: str) -> Path:
-    """The bundle's file `name` in the cache; processes that fetch at once put the same bytes there, each whole."""
+    """The bundle's file `name` in the cache, whose bytes are those packed; processes that fetch at once put the same there.
+
+    A local file is copied as well: it could be another one by the time that it is opened again.
+    """
     path = _folder(bundle) / name
     if _is_intact(path, bundle.files[name]):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".fetch-", delete=False) as target:
+    store = Store(bundle.uri, storage)
+    if store.info(name) is None:
+        raise VerificationError(f"{bundle.uri}: {name} is missing", _REPACK)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_FETCHING, delete=False) as target:
         try:
-            with Store(bundle.uri, storage).open(name) as source:
+            with store.open(name) as source:
                 while chunk := source.read(_CHUNK):
                     target.write(chunk)
             target.close()
             if not _is_intact(Path(target.name), bundle.files[name]):
-                raise VerificationError(f"{bundle.uri}: {name} was altered", "Pack the model again.")
+                raise VerificationError(f"{bundle.uri}: {name} was altered", _REPACK)
             Path(target.name).replace(path)
         finally:
             Path(target.name).unlink(missing_ok=True)
     return path
+
+
+def _remove_strangers(bundle: Bundle) -> None:
+    """Removes what lies beside the bundle's modules in the cache, such as compiled ones: Python would believe those."""
+    folder = _folder(bundle)
+    for path in (folder / CODE).rglob("*"):
+        is_named = path.relative_to(folder).as_posix() in bundle.code
+        if path.is_file() and not is_named and not path.name.startswith(_FETCHING):
+            path.unlink(missing_ok=True)
 
 
 def _is_intact(path: Path, wanted: str) -> bool:
@@ -120,12 +128,18 @@ def _folder(bundle: Bundle) -> Path:
 
 @cache
 def cache_folder() -> Path:
-    """Where fetched bundles are kept, a folder a digest; one of this process's own where no home can be written."""
+    """Where fetched bundles are kept, a folder a digest.
+
+    It is one of this process's own where no home can be written, or where others could write to it.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(home) / "scoremill" / "bundles"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = folder.stat()
         with tempfile.TemporaryFile(dir=folder):
-            return folder
+            if status.st_uid == os.geteuid() and not status.st_mode & 0o022:
+                return folder
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="scoremill-bundles-"))
+        pass
+    return Path(tempfile.mkdtemp(prefix="scoremill-bundles-"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import pickle
 import shutil
@@ -23,6 +24,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
 import scoremill
+from scoremill.bundle import load
+from scoremill.bundle.flavours import joblib as joblib_flavour
 from scoremill.bundle.load import load_estimator
 from scoremill.bundle.packing import judged, pack, read_model, stage
 from scoremill.bundle.prove import prove
@@ -400,3 +403,48 @@ def test_bundles_are_read_without_loading_what_models_are_made_of():
     env = {"PYTHONPATH": str(Path(scoremill.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_loaded_is_a_private_copy_that_nobody_can_swap_after_it_was_verified(
+    packed, copied, cache, monkeypatch
+):
+    seen: list[Path] = []
+    original = joblib_flavour.load
+
+    def swapping(artifact: Path, facts: object) -> object:
+        seen.append(artifact)
+        (Path(copied) / "model.joblib").write_bytes(b"another model")
+        return original(artifact, facts)
+
+    monkeypatch.setattr(joblib_flavour, "load", swapping)
+    load_estimator(str(copied), packed.digest, HERE)
+    assert [path.is_relative_to(cache) for path in seen] == [True]
+    assert cache.stat().st_mode & 0o077 == 0
+
+
+def test_a_cache_that_others_can_write_to_is_not_used(packed, cache):
+    cache.mkdir(parents=True)
+    cache.chmod(0o777)
+    load_estimator(packed.uri, packed.digest, HERE)
+    assert list(cache.iterdir()) == []
+
+
+def test_compiled_code_that_lies_in_the_cache_is_not_believed(tmp_path, cache, flowers):
+    module = tmp_path / "honest_features.py"
+    module.write_text("def double(rows):\n    return rows * 2\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        import honest_features
+
+        model = FunctionTransformer(honest_features.double).fit(flowers[["sl"]])
+        bundle = pack(model, tmp_path / "bundle", sample=flowers[["sl"]], code=[module])
+    finally:
+        sys.path.remove(str(tmp_path))
+    load_estimator(bundle.uri, bundle.digest, HERE)
+    source = cache / bundle.digest.removeprefix("sha256:") / "code" / "honest_features.py"
+    for planted in (Path(importlib.util.cache_from_source(str(source))), source.with_name("other.py")):
+        planted.parent.mkdir(exist_ok=True)
+        planted.write_bytes(b"planted")
+    load._loaded.clear()
+    load_estimator(bundle.uri, bundle.digest, HERE)
+    assert [path.name for path in source.parent.rglob("*") if path.is_file()] == ["honest_features.py"]
