@@ -133,7 +133,7 @@ def shows(job, number: int) -> bool:
 
 
 def test_planning_reads_no_object_that_it_does_not_sample(bundle, s3: S3Bucket, tmp_path, monkeypatch):
-    from scoremill.execute import prepare
+    from scoremill.execute.prepare import prepare
 
     for at in range(100):
         put(s3, f"{at:03}.csv{'.gz' * (at % 2)}", gzip.compress(CSV) if at % 2 else CSV)
