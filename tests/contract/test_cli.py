@@ -165,7 +165,7 @@ def test_3_a_model_that_does_not_fit_is_refused_by_file_and_column_before_anythi
     ("name", "content", "said"),
     [
         ("none.csv", None, "nothing is found"),
-        ("a.csv.gz", gzip.compress(b"distance,payment,passengers\n1,cash,1\n")[:-9], "truncated or damaged"),
+        ("a.csv.gz", gzip.compress(b"distance,payment,passengers\n1,cash,1\n", mtime=0)[:-9], "truncated or damaged"),
         ("a.parquet", b"no parquet", "is not a Parquet file"),
         ("a.csv", b"\xff\xfe\x00", "UTF-16"),
         ("a.csv", b"\x80\x81,b\n", "not utf-8"),
