@@ -58,6 +58,8 @@ def test_no_operation_leaves_the_root_of_its_store(tmp_path, name):
         lambda: store.create(name, b"x"),
         lambda: store.publish(name).__enter__(),
         lambda: store.delete([name]),
+        lambda: store.list(f"{name}/"),
+        lambda: store.children(f"{name}/"),
     ):
         if is_below:
             with suppress(ScoremillError):

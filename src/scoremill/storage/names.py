@@ -9,15 +9,15 @@ _HINT = (
 )
 
 
-def readable_name(name: str) -> str:
+def readable_name(name: str, *, is_local: bool) -> str:
     """Return `name` if it stays below its root; StorageError otherwise. Keys of buckets may have empty folders."""
-    if "\0" in name or any(step in {".", ".."} for step in name.split("/")):
+    steps = name.split("/")
+    if "\0" in name or {".", ".."}.intersection(steps) or (is_local and "" in steps):
         raise StorageError(f"{name!r} does not name an object below its folder or bucket", _HINT)
     return name
 
 
-def writable_name(name: str) -> str:
-    """Return `name` if it stays below its root, however it is spelled; StorageError otherwise."""
-    if not all(readable_name(name).split("/")):
-        raise StorageError(f"{name!r} does not name an object below its folder or bucket", _HINT)
+def writable_name(name: str, *, is_local: bool) -> str:
+    """The same for an object that is written or deleted: only the marker of a folder in a bucket ends in a slash."""
+    readable_name(name if is_local else name.removesuffix("/"), is_local=True)
     return name

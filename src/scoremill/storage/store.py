@@ -54,12 +54,12 @@ class Store:
     def list(self, prefix: str = "") -> list[ObjectInfo]:
         """All objects whose names begin with `prefix`, sorted by name, as they are now."""
         with self._explained(self._of(prefix)):
-            return self._backend.listed(readable_name(prefix))
+            return self._backend.listed(self._prefix(prefix))
 
     def children(self, folder: str = "") -> Names:
         """Names directly below `folder`, which is empty or ends in a slash; those of folders end in one. Many are cut off."""
         with self._explained(self._of(folder)):
-            return self._backend.children(readable_name(folder))
+            return self._backend.children(self._prefix(folder))
 
     def read(self, name: str, start: int = 0, end: int | None = None, version: str | None = None) -> bytes:
         """Bytes `start` to `end` of an object, fewer where it ends; InputChanged if it is not `version` any more."""
@@ -82,12 +82,12 @@ class Store:
     def write(self, name: str, data: bytes) -> None:
         """The object `name` holds `data`, whole, in place of what it was."""
         with self._explained(self._of(name)):
-            self._backend.write(writable_name(name), data)
+            self._backend.write(self._writable(name), data)
 
     def create(self, name: str, data: bytes) -> bool:
         """Whether the object was not there and now holds `data`; of several callers one wins."""
         with self._explained(self._of(name)):
-            return self._backend.create(writable_name(name), data)
+            return self._backend.create(self._writable(name), data)
 
     def probe(self) -> None:
         """Return if objects can be created and removed here; nothing stays behind. StorageError says why not."""
@@ -100,14 +100,14 @@ class Store:
     def delete(self, names: Iterable[str]) -> None:
         """None of `names` is there any more."""
         with self._explained(self.uri):
-            self._backend.delete([writable_name(name) for name in names])
+            self._backend.delete([self._writable(name) for name in names])
 
     @contextmanager
     def publish(self, name: str) -> Iterator[Publication]:
         """Streams an object, which appears whole at the end of the block, and not at all if the block raises."""
         uri = self._of(name)
         with self._explained(uri):
-            upload = self._backend.upload(writable_name(name))
+            upload = self._backend.upload(self._writable(name))
         publication = Publication(upload, uri, self.settings)
         try:
             yield publication
@@ -139,9 +139,16 @@ class Store:
     def _explained(self, uri: str, version: str | None = None) -> AbstractContextManager[None]:
         return explained(uri, self.settings, version)
 
+    def _prefix(self, prefix: str) -> str:
+        if prefix:
+            self._readable(prefix.removesuffix("/"))
+        return prefix
+
     def _readable(self, name: str) -> str:
-        # An empty folder in the key of a bucket is a folder like any other; on this machine `/etc` would be absolute.
-        return readable_name(name) if protocol_of(self.uri) in {"s3", "gs"} else writable_name(name)
+        return readable_name(name, is_local=isinstance(self._backend, LocalBackend))
+
+    def _writable(self, name: str) -> str:
+        return writable_name(name, is_local=isinstance(self._backend, LocalBackend))
 
     def _of(self, name: str) -> str:
         return join(self.uri, name)
