@@ -6,12 +6,14 @@ import copy
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
@@ -24,6 +26,7 @@ from distributed.core import Status
 from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError, WorkerState
 
 from scoremill import score, verify
+from scoremill.deploy import issue
 from scoremill.errors import ClusterError, KilledWorkerError, SkewError, WorkerMemoryError
 from scoremill.execute import reports
 from scoremill.execute.cluster_faults import explained
@@ -32,6 +35,7 @@ from scoremill.execute.driver import execute
 from scoremill.execute.engine import Result
 from scoremill.execute.events import Note
 from scoremill.execute.prepare import prepare
+from scoremill.execute.security import security_from
 from scoremill.execute.session import GREW, News
 from scoremill.execute.work import Task
 from scoremill.spec import Cluster, Deadlines
@@ -393,3 +397,32 @@ def test_a_task_that_outlives_its_driver_publishes_nothing(cluster, tmp_path, en
     assert run("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / "out",
                "--cluster", "in-process")[0] == 0  # fmt: skip
     assert len(objects(str(tmp_path / "out"))) == 1
+
+
+@pytest.mark.parametrize("answer", [b"", b"not TLS at all\n"])
+def test_a_handshake_that_is_cut_is_tried_again_and_one_without_tls_is_not(answer):
+    """A forwarded port without a pod takes a connection and closes it; what is there then may come back."""
+    made = issue("trips", "default")
+    taken: list[int] = []
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                taken.append(1)
+                connection.sendall(answer)
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        address = f"tls://127.0.0.1:{listener.getsockname()[1]}"
+        engine = OnDask(
+            address, Cluster(), Deadlines(), security_from(made.ca, made.certificate, made.key), connect_seconds=1.0
+        )
+        with pytest.raises(ClusterError) as raised, engine:
+            engine.wait(lambda _: None)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert ("no connection within 1 s" in str(raised.value)) == (not answer)
+    assert "Check the address" in str(raised.value.mend)
+    if not answer:
+        assert len(taken) > 1

@@ -255,7 +255,7 @@ def test_a_run_without_progress_is_given_up_by_its_driver(mill: Mill) -> None:
 
 
 def test_a_driver_that_hangs_is_given_up_by_the_operator(mill: Mill) -> None:
-    job = mill.submit("hanging", SLOW, {"deadlines": {"noProgressSeconds": 10}, "cleanup": {"onFailure": "Delete"}})
+    job = mill.submit("hanging", SLOW, {"deadlines": {"noProgressSeconds": 30}, "cleanup": {"onFailure": "Delete"}})
     job.is_in_mid_run()
     (driver,) = job.pods("driver")
     kubectl_in(mill, "exec", driver["metadata"]["name"], "--", "sh", "-c", "kill -STOP -1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from typing import Protocol
 
@@ -86,7 +87,10 @@ class Link:
             session = connect(self._place, self._security, self._seconds_to_try())
         except (FatalCommClosedError, TypeError, ValueError, ImportError) as error:
             # TypeError: tls:// without certificates
-            raise self._unreachable(str(error)) from None
+            if self._is_first and not _was_cut(error):
+                raise self._unreachable(_cause(error)) from None
+            self._fail(error)
+            return
         except OSError as error:
             self._fail(error)
             return
@@ -106,7 +110,7 @@ class Link:
     def _left(self) -> float:
         return self._limit - (time.monotonic() - self._since)
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: Exception) -> None:
         self._tries += 1
         if self._left <= 0:
             # Dask says how long its last attempt took, which is not how long it was tried.
@@ -119,6 +123,12 @@ class Link:
             f"no Dask scheduler answers at {self._name}: {why}",
             f"Check the address, and that `dask scheduler` runs there. {AGAIN}",
         )
+
+
+def _was_cut(error: BaseException) -> bool:
+    """Whether the other side went away during the handshake: a scheduler that ends, or a forwarded port without a pod."""
+    cut = isinstance(error.__cause__, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError)
+    return cut or (isinstance(error, ValueError) and "IOStream is not idle" in str(error))
 
 
 def _cause(error: BaseException) -> str:
