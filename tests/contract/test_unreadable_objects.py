@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,12 @@ def test_more_rejected_objects_than_the_limit_fail_the_run_and_its_hint_works(mo
     assert "--max-file-errors" in err
     code, out, err = here("score", *flags, "--on-file-error", "Reject", "--max-file-errors", "2")
     assert (code, "2 input objects could not be read" in err) == (0, True)
-    assert f"scoremill retry-errors {tmp_path / 'out'} --files" in out
+    for path in source.glob("*-cut.csv.gz"):
+        path.write_bytes(gzip.compress(csv(trips(200))))
+    (hint,) = re.findall(r"scoremill (retry-errors .*)", out)
+    code, out, err = here(*hint.split())
+    assert (code, err) == (0, "")
+    assert out.startswith("400 rows scored, 0 rejected again")
 
 
 def test_an_input_without_one_readable_object_is_an_error_of_the_plan(model, tmp_path):
@@ -184,7 +190,7 @@ def test_repaired_objects_are_scored_by_a_retry(model, tmp_path):
     source = folder(tmp_path / "in", "cut.csv.gz")
     score(job(model, source, tmp_path / "out"), cluster="in-process")
     (source / "1-cut.csv.gz").write_bytes(gzip.compress(csv(trips(200, seed=99))))
-    code, out, err = here("retry-errors", tmp_path / "out", "--files")
+    code, out, err = here("retry-errors", tmp_path / "out", "--files", "--model", model)
     assert (code, err) == (0, "")
     assert out.startswith("200 rows scored, 0 rejected again")
     retried = table(str(tmp_path / "out" / "_retries" / "1"))

@@ -110,7 +110,9 @@ def _tell(manifest: Manifest, as_json: bool) -> None:
     if totals.rejected:
         echo(f"rejected rows: {manifest.store.uri}/_errors/")
     if totals.rejected_files:
-        echo(f"after a repair of the input: scoremill retry-errors {manifest.store.uri} --files")
+        echo(
+            f"after a repair of the input: scoremill retry-errors {manifest.store.uri} --files --digest {fields['bundle']}"
+        )
 
 
 def _print_rows(job: Any, limit: int, as_json: bool) -> None:
