@@ -157,8 +157,8 @@ def kept(scratch: Path, rows: int, rounds: int) -> None:
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(rounds + 1):
         for way, dtypes in ways.items():
-            seconds[way].append(seconds_keeping(scratch / "bundle", scratch / "kept", scratch / "scores", dtypes))
-            shutil.rmtree(scratch / "scores")
+            seconds[way].append(seconds_keeping(scratch / "bundle", scratch / "kept", scratch / "carried", dtypes))
+            shutil.rmtree(scratch / "carried")
     print(f"\n| {len(KEPT)} columns kept, {rows:,} rows | its seconds / those of none |\n|---|---:|")
     for way, times in seconds.items():
         ratios = [mine / none for mine, none in zip(times[1:], seconds["none"][1:], strict=True)]
