@@ -36,7 +36,10 @@ def drop_empty_surplus(text: bytes, grammar: Grammar, width: int) -> bytes:
 
 def _may_end_empty(text: bytes, grammar: Grammar) -> bool:
     tails = (grammar.delimiter, grammar.quote * 2) if grammar.quote else (grammar.delimiter,)
-    return any(tail + newline in text for tail in tails for newline in (b"\n", b"\r")) or text.endswith(tails)
+    is_open = bool(grammar.quote) and text.endswith(grammar.delimiter + grammar.quote)
+    return (
+        is_open or any(tail + newline in text for tail in tails for newline in (b"\n", b"\r")) or text.endswith(tails)
+    )
 
 
 def _ends(text: bytes, begins: Positions) -> Positions:
@@ -68,6 +71,9 @@ def _all_empty(
     if grammar.quote:
         quote = grammar.quote[0]
         padded = np.pad(array, (0, 2))
-        filled &= ~((lengths == 2) & (padded[begins] == quote) & (padded[begins + 1] == quote))
+        is_pair = (lengths == 2) & (padded[begins + 1] == quote)
+        # The quote that the end of the file leaves open.
+        is_open = begins + 1 == len(array)
+        filled &= ~((is_pair | is_open) & (padded[begins] == quote))
     empty: Flags = np.bincount(records[filled], minlength=len(counts)) == 0
     return empty

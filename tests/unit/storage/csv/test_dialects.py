@@ -46,6 +46,12 @@ def test_any_bytes_give_the_rows_of_the_csv_module_in_every_dialect(
     check(b"a,b\n" + data, cut, block_bytes, dialect)
 
 
+@pytest.mark.parametrize("text", [b',,"', b',,,"', b'a,b,"\n', b'a,b,"x', b'1,2,,\na,b,"', b'a,b,""', b'a,b,"",'])
+def test_a_surplus_field_that_the_end_of_the_file_leaves_open_is_empty_if_nothing_is_in_it(text: bytes) -> None:
+    for cut in range(1, 8):
+        check(b"a,b\n" + text, cut, 64, Csv(null_values=(), surplus_fields="DropEmpty"))
+
+
 lines = st.tuples(
     st.lists(st.sampled_from([b"a", b'"', b"\\", b"#", b","]), max_size=6).map(b"".join),
     st.sampled_from([b"\n", b"\r\n"]),
