@@ -57,13 +57,13 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
         return parse_job(_fields(output, begun, manifest, changes, target, uris))
 
     job = job_to(uri or output.uri)
+    digest = None
     if "uri" not in changes.get("spec", {}).get("model", {}):
         # A ledger is data: the bundle that it names is as trustworthy as any other that the user did not name.
-        bundle = open_bundle(job.spec.model, job.spec.model_storage, named_by_user=False)
-        changes = merge(changes, {"spec": {"model": {"digest": bundle.digest}}})
-    if uri is None:
-        uri = _target(output, inspect(job.spec.model.uri, job.spec.model_storage).digest, uris)
-        job = job_to(uri)
+        digest = open_bundle(job.spec.model, job.spec.model_storage, named_by_user=False).digest
+        changes = merge(changes, {"spec": {"model": {"digest": digest}}})
+    uri = uri or _target(output, digest or inspect(job.spec.model.uri, job.spec.model_storage).digest, uris)
+    job = job_to(uri)
     if uris is not None:
         return job
     names = [entry.part.name for entry in rejected]
