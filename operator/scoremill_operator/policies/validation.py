@@ -29,7 +29,6 @@ def understood(job: Object, settings: Settings) -> JobSpec:
 
 def _understood(job: Object, settings: Settings) -> JobSpec:
     spec = parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
-    deploy.refuse_secrets(spec.cluster.env)
     asked = [spec.cluster.service_account, *_accounts(spec.cluster.template)]
     if refused := [name for name in asked if f"{job['metadata']['namespace']}/{name}" in settings.reserved]:
         raise UsageError(

