@@ -299,7 +299,6 @@ class _Run:
             raise ScoremillError("no task is left, but parts of the input have no receipt", _REPORT)
         receipts = [receipt for _, receipt in self._proofs.accepted()]
         check_budget(self._job.errors, self._done, self._done.rows)
-        check_files(self._job.errors, self._done, len(self._plan.sources))
         self._lease.confirm()
         self._settle_objects(receipts)
         extra = {
