@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from scoremill.bundle import open_bundle
-from scoremill.errors import ObjectError
 from scoremill.spec import ScoringJob, Storage
 from scoremill.storage.uri import absolute
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .prepare import Prepared
     from .scoring import Scored
-    from .work import Work
 
 
 def prepare_job(job: ScoringJob, *, writes: bool = True) -> Prepared:
@@ -100,26 +98,17 @@ def preview(job: ScoringJob, rows: int) -> Iterator[Scored]:
     from scoremill.bundle.threads import one_thread
 
     from .inputs import open_partition
-    from .scoring import Clock, Counts, Scored, scored_batches
+    from .scoring import Scored, readable_batches
 
     work = prepared.work(prepared.plan)
     left = rows
     with one_thread():
         for partition in prepared.plan.uncut():
-            for scored in _readable(work, scored_batches(work, open_partition(work, partition), Clock(), Counts())):
+            for scored in readable_batches(work, open_partition(work, partition)):
                 yield Scored(scored.table.slice(0, left), scored.rejects)
                 left -= scored.table.num_rows
                 if left <= 0:
                     return
-
-
-def _readable(work: Work, batches: Iterator[Scored]) -> Iterator[Scored]:
-    """The batches up to the first that cannot be read, if the job rejects such objects."""
-    try:
-        yield from batches
-    except ObjectError:
-        if not work.rejects_objects:
-            raise
 
 
 def table_of(batches: Iterable[Scored]) -> pa.Table:

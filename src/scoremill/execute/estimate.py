@@ -9,13 +9,12 @@ from itertools import islice
 
 import pyarrow as pa
 
-from scoremill.errors import ObjectError
 from scoremill.plan import Partition, Problem
 from scoremill.units import GIB, format_bytes
 
 from .inputs import open_partition
 from .prepare import Prepared
-from .scoring import Clock, Counts, scored_batches
+from .scoring import readable_batches
 from .work import Work
 
 SAMPLE_ROWS = 20_000
@@ -113,12 +112,7 @@ def _measure(work: Work, partition: Partition) -> _Measured:
     opened = open_partition(work, partition)
     opened.rows = islice(opened.rows, 1)
     before, begin = pa.total_allocated_bytes(), time.perf_counter()
-    try:
-        scored = next(scored_batches(work, opened, Clock(), Counts()), None)
-    except ObjectError:
-        if not work.rejects_objects:
-            raise
-        return _Measured()
+    scored = next(readable_batches(work, opened), None)
     seconds = time.perf_counter() - begin
     rows = scored.table.num_rows if scored is not None else 0
     return _Measured(rows, seconds, pa.total_allocated_bytes() - before)

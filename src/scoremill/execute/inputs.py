@@ -13,6 +13,7 @@ from scoremill.errors import InputChanged, InputError, ObjectError, RefusedError
 from scoremill.plan import Partition, Piece, Settings, Source
 from scoremill.spec import Storage
 from scoremill.storage.csv import CsvReader, Header, Range, Tally, read_header
+from scoremill.storage.damage import damage_reported
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store, is_local
 from scoremill.storage.kinds import CompressedError
@@ -135,15 +136,8 @@ def where_of(work: Reading) -> Where | None:
 def _piece_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]:
     source = piece.source
     try:
-        yield from _read(work, piece, opened)
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        # Arrow reports damaged data as an OSError without a number too.
-        _refuse_changed(source, work.input_storage)
-        raise ObjectError(
-            f"{source.uri} is damaged: {error}", "Upload it again, or leave it out.", source.uri
-        ) from None
+        with damage_reported(source.uri):
+            yield from _read(work, piece, opened)
     except InputChanged:
         raise
     except InputError as error:

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from scoremill.bundle import call, load_estimator
-from scoremill.errors import BudgetError, InputError
+from scoremill.errors import BudgetError, InputError, ObjectError
 from scoremill.spec import Column
 from scoremill.storage.convert import carry, to_frame
 from scoremill.storage.rows import Reject, Rows
@@ -74,6 +74,15 @@ def scored_batches(
         if rows is None:
             return
         yield scoring.score(rows)
+
+
+def readable_batches(work: Work, opened: Opened) -> Iterator[Scored]:
+    """The same for a look at some rows: if the job rejects objects that cannot be read, the batches end at one."""
+    try:
+        yield from scored_batches(work, opened, Clock(), Counts())
+    except ObjectError:
+        if not work.rejects_objects:
+            raise
 
 
 class _Scoring:

@@ -12,6 +12,7 @@ from scoremill.errors import FitError, InputError, RefusedError
 from scoremill.spec import Csv, Storage
 from scoremill.storage.compression import compression_of
 from scoremill.storage.csv import CsvReader, Header, Range, first_record, read_header
+from scoremill.storage.damage import damage_reported
 from scoremill.storage.decode import DecodedSource
 from scoremill.storage.filesystem import Store
 from scoremill.storage.kinds import refuse_other_kinds
@@ -72,15 +73,11 @@ class Sample:
 def take_sample(source: Source, storage: Storage, csv: Csv, hive: bool, wanted: Wanted) -> Sample:
     """Return the sample of `source`, checked against the columns that are wanted of it."""
     try:
-        if source.format == "parquet":
-            return _take_parquet(source, storage, csv, hive, wanted)
-        source, beginning = _beginning(source, storage)
-        refuse_other_kinds("the file", beginning.data, is_decoded=source.is_compressed)
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        # Arrow reports damaged data as an OSError without a number too.
-        return _unreadable(source, InputError(f"{source.uri} is damaged: {error}", "Upload it again, or leave it out."))
+        with damage_reported(source.uri):
+            if source.format == "parquet":
+                return _take_parquet(source, storage, csv, hive, wanted)
+            source, beginning = _beginning(source, storage)
+            refuse_other_kinds("the file", beginning.data, is_decoded=source.is_compressed)
     except (InputError, RefusedError) as error:
         return _unreadable(source, error)
     return check_beginning(source, beginning, csv, hive, wanted)
