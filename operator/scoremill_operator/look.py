@@ -10,7 +10,7 @@ from typing import Any
 
 from scoremill import deploy
 from scoremill.spec import JobSpec
-from scoremill.spec.status import ConditionType, Failure, JobStatus, Phase, Reason
+from scoremill.spec.status import ConditionType, Failure, JobStatus, Phase, Progress, Reason
 
 from .observed import Action, Delete, Observed
 
@@ -50,6 +50,12 @@ class Look:
     def alive(self) -> tuple[deploy.Driver, ...]:
         """Drivers of any attempt that run, or may yet."""
         return tuple(driver for driver in self.seen.drivers if driver.is_alive)
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the driver of the present attempt has reported; None if it has reported nothing yet."""
+        progress = self.status.progress
+        return progress if progress is not None and progress.attempt == self.attempt else None
 
     @property
     def waits_for(self) -> deploy.Cause | None:

@@ -52,7 +52,7 @@ def _of_progress(look: Look) -> Deadline:
     status, driver = look.status, look.driver
     if status.phase == "Planning" and driver is not None and driver.is_running:
         return _plan(look, driver)
-    if status.phase == "Running" and driver is not None and (driver.has_run or _told(look)):
+    if status.phase == "Running" and driver is not None and (driver.has_run or look.progress):
         return _partition(look, driver)
     return _start(look)
 
@@ -72,33 +72,35 @@ def _start(look: Look) -> Deadline:
 
 
 def _plan(look: Look, driver: deploy.Driver) -> Deadline:
-    seconds, began = look.spec.deadlines.no_progress_seconds, driver.since or look.now
-    return (
-        Reason.NO_PROGRESS, _seen(look, after(began, seconds + GRACE_SECONDS)),
-        f"the plan was not made within {format_seconds(seconds)}",
+    return _no_progress(
+        look,
+        driver.since or look.now,
+        "the plan was not made",
         "See the driver's log; fewer objects in one job, or a later deadlines.noProgressSeconds, if listing and sampling "
-        "them takes that long.", 6,
-    )  # fmt: skip
+        "them takes that long.",
+    )
 
 
 def _partition(look: Look, driver: deploy.Driver) -> Deadline:
     """A driver that was moved to another node is waited for as one that works."""
-    seconds, running = look.spec.deadlines.no_progress_seconds, look.status.condition("Running")
-    finished = look.status.progress.progress_time if look.status.progress and _told(look) else None
+    running = look.status.condition("Running")
+    finished = look.progress.progress_time if look.progress else None
     # The time in which the cluster started counts for nothing.
     ready = running.last_transition_time if running and running.status == "True" else None
     since = max((time for time in (driver.since, finished, ready) if time), default=look.now)
-    return (
-        Reason.NO_PROGRESS, _seen(look, after(since, seconds + GRACE_SECONDS)),
-        f"no partition was finished within {format_seconds(seconds)}",
+    return _no_progress(
+        look,
+        since,
+        "no partition was finished",
         "See the driver's log and the workers; a smaller input.partitionBytes or model.batchRows, or a later "
-        "deadlines.noProgressSeconds, if partitions take that long.", 6,
-    )  # fmt: skip
+        "deadlines.noProgressSeconds, if partitions take that long.",
+    )
 
 
-def _told(look: Look) -> bool:
-    """Whether the progress is of this attempt."""
-    return look.status.progress is not None and look.status.progress.attempt == look.attempt
+def _no_progress(look: Look, since: dt.datetime, what: str, hint: str) -> Deadline:
+    seconds = look.spec.deadlines.no_progress_seconds
+    end = _seen(look, after(since, seconds + GRACE_SECONDS))
+    return Reason.NO_PROGRESS, end, f"{what} within {format_seconds(seconds)}", hint, 6
 
 
 def _seen(look: Look, end: dt.datetime) -> dt.datetime:

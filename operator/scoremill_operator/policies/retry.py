@@ -76,9 +76,8 @@ def backoff_seconds(uid: str, attempt: int, failures: int) -> float:
 
 def _is_stuck(look: Look, outcome: deploy.Outcome) -> bool:
     """Whether a driver ran out of memory and had finished nothing: the next one, as large, would come no further."""
-    counts = look.status.progress.partitions if look.status.progress else None
-    is_current = look.status.progress is not None and look.status.progress.attempt == look.attempt
-    has_finished = is_current and counts is not None and (counts.done or 0) > (counts.resumed or 0)
+    counts = look.progress.partitions if look.progress else None
+    has_finished = counts is not None and (counts.done or 0) > (counts.resumed or 0)
     return outcome.reason == Reason.DRIVER_OUT_OF_MEMORY and not has_finished
 
 
