@@ -10,9 +10,8 @@ from scoremill.spec import Storage
 from scoremill.storage.compression import MAGIC_BYTES, compression_by_name, compression_of
 from scoremill.storage.filesystem import Store
 
+from .discover import THREADS
 from .partition import Source
-
-_THREADS = 16
 
 
 def with_compression(
@@ -27,7 +26,7 @@ def with_compression(
     known = tuple(seen.get(source.uri, source) for source in sources)
     if not any(source.is_compressed and compression_by_name(source.name) is None for source in seen.values()):
         return known
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         return tuple(
             pool.map(
                 lambda source: _looked_into(source, storage) if _may_be(source, seen, partition_bytes) else source,

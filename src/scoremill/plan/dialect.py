@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import ValidationError
 
 from scoremill.spec import NULL_VALUES, Csv
 from scoremill.storage.csv import first_record
 from scoremill.storage.rows import BytesSource
 
 from .missing import is_number
-from .preamble import IsHeader, header_changes
+from .preamble import Change, IsHeader, header_changes, with_changes
 from .sample import Sample
 
-Change = dict[str, Any]
 Read = Callable[[Csv], Sample]
 """Reads the beginning of a file in a dialect."""
 
@@ -77,10 +73,7 @@ def _is_good(given: Trial, found: Trial) -> bool:
 
 
 def _changed(csv: Csv, change: Change) -> Csv | None:
-    try:
-        changed = Csv.model_validate({**csv.model_dump(), **change})
-    except ValidationError:
-        return None
+    changed = with_changes(csv, change)
     return None if changed == csv else changed
 
 

@@ -41,11 +41,18 @@ def _readings(csv: Csv, data: bytes) -> Iterator[Change]:
                 yield {"encoding": encoding, "delimiter": delimiter, "skip_initial_space": skips}
 
 
+def with_changes(csv: Csv, change: Change) -> Csv | None:
+    """The dialect `csv` with a change; None if there is no such dialect."""
+    try:
+        return Csv.model_validate({**csv.model_dump(), **change})
+    except ValidationError:
+        return None
+
+
 def _header_at(csv: Csv, lines: Sequence[bytes], is_header: IsHeader, change: Change) -> int | None:
     """Which of `lines` is a header that has all columns, counted from 0."""
-    try:
-        dialect = Csv.model_validate({**csv.model_dump(), **change, "skip_rows": 0, "comment": None})
-    except ValidationError:
+    dialect = with_changes(csv, {**change, "skip_rows": 0, "comment": None})
+    if dialect is None:
         return None
     for at, line in enumerate(lines):
         try:
