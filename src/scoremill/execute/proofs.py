@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from scoremill.ledger import Receipt
-from scoremill.plan import Group, Partition, Piece, Plan, end_of, make_partition, piece_at
+from scoremill.plan import Group, Partition, Piece, Plan, make_partition, piece_at, whole_pieces
 
 
 @dataclass(slots=True)
@@ -130,12 +130,8 @@ class Proofs:
 
     def _without(self, state: _State, uris: Collection[str]) -> Partition:
         """The whole of a group as one partition, without the objects of these URIs."""
-        group = state.group
-        pieces = (
-            state.rest.pieces
-            if state.rest is not None and len(group.sources) > 1
-            else (Piece(source, 0, end_of(source)) for source in group.sources)
-        )
+        group, rest = state.group, state.rest
+        pieces = rest.pieces if rest is not None and len(group.sources) > 1 else whole_pieces(group)
         marked = (replace(piece, rejected=piece.source.uri in uris) for piece in pieces)
         return make_partition(self._plan.settings_hash, group.first, *marked)
 
@@ -226,8 +222,7 @@ class Proofs:
     def _read_rest(self, state: _State, receipt: Receipt, outcome: Outcome) -> None:
         sources, index = state.group.sources, state.proven
         if len(sources) > 1:
-            pieces = (Piece(s, 0, end_of(s), whole=at in receipt.irregular) for at, s in enumerate(sources))
-            state.rest = make_partition(self._plan.settings_hash, state.group.first, *pieces)
+            state.rest = self._reread(state.group.first, whole_pieces(state.group), receipt)
         else:
             state.rest = self._rest(state, index, state.inside[index])
         for at in receipt.irregular:
@@ -237,6 +232,11 @@ class Proofs:
         outcome.discarded += [r for (at, _), r in state.receipts.items() if at >= index]
         state.receipts = {key: r for key, r in state.receipts.items() if key[0] < index}
         self._ask(state.rest, outcome)
+
+    def _reread(self, number: int, pieces: Iterable[Piece], receipt: Receipt) -> Partition:
+        """The partition of these pieces, those that `receipt` calls irregular to be read as whole files."""
+        marked = (replace(piece, whole=piece.whole or at in receipt.irregular) for at, piece in enumerate(pieces))
+        return make_partition(self._plan.settings_hash, number, *marked)
 
     def _rest(self, state: _State, index: int, inside: bool) -> Partition:
         """A file from partition `index` on, as one."""
@@ -249,12 +249,7 @@ class Proofs:
         if state.rest is not None and receipt.id == state.rest.id:
             if receipt.irregular:
                 outcome.discarded.append(receipt)
-                pieces = (
-                    replace(piece, whole=piece.whole or at in receipt.irregular)
-                    for at, piece in enumerate(state.rest.pieces)
-                )
-                rest = make_partition(self._plan.settings_hash, state.rest.number, *pieces)
-                self._replace_rest(state, rest, outcome)
+                self._replace_rest(state, self._reread(state.rest.number, state.rest.pieces, receipt), outcome)
             elif state.rest_receipt is None:
                 state.rest_receipt = receipt
                 outcome.accepted.append(receipt)

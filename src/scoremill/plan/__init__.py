@@ -4,7 +4,7 @@ from .build import Survey, build_plan, take_survey
 from .discover import Excluded, discover
 from .earlier import Earlier
 from .match import Match, match_columns
-from .partition import Group, Partition, Piece, Source, end_of, make_partition, piece_at
+from .partition import Group, Partition, Piece, Source, make_partition, piece_at, whole_pieces
 from .plan import Plan, read_groups, write_groups
 from .problem import Problem
 from .settings import Needs, Settings
@@ -24,11 +24,11 @@ __all__ = [
     "Survey",
     "build_plan",
     "discover",
-    "end_of",
     "make_partition",
     "match_columns",
     "piece_at",
     "read_groups",
     "take_survey",
+    "whole_pieces",
     "write_groups",
 ]

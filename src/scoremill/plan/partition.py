@@ -139,7 +139,7 @@ def partition_at(
 ) -> Partition:
     """Partition `index` of `group`, under a hypothesis about its start."""
     if len(group.sources) > 1:
-        pieces = tuple(Piece(source, 0, end_of(source)) for source in group.sources)
+        pieces = tuple(whole_pieces(group))
     else:
         pieces = (piece_at(group, index, partition_bytes, inside_quotes),)
     return make_partition(settings, group.first + index, *pieces)
@@ -154,6 +154,11 @@ def piece_at(group: Group, index: int, partition_bytes: int, inside_quotes: bool
         return Piece(source, 0, source.size, inside_quotes)
     start = index * partition_bytes
     return Piece(source, start, min(start + partition_bytes, source.size), inside_quotes)
+
+
+def whole_pieces(group: Group) -> Iterator[Piece]:
+    """Each object of a group as one piece."""
+    return (Piece(source, 0, end_of(source)) for source in group.sources)
 
 
 def end_of(source: Source) -> int:
