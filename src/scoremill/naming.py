@@ -19,6 +19,9 @@ ERRORS = "_errors"
 SUCCESS = "_SUCCESS"
 """Marker object of a complete run, as Hadoop and Spark write it."""
 
+PARQUET_SUFFIXES = (".parquet", ".pq")
+"""Suffixes of objects that are read as Parquet unless the job says otherwise."""
+
 RUNNER = "ghcr.io/scoremill/runner"
 """Image of driver, scheduler and workers; its tag is the version."""
 
@@ -53,13 +56,13 @@ def spec_hash(spec: Mapping[str, Any]) -> str:
     return digest(fixed)
 
 
-_PART = re.compile(r"(?:.*/)?part-[a-z]?\d+-([0-9a-f]{16})(?:-\d+)?\.[a-z]+", re.DOTALL)
+_PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})(?:-\d+)?\.[a-z]+", re.DOTALL)
 
 
-def is_name_of(name: str, partition_id: str) -> bool:
-    """Whether the partition of this id can have given `name` to an object."""
+def partition_of(name: str) -> tuple[int, str] | None:
+    """Return the number and the id of the partition that gave an object its name; None if none did."""
     match = _PART.fullmatch(name)
-    return match is not None and match[1] == partition_id
+    return (int(match[1]), match[2]) if match else None
 
 
 def part_name(number: int, partition_id: str, suffix: str, piece: int | None = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -128,10 +127,8 @@ def _rejected(job: ScoringJob) -> Iterator[tuple[str, str]]:
     store = Store(job.spec.output.uri, job.spec.output_storage)
     for receipt in Ledger(store).receipts():
         for part in receipt.files:
-            for line in store.read(part.name).splitlines():
-                file = json.loads(line)
+            for file in part.records(store):
                 yield file["file"], file["reason"]
         for part in receipt.errors:
-            for line in store.read(part.name).splitlines():
-                row = json.loads(line)
+            for row in part.records(store):
                 yield row["file"], f"byte {row['offset']}, {row['column'] or 'row'}: {row['reason']}"

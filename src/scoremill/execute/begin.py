@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from scoremill.errors import UsageError
 from scoremill.ledger import Ledger, is_part
+from scoremill.naming import partition_of
 from scoremill.plan import Plan, Settings, read_groups, write_groups
 from scoremill.spec import ScoringJob
 
 from .prepare import Prepared
 from .proofs import Proofs
-
-_PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})")
 
 
 def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None = None) -> tuple[Plan, bool]:
@@ -89,8 +87,7 @@ def _earlier_plan(begun: dict[str, Any], ledger: Ledger, mode: str) -> Plan | No
 
 def named_by(proofs: Proofs, names: Iterable[str]) -> list[str]:
     """Those of `names` that partitions of a plan give to their objects."""
-    matches = ((name, match) for name in names if (match := _PART.match(name)))
-    return [name for name, match in matches if proofs.knows(int(match[1]), match[2])]
+    return [name for name in names if (partition := partition_of(name)) and proofs.knows(*partition)]
 
 
 _NOT_RECORDED: Any = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby, repeat, zip_longest
@@ -30,8 +29,6 @@ from scoremill.storage.writers import ParquetWriter
 
 from .compare import is_same
 from .windows import WINDOW, Rows, parts_by_folder, read_windows, records, regrouped
-
-_PART = re.compile(r"(?:.*/)?part-[a-z]?(\d+)-([0-9a-f]{16})\.[a-z]+")
 
 
 def compact(output: Store, target: Store, rows_per_file: int) -> Manifest:
@@ -101,8 +98,11 @@ def _identity(seed: str, number: int) -> str:
 
 
 def _is_named_by(seed: str, name: str) -> bool:
-    match = _PART.fullmatch(name)
-    return match is not None and match[2] == _identity(seed, int(match[1]))
+    partition = naming.partition_of(name)
+    if partition is None:
+        return False
+    number, suffix = partition[0], name.rpartition(".")[2]
+    return name.endswith(naming.part_name(number, _identity(seed, number), suffix))
 
 
 def _rewrite(output: Store, target: Store, manifest: Manifest, most: int) -> list[Receipt]:
@@ -134,7 +134,7 @@ def _copied_errors(output: Store, target: Store, manifest: Manifest, number: int
 def _receipt_of(number: int, entry: Entry, output: Store) -> Receipt:
     if entry.kind == "errors":
         return Receipt(number, entry.id, entry.part.rows, 0, entry.part.rows, (), (entry.part,))
-    rejected = tuple(rejected_file["file"] for rejected_file in entry.records(output))
+    rejected = tuple(rejected_file["file"] for rejected_file in entry.part.records(output))
     return Receipt(number, entry.id, 0, 0, 0, (), (), (entry.part,), rejected)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from scoremill.bundle import inspect, open_bundle
 from scoremill.errors import UsageError
-from scoremill.ledger import Ledger, Manifest, read_manifest, require_output
+from scoremill.ledger import Ledger, Manifest, Part, read_manifest, require_output
 from scoremill.naming import LEDGER, SUCCESS
 from scoremill.spec import Csv, Input, ScoringJob, merge, parse_job
 from scoremill.storage.csv import header_line
@@ -51,7 +50,7 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
     rejected = [entry for entry in manifest.entries() if entry.kind == kind]
     if not rejected:
         raise UsageError(f"no {'row' if kind == 'errors' else 'input object'} of {output.uri} was rejected")
-    uris = [record["file"] for entry in rejected for record in entry.records(output)] if kind == "files" else None
+    uris = [record["file"] for entry in rejected for record in entry.part.records(output)] if kind == "files" else None
 
     def job_to(target: str) -> ScoringJob:
         return parse_job(_fields(output, begun, manifest, changes, target, uris))
@@ -66,8 +65,8 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
     job = job_to(uri)
     if uris is not None:
         return job
-    names = [entry.part.name for entry in rejected]
-    columns = _lay_down(_files(output, names, job.spec.input), Store(uri, job.spec.output_storage))
+    parts = [entry.part for entry in rejected]
+    columns = _lay_down(_files(output, parts, job.spec.input), Store(uri, job.spec.output_storage))
     return _renaming_only(job, columns)
 
 
@@ -154,7 +153,7 @@ def _renaming_only(job: ScoringJob, columns: set[str]) -> ScoringJob:
     return job.model_copy(update={"spec": job.spec.model_copy(update={"input": source})})
 
 
-def _files(output: Store, names: list[str], spec: Input) -> Iterator[tuple[str, bytes, list[str]]]:
+def _files(output: Store, parts: list[Part], spec: Input) -> Iterator[tuple[str, bytes, list[str]]]:
     """An object for each file that rejected rows came from, in their order, and its columns.
 
     It is a CSV with that file's header, or Parquet.
@@ -162,9 +161,8 @@ def _files(output: Store, names: list[str], spec: Input) -> Iterator[tuple[str, 
     The columns of its path stay in its path: as text in a file, some would be spellings of a missing value.
     """
     count = 0
-    for name in names:
-        lines = output.read(name).splitlines()
-        for header, rows in _by_file(json.loads(line) for line in lines):
+    for part in parts:
+        for header, rows in _by_file(part.records(output)):
             steps = _path_columns(rows[0]["file"]) if spec.hive else []
             data = _csv(header, rows, spec.csv) if header else _parquet(rows)
             columns = header or pq.read_schema(pa.BufferReader(data)).names

@@ -84,10 +84,6 @@ class Entry:
     first_line: int = 0
     """Line number, from 1, in the input at which the partition's range begins; 0 where lines do not count."""
 
-    def records(self, store: Store) -> Iterator[dict[str, Any]]:
-        """The lines of an object of kind `errors` or `files`: rejected rows, or rejected input objects."""
-        return (json.loads(line) for line in store.read(self.part.name).splitlines())
-
 
 @dataclass(frozen=True)
 class Manifest:

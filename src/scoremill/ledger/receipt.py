@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from scoremill.naming import is_name_of
+from scoremill.naming import partition_of
+from scoremill.storage.filesystem import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,10 @@ class Part:
     size: int
     """Bytes."""
     sha256: str
+
+    def records(self, store: Store) -> Iterator[dict[str, Any]]:
+        """The lines of an object of rejected rows, or of rejected input objects."""
+        return (json.loads(line) for line in store.read(self.name).splitlines())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class Receipt:
             fields[name] = tuple(fields[name])
         receipt = cls(**fields)
         for part in receipt.objects:
-            if not is_name_of(part.name, receipt.id):
+            written_by = partition_of(part.name)
+            if written_by is None or written_by[1] != receipt.id:
                 raise ValueError(f"partition {receipt.id} does not write {part.name!r}")
         return receipt

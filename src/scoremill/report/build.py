@@ -138,14 +138,14 @@ def _rejects(store: Store, manifest: Manifest) -> Iterator[RejectedRow]:
     for entry in manifest.entries():
         if entry.kind != "errors":
             continue
-        for row in entry.records(store):
+        for row in entry.part.records(store):
             yield RejectedRow(row["file"], row["line"], row["offset"], row["row"], row["column"], row["reason"])
 
 
 def _rejected_files(store: Store, manifest: Manifest) -> Iterator[RejectedFile]:
     for entry in manifest.entries():
         if entry.kind == "files":
-            yield from (RejectedFile(record["file"], record["reason"]) for record in entry.records(store))
+            yield from (RejectedFile(record["file"], record["reason"]) for record in entry.part.records(store))
 
 
 def _counted(receipts: list[Receipt], published: set[str] | None) -> list[Receipt]:
