@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from scoremill.errors import FitError, ScoremillError, UsageError
+from scoremill.naming import PARQUET_SUFFIXES
 from scoremill.spec import Column, Csv, Missing, Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.nearby import did_you_mean
@@ -140,7 +141,7 @@ def _read(path: str, storage: Storage, csv: Csv, missing: Mapping[str, Missing])
             f"there is no sample file {path}", did_you_mean(path, storage, "Check the path that --sample gives.")
         )
     with store.open(name) as file:
-        if PurePosixPath(name).suffix not in {".parquet", ".pq"}:
+        if PurePosixPath(name).suffix not in PARQUET_SUFFIXES:
             return read_csv_sample(file, path, csv, missing)
         try:
             return _with_forms(FrameSample(pd.read_parquet(file), csv, is_file=True), missing)

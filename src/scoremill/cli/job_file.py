@@ -8,8 +8,10 @@ from pathlib import PurePath
 import click
 
 from scoremill.errors import UsageError
+from scoremill.naming import PARQUET_SUFFIXES
+from scoremill.storage.compression import SUFFIXES
 
-_DATA = {".csv", ".tsv", ".txt", ".parquet", ".pq", ".gz", ".bz2", ".zst", ".xz"}
+_DATA = {".csv", ".tsv", ".txt", *PARQUET_SUFFIXES, *SUFFIXES}
 _MANY = 3
 """Names in a message."""
 

@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
+from scoremill.naming import PARQUET_SUFFIXES
 from scoremill.storage.filesystem import Found
 from scoremill.storage.uri import has_wildcard
 
 from .problem import Problem
 
 Format = Literal["csv", "parquet"]
-_PARQUET = (".parquet", ".pq")
 
 
 def format_of(item: Found, given: Literal["auto", "csv", "parquet"]) -> Format:
     """Return how an object is read: as the job says, or by its suffix."""
     if given != "auto":
         return given
-    return "parquet" if item.name.lower().endswith(_PARQUET) else "csv"
+    return "parquet" if item.name.lower().endswith(PARQUET_SUFFIXES) else "csv"
 
 
 def mixed_formats(uri: str, objects: Sequence[Found], given: Literal["auto", "csv", "parquet"]) -> Iterator[Problem]:
