@@ -16,7 +16,7 @@ from scoremill import verify
 from scoremill.kube import Conflict, connect
 from tests.support.api import serving
 from tests.support.driver import CHILD, Last, Pod
-from tests.support.jobs import run, trip_bundle, trips
+from tests.support.jobs import run, trip_bundle, trip_spec, trips
 from tests.support.slow import SECONDS, slow_bundle, slow_rows
 
 LOCAL: dict[str, Any] = {
@@ -33,13 +33,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def spec(bundle: str, tmp_path: Path) -> dict[str, Any]:
     """Of a job with several partitions."""
-    trips(2000).to_csv(tmp_path / "in.csv", index=False)
-    return {
-        "model": {"uri": bundle},
-        "input": {"uris": [str(tmp_path / "in.csv")], "partitionBytes": 16384},
-        "output": {"uri": str(tmp_path / "out")},
-        "suspend": False,
-    }
+    return trip_spec(bundle, tmp_path, 2000, suspend=False)
 
 
 def drive(spec: dict[str, Any], folder: Path) -> tuple[int, Last, str]:

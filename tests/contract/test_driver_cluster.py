@@ -21,7 +21,7 @@ from scoremill.kube import connect
 from scoremill.spec import parse_job
 from tests.support.api import WAIT_SECONDS, OneJob, serving
 from tests.support.driver import CHILD, Pod
-from tests.support.jobs import trip_bundle, trips
+from tests.support.jobs import trip_bundle, trip_spec, trips
 
 ATTEMPT = 2
 READY = {"phase": "Running", "attempt": ATTEMPT}
@@ -34,13 +34,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def spec(bundle: str, tmp_path: Path) -> dict[str, Any]:
-    trips(500).to_csv(tmp_path / "in.csv", index=False)
-    return {
-        "model": {"uri": bundle},
-        "input": {"uris": [str(tmp_path / "in.csv")], "partitionBytes": 16384},
-        "output": {"uri": str(tmp_path / "out")},
-        "deadlines": {"preRunningSeconds": 1},
-    }
+    return trip_spec(bundle, tmp_path, 500, deadlines={"preRunningSeconds": 1})
 
 
 def stages(api: OneJob) -> list[str]:

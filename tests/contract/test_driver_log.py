@@ -22,7 +22,7 @@ from scoremill.storage.filesystem import Store
 from tests.cluster.steps import until
 from tests.support.api import serving
 from tests.support.driver import CHILD, Last, Pod
-from tests.support.jobs import make_job, trip_bundle, trips
+from tests.support.jobs import make_job, trip_bundle, trip_spec, trips
 from tests.support.slow import SECONDS, slow_bundle, slow_rows
 
 MADE = {"metadata": {"name": "tips", "uid": "0f3a"}}
@@ -35,11 +35,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def spec(bundle: str, tmp_path: Path) -> dict[str, Any]:
-    trips(500).to_csv(tmp_path / "in.csv", index=False)
-    return {
-        "model": {"uri": bundle}, "input": {"uris": [str(tmp_path / "in.csv")], "partitionBytes": 16384},
-        "output": {"uri": str(tmp_path / "out")},
-    }  # fmt: skip
+    return trip_spec(bundle, tmp_path, 500)
 
 
 def logs(output: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from scoremill.spec.schedule import ScheduleStatus
 from scoremill_operator.clock import MOST, Clock
 from scoremill_operator.observed import Create, Decision, Delete, Object
 from scoremill_operator.schedule import decide_schedule
+from tests.support.losing import Lost, losing
 
 BORN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TEMPLATE = {"model": {"uri": "s3://b/model"}, "input": {"uris": ["s3://b/in/*.csv"]},
@@ -402,10 +403,6 @@ def test_the_time_in_an_output_is_in_utc() -> None:
 # --- whatever fails ---------------------------------------------------------------------------------------------------
 
 
-class Lost(Exception):
-    """The answer to a call, or the call."""
-
-
 class Machine(RuleBasedStateMachine):
     """A schedule under Forbid, an API server that fails, an operator that is away, and jobs that end as they like."""
 
@@ -428,15 +425,7 @@ class Machine(RuleBasedStateMachine):
     @rule(fails=st.integers(0, 2), is_done=st.booleans())
     def look_and_fail(self, fails: int, is_done: bool) -> None:
         """The operator looks; its call number `fails` fails, done or not."""
-        number = count()
-
-        def call(effect: Callable[[], object]) -> None:
-            lost = next(number) == fails
-            if is_done or not lost:
-                effect()
-            if lost:
-                raise Lost
-
+        call = losing(fails, is_done=is_done)
         with suppress(Lost):
             self._look(call)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -28,6 +27,7 @@ from scoremill.spec.schedule import RunOutput, ScheduleStatus
 from scoremill.storage.filesystem import Store
 from scoremill_operator.observed import Create, Delete, Object
 from scoremill_operator.schedule import decide_schedule
+from tests.support.losing import Lost, losing
 
 BORN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LOOK_BACK = 3600
@@ -46,10 +46,6 @@ def a_schedule(root: str, **spec: Any) -> Object:
         "spec": {"schedule": "*/7 * * * *", "jobTemplate": {"spec": template}, "lookBackSeconds": LOOK_BACK, **spec},
         "status": {},
     }
-
-
-class Lost(Exception):
-    """A call, or the answer to it."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -175,15 +171,7 @@ class Machine(RuleBasedStateMachine):
     @rule(fails=st.integers(0, 8), is_done=st.booleans(), completes=st.booleans())
     def look(self, fails: int, is_done: bool, completes: bool) -> None:
         """The operator looks; its call number `fails` fails, done or not."""
-        number = count()
-
-        def call(effect: Callable[[], object]) -> None:
-            lost = next(number) == fails
-            if is_done or not lost:
-                effect()
-            if lost:
-                raise Lost
-
+        call = losing(fails, is_done=is_done)
         decision = decide_schedule(self.schedule, list(self.jobs.values()), self.now)
         with suppress(Lost):
             if decision.status is not None:

@@ -60,6 +60,17 @@ def make_job(model: str, inputs: str | Iterable[str], output: str, /, **spec: An
     return parse_job({"spec": merge(fields, spec)})
 
 
+def trip_spec(bundle: str, folder: Path, rows: int, **more: Any) -> dict[str, Any]:
+    """The spec of a job over a new file of `rows` trips in `folder`, in partitions of 16 KiB."""
+    trips(rows).to_csv(folder / "in.csv", index=False)
+    return {
+        "model": {"uri": bundle},
+        "input": {"uris": [str(folder / "in.csv")], "partitionBytes": 16384},
+        "output": {"uri": str(folder / "out")},
+        **more,
+    }
+
+
 def objects(output: str) -> dict[str, bytes]:
     """The parts and errors objects of an output, by name."""
     store = Store(output)
