@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from scoremill import deploy
-from scoremill.spec.status import JobStatus, ModelStatus, Outputs, Reason, RowCounts
+from scoremill.spec.status import JobStatus, Reason, RowCounts
 
 from ..look import Look, Step
 
@@ -28,15 +28,17 @@ def complete(look: Look) -> Step | None:
 
 def _results(told: Mapping[str, Any]) -> dict[str, Any]:
     """What the driver told, as the status has it; nothing where it is not what a driver of ours tells."""
+    fields = {
+        "rows": told.get("rows") or {},
+        "rejectedFiles": told.get("rejectedFiles"),
+        "model": {"digest": told.get("modelDigest")},
+        "outputs": told.get("outputs") or {},
+    }
     try:
-        return {
-            "rows": RowCounts.model_validate(told.get("rows") or {}),
-            "rejected_files": JobStatus.model_validate({"rejectedFiles": told.get("rejectedFiles")}).rejected_files,
-            "model": ModelStatus(digest=told.get("modelDigest")),
-            "outputs": Outputs.model_validate(told.get("outputs") or {}),
-        }
+        status = JobStatus.model_validate(fields)
     except ValidationError:
         return {}
+    return {name: getattr(status, name) for name in ("rows", "rejected_files", "model", "outputs")}
 
 
 def _sentence(rows: RowCounts | None, rejected_files: int | None) -> str:
