@@ -89,6 +89,17 @@ def test_a_cluster_that_does_not_answer_is_an_error_that_names_it(bundle, tmp_pa
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("command", ["score", "dataset list"])
+def test_an_address_with_a_password_is_refused_and_not_shown(bundle, tmp_path, command):
+    words = command.split()
+    if command == "score":
+        trips(10).to_csv(tmp_path / "in.csv", index=False)
+        words += ["--model", bundle, "--input", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out")]
+    code, out, err = run(*words, "--cluster", "tls://me:hush@127.0.0.1:9")
+    assert code == 2
+    assert "hush" not in out + err
+
+
 def test_more_memory_than_there_is_is_refused():
     wanted = Cluster.model_validate({"workers": 64, "memory": "1TiB"})
     with pytest.raises(ClusterError, match="do not fit"), OnDask("local", wanted, Deadlines()):

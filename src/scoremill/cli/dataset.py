@@ -14,7 +14,7 @@ from scoremill.units import format_bytes
 
 from .display import echo, say
 from .document import print_document
-from .kube_flags import place_options, places_of
+from .kube_flags import place_options, places_of, refuse_user
 from .logs import verbose_option
 from .options import FLAGS, job_from
 from .progress import Progress
@@ -169,7 +169,10 @@ def _engine(cluster: str, flags: dict[str, Any]) -> Iterator[OnDask]:
 @contextmanager
 def _reached(cluster: str, flags: dict[str, Any]) -> Iterator[tuple[str, Security | None, Workers | None]]:
     """The scheduler's address, how to prove who we are, and the workers that may come."""
-    if cluster in {"local", "in-process"}:
+    from scoremill.deploy import names
+
+    refuse_user(cluster)
+    if cluster in names.RESERVED:
         raise UsageError(
             "a local cluster ends with the command, and so would a dataset in its memory",
             "Start one that stays: `scoremill cluster up NAME`, or `dask scheduler` and `dask worker`, and give its "

@@ -76,7 +76,7 @@ def _attempt(
         log.keep(job, found, attempt)
         where = _where(cluster, kube.namespace, tls)
         with ProgressWriter(kube, found, attempt, say) as writer, Progress() as progress:
-            awaited = JobCluster(kube, found, attempt, writer.enter, say) if _is_named(cluster) else None
+            awaited = JobCluster(kube, found, attempt, writer.enter, say) if names.is_name(cluster) else None
             manifest = score(job, found["metadata"]["uid"], where, [progress, writer], awaited)
         last.leave(complete(manifest))
         totals = manifest.totals
@@ -105,7 +105,7 @@ def _job(kube: Kube, name: str, spec: str) -> Object:
 
 def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
     """Address of the scheduler and how to prove who we are."""
-    if not _is_named(cluster):
+    if not names.is_name(cluster):
         return {"cluster": cluster}
     from scoremill.execute.security import security_from
 
@@ -114,11 +114,6 @@ def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
     except OSError as error:
         raise ClusterError(f"the certificates of cluster {cluster} cannot be read: {error}") from None
     return {"cluster": names.scheduler_address(cluster, namespace), "security": security_from(*texts)}
-
-
-def _is_named(cluster: str) -> bool:
-    """Whether it is the DaskCluster that the operator creates for the job."""
-    return cluster not in names.RESERVED and "://" not in cluster
 
 
 def _interrupt(log: DriverLog, signum: int, frame: FrameType | None) -> None:

@@ -15,7 +15,7 @@ from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.kube import Kube, Object, connect
 from scoremill.spec import ScoringJob, Workers
 
-from .kube_flags import refuse_name
+from .kube_flags import refuse_name, refuse_user
 from .kube_forward import Forward
 
 _POLL = 1.0
@@ -178,9 +178,8 @@ def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Ite
     `local`, `in-process` and addresses are what they are; a name is a cluster of the Kubernetes in `places`, and the
     job then has the workers that are there.
     """
-    if "://" in where and "@" in where:
-        raise UsageError("--cluster holds a user or a password, which would be logged", "Give tls://HOST:PORT.")
-    if where in names.RESERVED or "://" in where:
+    refuse_user(where)
+    if not names.is_name(where):
         yield EnginePlace(job, where)
         return
     with ExitStack() as stack:

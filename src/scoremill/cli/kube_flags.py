@@ -46,6 +46,12 @@ def workers(text: str) -> Workers:
         ) from None
 
 
+def refuse_user(where: str) -> None:
+    """Raise UsageError if the address of a cluster holds a user or a password: it is printed and logged."""
+    if "://" in where and "@" in where:
+        raise UsageError("--cluster holds a user or a password, which would be logged", "Give tls://HOST:PORT.")
+
+
 def described(workers: Workers) -> str:
     """Bounds in words: `4 workers`, or `0 to 20 workers by load`."""
     if workers.min < workers.max:

@@ -33,6 +33,11 @@ RESERVED = frozenset({"local", "in-process"})
 """What `--cluster` means otherwise."""
 
 
+def is_name(where: str) -> bool:
+    """Whether `--cluster` names a cluster on Kubernetes: it is neither an address nor one of the reserved words."""
+    return where not in RESERVED and "://" not in where
+
+
 def is_cluster_name(name: str) -> bool:
     """Whether `name` can name a cluster: at most 53 of a-z, 0-9 and -, beginning with a letter."""
     return _NAME.fullmatch(name) is not None and name not in RESERVED
