@@ -23,7 +23,7 @@ from .schema import CODE, Bundle
 _CHUNK = 2**24
 _FETCHING = ".fetch-"
 """How the names of files that are being copied begin."""
-_REPACK = "Pack the model again, or fetch the bundle anew."
+_REPACK = "Pack the model again, or fetch the bundle again."
 _KEPT = 4
 """Estimators that a process holds; the one loaded first goes first."""
 
@@ -106,7 +106,7 @@ def _fetched(bundle: Bundle, storage: Storage, name: str) -> Path:
 
 
 def _remove_strangers(bundle: Bundle) -> None:
-    """Removes what lies beside the bundle's modules in the cache, such as compiled ones: Python would believe those."""
+    """Remove files from the cache that are not the bundle's, such as compiled modules: Python would import those."""
     folder = _folder(bundle)
     for path in (folder / CODE).rglob("*"):
         is_named = path.relative_to(folder).as_posix() in bundle.code

@@ -1,4 +1,4 @@
-"""The job file among the arguments of a command, told from data files into which the shell expanded a pattern."""
+"""The job file among the arguments of a command, as opposed to data files that a shell pattern expanded to."""
 
 from __future__ import annotations
 

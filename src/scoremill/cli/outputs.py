@@ -44,8 +44,8 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
 
     With --files, score the input objects that --on-file-error Reject set aside, where they are.
 
-    Without --model, the bundle that OUTPUT names is used, if --digest or --trust vouches for it: an output is data, and
-    a model is code. Run the same command again after any interruption.
+    Without --model, the bundle that OUTPUT names is used, if you trust it with --digest or --trust: an output is data,
+    and a model is code. Run the same command again after any interruption.
 
     \b
     Example:

@@ -53,7 +53,7 @@ class Deaths:
         return worker in self._killed
 
     def forget(self) -> None:
-        """Start to count anew how many have died in a row: a partition was finished."""
+        """Reset the number of workers that died in a row: a partition was finished."""
         self._kills = 0
 
     @property

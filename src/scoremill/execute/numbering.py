@@ -19,7 +19,7 @@ def number_lines(store: Store, receipt: Receipt, first_line: int) -> Receipt:
     `first_line` is the line of the file, from 1, at which the partition begins.
     """
     errors = tuple(_numbered(store, part, first_line) for part in receipt.errors)
-    # The partition was not begun once more.
+    # The partition was not started again.
     return replace(receipt, errors=errors, first_line=first_line, begun=0)
 
 

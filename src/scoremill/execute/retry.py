@@ -40,7 +40,7 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
     read where they are. `changes` override the job that made `output`, such as another model; stores are reached as
     `output` is. A retry of the same things with the same model that did not end is resumed. Raises UsageError if
     nothing was rejected or if the text of rejected rows was not kept, and TrustError if `changes` name no model, and
-    neither a digest nor a trusted prefix vouches for the one that `output` names.
+    the one that `output` names has neither the digest that is given nor a trusted prefix.
     """
     begun, manifest = require_output(output), read_manifest(output)
     if manifest is None:

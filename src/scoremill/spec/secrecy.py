@@ -22,7 +22,7 @@ _FIELDS = {"storage", "credentials", "env", "template", "options"}
 
 
 def is_shown(place: Sequence[str], value: object) -> bool:
-    """Whether a wrong value of the field at `place` may be shown to whoever reads the message."""
+    """Whether a message may show the wrong value of the field at `place`."""
     text = str(value)
     return not _FIELDS.intersection(place) and not ("://" in text and re.search("[@?]", text))
 
