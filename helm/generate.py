@@ -1,5 +1,5 @@
 """Write what is made: the values' schema and table from values.yaml, the CustomResourceDefinitions from `spec`, the
-operator's rights from its own table.
+operator's rights from its own table, Chart.lock from Chart.yaml.
 
 python helm/generate.py            write them
 python helm/generate.py --check    say which of those in the tree are old (exit 1), write nothing
@@ -10,6 +10,7 @@ Types are those of the defaults.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ BEGIN, END = "<!-- values -->\n", "<!-- end of values -->\n"
 
 Schema = dict[str, Any]
 
+_DIGEST = {"pattern": "^(sha256:[0-9a-f]{64})?$"}
+_TAG = {"pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?$"}
 _NO_CPU_OR_MEMORY = {"propertyNames": {"not": {"enum": ["cpu", "memory"]}}}
 
 
@@ -45,7 +48,7 @@ def _resources(each: Schema) -> Schema:
 
 
 NARROWER: dict[str, Schema] = {
-    "image.digest": {"pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "image.digest": _DIGEST,
     "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "imagePullSecrets": _items("name"),
     "rbac.subjects": _items("kind", "name"),
@@ -54,7 +57,7 @@ NARROWER: dict[str, Schema] = {
     "operator.tolerations": _items(),
     "operator.driverResources": _resources({"type": "object"}),
     "operator.resources": _resources({"type": "object"}),
-    "operator.image.digest": {"pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "operator.image.digest": _DIGEST,
     "operator.image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "networkPolicies.apiServerPorts": {"items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1},
     "clusters.env": _items("name"),
@@ -62,6 +65,7 @@ NARROWER: dict[str, Schema] = {
     "clusters.scheduler.tolerations": _items(),
     "clusters.worker.resources": _resources({"type": "object"} | _NO_CPU_OR_MEMORY),
     "clusters.worker.tolerations": _items(),
+    "dask-kubernetes-operator.image.tag": _TAG,
 }
 """What a default cannot tell."""
 _TYPES = {str: "string", bool: "boolean", int: "integer", list: "array", dict: "object"}
@@ -154,6 +158,17 @@ def rules_page() -> str:
     return f"# Made by helm/generate.py from operator/scoremill_operator/rules.py.\n{text}"
 
 
+def lock_page() -> str:
+    """Chart.lock as `helm dependency update` writes it. Chart.yaml names exact versions, so no repository is asked."""
+    wanted: list[dict[str, str]] = yaml.safe_load((CHART / "Chart.yaml").read_text())["dependencies"]
+    asked = [{key: each[key] for key in ("name", "version", "repository", "condition")} for each in wanted]
+    locked = [{key: each[key] for key in ("name", "version", "repository")} for each in wanted]
+    # Helm compares this digest, of both lists as Go writes them, to see whether the lock is that of Chart.yaml.
+    digest = hashlib.sha256(json.dumps([asked, locked], separators=(",", ":")).encode()).hexdigest()
+    text = yaml.safe_dump({"dependencies": locked, "digest": f"sha256:{digest}"}, sort_keys=False)
+    return f"# Made by helm/generate.py from Chart.yaml.\n{text}"
+
+
 def _set_flow(node: yaml.Node) -> bool:
     """Whether `node` fits on a line, as what holds no further fields and no list of objects does."""
     if isinstance(node, yaml.MappingNode):
@@ -179,6 +194,7 @@ def pages() -> dict[Path, str]:
         CHART / "values.schema.json": json.dumps(schema(), indent=2) + "\n",
         **{CRDS / f"{name}.yaml": definition_page(each) for name, each in crd.definitions().items()},
         RULES: rules_page(),
+        CHART / "Chart.lock": lock_page(),
         readme: f"{before}{BEGIN}\n{table()}\n{END}{after}",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def test_no_rule_has_a_wildcard(render: Render, arguments: list[str]) -> None:
         ("clusters.wroker=1", "wroker"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("image.digest=sha256:12", "digest"),
+        ("operator.image.digest=latest", "digest"),
+        ("dask-kubernetes-operator.image.tag=2026.3.0@sha256:12", "tag"),
         ("networkPolicies.apiServerPorts={0}", "apiServerPorts"),
         ("clusters.worker.resources.limits.memory=3Gi", "memory"),
         ("operator.resources.limit.memory=3Gi", "limit"),
@@ -90,6 +93,49 @@ def test_values_that_nothing_reads_are_refused(render: Render, setting: str, sai
     with pytest.raises(subprocess.CalledProcessError) as refused:
         render("--set", setting)
     assert said in refused.value.stderr
+
+
+def images_of(objects: list[Object]) -> set[str]:
+    """Every image that the chart names: of containers, of arguments, and of the template of clusters."""
+    return {word.removeprefix("--image=") for word in _words(objects) if "ghcr.io/" in word}
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, dict | list):
+        each = value.values() if isinstance(value, dict) else value
+        return [word for part in each for word in _words(part)]
+    return str(value).split()
+
+
+def test_every_image_is_named_by_digest_if_the_values_have_digests(render: Render) -> None:
+    digest = f"sha256:{'0123456789abcdef' * 4}"
+    settings = (
+        f"image.digest={digest}",
+        f"operator.image.digest={digest}",
+        f"dask-kubernetes-operator.image.tag=2026.3.0@{digest}",
+    )
+    assert images_of(render(*[part for each in settings for part in ("--set", each)])) == {
+        f"ghcr.io/scoremill/runner@{digest}",
+        f"ghcr.io/scoremill/operator@{digest}",
+        f"ghcr.io/dask/dask-kubernetes-operator:2026.3.0@{digest}",
+    }
+    assert not any("@" in image for image in images_of(render()))
+
+
+def dependency_build(chart: Path, folder: Path) -> str:
+    """What helm says when it fetches the dependencies of `chart` by its lock, with no repository configured."""
+    command = [tool("helm"), "dependency", "build", "--skip-refresh", chart]
+    environment = {"HOME": str(folder), "HELM_REPOSITORY_CONFIG": str(folder / "none.yaml")}
+    return subprocess.run(command, env=environment, capture_output=True, text=True).stderr
+
+
+def test_the_lock_is_that_of_the_chart(chart: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "scoremill"
+    shutil.copytree(chart, copy, ignore=shutil.ignore_patterns("charts"))
+    assert "no repository definition for https://helm.dask.org" in dependency_build(copy, tmp_path)
+    about = (copy / "Chart.yaml").read_text()
+    (copy / "Chart.yaml").write_text(about.replace("condition: dask-kubernetes-operator.enabled", ""))
+    assert "out of sync" in dependency_build(copy, tmp_path)
 
 
 def rights(role: Object) -> set[tuple[str, str, str]]:
