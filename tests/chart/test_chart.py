@@ -86,7 +86,8 @@ def test_no_rule_has_a_wildcard(render: Render, arguments: list[str]) -> None:
         ("operator.resources.limit.memory=3Gi", "limit"),
         ("imagePullSecrets={registry}", "imagePullSecrets/0"),
         ("clusters.env[0].value=3", "clusters/env/0"),
-        ("rbac.subjects[0].name=science", "kind"),
+        ("rbac.jobSubjects[0].name=science", "kind"),
+        ("rbac.clusterSubjects[0].name=science", "kind"),
     ],
 )
 def test_values_that_nothing_reads_are_refused(render: Render, setting: str, said: str) -> None:
@@ -149,14 +150,46 @@ def rights(role: Object) -> set[tuple[str, str, str]]:
     }
 
 
+def role_of(objects: list[Object], name: str) -> Object:
+    (found,) = (each for each in of_kind(objects, "Role", "ClusterRole") if each["metadata"]["name"].endswith(name))
+    return found
+
+
 def test_drivers_may_do_what_the_commands_do(render: Render) -> None:
-    (role,) = (
-        each for each in of_kind(render(*EVERYWHERE), "ClusterRole") if each["metadata"]["name"].endswith("driver")
-    )
-    allowed = rights(role)
+    allowed = rights(role_of(render(*EVERYWHERE), "-driver"))
     for kind in {*KINDS} - {"ServiceAccount", "Role", "RoleBinding", "Lease"}:
         prefix, plural = KINDS[kind]
         assert (prefix.split("/")[2] if prefix.startswith("/apis/") else "", plural, "list") in allowed
+
+
+def bound_to(objects: list[Object], role: str) -> set[str]:
+    bindings = of_kind(objects, "RoleBinding", "ClusterRoleBinding")
+    bound = [each for each in bindings if each["roleRef"]["name"].endswith(role)]
+    return {subject["name"] for binding in bound for subject in binding["subjects"]}
+
+
+def test_users_of_jobs_may_neither_create_clusters_nor_open_the_network(render: Render) -> None:
+    objects = render(*ALL_VALUES)
+    allowed = rights(role_of(objects, "-jobs"))
+    changed = {(group, resource) for group, resource, verb in allowed if verb not in {"get", "list"}}
+    kinds = {"scoringjobs", "scoringschedules", "scoringjobs/scale", "scoringschedules/finalizers"}
+    assert changed == {("scoremill.dev", kind) for kind in kinds}
+    read = {resource for _, resource, _ in allowed}
+    assert not read & {"secrets", "networkpolicies", "pods/portforward", "pods/exec"}
+    assert (bound_to(objects, "-jobs"), bound_to(objects, "-driver")) == ({"analysts"}, {"drives", "science"})
+
+
+def test_users_of_clusters_may_change_nothing_that_a_command_does_not_change(render: Render) -> None:
+    changed = {right for right in rights(role_of(render(), "-driver")) if right[2] in {"update", "patch"}}
+    assert changed == {
+        ("scoremill.dev", "scoringjobs", "patch"),
+        ("scoremill.dev", "scoringschedules", "patch"),
+        ("scoremill.dev", "scoringjobs/scale", "update"),
+        ("scoremill.dev", "scoringjobs/scale", "patch"),
+        ("scoremill.dev", "scoringschedules/finalizers", "update"),
+        ("kubernetes.dask.org", "daskworkergroups", "patch"),
+        ("kubernetes.dask.org", "daskautoscalers", "patch"),
+    }
 
 
 def test_the_operator_may_do_what_its_rules_say_and_no_more(render: Render) -> None:
