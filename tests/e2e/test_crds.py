@@ -97,6 +97,7 @@ BAD_JOBS: list[tuple[Object, str]] = [
     ({"input": {"partitionBytes": "64 parsecs"}}, "spec.input.partitionBytes"),
     ({"model": {"digest": "sha256:0"}}, "spec.model.digest"),
     ({"output": {"mode": "Append"}}, "spec.output.mode"),
+    ({"output": {"csvFormulas": "Escape"}}, "csvFormulas: Escape is for CSV output"),
     ({"output": {"uri": "x" * 2049}}, "spec.output.uri"),
     ({"cluster": {"cpu": 0}}, "spec.cluster.cpu"),
     ({"cleanup": {"ttlSecondsAfterFinished": -1}}, "spec.cleanup.ttlSecondsAfterFinished"),

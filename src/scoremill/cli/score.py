@@ -122,7 +122,9 @@ def _print_rows(job: Any, limit: int, as_json: bool) -> None:
     writer = None
     for scored in preview(job, limit):
         if writer is None:
-            writer = open_writer("jsonl" if as_json else "csv", sys.stdout.buffer, scored.table.schema)
+            writer = open_writer(
+                "jsonl" if as_json else "csv", sys.stdout.buffer, scored.table.schema, job.spec.output.csv_formulas
+            )
         writer.write(scored.table)
         for reject in scored.rejects:
             echo(f"rejected: byte {reject.offset}: {reject.reason}", err=True)

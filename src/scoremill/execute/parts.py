@@ -129,7 +129,7 @@ class _Part:
 
     def __init__(self, output: OutputObject, schema: pa.Schema, settings: Settings) -> None:
         self.object = output
-        self._writer = open_writer(settings.format, output.stream, schema)
+        self._writer = open_writer(settings.format, output.stream, schema, settings.csv_formulas)
 
     def write(self, rows: pa.Table) -> None:
         self._writer.write(rows)

@@ -7,7 +7,7 @@ from typing import Any
 
 from scoremill import naming
 from scoremill.errors import UsageError
-from scoremill.spec import Column, Csv, Format, Gap, JobSpec, KeptColumn
+from scoremill.spec import Column, Csv, CsvFormulas, Format, Gap, JobSpec, KeptColumn
 from scoremill.storage.rename import Renaming
 
 PART_FORMAT = 2
@@ -51,6 +51,7 @@ class Settings:
     rename: tuple[tuple[str, str], ...] = ()
     """Names of columns in the input, and those that all else uses."""
     match_columns: str = "Exact"
+    csv_formulas: CsvFormulas = "Keep"
 
     @property
     def renaming(self) -> Renaming:
@@ -80,6 +81,7 @@ class Settings:
             rows_per_file=job.output.rows_per_file,
             rename=tuple(job.input.rename.items()),
             match_columns=job.input.match_columns,
+            csv_formulas=job.output.csv_formulas,
         )
 
     def as_json(self) -> dict[str, Any]:

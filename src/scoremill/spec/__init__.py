@@ -8,7 +8,7 @@ from .input import NULL_VALUES, Csv, EarlierOutput, Input
 from .job import API_VERSION, JobSpec, Metadata, ScoringJob
 from .load import load_job, merge, parse_job, read_yaml
 from .model import BATCH_ROWS, Method, Model
-from .output import Errors, Format, Output
+from .output import CsvFormulas, Errors, Format, Output
 from .storage import Storage
 from .where import Condition
 
@@ -23,6 +23,7 @@ __all__ = [
     "Condition",
     "Credentials",
     "Csv",
+    "CsvFormulas",
     "Deadlines",
     "EarlierOutput",
     "Errors",

@@ -54,6 +54,12 @@ RULES: Mapping[str, Rules] = {
             "since is after until",
         ),
     ),
+    "Output": (
+        (
+            "self.csvFormulas == 'Keep' || self.format == 'csv'",
+            "csvFormulas: Escape is for CSV output, so format must be csv",
+        ),
+    ),
     "Storage": (
         (
             "!has(self.endpoint) || !self.endpoint.matches('://([^/?#]*@|.*[?].)')",

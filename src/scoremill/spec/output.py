@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import Spec
 from .storage import Storage
 
 Format = Literal["parquet", "csv", "jsonl"]
 """Formats of the parts of an output."""
+CsvFormulas = Literal["Keep", "Escape"]
+"""What CSV output does to texts that a spreadsheet takes for formulas."""
 
 
 class Output(Spec):
@@ -20,6 +22,8 @@ class Output(Spec):
     """Folder or prefix that the run writes to."""
     format: Format = "parquet"
     """Format of the parts."""
+    csv_formulas: CsvFormulas = "Keep"
+    """How CSV output writes texts that a spreadsheet takes for formulas: as they are, or with a single quote before them."""
     mode: Literal["Resume", "ErrorIfExists", "Overwrite"] = "Resume"
     """What to do where an earlier run wrote: go on with it, refuse, or begin anew."""
     keep: tuple[str, ...] = ()
@@ -40,6 +44,14 @@ class Output(Spec):
     """The type of real-valued results; as the model gives them where it is not given."""
     storage: Storage | None = None
     """How the output's store is reached; the job's `storage` where it is not given."""
+
+    @model_validator(mode="after")
+    def _escapes_formulas_of_csv_only(self) -> Self:
+        if self.csv_formulas == "Escape" and self.format != "csv":
+            raise ValueError(
+                "--csv-formulas Escape (output.csvFormulas) is for CSV output: add --format csv (output.format), or drop it"
+            )
+        return self
 
 
 class Errors(Spec):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
 
@@ -14,7 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from scoremill.spec import Format
+from scoremill.spec import CsvFormulas, Format
+
+from .formulas import escape_formulas
 
 
 class Sink(Protocol):
@@ -54,19 +55,21 @@ class CsvWriter:
     Texts are quoted and missing values are empty, so that an empty text stays one. Bytes are base64, durations ISO 8601.
     """
 
-    def __init__(self, sink: Sink, schema: pa.Schema) -> None:
-        self._is_alone = len(schema) == 1
+    def __init__(self, sink: Sink, schema: pa.Schema, formulas: CsvFormulas = "Keep") -> None:
+        self._is_alone, self._formulas = len(schema) == 1, formulas
         self._writer = pacsv.CSVWriter(sink, self._as_text(schema.empty_table()).schema)
 
     def write(self, table: pa.Table) -> None:
         self._writer.write_table(self._as_text(table))
 
     def _as_text(self, table: pa.Table) -> pa.Table:
-        columns = [_as_text(column) for column in table.columns]
-        if self._is_alone and not pa.types.is_floating(columns[0].type):
+        table = pa.table([_as_text(column) for column in table.columns], table.column_names)
+        if self._formulas == "Escape":
+            table = escape_formulas(table)
+        if self._is_alone and not pa.types.is_floating(table.schema.types[0]):
             # A line without a character is no row to most readers.
-            columns = [pc.fill_null(columns[0].cast(pa.string()), "")]
-        return pa.table(columns, table.column_names)
+            return pa.table([pc.fill_null(table.column(0).cast(pa.string()), "")], table.column_names)
+        return table
 
     def close(self) -> None:
         self._writer.close()
@@ -108,16 +111,15 @@ class JsonLinesWriter:
         """Nothing: a line is whole when it is written."""
 
 
-_WRITERS: dict[Format, Callable[[Sink, pa.Schema], Writer]] = {
-    "parquet": ParquetWriter,
-    "csv": CsvWriter,
-    "jsonl": JsonLinesWriter,
-}
-
-
-def open_writer(format: Format, sink: Sink, schema: pa.Schema) -> Writer:
+def open_writer(format: Format, sink: Sink, schema: pa.Schema, formulas: CsvFormulas = "Keep") -> Writer:
     """A writer of `format` to `sink`."""
-    return _WRITERS[format](sink, schema)
+    match format:
+        case "parquet":
+            return ParquetWriter(sink, schema)
+        case "csv":
+            return CsvWriter(sink, schema, formulas)
+        case "jsonl":
+            return JsonLinesWriter(sink, schema)
 
 
 def count_rows(file: BinaryIO, name: str) -> int:

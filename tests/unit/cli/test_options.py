@@ -44,6 +44,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--dtypes", "a=float64,b=string"], {"input": {"csv": {"dtypes": {"a": "float64", "b": "string"}}}}),
     (["--date-formats", "d=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"d": "%d.%m.%Y"}}}}),
     (["--format", "csv", "--mode", "Overwrite"], {"output": {"format": "csv", "mode": "Overwrite"}}),
+    (["--format", "csv", "--csv-formulas", "Escape"], {"output": {"format": "csv", "csvFormulas": "Escape"}}),
     (["--keep", "a,b", "--keep", "c"], {"output": {"keep": ["a", "b", "c"]}}),
     (["--row-id", "--dtype", "float32"], {"output": {"rowId": True, "dtype": "float32"}}),
     (["--columns", "1=yhat"], {"output": {"columns": {"1": "yhat"}}}),

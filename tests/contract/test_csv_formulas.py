@@ -1,0 +1,126 @@
+"""CSV output with `csvFormulas: Escape` holds no text that a spreadsheet takes for a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LinearRegression
+
+from scoremill import pack, score, verify
+from scoremill.errors import UsageError
+from scoremill.execute.compact import compact
+from scoremill.execute.engine import InProcess
+from scoremill.execute.retry import retry_errors
+from scoremill.spec import CsvFormulas
+from scoremill.storage.filesystem import Store
+from scoremill.storage.writers import open_writer
+from tests.support.jobs import make_job, objects, run
+
+FORMULAS = ["=1+1", "+1", "-1", "@sum(a1)", "\tx", "\rx", "\nx", "\uff1d1", '=cmd|"/c calc"!a1']
+TEXTS = [*FORMULAS, "plain", "a=b", "'=1", "", " =1"]
+ESCAPED = [*(f"'{text}" for text in FORMULAS), "plain", "a=b", "'=1", "", " =1"]
+
+
+def written(table: pa.Table, formulas: CsvFormulas) -> list[list[str]]:
+    sink = io.BytesIO()
+    writer = open_writer("csv", sink, table.schema, formulas)
+    writer.write(table)
+    writer.close()
+    return list(csv.reader(io.StringIO(sink.getvalue().decode(), newline="")))
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+)
+@pytest.mark.parametrize("others", [{}, {"n": pa.array(range(len(TEXTS)))}], ids=["alone", "of two"])
+def test_texts_that_could_be_formulas_begin_with_a_quote(kind, others):
+    table = pa.table({"t": pa.array(TEXTS).cast(kind), **others})
+    assert [row[0] for row in written(table, "Escape")] == ["t", *ESCAPED]
+    assert [row[0] for row in written(table, "Keep")] == ["t", *TEXTS]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[-1, 2], [-1.5, float("nan")], pa.array([-1, 2]).cast(pa.decimal128(30, 2)), pa.array([-1, 2], pa.int8())],
+    ids=["int64", "float64", "decimal", "int8"],
+)
+def test_numbers_are_written_as_they_are(values):
+    for table in (pa.table({"n": values}), pa.table({"n": values, "t": ["a", "b"]})):
+        assert written(table, "Escape") == written(table, "Keep")
+
+
+def test_names_of_columns_and_missing_values_are_treated_as_texts_are():
+    table = pa.table({"=a": ["=1", None], "b": [None, "x"]})
+    assert written(table, "Escape") == [["'=a", "b"], ["'=1", ""], ["", "x"]]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bundles of a model that takes no infinite number, and of one that takes all."""
+    folder = tmp_path_factory.mktemp("models")
+    frame = pd.DataFrame({"x": np.arange(10.0)})
+    pack(LinearRegression().fit(frame, frame["x"]), str(folder / "strict"), sample=frame)
+    pack(DummyRegressor().fit(frame, frame["x"]), str(folder / "mild"), sample=frame)
+    return folder
+
+
+ROWS = 40
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A CSV of which the first row is rejected by the strict model."""
+    ids = [f"={number}" for number in range(ROWS)]
+    pd.DataFrame({"=id": ids, "x": [np.inf, *range(ROWS - 1)]}).to_csv(tmp_path / "in.csv", index=False)
+    return tmp_path / "in.csv"
+
+
+def made(models: Path, source: Path, **output: Any) -> str:
+    output = {"keep": ["=id"], "format": "csv", "csvFormulas": "Escape", **output}
+    to = str(source.parent / "out")
+    job = make_job(str(models / "strict"), str(source), to, output=output, errors={"maxFraction": None})
+    score(job, cluster="in-process")
+    return to
+
+
+def ids(output: str) -> list[str]:
+    """The names and values of the first column of all parts."""
+    parts = [data.decode() for name, data in sorted(objects(output).items()) if name.endswith(".csv")]
+    return [row[0] for part in parts for row in csv.reader(io.StringIO(part, newline=""))]
+
+
+def test_an_output_with_escaped_formulas_is_verified_retried_and_compacted(models, source, tmp_path):
+    output = made(models, source)
+    wanted = ["'=id", *(f"'={number}" for number in range(1, ROWS))]
+    assert ids(output) == wanted
+    verify(output)
+    compact(Store(output), Store(str(tmp_path / "small")), 1000)
+    verify(str(tmp_path / "small"))
+    assert ids(str(tmp_path / "small")) == wanted
+    retry_errors(Store(output), lambda _: InProcess(), {"spec": {"model": {"uri": str(models / "mild")}}})
+    # The retry reads the row as the input had it.
+    assert ids(f"{output}/_retries/1") == ["'=id", "'=0"]
+
+
+def test_an_output_is_not_continued_with_another_treatment_of_formulas(models, source):
+    made(models, source)
+    with pytest.raises(UsageError, match="--csv-formulas: Escape → Keep"):
+        made(models, source, csvFormulas="Keep")
+
+
+def test_escaping_of_formulas_is_refused_for_other_formats_and_its_hint_works(models, source, tmp_path):
+    command = ["score", "--model", str(models / "mild"), "--input", str(source), "--keep", "=id", "--limit", "2"]
+    code, _, said = run(*command, "--csv-formulas", "Escape")
+    assert code == 2
+    assert "--csv-formulas Escape (output.csvFormulas) is for CSV output: add --format csv" in said
+    code, rows, _ = run(*command, "--csv-formulas", "Escape", "--format", "csv")
+    assert code == 0
+    assert rows.splitlines()[1].startswith('"\'=0"')
