@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e cluster-up cluster-down images images-lock chart check verify generate bench bench-load format changelog clean
+.PHONY: help demo test e2e cluster-up cluster-down images images-lock sbom chart check verify generate bench bench-load format changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,17 +50,24 @@ images-lock: $(READY) ## pin the newest libraries for the images
 	$(LOCK) --constraint images/runner/requirements.lock -o images/operator/requirements.lock images/operator/requirements.in
 	echo 'hatchling>=1.26' | $(LOCK) -o images/runner/build.lock -
 
+SBOM = $(BIN)/uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements --output-reproducible
+
+sbom: $(READY) ## write the libraries of the images as CycloneDX into dist
+	mkdir -p dist
+	for image in $(IMAGES); do $(SBOM) --output-file dist/$$image.cdx.json images/$$image/requirements.lock || exit 1; done
+
 chart: $(READY) ## put dask-kubernetes' chart into helm/scoremill/charts, and test ours (needs Go)
 	$(BIN)/python helm/vendor.py
 	$(BIN)/python -m pytest tests/chart $(ARGS)
 
-check: $(READY) ## style, types, layers, and that generated files are those in the tree
+check: $(READY) ## style, types, layers, that generated files are those in the tree, and that no file holds a credential
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python helm/generate.py --check
+	.ci/secrets
 
 verify: generate ## regenerate what is generated; fails where that changes the tree
 	git diff --exit-code -- docs helm
