@@ -57,6 +57,14 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--reserved-account", action="append", default=[], metavar="NAMESPACE/NAME",
         help="a service account that no job may run as; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--templates", choices=["Restricted", "Any"], default="Restricted",
+        help="whether jobs may set any field of the pods by spec.cluster.template, or only those that give no rights",
+    )  # fmt: skip
+    parser.add_argument(
+        "--service-account", action="append", default=[], metavar="NAMESPACE/NAME",
+        help="a service account that jobs may run as if templates are restricted; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--lease", default="scoremill-operator", help="name of the Lease")
     parser.add_argument("--lease-namespace", help="its namespace; the pod's own where it is not given")
     parser.add_argument("--identity", default=f"{socket.gethostname()}-{secrets.token_hex(4)}", help="who holds it")
@@ -94,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         driver_resources=asked.driver_resources,
         template=asked.template,
         reserved=frozenset(asked.reserved_account),
+        templates=asked.templates,
+        accounts=frozenset(asked.service_account),
     )
     reconciler = Reconciler(kube, settings)
     hearing = Hearing()

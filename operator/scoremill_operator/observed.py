@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from scoremill import deploy
 
@@ -24,6 +24,10 @@ class Settings:
     """A part of a DaskCluster, laid under what each job says itself."""
     reserved: frozenset[str] = frozenset()
     """Service accounts as NAMESPACE/NAME that no job may run as: the operator's own, and others with more rights."""
+    templates: Literal["Restricted", "Any"] = "Restricted"
+    """Whether `spec.cluster` may ask only for what gives no rights (`deploy.forbidden_fields`, `accounts`), or for anything."""
+    accounts: frozenset[str] = frozenset()
+    """Service accounts as NAMESPACE/NAME that jobs may run as if templates are restricted."""
     issue: Callable[[str, str], deploy.Certificates] = deploy.issue
     """New certificates of a cluster in a namespace; the one thing that is not the same each time."""
 

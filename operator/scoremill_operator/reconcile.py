@@ -84,7 +84,8 @@ class Reconciler:
             self._refused.pop(key, None)
             return None
         schedule, jobs, outlived = seen
-        decision = decide_schedule(schedule, jobs, dt.datetime.now(dt.UTC), self._refused.get(key), outlived)
+        now, refused = dt.datetime.now(dt.UTC), self._refused.get(key)
+        decision = decide_schedule(schedule, jobs, now, refused, outlived, self._settings)
         return _SOON if self._applied(kube, key, schedule, decision) is None else decision.again
 
     def _applied(self, kube: Kube, key: Key, of: Object, decision: Decision) -> Object | None:

@@ -18,13 +18,17 @@ from scoremill.deploy.scheduled import (
     scheduled_name,
     seen,
 )
+from scoremill.errors import UsageError
 from scoremill.spec.schedule import ScheduleSpec, ScheduleStatus
 from scoremill.spec.status import Condition, Failure, JobStatus, format_time
 
 from .clock import MOST, Clock
 from .look import MOST_MESSAGE
-from .observed import Action, Create, Decision, Delete, Event, Object
+from .observed import Action, Create, Decision, Delete, Event, Object, Settings
+from .policies.restrictions import check_permitted
 
+RESTRICTED = Settings(image="")
+"""What jobs may ask for if nothing is set."""
 SOON = 5.0
 """Seconds until the next look at what an event should have told before."""
 
@@ -79,11 +83,12 @@ class Step:
 
 def decide_schedule(
     schedule: Object, jobs: Iterable[Object], now: datetime, refused: str | None = None, outlived: Collection[str] = (),
+    settings: Settings = RESTRICTED,
 ) -> Decision:  # fmt: skip
     """What to do about `schedule`, of which there are `jobs` (those with its label), both as the API gives them.
 
     `refused` is what the API server said to the job that was to be made last; None once it takes one. `outlived` are
-    names of jobs that have ended while a driver of theirs still lives.
+    names of jobs that have ended while a driver of theirs still lives. `settings` say what its jobs may ask for.
 
     No time is run twice: a job's name is a function of its time, and the times of the jobs seen are written to the
     status before any job is removed. None is forgotten: the status tells only of jobs that were seen, but of the
@@ -95,7 +100,7 @@ def decide_schedule(
     stored = ScheduleStatus.model_validate(schedule.get("status") or {})
     known = _known(schedule, stored, runs)
     try:
-        spec, clock = _understood(schedule)
+        spec, clock = _understood(schedule, settings)
     except ValueError as error:
         invalid = Condition(type="Invalid", status="True", reason="InvalidSpec", message=str(error)[:MOST_MESSAGE])
         return _told(schedule, stored, known, [invalid, invalid.model_copy(update={"type": "Stalled"})], now)
@@ -117,7 +122,7 @@ def decide_schedule(
     )
 
 
-def _understood(schedule: Object) -> tuple[ScheduleSpec, Clock]:
+def _understood(schedule: Object, settings: Settings) -> tuple[ScheduleSpec, Clock]:
     try:
         spec = ScheduleSpec.model_validate(schedule["spec"])
     except ValidationError as error:
@@ -126,6 +131,10 @@ def _understood(schedule: Object) -> tuple[ScheduleSpec, Clock]:
         raise ValueError("\n".join(told)) from None
     if problem := problem_of(spec):
         raise ValueError(problem)
+    try:
+        check_permitted(spec.job_template.spec.cluster, schedule["metadata"]["namespace"], settings)
+    except UsageError as error:
+        raise ValueError(f"spec.jobTemplate: {error}") from None
     return spec, Clock(spec.schedule, spec.time_zone)
 
 

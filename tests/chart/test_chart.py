@@ -84,6 +84,9 @@ def test_no_rule_has_a_wildcard(render: Render, arguments: list[str]) -> None:
         ("networkPolicies.apiServerPorts={0}", "apiServerPorts"),
         ("clusters.worker.resources.limits.memory=3Gi", "memory"),
         ("operator.resources.limit.memory=3Gi", "limit"),
+        ("operator.templates=restricted", "templates"),
+        ("operator.serviceAccounts={a/b/c}", "serviceAccounts"),
+        ("namespaces={Team}", "namespaces"),
         ("imagePullSecrets={registry}", "imagePullSecrets/0"),
         ("clusters.env[0].value=3", "clusters/env/0"),
         ("rbac.jobSubjects[0].name=science", "kind"),
@@ -233,9 +236,13 @@ def test_the_operators_arguments_are_those_that_it_takes(render: Render, tmp_pat
     assert asked.image.startswith("registry.example/runner@sha256:")
     assert asked.driver_resources == {"limits": {"memory": "2Gi"}}
     assert asked.workers == 8
+    assert asked.templates == "Any"
+    assert asked.service_account == ["science/reader", "elsewhere/reader", "science/works"]
     (probe,) = {container[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")}
     assert {probe: asked.port} == {port["name"]: port["containerPort"] for port in container["ports"]}
     assert options(arguments_of(render(*EVERYWHERE), tmp_path)).all_namespaces
+    by_default = options(arguments_of(render(), tmp_path))
+    assert (by_default.templates, by_default.service_account) == ("Restricted", ["science/mill-scoremill-worker"])
 
 
 @pytest.mark.parametrize(
@@ -280,6 +287,15 @@ def test_a_job_of_the_operator_gets_what_the_values_say(render: Render) -> None:
     assert pod["tolerations"] == [{"key": "system", "operator": "Exists"}]
     assert (pod["serviceAccountName"], pod["priorityClassName"]) == (f"{child_of(job)}-driver", "high")
     assert pod["securityContext"]["supplementalGroups"] == [2000]
+
+
+def test_namespaces_that_the_chart_creates_enforce_the_restricted_standard_and_stay(render: Render) -> None:
+    assert not of_kind(render(), "Namespace")
+    made = of_kind(render(*ALL_VALUES), "Namespace")
+    assert [each["metadata"]["name"] for each in made] == ["team-a", "team-b"]
+    for each in made:
+        assert each["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+        assert each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
 def clusters_template(objects: list[Object]) -> dict[str, Any]:

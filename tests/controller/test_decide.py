@@ -19,6 +19,7 @@ from scoremill_operator.policies.retry import backoff_seconds
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 SETTINGS = Settings("runner:1", issue=lambda *_: deploy.Certificates("ca", "certificate", "key"))
+ANYTHING = replace(SETTINGS, templates="Any")
 
 
 def ago(seconds: float) -> str:
@@ -238,8 +239,8 @@ def test_a_driver_has_the_image_of_a_cluster_that_an_earlier_attempt_left() -> N
 def test_driver_and_workers_have_the_image_that_a_job_gives_its_workers() -> None:
     template = {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": "mine:3"}]}}}}
     for asked in ({"template": template}, {"template": template, "image": "mine:2"}):
-        first = look(resource(started("Planning"), cluster=asked))
-        then = look(resource(planned(), cluster=asked), job_of(first))
+        first = decide(Observed(resource(started("Planning"), cluster=asked), NOW, ANYTHING))
+        then = decide(Observed(resource(planned(), cluster=asked), NOW, ANYTHING, (job_of(first),)))
         assert (images(first), images(then)) == ({"Job": "mine:3"}, {"DaskCluster": "mine:3"})
 
 
@@ -710,7 +711,7 @@ def test_a_success_counts_where_the_spec_is_not_understood_any_more() -> None:
      {"kind": "Mine"}, {"apiVersion": "v2"}],
 )  # fmt: skip
 def test_a_template_makes_no_other_object(template: dict[str, Any]) -> None:
-    assert "Invalid" in true(look(resource(cluster={"template": template})))
+    assert "Invalid" in true(decide(Observed(resource(cluster={"template": template}), NOW, ANYTHING)))
 
 
 @pytest.mark.parametrize(
@@ -720,7 +721,7 @@ def test_a_template_makes_no_other_object(template: dict[str, Any]) -> None:
      {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": None}]}}}}],
 )  # fmt: skip
 def test_a_template_that_makes_no_cluster_is_not_understood(template: dict[str, Any]) -> None:
-    assert "Invalid" in true(look(resource(cluster={"template": template})))
+    assert "Invalid" in true(decide(Observed(resource(cluster={"template": template}), NOW, ANYTHING)))
 
 
 @pytest.mark.parametrize("levels", [60, 1500])
@@ -746,7 +747,7 @@ def test_no_job_runs_as_an_account_that_is_reserved_in_its_namespace(asked: dict
         ("mill/operator", resource(cluster=asked), False),
         ("ml/operator", resource(cluster={"serviceAccount": "reader", "image": "operator"}), False),
     ):
-        decision = decide(Observed(job, NOW, replace(SETTINGS, reserved=frozenset({reserved}))))
+        decision = decide(Observed(job, NOW, replace(ANYTHING, reserved=frozenset({reserved}))))
         assert ("Invalid" in true(decision)) == is_refused
         assert status(decision).phase == ("Failed" if is_refused else "Planning") and not decision.actions
 

@@ -15,7 +15,7 @@ from scoremill.naming import spec_hash
 from scoremill_operator.__main__ import options
 from scoremill_operator.decide import decide
 from scoremill_operator.observed import Create, Observed
-from tests.controller.test_decide import NOW, SETTINGS, ago, cluster, job_of, planned, resource, started
+from tests.controller.test_decide import ANYTHING, NOW, SETTINGS, ago, cluster, job_of, planned, resource, started
 
 SITE: dict[str, Any] = yaml.safe_load("""
 spec:
@@ -49,7 +49,7 @@ FIRST, READY = (resource(status)["status"] for status in (started("Planning"), p
 
 def pods(template: dict[str, Any], **spec: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The pods of scheduler, worker and driver, as all looks at a job with `spec` have them made."""
-    settings = replace(SETTINGS, template=template)
+    settings = replace(ANYTHING, template=template)
     before = copy.deepcopy(template)
     seen = Observed(resource(FIRST, **spec), NOW, settings)
     job, runs = created(seen)["Job"], job_of(decide(seen))

@@ -41,6 +41,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{- /* Accounts that jobs may name, as NAMESPACE/NAME. */ -}}
+{{- define "scoremill.allowedAccounts" -}}
+{{- range append .Values.operator.serviceAccounts (include "scoremill.workerAccount" .) | uniq }}
+- {{ contains "/" . | ternary . (printf "%s/%s" $.Release.Namespace .) }}
+{{- end }}
+{{- end }}
+
 {{- /* Kind of the roles: cluster-wide, or in the release's namespace. */ -}}
 {{- define "scoremill.roleKind" -}}
 {{ .Values.rbac.clusterWide | ternary "ClusterRole" "Role" }}

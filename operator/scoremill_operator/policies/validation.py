@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from scoremill import deploy, naming
@@ -12,6 +12,7 @@ from scoremill.spec.status import Reason
 
 from ..look import Look, Step, failed
 from ..observed import Object, Settings
+from .restrictions import check_permitted
 
 _NAME = "_"
 """One that Kubernetes takes for nothing, so that a template which gives it makes nothing."""
@@ -29,21 +30,8 @@ def understood(job: Object, settings: Settings) -> JobSpec:
 
 def _understood(job: Object, settings: Settings) -> JobSpec:
     spec = parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
-    asked = [spec.cluster.service_account, *_accounts(spec.cluster.template)]
-    if refused := [name for name in asked if f"{job['metadata']['namespace']}/{name}" in settings.reserved]:
-        raise UsageError(
-            f"spec.cluster: no job may run as the service account {refused[0]}, which has rights of its own",
-            "serviceAccount is for access to buckets: one that has no rights in Kubernetes, or none.",
-        )
+    check_permitted(spec.cluster, job["metadata"]["namespace"], settings)
     return laid(spec, settings.template)
-
-
-def _accounts(said: object) -> Iterator[object]:
-    """What a template gives as a service account, wherever it does."""
-    for key, value in said.items() if isinstance(said, Mapping) else enumerate(said) if isinstance(said, list) else ():
-        if key in {"serviceAccountName", "serviceAccount"}:
-            yield value
-        yield from _accounts(value)
 
 
 def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:

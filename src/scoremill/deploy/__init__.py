@@ -1,6 +1,7 @@
 """WHERE it runs: values in, Kubernetes objects out as plain dicts; observed objects in, the cause of a wait out."""
 
 from . import names
+from .allowed import forbidden_fields
 from .cluster import dask_cluster, image_of, worker_memory
 from .diagnosis import Cause, Observed, diagnose, diagnose_driver
 from .driver import child_of, driver_access, driver_job
@@ -30,6 +31,7 @@ __all__ = [
     "driver_job",
     "drivers_of",
     "explained_by_kubelet",
+    "forbidden_fields",
     "image_of",
     "is_cluster_name",
     "is_ready",

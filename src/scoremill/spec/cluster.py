@@ -46,11 +46,11 @@ class Cluster(Spec):
     env: dict[str, str] = {}
     """Further environment of workers; secrets come from `credentials`."""
     service_account: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """Service account of workers, for a bucket's workload identity."""
+    """Service account of workers, for a bucket's workload identity. The operator accepts those that its chart lists."""
     idle_timeout_seconds: Annotated[int, Field(ge=0)] = 1800
     """After so long without work the cluster is removed; never where it is 0."""
     template: dict[str, Any] = {}
-    """Anything else, merged over the DaskCluster that is made."""
+    """A part of a DaskCluster, merged over the one that is made. By default the operator accepts only fields that give no rights."""
 
     @field_validator("workers", mode="before")
     @classmethod
