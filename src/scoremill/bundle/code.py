@@ -32,13 +32,18 @@ def roots(sources: Sequence[str | Path]) -> list[str]:
     return [str(place if place.is_file() and place.suffix != ".py" else place.parent) for place in places]
 
 
+def modules(bundle: Bundle) -> set[str]:
+    """The names of the top-level modules that `bundle` carries."""
+    return {_top(name.removeprefix(f"{CODE}/")) for name in bundle.code}
+
+
 def enter(bundle: Bundle, folder: Path) -> None:
     """Make the code of `bundle`, which lies in `folder`, what its names import from here on.
 
     Modules of the same name and content stay; those of other content are replaced, with a warning: what was loaded
     with them keeps them, but a later import inside it finds the new ones.
     """
-    for top in sorted({_top(name.removeprefix(f"{CODE}/")) for name in bundle.code}):
+    for top in sorted(modules(bundle)):
         loaded = {name for name in sys.modules if name == top or name.startswith(f"{top}.")}
         if all(_is_ours(name, bundle) for name in loaded):
             continue

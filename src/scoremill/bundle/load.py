@@ -27,25 +27,30 @@ _REPACK = "Pack the model again, or fetch the bundle again."
 _KEPT = 4
 """Estimators that a process holds; the one loaded first goes first."""
 
-_loaded: dict[str, Any] = {}
+_loaded: dict[tuple[str, tuple[str, ...]], Any] = {}
 _lock = threading.Lock()
 
 
-def load_estimator(uri: str, digest: str, storage: Storage, *, allow_version_skew: bool = False) -> Any:
-    """The estimator of the bundle at `uri`, which has `digest`; the same object for each call in this process.
+def load_estimator(
+    uri: str, digest: str, storage: Storage, *, allow_version_skew: bool = False, trusted_types: tuple[str, ...] = ()
+) -> Any:
+    """Return the estimator of the bundle at `uri`, which has `digest`; the same object for each call in this process.
 
-    Raises TrustError for another digest, SkewError for versions that it must not be loaded with, VerificationError naming the file that is missing or altered, UsageError for
-    a module that is not here, ModelError for what else keeps it from being loaded.
+    Raises TrustError for another digest or types that are not trusted, SkewError for versions that it must not be
+    loaded with, VerificationError naming the file that is missing or altered, UsageError for a module that is not
+    here, ModelError for what else keeps it from being loaded.
     """
+    # What one job trusts, another need not.
+    key = digest, trusted_types
     with _lock:
-        if digest not in _loaded:
+        if key not in _loaded:
             while len(_loaded) >= _KEPT:
                 del _loaded[next(iter(_loaded))]
-            _loaded[digest] = _load(uri, digest, storage, allow_version_skew=allow_version_skew)
-        return _loaded[digest]
+            _loaded[key] = _load(uri, digest, storage, trusted_types, allow_version_skew=allow_version_skew)
+        return _loaded[key]
 
 
-def _load(uri: str, digest: str, storage: Storage, *, allow_version_skew: bool) -> Any:
+def _load(uri: str, digest: str, storage: Storage, trusted_types: tuple[str, ...], *, allow_version_skew: bool) -> Any:
     bundle = inspect(uri, storage)
     if bundle.digest != digest:
         raise TrustError(f"{uri} has digest {bundle.digest}, not {digest} as planned", "Plan the job anew.")
@@ -53,7 +58,7 @@ def _load(uri: str, digest: str, storage: Storage, *, allow_version_skew: bool) 
     skews(bundle, allowed=allow_version_skew)
     kind = flavour(bundle.format)
     artifact = _fetched(bundle, storage, kind.ARTIFACT)
-    if bundle.code:
+    if _may_run_code(bundle, trusted_types):
         for name in bundle.code:
             _fetched(bundle, storage, name)
         _remove_strangers(bundle)
@@ -62,9 +67,20 @@ def _load(uri: str, digest: str, storage: Storage, *, allow_version_skew: bool) 
         with warnings.catch_warnings():
             # The skew of versions was judged when the bundle was opened, with words of our own.
             warnings.filterwarnings("ignore", message="Trying to unpickle estimator")
-            return kind.load(artifact, bundle.facts)
+            return kind.load(artifact, bundle.facts, trusted_types)
+    except ScoremillError:
+        raise
     except Exception as error:
         raise explained(error, uri) from error
+
+
+def _may_run_code(bundle: Bundle, trusted_types: tuple[str, ...]) -> bool:
+    """Whether the modules that `bundle` carries may be imported; of skops' bundles only if the user trusts a type in them.
+
+    They come before installed ones, so a module that is called like one of those runs in its place.
+    """
+    named = {name.partition(".")[0] for name in trusted_types}
+    return bool(bundle.code) and (bundle.format != "skops" or not named.isdisjoint(code.modules(bundle)))
 
 
 def explained(error: Exception, what: str, done: str = "loaded") -> ScoremillError:

@@ -32,6 +32,7 @@ from .read import located, minor, versions_here
 from .results import TOLERANCE
 from .sample import FrameSample, Sample, other_columns, sample_of
 from .schema import CODE, MANIFEST, TRAINED, Bundle, sealed, to_document
+from .trust import check_types
 
 _DEFAULTS = Storage()
 _CSV = Csv()
@@ -62,20 +63,22 @@ def pack(
     trained_on: str | None = None,
     command: str | None = None,
     storage: Storage = _DEFAULTS,
+    trusted_types: Sequence[str] = (),
 ) -> Bundle:
     """The bundle written to `output`: proven, digest and all; the same digest for the same model, packed again.
 
     `estimator` is fitted, or the path of a .joblib, .pkl or .skops file with one. `sample` are a few rows of what it
     was trained on: a data frame or an array, used as it is, or the path of a CSV or Parquet file. `csv` is how a CSV
     sample is read, and how CSV input will be; `missing` the form (NaN, None, NA) that missing values of a column have
-    in training; `code` modules and packages that the model needs.
+    in training; `code` modules and packages that the model needs; `trusted_types` what a skops file may hold beyond
+    the types that skops trusts itself.
 
-    Raises FitError for columns that the sample lacks or that no input file gives to the model as in training,
+    Raises TrustError for other types, FitError for columns that the sample lacks or that no input file gives to the model as in training,
     UsageError for modules that only this process has, ModelError for a model that fails, or gives other results once
     packed, again, or in other batches. What one input format alone alters is in the bundle's `gaps`, and a warning.
     """
     if isinstance(estimator, str | Path):
-        estimator = read_model(Path(estimator), code)
+        estimator = read_model(Path(estimator), code, trusted_types)
     names = columns or tuple(getattr(estimator, "feature_names_in_", ()))
     rows = None if sample is None else sample_of(sample, storage, csv, missing or {}, names)
     trained = {
@@ -85,7 +88,9 @@ def pack(
         "meta": dict(meta or {}),
     }
     with tempfile.TemporaryDirectory(prefix="scoremill-pack-") as place:
-        staged = stage(estimator, Path(place), sample=rows, method=method, code=code, format=format, columns=columns)
+        staged = stage(estimator, Path(place), sample=rows, method=method, code=code, format=format, columns=columns,
+                       trusted_types=trusted_types)  # fmt: skip
+        check_types("the model", staged.bundle.types, trusted_types)
         (found,) = prove([staged.claim])
         if isinstance(found, Exception):
             raise found
@@ -120,8 +125,8 @@ class PackWarning(UserWarning):
     """What the packer of a model should know; it is also in the `warnings` of the bundle that `pack` returns."""
 
 
-def read_model(path: Path, code: Sequence[str | Path] = ()) -> Any:
-    """The estimator in the file at `path`, which the user named and so trusts."""
+def read_model(path: Path, code: Sequence[str | Path] = (), trusted_types: Sequence[str] = ()) -> Any:
+    """Return the estimator in the file at `path`, which the user named and so trusts; of a skops file, its known types."""
     if (path / MANIFEST).is_file():
         raise UsageError(
             f"{path} is already a bundle", f"Use it as it is, for example `scoremill score --model {path}`."
@@ -134,7 +139,9 @@ def read_model(path: Path, code: Sequence[str | Path] = ()) -> Any:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", InconsistentVersionWarning)
-            estimator = _unpickled(path)
+            estimator = _unpickled(path, trusted_types)
+    except ScoremillError:
+        raise
     except Exception as error:
         raise _unread(path, error) from error
     for there, here in {
@@ -147,11 +154,9 @@ def read_model(path: Path, code: Sequence[str | Path] = ()) -> Any:
     return estimator
 
 
-def _unpickled(path: Path) -> Any:
+def _unpickled(path: Path, trusted_types: Sequence[str]) -> Any:
     if path.suffix == ".skops":
-        import skops.io
-
-        return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+        return flavour("skops").load(path, {}, trusted_types)
     return joblib.load(path)
 
 
@@ -198,6 +203,7 @@ def stage(
     code: Sequence[str | Path] = (),
     format: str = "joblib",
     columns: Sequence[str] | None = None,
+    trusted_types: Sequence[str] = (),
 ) -> Staged:
     """The bundle of `estimator` in the local `folder`, not proven yet, and the claim that `prove` is to examine."""
     kind = flavour(format)
@@ -213,7 +219,7 @@ def stage(
         others=() if sample is None else other_columns(sample, list(measured.frame.columns)),
     ))  # fmt: skip
     _write(folder, bundle)
-    return Staged(bundle, Claim(str(folder), measured.frame, measured.expected))
+    return Staged(bundle, Claim(str(folder), measured.frame, measured.expected, tuple(trusted_types)))
 
 
 def judged(bundle: Bundle, found: Mapping[str, Proof], *, allow_batch_dependent: bool = False) -> Bundle:

@@ -36,6 +36,7 @@ class Claim:
     folder: str
     frame: pd.DataFrame
     expected: dict[str, Results]
+    trusted_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _read(found: dict[str, Any]) -> dict[str, Proof] | ScoremillError:
 def _examined(claim: Claim) -> dict[str, Any]:
     try:
         bundle = inspect(claim.folder, Storage())
-        estimator = load_estimator(bundle.uri, bundle.digest, Storage())
+        estimator = load_estimator(bundle.uri, bundle.digest, Storage(), trusted_types=claim.trusted_types)
         return {
             method: _proven(partial(call, estimator, bundle, method), claim.frame, expected)
             for method, expected in claim.expected.items()

@@ -19,7 +19,7 @@ from scoremill.storage.nearby import did_you_mean, does_not_exist
 from scoremill.storage.uri import is_local, local_path
 
 from .schema import MANIFEST, TRAINED, Bundle, digest_of, from_document
-from .trust import check_trust
+from .trust import check_trust, check_types
 
 _SHARE = "Start driver and workers from the same image or environment."
 _WATCHED = ("scikit-learn", "numpy", "pandas", "pyarrow")
@@ -28,11 +28,12 @@ _WATCHED = ("scikit-learn", "numpy", "pandas", "pyarrow")
 def open_bundle(model: Model, storage: Storage, *, named_by_user: bool = True) -> Bundle:
     """The bundle of `model`, trusted and fit to be loaded here; `warnings` names versions that differ.
 
-    Raises TrustError, SkewError where scikit-learn's minor version differs and that was not allowed, FitError for a
+    Raises TrustError also for types of a skops bundle that are not trusted, SkewError where scikit-learn's minor version differs and that was not allowed, FitError for a
     method that the model does not have, UsageError where there is no bundle, VerificationError for an altered one.
     """
     bundle = inspect(model.uri, storage)
     check_trust(model, bundle.digest, named_by_user=named_by_user)
+    check_types(model.uri, bundle.types, model.trusted_types)
     if model.method is not None and model.method not in bundle.results:
         raise FitError(f"{model.uri} has no method {model.method!r}", f"It offers {', '.join(bundle.results)}.")
     return replace(bundle, warnings=skews(bundle, allowed=model.allow_version_skew))

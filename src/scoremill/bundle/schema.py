@@ -71,6 +71,11 @@ class Bundle:
         """Functions and classes of a script or notebook that travel inside the artifact."""
         return tuple(self.facts.get("by_value", ()))
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Types that whoever loads it has to trust, according to the bundle; the file itself decides."""
+        return tuple(map(str, self.facts.get("types", ())))
+
 
 def to_document(bundle: Bundle) -> dict[str, Any]:
     """The content of bundle.json; the same for the same model, whenever and wherever it is packed."""

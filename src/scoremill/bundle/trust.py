@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 
 from scoremill.errors import TrustError
@@ -27,6 +28,17 @@ def check_trust(model: Model, found: str, *, named_by_user: bool) -> None:
         raise TrustError(f"{model.uri} is code from elsewhere, and nobody vouched for it",
                          f"If you trust it, give --digest {found} (model.digest), or a prefix of its URI with --trust "
                          f"(model.trustedPrefixes, {TRUSTED_PREFIXES}).")  # fmt: skip
+
+
+def check_types(holder: str, found: Iterable[str], trusted_types: Iterable[str]) -> None:
+    """Return if the user trusts all types of `found`, which skops does not trust itself; else raise TrustError."""
+    unknown = sorted(set(found) - set(trusted_types))
+    if unknown:
+        flags = " ".join(f"--trusted-type {shlex.quote(name)}" for name in unknown)
+        raise TrustError(
+            f"{holder} holds types or functions that are not trusted: {', '.join(unknown)}",
+            f"If you trust them, give {flags} (model.trustedTypes).",
+        )
 
 
 def is_below(uri: str, prefixes: Iterable[str]) -> bool:

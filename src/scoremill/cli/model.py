@@ -41,6 +41,11 @@ def model_group() -> None:
 )
 @click.option("--meta", multiple=True, help="Free metadata: owner=ana.")
 @click.option("--flavour", default="joblib", show_default=True, help="Format of the artifact: joblib or skops.")
+@click.option(
+    "--trusted-type",
+    multiple=True,
+    help="Type or function that a skops file may hold beyond those that skops trusts: features.Clip; may be given several times.",
+)
 @click.option("--input-columns", multiple=True, help="Columns that the model reads, where they cannot be told: a,b.")
 @click.option("--trained-on", help="What the model was trained on, for the record.")
 @click.option("--allow-batch-dependent", is_flag=True, help="Pack a model whose results depend on the batch.")
@@ -73,7 +78,7 @@ def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
             method=flags["method"], code=flags["code"], meta=_META(flags["meta"]), format=flags["flavour"],
             columns=names(flags["input_columns"]) or None, trained_on=flags["trained_on"],
             allow_batch_dependent=flags["allow_batch_dependent"], command=shlex.join(["scoremill", *sys.argv[1:]]),
-            storage=storage_from(flags),
+            storage=storage_from(flags), trusted_types=names(flags["trusted_type"]),
         )  # fmt: skip
     show(bundle, as_json)
 
@@ -147,6 +152,7 @@ def show(bundle: Any, as_json: bool) -> None:
         "versions": ", ".join(f"{name} {version}" for name, version in bundle.versions.items()),
         "code": ", ".join(bundle.code) or None,
         "by value": ", ".join(bundle.by_value) or None,
+        "types": f"{', '.join(bundle.types)} (need --trusted-type)" if bundle.types else None,
         "warning": "a row's result depends on the rows scored with it" if bundle.batch_dependent else None,
         **{_LABELS.get(key, key): str(value) for key, value in bundle.trained.items() if value},
     }

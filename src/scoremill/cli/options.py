@@ -115,6 +115,9 @@ FLAGS = (
     Flag("--model", "spec.model.uri", "Bundle: a folder or prefix made by `scoremill model pack`."),
     Flag("--digest", "spec.model.digest", "Digest that the bundle must have (sha256:…)."),
     Flag("--trust", "spec.model.trustedPrefixes", "URI below which bundles are trusted without a digest.", names, MANY),
+    Flag("--trusted-type", "spec.model.trustedTypes",
+         "Type or function that a skops bundle may hold beyond those that skops trusts: features.Clip; may be given several times.",
+         names, MANY),
     Flag("--method", "spec.model.method", "What to call; the bundle's own method by default.", settings=_choice(
         "predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples")),
     Flag("--batch-rows", "spec.model.batchRows", "Rows in one call of the model (131072).", settings={"type": int}),

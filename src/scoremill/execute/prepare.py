@@ -45,6 +45,7 @@ class Prepared:
             input_storage=spec.input_storage,
             output_storage=spec.output_storage,
             allow_version_skew=spec.model.allow_version_skew,
+            trusted_types=spec.model.trusted_types,
             fail_on_row_error=spec.errors.on_row_error == "Fail",
             rejects_objects=spec.errors.on_file_error == "Reject",
             max_rejects=_most_rejects(spec.errors, plan),

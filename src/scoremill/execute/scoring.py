@@ -64,7 +64,11 @@ def scored_batches(
 ) -> Iterator[Scored]:
     """The partition's batches, scored one at a time; `clock` and `counts` follow. See Task for `first_line`."""
     estimator = load_estimator(
-        work.bundle.uri, work.bundle.digest, work.model_storage, allow_version_skew=work.allow_version_skew
+        work.bundle.uri,
+        work.bundle.digest,
+        work.model_storage,
+        allow_version_skew=work.allow_version_skew,
+        trusted_types=work.trusted_types,
     )
     scoring = _Scoring(work, opened, estimator, clock, counts, model_works, first_line)
     batches = rebatch(opened.rows, work.settings.batch_rows)

@@ -33,6 +33,7 @@ class Work:
     input_storage: Storage
     output_storage: Storage
     allow_version_skew: bool = False
+    trusted_types: tuple[str, ...] = ()
     fail_on_row_error: bool = False
     rejects_objects: bool = False
     """Whether an object that the store refuses is rejected; otherwise it ends the run."""

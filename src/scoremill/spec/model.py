@@ -29,6 +29,8 @@ class Model(Spec):
     """Rows in one call of the model. Changing it may change the last bits of predictions."""
     trusted_prefixes: tuple[str, ...] = ()
     """URIs below which bundles are trusted without a digest."""
+    trusted_types: tuple[str, ...] = ()
+    """Types and functions that the file of a skops bundle may hold beyond those that skops trusts itself."""
     allow_version_skew: bool = False
     """Score although scikit-learn's minor version differs from the one that the model was trained with."""
     storage: Storage | None = None

@@ -411,10 +411,10 @@ def test_what_is_loaded_is_a_private_copy_that_nobody_can_swap_after_it_was_veri
     seen: list[Path] = []
     original = joblib_flavour.load
 
-    def swapping(artifact: Path, facts: object) -> object:
+    def swapping(artifact: Path, facts: object, trusted_types: object) -> object:
         seen.append(artifact)
         (Path(copied) / "model.joblib").write_bytes(b"another model")
-        return original(artifact, facts)
+        return original(artifact, facts, trusted_types)
 
     monkeypatch.setattr(joblib_flavour, "load", swapping)
     load_estimator(str(copied), packed.digest, HERE)

@@ -106,7 +106,7 @@ def test_sets_of_texts_have_the_same_bytes_in_every_process(tmp_path):
 def test_skops_files_hold_neither_addresses_nor_times(tmp_path, flowers):
     model = GradientBoostingClassifier(n_estimators=3, random_state=0).fit(flowers[["sl", "pw"]], flowers["target"])
     facts = skops_flavour.dump(model, tmp_path / "one")
-    again = skops_flavour.load(tmp_path / "one", facts)
+    again = skops_flavour.load(tmp_path / "one", facts, facts["types"])
     skops_flavour.dump(model, tmp_path / "two")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert np.array_equal(again.predict_proba(flowers[["sl", "pw"]]), model.predict_proba(flowers[["sl", "pw"]]))

@@ -23,6 +23,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--input", "j"], {"input": {"uris": ["i", "j"]}}),
     (["--digest", "sha256:" + "0" * 64], {"model": {"digest": "sha256:" + "0" * 64}}),
     (["--trust", "s3://a,s3://b"], {"model": {"trustedPrefixes": ["s3://a", "s3://b"]}}),
+    (["--trusted-type", "a.B,c.d", "--trusted-type", "e.F"], {"model": {"trustedTypes": ["a.B", "c.d", "e.F"]}}),
     (["--method", "predict_proba"], {"model": {"method": "predict_proba"}}),
     (["--batch-rows", "7"], {"model": {"batchRows": 7}}),
     (["--allow-version-skew"], {"model": {"allowVersionSkew": True}}),

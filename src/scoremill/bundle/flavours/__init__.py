@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -23,8 +24,12 @@ class Flavour(Protocol):
     def dump(self, estimator: Any, path: Path) -> dict[str, Any]:
         """Write `estimator` to `path`, the same bytes for the same model; what `load` needs to know, as JSON."""
 
-    def load(self, path: Path, facts: dict[str, Any]) -> Any:
-        """The estimator in `path`, in memory shared between processes where the format can."""
+    def load(self, path: Path, facts: dict[str, Any], trusted_types: Sequence[str]) -> Any:
+        """Return the estimator in `path`, in memory shared between processes if the format can.
+
+        A format that checks types trusts its own list and `trusted_types`, which come from the user; `facts` come from
+        the bundle.
+        """
 
 
 def flavour(name: str) -> Flavour:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,6 @@ def dump(estimator: Any, path: Path) -> dict[str, Any]:
     return {"by_value": list(pickling.dump(estimator, path))}
 
 
-def load(path: Path, facts: dict[str, Any]) -> Any:
+def load(path: Path, facts: dict[str, Any], trusted_types: Sequence[str] = ()) -> Any:
     """The estimator in `path`; its arrays are read-only."""
     return joblib.load(path, mmap_mode="r")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,21 +11,27 @@ from zipfile import ZipFile, ZipInfo
 
 import skops.io
 
+from scoremill.bundle.trust import check_types
+
 ARTIFACT = "model.skops"
 
 _IDENTITY = re.compile(r'("__id__": |"file": ")(\d+)')
 
 
 def dump(estimator: Any, path: Path) -> dict[str, Any]:
-    """Write `estimator` to `path`; types beyond those that skops knows are those that the packer vouches for."""
+    """Write `estimator` to `path`; return the types that whoever loads it has to trust."""
     data = skops.io.dumps(estimator)
     path.write_bytes(_canonical(data))
-    return {"trusted": skops.io.get_untrusted_types(file=path)}
+    return {"types": skops.io.get_untrusted_types(file=path)}
 
 
-def load(path: Path, facts: dict[str, Any]) -> Any:
-    """The estimator in `path`; skops refuses any type that was not vouched for when it was packed."""
-    return skops.io.load(path, trusted=facts["trusted"])
+def load(path: Path, facts: dict[str, Any], trusted_types: Sequence[str] = ()) -> Any:
+    """Return the estimator in `path`; raise TrustError for types that neither skops nor the user trusts.
+
+    The bundle's own list does not count: it is written by who wrote the file.
+    """
+    check_types(path.name, skops.io.get_untrusted_types(file=path), trusted_types)
+    return skops.io.load(path, trusted=list(trusted_types))
 
 
 def _canonical(data: bytes) -> bytes:
