@@ -7,6 +7,8 @@ import random
 import re
 import signal
 import threading
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import psutil
@@ -14,6 +16,8 @@ import pytest
 
 from scoremill import score, verify
 from scoremill.execute.deaths import Deaths
+from scoremill.execute.local_cluster import local_cluster
+from scoremill.spec import Cluster
 from tests.support.jobs import command, make_job, objects, run, trip_bundle, trips
 
 PARTITIONS = 4
@@ -132,3 +136,31 @@ def test_deaths_of_another_driver_s_workers_do_not_count():
     for _ in range(9):
         assert deaths.grew("tcp://a", 100) is None
     assert not deaths.never_end
+
+
+def listening(processes: list[psutil.Process]) -> set[int]:
+    """The TCP ports at which these processes listen."""
+    found = (connection for process in processes for connection in process.net_connections("tcp"))
+    return {connection.laddr.port for connection in found if connection.status == psutil.CONN_LISTEN}
+
+
+PATHS = ["/", "/info/main/workers.html", "/json/counts.json", "/metrics", "/health", "/api/v1/retire_workers"]
+
+
+def answer(port: int, path: str) -> int | None:
+    """The status by which an HTTP server at this port answers; None if something else listens there."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as server:
+        try:
+            server.request("GET", path)
+            return server.getresponse().status
+        except (HTTPException, OSError):
+            return None
+
+
+def test_nobody_else_on_the_machine_reads_from_a_local_cluster():
+    with local_cluster(Cluster(workers=1, memory="256MiB")):
+        me = psutil.Process()
+        ports = listening([me, *me.children(recursive=True)])
+        answers = {path: {answer(port, path) for port in ports} - {None} for path in PATHS}
+    # Its HTTP servers know no such page; its other ports want certificates.
+    assert answers == {path: {404} for path in PATHS}

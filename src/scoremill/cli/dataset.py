@@ -14,7 +14,7 @@ from scoremill.units import format_bytes
 
 from .display import echo, say
 from .document import print_document
-from .kube_flags import place_options, places_of, refuse_user
+from .kube_flags import check_address, place_options, places_of
 from .logs import verbose_option
 from .options import FLAGS, job_from
 from .progress import Progress
@@ -158,6 +158,7 @@ def _engine(cluster: str, flags: dict[str, Any]) -> Iterator[OnDask]:
     from scoremill.execute.dask_engine import OnDask
     from scoremill.spec import Cluster, Deadlines
 
+    check_address(cluster)
     with (
         _reached(cluster, flags) as (address, security, _),
         OnDask(address, Cluster(), Deadlines(), security) as engine,
@@ -171,7 +172,6 @@ def _reached(cluster: str, flags: dict[str, Any]) -> Iterator[tuple[str, Securit
     """The scheduler's address, how to prove who we are, and the workers that may come."""
     from scoremill.deploy import names
 
-    refuse_user(cluster)
     if cluster in names.RESERVED:
         raise UsageError(
             "a local cluster ends with the command, and so would a dataset in its memory",

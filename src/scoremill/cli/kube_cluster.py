@@ -15,7 +15,7 @@ from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.kube import Kube, Object, connect
 from scoremill.spec import ScoringJob, Workers
 
-from .kube_flags import refuse_name, refuse_user
+from .kube_flags import check_address, refuse_name
 from .kube_forward import Forward
 
 _POLL = 1.0
@@ -178,7 +178,7 @@ def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Ite
     `local`, `in-process` and addresses are what they are; a name is a cluster of the Kubernetes in `places`, and the
     job then has the workers that are there.
     """
-    refuse_user(where)
+    check_address(where)
     if not names.is_name(where):
         yield EnginePlace(job, where)
         return

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -13,6 +15,7 @@ from scoremill import __version__
 from scoremill.errors import ClusterError, UsageError
 from scoremill.units import MIB, format_bytes, parse_seconds
 
+from .display import echo
 from .options import Pairs, bounds
 
 if TYPE_CHECKING:
@@ -46,10 +49,24 @@ def workers(text: str) -> Workers:
         ) from None
 
 
-def refuse_user(where: str) -> None:
-    """Raise UsageError if the address of a cluster holds a user or a password: it is printed and logged."""
+def check_address(where: str) -> None:
+    """Raise UsageError if the address of a cluster holds a user or a password; warn of one without encryption."""
     if "://" in where and "@" in where:
         raise UsageError("--cluster holds a user or a password, which would be logged", "Give tls://HOST:PORT.")
+    if "://" in where and not where.lower().startswith(("tls://", "wss://")) and not _is_loopback(where):
+        echo(
+            f"warning: the connection to {where} is not encrypted: anyone on the network can read and change tasks and "
+            "results, and run code on the workers; use tls://, or a cluster of `scoremill cluster up`",
+            err=True,
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        host = urlsplit(address).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def described(workers: Workers) -> str:

@@ -10,6 +10,7 @@ from scoremill.units import format_bytes
 
 from .display import echo
 from .document import print_document
+from .kube_flags import check_address
 from .logs import verbose_option
 from .options import FLAGS, Command, storage_from, storage_options
 from .progress import Progress
@@ -55,6 +56,7 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
     from scoremill.execute.retry import retry_errors
     from scoremill.storage.filesystem import Store
 
+    check_address(cluster)
     given = {flag.path.rpartition(".")[2]: (flag, flags.get(flag.parameter)) for flag in _MODEL}
     model = {field: flag.read(value) for field, (flag, value) in given.items() if value not in (None, ())}
     changes: dict[str, Any] = {"spec": {"model": model, "errors": {"maxFraction": 1.0}}}

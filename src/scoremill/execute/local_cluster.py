@@ -44,6 +44,9 @@ def dask_settings() -> dict[str, Any]:
     return {
         # Dask appends to a list of its settings.
         **copy.deepcopy({**SCHEDULER, **WORKER}),
+        # Dask's HTTP servers know no users, so that anyone on this machine could read what runs.
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
         "distributed.nanny.pre-spawn-environ": environment,
         # A local cluster would otherwise drop a worker for good that takes more than 15 s to start again.
         "distributed.deploy.lost-worker-timeout": "1 day",
@@ -67,7 +70,7 @@ def _started(count: int, memory: int) -> LocalCluster:
         return LocalCluster(
             n_workers=count, threads_per_worker=1, processes=True, memory_limit=memory,
             security=True, silence_logs=_log_level(), host="127.0.0.1",
-            # No dashboard, and any free port for the scheduler's HTTP server: others may run here too.
+            # No dashboard, and any free port for the scheduler's HTTP server, which answers nothing.
             dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
         )  # fmt: skip
     except Exception as error:

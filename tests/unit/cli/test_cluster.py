@@ -12,6 +12,7 @@ import yaml
 from scoremill.cli import app
 from scoremill.cli.app import run
 from scoremill.cli.kube_cluster import Named, engine_at
+from scoremill.cli.kube_flags import check_address
 from scoremill.cli.kube_watch import remove
 from scoremill.deploy import names
 from scoremill.errors import ClusterError, UsageError
@@ -131,6 +132,33 @@ def test_local_in_process_and_addresses_are_what_they_are(where: str) -> None:
     job = parse_job({"spec": {"model": {"uri": "m"}, "input": {"uris": ["i"]}, "output": {"uri": "o"}}})
     with engine_at(where, job, PLACES) as at:
         assert (at.address, at.security, at.job) == (where, None, job)
+
+
+@pytest.mark.parametrize(
+    "where", ["tcp://host:8786", "TCP://10.0.0.1:8786", "ws://[fe80::1]:8786", "tcp://localhost.example:1"]
+)
+def test_an_address_without_encryption_is_warned_of_in_one_line(where: str, capsys) -> None:
+    check_address(where)
+    said = capsys.readouterr().err
+    assert said.startswith(f"warning: the connection to {where} is not encrypted: anyone on the network can read")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["tls://host:1", "wss://host:1", "tcp://127.0.0.1:1", "tcp://[::1]:1", "tcp://localhost:1", "local", "trips"],
+)
+def test_encrypted_connections_and_those_within_the_machine_are_not_warned_of(where: str, capsys) -> None:
+    check_address(where)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", [("dataset", "list"), ("retry-errors", "out")])
+def test_commands_that_connect_to_a_scheduler_refuse_passwords_in_its_address(command: tuple[str, ...], capsys) -> None:
+    arguments = [*command, "--cluster", "tcp://user:secret@host:8786"]
+    assert run(lambda: app.main(arguments, standalone_mode=False)) == 2
+    said = capsys.readouterr().err
+    assert "--cluster holds a user or a password" in said and "secret" not in said
 
 
 def test_what_is_neither_an_address_nor_a_name_is_refused() -> None:

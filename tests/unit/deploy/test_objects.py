@@ -74,8 +74,8 @@ def test_dask_reads_the_environment_as_the_settings_that_a_local_cluster_has() -
     in_pods = dask.config.collect_env({**scheduler_env(), **worker_env()})
     local = dask_settings()
     for key, value in local.items():
-        # A pod has no LocalCluster, and gets its environment from Kubernetes.
-        if not key.startswith(("distributed.nanny.", "distributed.deploy.")):
+        # A pod has no LocalCluster, gets its environment from Kubernetes, and serves its health.
+        if not key.startswith(("distributed.nanny.", "distributed.deploy.")) and not key.endswith(".http.routes"):
             assert dask.config.get(key, config=in_pods) == value, key
     # What a nanny adds of its own, it adds in a pod too.
     assert worker_env().items() >= ONE_THREAD.items()
@@ -88,6 +88,7 @@ def test_settings_of_pods_stay_as_they_are_when_dask_appends_to_its_own() -> Non
     before = scheduler_env()
     dask_settings()["distributed.scheduler.http.routes"].append("distributed.http.scheduler.missing_bokeh")
     assert scheduler_env() == before
+    assert dask_settings()["distributed.scheduler.http.routes"] == []
 
 
 def test_dask_asks_for_certificates_in_both_directions() -> None:
