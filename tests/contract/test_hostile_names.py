@@ -2,23 +2,82 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import fsspec
+import joblib
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from scoremill import score
+from scoremill.bundle import load_estimator
+from scoremill.bundle.load import cache_folder
+from scoremill.bundle.schema import Bundle, sealed, to_document
 from scoremill.errors import ScoremillError, StorageError, VerificationError
-from scoremill.ledger import Receipt
+from scoremill.execute.clean import left_overs
+from scoremill.execute.parts import _by_folder
+from scoremill.ledger import Lease, Ledger, Part, Receipt
+from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
+from scoremill.storage.uri import protocol_of
 from tests.support.jobs import make_job, trip_bundle, trips
 
-STEPS = st.sampled_from(["..", ".", "", "a", "part-00000-0123456789abcdef.parquet", "x\0y", "%2e%2e", "_errors"])
+_IN_XML = st.characters(exclude_categories=["Cc", "Cs", "Cn"])
+STEPS = st.sampled_from([
+    "..", ".", "", "a", "victim", "root", "x\0y", "\ud800", "%2e%2e", "..%2f", "%2F", "\\..\\", "~", "*", "[a]", "a=b",
+    "_errors", "_scoremill", "part-00000-0123456789abcdef.parquet", "part-00000-0123456789abcdef.csv", "n" * 300,
+    "．．", "..\n", " ..", "a?versionId=null", "a#1", "C:", "::memory:", "s3:", "file:", "é\N{COMBINING ACUTE ACCENT}",
+]) | st.text(_IN_XML, max_size=4)  # fmt: skip
 NAMES = st.lists(STEPS, min_size=1, max_size=5).map("/".join)
+FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+fast = settings(max_examples=15, deadline=None, suppress_health_check=FIXTURES, derandomize=True)
+
+
+@dataclass
+class Place:
+    """A root in a store, with objects around it that nobody may touch."""
+
+    top: str
+    folder: Path
+    root: Store
+
+    def outside(self) -> dict[str, bytes]:
+        """All that is near the root and not below it."""
+        match protocol_of(self.top):
+            case "file":
+                found = everything(self.folder)
+                below = f"{Path(self.root.uri).relative_to(self.folder)}/"
+            case "memory":
+                files = fsspec.filesystem("memory").store.items()
+                found, below = {name: file.getvalue() for name, file in files}, f"/{self.root.uri.partition('://')[2]}/"
+            case _:
+                bucket, _, key = self.top.partition("://")[2].partition("/")
+                whole = Store(f"{protocol_of(self.top)}://{bucket}")
+                below = f"{key}/in/root/"
+                found = {one.name: b"" for one in whole.list()}
+                found |= {name: whole.read(name) for name in found if not name.startswith(below)}
+        return {name: data for name, data in found.items() if not name.startswith(below)}
+
+
+@pytest.fixture
+def place(store_uri: str, tmp_path: Path) -> Place:
+    for name in ("victim", "in/victim", "in/a", "in/rootless", "in/part-00000-0123456789abcdef.parquet", "in/root2/a"):
+        Store(store_uri).write(name, VICTIM)
+    return Place(store_uri, tmp_path, Store(f"{store_uri}/in/root"))
+
+
+VICTIM = b"victim"
 
 
 @pytest.fixture(scope="module")
@@ -41,40 +100,147 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def outcome(act: Callable[[], Any]) -> Any:
+    """What `act` returns; None if it is refused."""
+    try:
+        return act()
+    except ScoremillError:
+        return None
+
+
+def read_open(store: Store, name: str) -> bytes:
+    with store.open(name) as file:
+        return file.read()
+
+
+def published(store: Store, name: str) -> None:
+    with store.publish(name) as stream:
+        stream.write(b"x")
+
+
+@fast
 @given(name=NAMES)
-def test_no_operation_leaves_the_root_of_its_store(tmp_path, name):
-    root = tmp_path / "top" / "root"
-    root.mkdir(parents=True, exist_ok=True)
-    (tmp_path / "top" / "a").write_bytes(b"victim")
-    before = everything(tmp_path / "top")
-    store = Store(str(root))
-    is_below = all(step not in {"", ".", ".."} and "\0" not in step for step in name.split("/"))
-    for act in (
-        lambda: store.info(name),
-        lambda: store.read(name),
-        lambda: store.open(name).close(),
-        lambda: store.write(name, b"x"),
-        lambda: store.create(name, b"x"),
-        lambda: store.publish(name).__enter__(),
-        lambda: store.delete([name]),
-        lambda: store.list(f"{name}/"),
-        lambda: store.children(f"{name}/"),
-    ):
-        if is_below:
-            with suppress(ScoremillError):
-                act()
-        else:
-            with pytest.raises(StorageError, match="does not name an object"):
-                act()
-    assert {path: data for path, data in everything(tmp_path / "top").items() if not path.startswith("root")} == before
+@example("../victim")
+@example("a/../../victim")
+@example("/victim")
+@example("victim\0")
+def test_no_operation_leaves_the_root_of_any_store(place, name):
+    store, before = place.root, place.outside()
+    assert outcome(lambda: store.read(name)) != VICTIM
+    assert outcome(lambda: read_open(store, name)) != VICTIM
+    for act in (store.info, lambda name: store.list(f"{name}/"), lambda name: store.children(f"{name}/"), store.list):
+        outcome(partial(act, name))
+    outcome(lambda: published(store, name))
+    outcome(lambda: store.write(name, b"x"))
+    outcome(lambda: store.create(name, b"x"))
+    outcome(lambda: store.delete([name]))
+    assert place.outside() == before
 
 
-@pytest.mark.parametrize("name", ["a/../../victim", "/victim", "../victim", "a\0b", "."])
-def test_every_store_refuses_to_write_or_delete_outside_its_root(store, name):
-    for act in (lambda: store.write(name, b"x"), lambda: store.create(name, b"x"), lambda: store.delete([name])):
-        with pytest.raises(StorageError, match="does not name an object"):
+@fast
+@given(columns=st.lists(STEPS, min_size=1, max_size=2, unique=True), values=st.lists(st.none() | STEPS, max_size=3))
+def test_folders_of_any_columns_and_values_are_below_the_output(place, columns, values):
+    columns, values = (["\N{WORD JOINER}" if each == "\ud800" else each for each in some] for some in (columns, values))
+    before = place.outside()
+    table = pa.table([pa.array(values, pa.string())] * len(columns), columns)
+    for folder, _ in _by_folder(table, tuple(columns)):
+        assert folder.count("/") == (len(columns) if values else 0)
+        outcome(partial(place.root.write, f"{folder}part-00000-0123456789abcdef.csv", b"x"))
+    assert place.outside() == before
+
+
+ID = "0123456789abcdef"
+
+
+@pytest.fixture
+def ledger(place: Place) -> Iterator[Ledger]:
+    """The ledger of a run at the place's root."""
+    lease = Lease.acquire(place.root)
+    ledger = Ledger(place.root)
+    ledger.hold(lease)
+    yield ledger
+    lease.release()
+
+
+@fast
+@given(name=NAMES | NAMES.map(lambda name: f"{name}/part-00000-{ID}.parquet"))
+@example(f"../part-00000-{ID}.parquet")
+def test_a_ledger_that_names_anything_is_erased_without_harm_to_others(place, ledger, name):
+    before = place.outside()
+    receipt = Receipt(0, ID, 1, 1, 0, (Part(name, 1, 1, ""),))
+    place.root.write("_scoremill/receipts/000001-00000000.jsonl", receipt.to_json().encode())
+    outcome(ledger.erase)
+    outcome(partial(ledger.erase, [name]))
+    assert place.outside() == before
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where this test keeps bundles; what they add to the path of imports is taken away again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    cache_folder.cache_clear()
+    yield cache_folder()
+    cache_folder.cache_clear()
+
+
+def bundle_naming(place: Place, name: str, code: tuple[str, ...]) -> str:
+    """The digest of a bundle at the place's root, one of whose files has this name."""
+    artifact = io.BytesIO()
+    joblib.dump({"a": "model"}, artifact)
+    files = {"model.joblib": artifact.getvalue(), name: b"", **dict.fromkeys(code, b"")}
+    for each, data in files.items():
+        outcome(partial(place.root.write, each, data))
+    bundle = sealed(Bundle(
+        uri=place.root.uri, digest="", model_class="a.B", format="joblib", columns=(), named=True, method="predict",
+        results={}, code=code, files={each: hashlib.sha256(data).hexdigest() for each, data in files.items()},
+    ))  # fmt: skip
+    place.root.write("bundle.json", json.dumps(to_document(bundle)).encode())
+    return bundle.digest
+
+
+@fast
+@given(name=NAMES, is_code=st.sampled_from(["no", "as named", "below code"]))
+@example("../victim", "no")
+@example("../../../victim", "below code")
+def test_a_bundle_that_names_any_file_is_fetched_to_its_own_folder(place, cache, name, is_code):
+    name = f"code/package_of_nobody/{name}" if is_code == "below code" else name
+    digest = bundle_naming(place, name, () if is_code == "no" else (name,))
+    before, own = place.outside(), cache / digest.removeprefix("sha256:")
+    found = outcome(partial(load_estimator, place.root.uri, digest, Storage()))
+    assert found in (None, {"a": "model"})
+    assert {path for path in place.outside() if not (place.folder / path).is_relative_to(own)} == before.keys()
+
+
+def test_links_in_an_output_lead_no_write_and_no_deletion_elsewhere(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("000000.parquet", ".a.0123456789abcdef.tmp"):
+        (tmp_path / "elsewhere" / name).write_bytes(VICTIM)
+    store = Store(str(tmp_path / "out"))
+    store.write("a", b"x")
+    (tmp_path / "out" / "link").symlink_to(tmp_path / "elsewhere")
+    before = everything(tmp_path / "elsewhere")
+    for act in (partial(store.write, "link/b", b"x"), partial(store.create, "link/b", b"x"), partial(published, store, "link/b"),
+                lambda: store.delete(["link/000000.parquet"])):  # fmt: skip
+        with pytest.raises(StorageError, match="a link leads to"):
             act()
+    assert store.sweep() == []
+    assert everything(tmp_path / "elsewhere") == before
+
+
+def test_a_folder_among_retries_whose_name_is_no_number_is_left_alone(tmp_path):
+    store = Store(str(tmp_path))
+    store.write("_retries/²/a", b"x")
+    assert list(left_overs(store)) == []
+
+
+def test_an_output_may_itself_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    store = Store(str(tmp_path / "out"))
+    store.write("folder/a", b"x")
+    store.delete(["folder/a"])
+    assert store.list() == []
 
 
 @pytest.mark.parametrize("name", ["../victim", "/etc/passwd", "_victim", "part-00000-ffffffffffffffff.parquet"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from scoremill import naming
 from scoremill.errors import FitError
 from scoremill.spec import Column, Gap
+from scoremill.storage.names import is_below_its_root
 
 FORMAT_VERSION = 1
 """Of bundle.json; a reader refuses newer ones."""
@@ -104,8 +105,7 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
     known = {f.name for f in fields(Bundle)} - set(_BESIDE)
     values = {name: document[name] for name in known if name in document}
     try:
-        if outside := [name for name in document["files"] if name.startswith("/") or ".." in name.split("/")]:
-            raise FitError(f"{uri}/{MANIFEST} names files outside the bundle: {', '.join(outside)}", "Do not load it.")
+        _refuse_strange_names(uri, document["files"], document["code"])
         values |= {
             "columns": _columns(document["columns"]),
             "results": {method: _columns(columns) for method, columns in document["results"].items()},
@@ -119,6 +119,16 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError) as error:
         raise FitError(f"{uri}/{MANIFEST} is not a bundle's: {error!r}", "Pack the model again.") from None
+
+
+def _refuse_strange_names(uri: str, files: Mapping[str, Any], code: Iterable[str]) -> None:
+    """Raise FitError for names that could lead out of the bundle, and for code that is not among its files."""
+    outside = [name for name in files if not is_below_its_root(name)]
+    outside += [name for name in code if name not in files or not name.startswith(f"{CODE}/")]
+    if outside:
+        raise FitError(
+            f"{uri}/{MANIFEST} names files outside the bundle: {', '.join(map(repr, outside))}", "Do not load it."
+        )
 
 
 def _columns(documents: Any) -> tuple[Column, ...]:

@@ -37,7 +37,7 @@ def left_overs(output: Store) -> Iterator[LeftOver]:
             if is_part(name) and name not in named:
                 yield LeftOver("superseded part", name, info.size)
         yield from (LeftOver("shipped bundle", info.name, info.size) for info in output.list(f"{SHIPPED}/"))
-    retries = [info for info in output.list("_retries/") if info.name.split("/")[1].isdigit()]
+    retries = [info for info in output.list("_retries/") if info.name.split("/")[1].isdecimal()]
     complete = [info for info in retries if info.name.split("/")[2:] == [SUCCESS]]
     last = max((int(info.name.split("/")[1]) for info in complete), default=0)
     for info in retries:

@@ -116,7 +116,7 @@ def _fields(
 def _target(output: Store, digest: str, uris: list[str] | None) -> str:
     """The last retry of the same things with the bundle of `digest` that did not end, newer than any that did; else a new one."""
     names = {info.name for info in output.list("_retries/")}
-    numbers = sorted({int(step) for name in names if (step := name.split("/")[1]).isdigit()}, reverse=True)
+    numbers = sorted({int(step) for name in names if (step := name.split("/")[1]).isdecimal()}, reverse=True)
     for number in numbers:
         uri = f"{output.uri}/_retries/{number}"
         if f"_retries/{number}/{SUCCESS}" in names:

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from scoremill.errors import StorageError
 from scoremill.units import MIB
 
 from .commit import is_temporary, temporary_name
@@ -94,13 +95,13 @@ class LocalBackend:
 
     def delete(self, names: Sequence[str]) -> None:
         for name in names:
-            self._path(name).unlink(missing_ok=True)
+            self._own_path(name).unlink(missing_ok=True)
 
     def upload(self, name: str) -> LocalUpload:
-        return LocalUpload(self._path(name))
+        return LocalUpload(self._own_path(name))
 
     def sweep(self, *, remove: bool = True) -> list[str]:
-        left = sorted(name for name in self._names("") if is_temporary(name))
+        left = sorted(name for name in self._names("", follows_links=False) if is_temporary(name))
         if remove:
             self.delete(left)
         return left
@@ -108,10 +109,21 @@ class LocalBackend:
     def _path(self, name: str) -> Path:
         return self._root / name
 
-    def _names(self, prefix: str) -> Iterator[str]:
+    def _own_path(self, name: str) -> Path:
+        """The path of a file to create or remove; StorageError if it is in a folder elsewhere, where a link leads."""
+        path = self._path(name)
+        top, folder = os.path.realpath(self._root), os.path.realpath(path.parent)
+        if os.path.commonpath([top, folder]) != top:
+            raise StorageError(
+                f"{path} is not below {self._root}: a link leads to {folder}",
+                "Replace the link by a folder. If you did not make it, the output was tampered with.",
+            )
+        return path
+
+    def _names(self, prefix: str, *, follows_links: bool = True) -> Iterator[str]:
         """Of all files that may begin with `prefix`; links to folders are followed, but never in circles."""
         top = self._path(prefix.rpartition("/")[0])
-        for folder, folders, files in os.walk(top, followlinks=True):
+        for folder, folders, files in os.walk(top, followlinks=follows_links):
             here = os.path.realpath(folder)
             folders[:] = [
                 one for one in folders

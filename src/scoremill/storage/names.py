@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from scoremill.errors import StorageError
 
 _HINT = (
@@ -11,8 +13,7 @@ _HINT = (
 
 def readable_name(name: str, *, is_local: bool) -> str:
     """Return `name` if it stays below its root; StorageError otherwise. Keys of buckets may have empty folders."""
-    steps = name.split("/")
-    if "\0" in name or {".", ".."}.intersection(steps) or (is_local and "" in steps):
+    if not is_below_its_root(name, is_local=is_local):
         raise StorageError(f"{name!r} does not name an object below its folder or bucket", _HINT)
     return name
 
@@ -21,3 +22,19 @@ def writable_name(name: str, *, is_local: bool) -> str:
     """The same for an object that is written or deleted: only the marker of a folder in a bucket ends in a slash."""
     readable_name(name if is_local else name.removesuffix("/"), is_local=True)
     return name
+
+
+def is_below_its_root(name: str, *, is_local: bool = True) -> bool:
+    """Whether `name` is one that an object below any root could have."""
+    steps = name.split("/")
+    has_step_elsewhere = bool({".", ".."}.intersection(steps)) or (is_local and "" in steps)
+    return "\0" not in name and not has_step_elsewhere and _is_encodable(name, is_local=is_local)
+
+
+def _is_encodable(name: str, *, is_local: bool) -> bool:
+    """Whether a store could have an object of this name; JSON can hold texts that are no Unicode."""
+    try:
+        os.fsencode(name) if is_local else name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
