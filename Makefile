@@ -33,7 +33,7 @@ cluster-down: $(READY) ## end that cluster; caches stay
 # BUILD='buildah build' or another builder; IMAGES=runner for one of them; ARGS='--build-arg BASE=…' for another base.
 BUILD    ?= docker build
 IMAGES   ?= runner operator
-VERSION   = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/scoremill/__init__.py)
+VERSION   = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/scoremill/version.py)
 REVISION  = $(shell git rev-parse HEAD)
 
 images: ## build the images: of driver, scheduler and workers, and of the operator

@@ -28,8 +28,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(Path(__file__).resolve().paren
 
 from plane import Plane, free_ports, wait_for  # noqa: E402 the paths above
 
-from scoremill.deploy import names  # noqa: E402
-from scoremill.kube import KINDS, Kube, Object  # noqa: E402
+from scoremill.kubernetes.client import KINDS, Kube, Object  # noqa: E402
+from scoremill.kubernetes.objects import names  # noqa: E402
 
 MIB = 2**20
 CALLS, ERRORS = "scoremill_api_calls_total", "scoremill_reconcile_errors_total"

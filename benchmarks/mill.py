@@ -19,8 +19,8 @@ from generate import generate
 from scoremill.bundle.threads import keep_memory
 from scoremill.ledger import Ledger
 from scoremill.spec import Csv, ScoringJob, Storage
-from scoremill.storage.csv.grammar import Grammar
 from scoremill.storage.filesystem import Store
+from scoremill.tabular.csv.grammar import Grammar
 
 KEPT = ("Start_Lon", "Start_Lat", "End_Lon", "End_Lat")
 """Columns that the model does not read."""

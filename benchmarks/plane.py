@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import yaml
 
-from scoremill.kube import Kube, connect
+from scoremill.kubernetes.client import Kube, connect
 from tests.cluster import parts
 
 NODE = "nowhere"

@@ -17,8 +17,8 @@ import click
 from scoremill import errors
 from scoremill.cli import app
 from scoremill.spec import ScoringJob
-from scoremill.spec.schedule import ScheduleStatus, ScoringSchedule
-from scoremill.spec.status import JobStatus, Reason
+from scoremill.spec.resources.schedule import ScheduleStatus, ScoringSchedule
+from scoremill.spec.resources.status import JobStatus, Reason
 from scoremill.units import format_bytes
 
 REFERENCE = Path(__file__).resolve().parent / "reference"

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from scoremill.spec import crd
+from scoremill.spec.resources import crd
 from scoremill_operator import rules
 
 CHART = Path(__file__).resolve().parent / "scoremill"

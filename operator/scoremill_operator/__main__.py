@@ -24,15 +24,16 @@ import scoremill
 from scoremill.errors import ScoremillError, UsageError
 from scoremill.naming import RUNNER
 
-from . import cluster, handlers, probes
-from .decide import NOTHING
-from .hearing import Hearing
-from .lease import Lease
 from .log import log_as_json, logger
-from .observed import Object, Settings
-from .policies.validation import laid
-from .queue import Key, Queue, Resync
-from .reconcile import Reconciler
+from .reconcile import cluster
+from .reconcile.decide import NOTHING
+from .reconcile.observed import Key, Object, Settings
+from .reconcile.policies.validation import laid
+from .reconcile.reconciler import Reconciler
+from .run import handlers, probes
+from .run.hearing import Hearing
+from .run.lease import Lease
+from .run.queue import Queue, Resync
 
 _STOP_SECONDS = 20.0
 _KIND_SECONDS = 5.0

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-from scoremill.spec.status import ENDS
+from scoremill.spec.resources.status import ENDS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 JOBS = Gauge("scoremill_jobs", "ScoringJobs by phase.", ["phase"])

@@ -8,12 +8,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .bundle import pack
-    from .execute import build_plan, score, verify
-    from .spec import ScoringJob, load_job
+from .version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from scoremill.bundle import pack
+    from scoremill.execute import build_plan, score, verify
+    from scoremill.spec import ScoringJob, load_job
 
 __all__ = ["ScoringJob", "__version__", "build_plan", "load_job", "pack", "score", "verify"]
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.deploy import child_of, driver_job, names, policy
-from scoremill.deploy.cluster import dask_cluster
-from scoremill.kube import KINDS
+from scoremill.kubernetes.client import KINDS
+from scoremill.kubernetes.objects import child_of, driver_job, names, policy
+from scoremill.kubernetes.objects.cluster import dask_cluster
 from scoremill.spec import Cluster, Credentials, JobSpec
 from scoremill_operator import rules
 from scoremill_operator.__main__ import options
-from scoremill_operator.policies.validation import laid
+from scoremill_operator.reconcile.policies.validation import laid
 from tests.chart.conftest import EVERYWHERE, Object, Render
 from tests.chart.schemas import FILE, write_schemas
 from tests.chart.tools import tool

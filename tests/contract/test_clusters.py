@@ -26,18 +26,18 @@ from distributed.core import Status
 from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError, WorkerState
 
 from scoremill import score, verify
-from scoremill.deploy import issue
 from scoremill.errors import ClusterError, KilledWorkerError, SkewError, WorkerMemoryError
-from scoremill.execute import reports
-from scoremill.execute.cluster_faults import explained
-from scoremill.execute.dask_engine import OnDask
-from scoremill.execute.driver import execute
-from scoremill.execute.engine import Result
-from scoremill.execute.events import Note
-from scoremill.execute.prepare import prepare
-from scoremill.execute.security import security_from
-from scoremill.execute.session import GREW, News
-from scoremill.execute.work import Task
+from scoremill.events import Note
+from scoremill.execute.coordinator.prepare import prepare
+from scoremill.execute.coordinator.run import execute
+from scoremill.execute.engines.dask import reports
+from scoremill.execute.engines.dask.cluster_faults import explained
+from scoremill.execute.engines.dask.engine import OnDask
+from scoremill.execute.engines.dask.security import security_from
+from scoremill.execute.engines.dask.session import GREW, News
+from scoremill.execute.engines.protocol import Result
+from scoremill.execute.worker.work import Task
+from scoremill.kubernetes.objects import issue
 from scoremill.spec import Cluster, Deadlines
 from tests.support.jobs import ROOT, command, make_job, objects, run, trip_bundle, trips
 from tests.support.touchy import touchy_bundle

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 
 from scoremill import pack, score
 from scoremill.errors import VerificationError
-from scoremill.execute.compare import compare
+from scoremill.outputs.compare import compare
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, run
 

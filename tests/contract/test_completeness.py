@@ -12,10 +12,10 @@ from scoremill import score, verify
 from scoremill.cli.app import run as run_command
 from scoremill.errors import ClusterError, UsageError
 from scoremill.execute import execute
-from scoremill.execute.compact import compact
-from scoremill.execute.engine import InProcess
-from scoremill.execute.limits import check_budget
+from scoremill.execute.coordinator.limits import check_budget
+from scoremill.execute.engines.protocol import InProcess
 from scoremill.ledger import Totals
+from scoremill.outputs.compact import compact
 from scoremill.spec import Errors
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import ROOT, make_job, objects, trip_bundle, trips

@@ -126,14 +126,14 @@ def test_a_compressed_file_that_was_cut_because_no_sample_showed_it_is_an_error_
 
 
 def shows(job, number: int) -> bool:
-    from scoremill.plan.discover import chosen, discover
+    from scoremill.discovery.discover import chosen, discover
 
     sources = discover(job.spec.input, job.spec.input_storage).sources
     return sources[number] in chosen(sources)
 
 
 def test_planning_reads_no_object_that_it_does_not_sample(bundle, s3: S3Bucket, tmp_path, monkeypatch):
-    from scoremill.execute.prepare import prepare
+    from scoremill.execute.coordinator.prepare import prepare
 
     for at in range(100):
         put(s3, f"{at:03}.csv{'.gz' * (at % 2)}", gzip.compress(CSV) if at % 2 else CSV)

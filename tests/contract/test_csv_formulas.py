@@ -16,12 +16,12 @@ from sklearn.linear_model import LinearRegression
 
 from scoremill import pack, score, verify
 from scoremill.errors import UsageError
-from scoremill.execute.compact import compact
-from scoremill.execute.engine import InProcess
-from scoremill.execute.retry import retry_errors
+from scoremill.execute.engines.protocol import InProcess
+from scoremill.outputs.compact import compact
+from scoremill.outputs.retry import retry_errors
 from scoremill.spec import CsvFormulas
 from scoremill.storage.filesystem import Store
-from scoremill.storage.writers import open_writer
+from scoremill.tabular.writers import open_writer
 from tests.support.jobs import make_job, objects, run
 
 FORMULAS = ["=1+1", "+1", "-1", "@sum(a1)", "\tx", "\rx", "\nx", "\uff1d1", '=cmd|"/c calc"!a1']

@@ -10,7 +10,7 @@ import pytest
 
 from scoremill import score, verify
 from scoremill.errors import InputError, UsageError
-from scoremill.execute.events import Event, Note
+from scoremill.events import Event, Note
 from scoremill.report import warnings_of
 from scoremill.storage.filesystem import Store, find
 from scoremill.storage.uri import is_local

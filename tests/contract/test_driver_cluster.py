@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from scoremill.cli import driver_cluster
-from scoremill.cli.driver_cluster import JobCluster, OnJobCluster
-from scoremill.cli.kube_progress import ProgressWriter
-from scoremill.deploy import issue
 from scoremill.errors import ClusterError, FitError
 from scoremill.execute import execute
-from scoremill.execute.engine import InProcess
-from scoremill.kube import connect
+from scoremill.execute.engines.protocol import InProcess
+from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.objects import issue
+from scoremill.runtime import cluster as driver_cluster
+from scoremill.runtime.cluster import JobCluster, OnJobCluster
+from scoremill.runtime.progress import ProgressWriter
 from scoremill.spec import parse_job
 from tests.support.api import WAIT_SECONDS, OneJob, serving
 from tests.support.driver import CHILD, Pod

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from scoremill import score, verify
-from scoremill.cli import driver_log
-from scoremill.cli.display import say
-from scoremill.cli.driver_log import DriverLog
-from scoremill.cli.termination import LastWord
-from scoremill.execute.clean import left_overs
-from scoremill.execute.compact import compact
+from scoremill.cli.views.display import say
+from scoremill.outputs.clean import left_overs
+from scoremill.outputs.compact import compact
 from scoremill.report import build_report
+from scoremill.runtime import log as driver_log
+from scoremill.runtime.log import DriverLog
+from scoremill.runtime.termination import LastWord
 from scoremill.spec import ScoringJob, parse_job
 from scoremill.storage.filesystem import Store
 from tests.cluster.steps import until
@@ -117,7 +117,7 @@ def test_it_is_written_meanwhile_where_something_is_new(tmp_path: Path, monkeypa
     monkeypatch.setattr(driver_log, "WRITE_SECONDS", 0.02)
     job: ScoringJob = make_job("m", "in.csv", str(tmp_path / "out"))
     last = LastWord(tmp_path / "last")
-    with DriverLog(last.tell_logs) as log:
+    with DriverLog(last.tell_logs, say) as log:
         log.keep(job, MADE, 1)
         for text in ("first", "second"):
             say(text)
@@ -130,7 +130,7 @@ def test_it_is_written_meanwhile_where_something_is_new(tmp_path: Path, monkeypa
 
 
 def test_sigterm_has_it_written_at_once(tmp_path: Path) -> None:
-    with DriverLog(LastWord(tmp_path / "last").tell_logs) as log:
+    with DriverLog(LastWord(tmp_path / "last").tell_logs, say) as log:
         log.keep(make_job("m", "in.csv", str(tmp_path / "out")), MADE, 1)
         say("what hangs now")
         log.hurry()

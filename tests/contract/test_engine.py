@@ -14,7 +14,7 @@ import pytest
 
 from scoremill import score, verify
 from scoremill.errors import LeaseError, UsageError
-from scoremill.execute.events import Event, Note
+from scoremill.events import Event, Note
 from scoremill.ledger import Lease, Ledger
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store

@@ -19,7 +19,7 @@ import pytest
 from scoremill import score, verify
 from scoremill.errors import StorageError
 from scoremill.execute import execute
-from scoremill.execute.engine import InProcess
+from scoremill.execute.engines.protocol import InProcess
 from scoremill.storage import retry
 from scoremill.storage.filesystem import Store
 from tests.support import faulty

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scoremill.cli.kube_job import Ours, follow
-from scoremill.cli.progress import Progress
-from scoremill.kube import Unavailable, connect
+from scoremill.cli.views.progress import Progress
+from scoremill.kubernetes.client import Unavailable, connect
+from scoremill.kubernetes.jobs import Ours, follow
 from tests.support.api import serving
 from tests.support.jobs import command
 

@@ -20,7 +20,7 @@ import zstandard
 
 from scoremill import score, verify
 from scoremill.errors import FitError, InputChanged, InputError, ScoremillError, StorageError, UsageError
-from scoremill.execute.events import Progress, Retrying
+from scoremill.events import Progress, Retrying
 from scoremill.storage import retry
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, run, table
@@ -250,8 +250,8 @@ def test_a_header_that_differs_behind_the_sampled_files_is_found_by_its_task(mod
     (tmp_path / "in").mkdir()
     for number in range(900):
         (tmp_path / "in" / f"{number:04d}.csv").write_bytes(HEADER + rows(number, 3))
-    from scoremill.plan.discover import chosen
-    from scoremill.plan.partition import Source
+    from scoremill.discovery.discover import chosen
+    from scoremill.discovery.source import Source
 
     names = [f"{number:04d}.csv" for number in range(900)]
     sampled = {source.name for source in chosen(Source("", name, 1, "", "", "csv") for name in names)}

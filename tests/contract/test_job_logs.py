@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from scoremill.deploy import names
-from scoremill.kube import connect
+from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.objects import names
 from tests.support.http_api import Api, JsonHandler, Object, running
 from tests.support.jobs import run
 

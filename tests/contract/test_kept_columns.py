@@ -23,9 +23,9 @@ from sklearn.linear_model import LinearRegression
 
 from scoremill import build_plan, pack, score, verify
 from scoremill.errors import InputError
-from scoremill.execute.compact import compact
-from scoremill.execute.engine import InProcess
-from scoremill.execute.retry import retry_errors
+from scoremill.execute.engines.protocol import InProcess
+from scoremill.outputs.compact import compact
+from scoremill.outputs.retry import retry_errors
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects
 

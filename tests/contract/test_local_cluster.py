@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from scoremill import score, verify
-from scoremill.execute.deaths import Deaths
-from scoremill.execute.local_cluster import local_cluster
+from scoremill.execute.engines.dask.deaths import Deaths
+from scoremill.execute.engines.dask.local_cluster import local_cluster
 from scoremill.spec import Cluster
 from tests.support.jobs import command, make_job, objects, run, trip_bundle, trips
 

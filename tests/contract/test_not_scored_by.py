@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from scoremill import score
-from scoremill.deploy.scheduled import stamp
 from scoremill.errors import ScoremillError, UsageError, VerificationError
-from scoremill.execute.events import Event, Note, Progress
+from scoremill.events import Event, Note, Progress
+from scoremill.kubernetes.objects.scheduled import stamp
 from scoremill.ledger import Manifest
 from scoremill.spec import parse_job
-from scoremill.spec.status import format_time
+from scoremill.spec.resources.status import format_time
 from scoremill.storage.filesystem import Store
-from scoremill_operator.observed import Create
-from scoremill_operator.schedule import decide_schedule
+from scoremill_operator.reconcile.observed import Create
+from scoremill_operator.reconcile.schedule import decide_schedule
 from tests.support.jobs import make_job, run, table, trip_bundle, trips
 
 

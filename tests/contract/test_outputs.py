@@ -23,12 +23,12 @@ from sklearn.linear_model import LinearRegression
 
 from scoremill import pack, score, verify
 from scoremill.errors import FitError, TrustError, UsageError, VerificationError
-from scoremill.execute import compact as compacting
-from scoremill.execute import windows
-from scoremill.execute.clean import left_overs, remove
-from scoremill.execute.compact import compact, regrouped
-from scoremill.execute.engine import InProcess
-from scoremill.execute.retry import retry_errors, retry_job
+from scoremill.execute.engines.protocol import InProcess
+from scoremill.outputs import compact as compacting
+from scoremill.outputs import windows
+from scoremill.outputs.clean import left_overs, remove
+from scoremill.outputs.compact import compact, regrouped
+from scoremill.outputs.retry import retry_errors, retry_job
 from scoremill.spec.cluster import Credentials
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, run, stored, table, trip_bundle, trips

@@ -14,9 +14,9 @@ import zstandard
 
 from scoremill import score, verify
 from scoremill.errors import ScoremillError
-from scoremill.execute.engine import InProcess
-from scoremill.execute.events import Progress
-from scoremill.execute.retry import retry_errors
+from scoremill.events import Progress
+from scoremill.execute.engines.protocol import InProcess
+from scoremill.outputs.retry import retry_errors
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, run, table, trip_bundle, trips
 

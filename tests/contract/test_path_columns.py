@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from scoremill import score
+from scoremill.discovery import Source
 from scoremill.errors import FitError
-from scoremill.execute.engine import InProcess
-from scoremill.execute.retry import retry_errors
-from scoremill.plan import Source
+from scoremill.execute.engines.protocol import InProcess
+from scoremill.outputs.retry import retry_errors
 from scoremill.storage.store import Store
 from tests.support.jobs import make_job, table, trip_bundle, trips
 

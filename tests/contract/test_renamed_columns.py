@@ -12,13 +12,13 @@ import pytest
 from distributed import LocalCluster
 
 from scoremill import score
-from scoremill.cli.options import Pairs
+from scoremill.cli.flags.options import Pairs
 from scoremill.errors import FitError, UsageError
-from scoremill.execute.dask_engine import OnDask
-from scoremill.execute.engine import InProcess
-from scoremill.execute.persisted_dataset import OnDataset, score_dataset
-from scoremill.execute.persisted_load import load
-from scoremill.execute.retry import retry_errors
+from scoremill.execute.datasets.dataset import OnDataset, score_dataset
+from scoremill.execute.datasets.load import load
+from scoremill.execute.engines.dask.engine import OnDask
+from scoremill.execute.engines.protocol import InProcess
+from scoremill.outputs.retry import retry_errors
 from scoremill.spec import Cluster, Deadlines
 from scoremill.storage.store import Store
 from tests.support.jobs import make_job, objects, run, table, trip_bundle, trips

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scoremill import score, verify
-from scoremill.execute.events import Event, Note, Progress
+from scoremill.events import Event, Note, Progress
 from tests.support.dask_processes import DaskProcesses, dask_processes
 from tests.support.jobs import make_job, objects
 from tests.support.slow import SECONDS, slow_bundle, slow_rows

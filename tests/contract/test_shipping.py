@@ -9,8 +9,8 @@ import pytest
 from distributed import LocalCluster
 
 from scoremill import score, verify
-from scoremill.execute.events import Event, Progress
-from scoremill.execute.ship import SHIPPED
+from scoremill.events import Event, Progress
+from scoremill.execute.coordinator.ship import SHIPPED
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, trip_bundle, trips
 

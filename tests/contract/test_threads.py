@@ -13,7 +13,7 @@ from scoremill.bundle import threads as limits
 from scoremill.bundle.threads import ONE_THREAD
 from scoremill.errors import FitError
 from scoremill.execute import preview
-from scoremill.execute.engine import InProcess
+from scoremill.execute.engines.protocol import InProcess
 from tests.support.jobs import make_job, trip_bundle, trips
 
 

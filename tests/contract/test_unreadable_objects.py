@@ -17,9 +17,9 @@ from scoremill import score, verify
 from scoremill.errors import BudgetError, FitError, InputError
 from scoremill.execute import build_plan, execute, preview
 from scoremill.execute.api import table_of
-from scoremill.execute.compact import compact
-from scoremill.execute.engine import InProcess
-from scoremill.execute.retry import retry_errors
+from scoremill.execute.engines.protocol import InProcess
+from scoremill.outputs.compact import compact
+from scoremill.outputs.retry import retry_errors
 from scoremill.report import as_text, build_report
 from scoremill.storage.filesystem import Store
 from tests.support.cli import here

@@ -18,12 +18,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from urllib3.exceptions import ReadTimeoutError
 
-from scoremill.deploy import child_of, names
-from scoremill.kube import KINDS, Kube
+from scoremill.kubernetes.client import KINDS, Kube
+from scoremill.kubernetes.objects import child_of, names
 from scoremill.spec import merge
-from scoremill.spec.status import JobStatus
-from scoremill_operator import cluster as calls
-from scoremill_operator import reconcile
+from scoremill.spec.resources.status import JobStatus
+from scoremill_operator.reconcile import cluster as calls
+from scoremill_operator.reconcile import reconciler
 
 Object = dict[str, Any]
 KIND_OF = {plural: kind for kind, (_, plural) in KINDS.items()}
@@ -136,7 +136,7 @@ class Server:
     def keep_time(self, patch: pytest.MonkeyPatch) -> None:
         """The operator's clock is the server's."""
         clock = SimpleNamespace(now=lambda _: self.now, fromisoformat=dt.datetime.fromisoformat)
-        for module in (calls, reconcile):
+        for module in (calls, reconciler):
             patch.setattr(module, "dt", SimpleNamespace(datetime=clock, UTC=dt.UTC))
 
     def touch(self, made: Object) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.deploy import (
+from scoremill.kubernetes.objects import (
     Certificates,
     child_of,
     driver_access,

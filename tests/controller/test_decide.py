@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from scoremill import deploy
+from scoremill.kubernetes import diagnosis, objects
 from scoremill.naming import spec_hash
 from scoremill.spec import JobSpec
-from scoremill.spec.status import JobStatus
-from scoremill_operator.decide import decide
-from scoremill_operator.observed import Create, Decision, Delete, Observed, Patch, Settings
-from scoremill_operator.policies.retry import backoff_seconds
+from scoremill.spec.resources.status import JobStatus
+from scoremill_operator.reconcile.decide import decide
+from scoremill_operator.reconcile.observed import Create, Decision, Delete, Observed, Patch, Settings
+from scoremill_operator.reconcile.policies.retry import backoff_seconds
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
-SETTINGS = Settings("runner:1", issue=lambda *_: deploy.Certificates("ca", "certificate", "key"))
+SETTINGS = Settings("runner:1", issue=lambda *_: objects.Certificates("ca", "certificate", "key"))
 ANYTHING = replace(SETTINGS, templates="Any")
 
 
@@ -36,7 +36,7 @@ def resource(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any
     }  # fmt: skip
 
 
-CHILD = deploy.child_of(resource())
+CHILD = objects.child_of(resource())
 OF_DRIVER = [
     "Secret", "NetworkPolicy", "NetworkPolicy", "PodDisruptionBudget",
     "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Job",
@@ -55,13 +55,13 @@ def planned(phase: str = "Starting", since: float = 60, asked: float = 30, **fie
     return started(phase, since, **{"progress": progress, **fields})
 
 
-def cluster(registered: int | None = 1, *, is_going: bool = False) -> deploy.Observed:
+def cluster(registered: int | None = 1, *, is_going: bool = False) -> diagnosis.Observed:
     metadata = {"name": CHILD, "uid": "uid-of-cluster"} | ({"deletionTimestamp": ago(1)} if is_going else {})
     workers = {"spec": {"containers": [{"name": "worker", "image": "runner:1"}]}}
     made = {
         "apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster", "metadata": metadata, "spec": {"worker": workers},
     }  # fmt: skip
-    return deploy.Observed(made, 60, 1, registered, deployments=({"metadata": {}}, {"metadata": {}}))
+    return diagnosis.Observed(made, 60, 1, registered, deployments=({"metadata": {}}, {"metadata": {}}))
 
 
 def pod(state: str = "running", phase: str = "Running", **more: Any) -> dict[str, Any]:
@@ -81,19 +81,21 @@ def old(seconds: float, state: str = "running", phase: str = "Running") -> dict[
     return found
 
 
-def driver(*pods: dict[str, Any], end: str | None = None, attempt: int = 1, **condition: Any) -> deploy.Driver:
+def driver(*pods: dict[str, Any], end: str | None = None, attempt: int = 1, **condition: Any) -> diagnosis.Driver:
     conditions = [{"type": end, "status": "True", **condition}] if end else []
     metadata = {"name": f"{CHILD}-{attempt}", "uid": f"uid-of-driver-{attempt}"}
-    return deploy.Driver({"metadata": metadata, "status": {"conditions": conditions}}, pods)
+    return diagnosis.Driver({"metadata": metadata, "status": {"conditions": conditions}}, pods)
 
 
-def ended(code: int, reason: str = "Error", told: Any = None, **message: Any) -> deploy.Driver:
+def ended(code: int, reason: str = "Error", told: Any = None, **message: Any) -> diagnosis.Driver:
     text = told if told is not None else json.dumps({"code": code, **message})
     left = pod("terminated", "Failed" if code else "Succeeded", exitCode=code, reason=reason, message=text)
     return driver(left, end="Failed" if code else "Complete")
 
 
-def look(job: dict[str, Any], *drivers: deploy.Driver, at: deploy.Observed | None = None, **more: Any) -> Decision:
+def look(
+    job: dict[str, Any], *drivers: diagnosis.Driver, at: diagnosis.Observed | None = None, **more: Any
+) -> Decision:
     return decide(Observed(job, NOW, SETTINGS, drivers, at, **more))
 
 
@@ -216,10 +218,10 @@ def created(decision: Decision, kind: str) -> Any:
     return found
 
 
-def job_of(before: Decision) -> deploy.Driver:
+def job_of(before: Decision) -> diagnosis.Driver:
     """The driver whose Job was created, and runs."""
     made = created(before, "Job")
-    return deploy.Driver({**made, "metadata": {**made["metadata"], "uid": "uid"}}, (pod(),))
+    return diagnosis.Driver({**made, "metadata": {**made["metadata"], "uid": "uid"}}, (pod(),))
 
 
 def test_a_cluster_has_the_image_of_its_driver_whatever_is_the_default_by_now() -> None:
@@ -232,7 +234,7 @@ def test_a_cluster_has_the_image_of_its_driver_whatever_is_the_default_by_now() 
 def test_a_driver_has_the_image_of_a_cluster_that_an_earlier_attempt_left() -> None:
     before = replace(SETTINGS, image="runner:0")
     job = resource(started("Planning", attempt=2))
-    left = deploy.job_cluster(job, JobSpec.model_validate(job["spec"]), before.image)
+    left = objects.job_cluster(job, JobSpec.model_validate(job["spec"]), before.image)
     assert images(look(job, at=replace(cluster(), cluster=left))) == {"Job": "runner:0"}
 
 
@@ -282,7 +284,7 @@ def test_a_group_that_is_not_there_yet_is_scaled_later() -> None:
 
 def test_a_driver_that_somebody_removed_comes_again_when_no_pod_of_it_is_left() -> None:
     job = resource(started("Running"))
-    orphans = deploy.drivers_of([], [pod()])
+    orphans = diagnosis.drivers_of([], [pod()])
     assert made(look(job, *orphans, at=cluster())) == []
     assert made(look(job, at=cluster())) == OF_DRIVER
 
@@ -370,7 +372,7 @@ def test_what_the_data_or_the_user_did_is_not_tried_again(code: int, reason: str
         (driver(end="Failed", reason="BackoffLimitExceeded"), "DriverLost", None),
     ],
 )
-def test_other_failures_are_tried_again_until_the_limit(end: deploy.Driver, reason: str, code: int | None) -> None:
+def test_other_failures_are_tried_again_until_the_limit(end: diagnosis.Driver, reason: str, code: int | None) -> None:
     retrying = look(resource(started("Running"), retry={"backoffLimit": 1}), end, at=cluster())
     seen = status(retrying)
     assert (seen.phase, seen.failures, true(retrying)) == ("Retrying", 1, {"Reconciling"})
@@ -538,7 +540,7 @@ def test_backoff_doubles_up_to_five_minutes_and_is_the_same_each_time() -> None:
     ],
 )
 def test_a_start_that_takes_too_long_fails_with_what_it_waited_for(
-    before: dict[str, Any], drivers: list[deploy.Driver], waits_for: str
+    before: dict[str, Any], drivers: list[diagnosis.Driver], waits_for: str
 ) -> None:
     at = cluster(None) if "progress" in before else None
     seen = status(look(resource(before), *drivers, at=at))

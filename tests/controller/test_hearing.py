@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scoremill_operator.hearing import Hearing
+from scoremill_operator.run.hearing import Hearing
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scoremill.kube import Kube, connect
-from scoremill_operator import lease as module
-from scoremill_operator.lease import Lease
+from scoremill.kubernetes.client import Kube, connect
+from scoremill_operator.run import lease as module
+from scoremill_operator.run.lease import Lease
 from tests.support.objects import Objects, serving
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/science/leases"

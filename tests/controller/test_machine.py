@@ -15,13 +15,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from scoremill.deploy import Certificates
 from scoremill.errors import ScoremillError
-from scoremill_operator import cluster
-from scoremill_operator.decide import decide
-from scoremill_operator.observed import Settings
-from scoremill_operator.queue import Key
-from scoremill_operator.reconcile import Reconciler
+from scoremill.kubernetes.objects import Certificates
+from scoremill_operator.reconcile import cluster
+from scoremill_operator.reconcile.decide import decide
+from scoremill_operator.reconcile.observed import Key, Settings
+from scoremill_operator.reconcile.reconciler import Reconciler
 from tests.controller.api_server import NAMESPACE, CrashError, Server, is_driver
 
 JOB = "tips-2009"

@@ -12,8 +12,9 @@ from itertools import pairwise
 import pytest
 
 from scoremill.errors import ClusterError
-from scoremill_operator import queue as module
-from scoremill_operator.queue import Key, Queue, Resync
+from scoremill_operator.reconcile.observed import Key
+from scoremill_operator.run import queue as module
+from scoremill_operator.run.queue import Queue, Resync
 
 A, B = Key("ScoringJob", "science", "a"), Key("ScoringJob", "science", "b")
 SECONDS = 20.0

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from scoremill.deploy import Certificates, child_of, names
-from scoremill_operator.observed import Settings
-from scoremill_operator.queue import Key
-from scoremill_operator.reconcile import Reconciler
+from scoremill.kubernetes.objects import Certificates, child_of, names
+from scoremill_operator.reconcile.observed import Key, Settings
+from scoremill_operator.reconcile.reconciler import Reconciler
 from tests.controller.api_server import NAMESPACE, START, Server
 
 KEY = Key("ScoringJob", NAMESPACE, "tips")

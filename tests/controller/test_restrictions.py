@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from scoremill_operator.__main__ import options
-from scoremill_operator.decide import decide
-from scoremill_operator.observed import Observed, Settings
-from scoremill_operator.schedule import decide_schedule
+from scoremill_operator.reconcile.decide import decide
+from scoremill_operator.reconcile.observed import Observed, Settings
+from scoremill_operator.reconcile.schedule import decide_schedule
 from tests.controller.test_decide import ANYTHING, NOW, SETTINGS, resource, status, true
 from tests.controller.test_schedule import BORN, TEMPLATE, a_schedule, after, told
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from scoremill.deploy import Certificates, child_of, driver_job, job_cluster, job_support
-from scoremill.deploy.driver import driver_access
-from scoremill.deploy.scheduled import scheduled_job
-from scoremill.kube import KINDS
+from scoremill.kubernetes.client import KINDS
+from scoremill.kubernetes.objects import Certificates, child_of, driver_job, job_cluster, job_support
+from scoremill.kubernetes.objects.driver import driver_access
+from scoremill.kubernetes.objects.scheduled import scheduled_job
 from scoremill.spec import JobSpec
-from scoremill_operator import handlers, rules
-from scoremill_operator.observed import Settings
-from scoremill_operator.queue import Key
-from scoremill_operator.reconcile import Reconciler
+from scoremill_operator import rules
+from scoremill_operator.reconcile.observed import Key, Settings
+from scoremill_operator.reconcile.reconciler import Reconciler
+from scoremill_operator.run import handlers
 from tests.controller.api_server import NAMESPACE, Server
 
 SPEC: dict[str, Any] = {

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from scoremill.cli.kube_job import Ours
-from scoremill.cli.kube_schedule import run_now
-from scoremill.deploy import Certificates
 from scoremill.errors import ClusterError, UsageError
-from scoremill_operator import cluster, reconcile
-from scoremill_operator.observed import Settings
-from scoremill_operator.queue import Key
+from scoremill.kubernetes.jobs import Ours
+from scoremill.kubernetes.objects import Certificates
+from scoremill.kubernetes.schedules import run_now
+from scoremill_operator.reconcile import cluster, reconciler
+from scoremill_operator.reconcile.observed import Key, Settings
 from tests.controller.api_server import NAMESPACE, Server
 
 SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
@@ -33,7 +32,7 @@ class World:
             "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "metadata": {"name": "hourly"},
             "spec": {"schedule": "0 * * * *", "jobTemplate": {"spec": TEMPLATE}, **spec},
         })  # fmt: skip
-        self.look = reconcile.Reconciler(self.server.client(), SETTINGS)
+        self.look = reconciler.Reconciler(self.server.client(), SETTINGS)
 
     @property
     def runs(self) -> list[Any]:
@@ -65,7 +64,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
     def made(**spec: Any) -> World:
         world = World(**spec)
         clock = SimpleNamespace(now=lambda zone: world.server.now, fromisoformat=dt.datetime.fromisoformat)
-        for module in (cluster, reconcile):
+        for module in (cluster, reconciler):
             monkeypatch.setattr(module, "dt", SimpleNamespace(datetime=clock, UTC=dt.UTC))
         return world
 

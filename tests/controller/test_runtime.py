@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from scoremill.deploy import names
+from scoremill.kubernetes.objects import names
 from tests.support.objects import Objects, serving
 
 JOBS = "/apis/scoremill.dev/v1alpha1/namespaces/science/scoringjobs"

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from scoremill.deploy.scheduled import SCHEDULE, SCHEDULED_TIME, scheduled_job, scheduled_name, stamp
+from scoremill.kubernetes.objects.scheduled import SCHEDULE, SCHEDULED_TIME, scheduled_job, scheduled_name, stamp
 from scoremill.naming import is_kubernetes_name
 from scoremill.spec import parse_job
-from scoremill.spec.schedule import ScheduleStatus
-from scoremill_operator.clock import MOST, Clock
-from scoremill_operator.observed import Create, Decision, Delete, Object
-from scoremill_operator.schedule import decide_schedule
+from scoremill.spec.resources.schedule import ScheduleStatus
+from scoremill_operator.reconcile.clock import MOST, Clock
+from scoremill_operator.reconcile.observed import Create, Decision, Delete, Object
+from scoremill_operator.reconcile.schedule import decide_schedule
 from tests.support.losing import Lost, losing
 
 BORN = datetime(2026, 11, 20, 12, tzinfo=UTC)

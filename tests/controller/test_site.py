@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.deploy.merge import merge
+from scoremill.kubernetes.objects.merge import merge
 from scoremill.naming import spec_hash
 from scoremill_operator.__main__ import options
-from scoremill_operator.decide import decide
-from scoremill_operator.observed import Create, Observed
+from scoremill_operator.reconcile.decide import decide
+from scoremill_operator.reconcile.observed import Create, Observed
 from tests.controller.test_decide import ANYTHING, NOW, SETTINGS, ago, cluster, job_of, planned, resource, started
 
 SITE: dict[str, Any] = yaml.safe_load("""

@@ -14,19 +14,19 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from scoremill.deploy.scheduled import announced, scheduled_job, seen
-from scoremill.deploy.unscored import MOST, outputs_after, what_is_new
+from scoremill.discovery.discover import discover
 from scoremill.errors import UsageError
-from scoremill.execute.earlier import earlier_of
+from scoremill.execute.coordinator.earlier import earlier_of
+from scoremill.kubernetes.objects.scheduled import announced, scheduled_job, seen
+from scoremill.kubernetes.objects.unscored import MOST, outputs_after, what_is_new
 from scoremill.naming import MANIFEST
 from scoremill.plan import Needs, Plan, Settings, write_groups
-from scoremill.plan.discover import discover
 from scoremill.plan.partition import group_sources
 from scoremill.spec import parse_job
-from scoremill.spec.schedule import RunOutput, ScheduleStatus
+from scoremill.spec.resources.schedule import RunOutput, ScheduleStatus
 from scoremill.storage.filesystem import Store
-from scoremill_operator.observed import Create, Delete, Object
-from scoremill_operator.schedule import decide_schedule
+from scoremill_operator.reconcile.observed import Create, Delete, Object
+from scoremill_operator.reconcile.schedule import decide_schedule
 from tests.support.losing import Lost, losing
 
 BORN = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -12,9 +12,9 @@ import pytest
 from kubernetes import client, config
 
 from scoremill import score, verify
-from scoremill.cli.kube_cluster import Named
-from scoremill.deploy import names
-from scoremill.deploy.policy import OPERATOR
+from scoremill.kubernetes.clusters import Named
+from scoremill.kubernetes.objects import names
+from scoremill.kubernetes.objects.policy import OPERATOR
 from scoremill.report import build_report
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store

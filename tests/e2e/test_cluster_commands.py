@@ -17,11 +17,12 @@ from kubernetes import client, config
 from sklearn.linear_model import LogisticRegression
 
 from scoremill.bundle import pack
-from scoremill.cli.kube_cluster import Named, connected
-from scoremill.cli.kube_watch import OURS
-from scoremill.deploy import issue, names
-from scoremill.execute.security import security_from
-from scoremill.kube import connect
+from scoremill.execute.engines.dask.security import security_from
+from scoremill.execute.place import connected
+from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.clusters import Named
+from scoremill.kubernetes.objects import issue, names
+from scoremill.kubernetes.readiness import OURS
 from tests.cluster.buckets import Store
 
 pytestmark = pytest.mark.timeout(400)

@@ -18,8 +18,9 @@ import yaml
 from kubernetes import client, config, watch
 
 from scoremill.naming import SCALABLE
-from scoremill.spec import Cluster, JobSpec, crd
-from scoremill.spec.schedule import ScheduleSpec
+from scoremill.spec import Cluster, JobSpec
+from scoremill.spec.resources import crd
+from scoremill.spec.resources.schedule import ScheduleSpec
 
 Object = dict[str, Any]
 

@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from scoremill import score, verify
-from scoremill.cli.kube_cluster import Named
-from scoremill.cli.kube_watch import wait_until_up
-from scoremill.deploy import is_ready, names
 from scoremill.errors import KilledWorkerError, WorkerMemoryError
+from scoremill.kubernetes.clusters import Named
+from scoremill.kubernetes.objects import is_ready, names
+from scoremill.kubernetes.readiness import wait_until_up
 from scoremill.report import Report, build_report
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from scoremill import verify
-from scoremill.kube import Conflict, Kube, Object
+from scoremill.kubernetes.client import Conflict, Kube, Object
 from scoremill.naming import spec_hash
 from tests.cluster.steps import until
 from tests.support.jobs import trip_bundle, trips

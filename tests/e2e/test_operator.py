@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from scoremill import score, verify
-from scoremill.deploy import is_ready
-from scoremill.deploy.scheduled import SCHEDULE, scheduled_name
-from scoremill.kube import connect
-from scoremill.spec.schedule import ScheduleStatus
+from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.objects import is_ready
+from scoremill.kubernetes.objects.scheduled import SCHEDULE, scheduled_name
+from scoremill.spec.resources.schedule import ScheduleStatus
 from scoremill.storage.filesystem import Store
 from tests.cluster.buckets import Store as ObjectStore
 from tests.cluster.steps import until

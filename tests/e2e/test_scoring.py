@@ -14,9 +14,10 @@ from distributed import Client
 
 from scoremill.bundle import inspect
 from scoremill.bundle.schema import MANIFEST, sealed, to_document
-from scoremill.cli.kube_cluster import Named, connected
-from scoremill.deploy import names
-from scoremill.execute.ship import SHIPPED
+from scoremill.execute.coordinator.ship import SHIPPED
+from scoremill.execute.place import connected
+from scoremill.kubernetes.clusters import Named
+from scoremill.kubernetes.objects import names
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
 from tests.cluster.buckets import Store as Server

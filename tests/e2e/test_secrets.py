@@ -16,11 +16,12 @@ import pytest
 import yaml
 from distributed import Client
 
-from scoremill.cli.kube_cluster import Named, certificates_of, connected
-from scoremill.cli.kube_watch import read
-from scoremill.deploy import issue, names
-from scoremill.deploy.policy import OPERATOR
-from scoremill.kube import connect
+from scoremill.execute.place import connected
+from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.clusters import Named, certificates_of
+from scoremill.kubernetes.objects import issue, names
+from scoremill.kubernetes.objects.policy import OPERATOR
+from scoremill.kubernetes.readiness import read
 from scoremill.storage.filesystem import Store
 from tests.cluster import remains
 from tests.cluster.places import State

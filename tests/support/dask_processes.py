@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from scoremill.deploy.dask_config import SCHEDULER, WORKER, as_env
+from scoremill.kubernetes.objects.dask_config import SCHEDULER, WORKER, as_env
 from scoremill.naming import ONE_THREAD
 
 from .jobs import ROOT

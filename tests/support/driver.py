@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scoremill.deploy.names import child_name
+from scoremill.kubernetes.objects.names import child_name
 from scoremill.naming import spec_hash
 from tests.support.api import OneJob
 from tests.support.jobs import command, run

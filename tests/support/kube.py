@@ -16,9 +16,9 @@ import pytest
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 
-from scoremill.cli.kube_cluster import Named
-from scoremill.deploy import names
-from scoremill.kube import Kube, Object, connect
+from scoremill.kubernetes.client import Kube, Object, connect
+from scoremill.kubernetes.clusters import Named
+from scoremill.kubernetes.objects import names
 from tests.cluster import parts
 from tests.cluster.places import State
 from tests.support.jobs import command

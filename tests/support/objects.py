@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from scoremill.kube import KINDS
+from scoremill.kubernetes.client import KINDS
 from scoremill.spec import merge
 from tests.support.http_api import Api, JsonHandler, Object, running
 

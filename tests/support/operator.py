@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from scoremill import verify
-from scoremill.deploy import is_ready, names
-from scoremill.kube import Kube, Object
+from scoremill.kubernetes.client import Kube, Object
+from scoremill.kubernetes.objects import is_ready, names
 from scoremill.naming import LOGS
 from scoremill.spec import merge
-from scoremill.spec.status import JobStatus
+from scoremill.spec.resources.status import JobStatus
 from scoremill.storage.filesystem import Store
 from tests.chart.conftest import CHART, vendored
 from tests.chart.tools import tool

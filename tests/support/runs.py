@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from scoremill import score
-from scoremill.cli.kube_cluster import engine_at
-from scoremill.execute.events import Event, Progress, Started
+from scoremill.events import Event, Progress, Started
+from scoremill.execute.place import engine_at
 from scoremill.ledger import Manifest
 from scoremill.spec import ScoringJob
 from tests.cluster.steps import until

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .load import load_estimator
-    from .packing import PackWarning, pack
+    from .packing.pack import PackWarning, pack
     from .read import inspect, open_bundle, verify_bundle
     from .results import call
     from .schema import Bundle
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Bundle": "schema",
-    "PackWarning": "packing",
+    "PackWarning": "packing.pack",
     "call": "results",
     "inspect": "read",
     "limit_threads": "threads",
     "load_estimator": "load",
     "open_bundle": "read",
-    "pack": "packing",
+    "pack": "packing.pack",
     "verify_bundle": "read",
 }
 

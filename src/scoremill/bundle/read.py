@@ -10,13 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from scoremill import __version__
 from scoremill.errors import FitError, SkewError, StorageError, UsageError, VerificationError
 from scoremill.spec import Model, Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
-from scoremill.storage.nearby import did_you_mean, does_not_exist
+from scoremill.storage.listing.nearby import did_you_mean, does_not_exist
 from scoremill.storage.uri import is_local, local_path
+from scoremill.version import __version__
 
 from .schema import MANIFEST, TRAINED, Bundle, digest_of, from_document
 from .trust import check_trust, check_types

@@ -15,10 +15,10 @@ from typing import Any
 
 import click
 
-from scoremill import __version__
 from scoremill.errors import INTERRUPTED, ScoremillError, UsageError
+from scoremill.version import __version__
 
-from .display import echo
+from .views.display import echo
 
 STARTED = time.monotonic()
 """When this process started, as far as it can tell."""

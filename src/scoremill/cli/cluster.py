@@ -10,14 +10,13 @@ import click
 from scoremill.errors import ClusterError, ScoremillError
 from scoremill.units import format_bytes, format_seconds
 
-from .display import echo, print_objects, say, table
-from .document import print_document
-from .kube_flags import described, namespace_of, objects, place_options, places_of, seconds, unissued, workers
+from .flags.clusters import described, namespace_of, objects, place_options, places_of, seconds, unissued, workers
+from .views.display import echo, print_objects, say, table
+from .views.document import print_document
 
 if TYPE_CHECKING:
+    from scoremill.kubernetes.clusters import Named
     from scoremill.spec import Workers
-
-    from .kube_cluster import Named
 
 
 @click.group("cluster")
@@ -61,9 +60,8 @@ def up_command(name: str, **flags: Any) -> None:
     if flags["dry_run"]:
         print_objects(objects(name, namespace_of(places), flags, unissued()), flags["format"])
         return
-    from scoremill.deploy import issue
-
-    from .kube_cluster import create, named
+    from scoremill.kubernetes.clusters import create, named
+    from scoremill.kubernetes.objects import issue
 
     at = named(name, places)
     cluster, *children = objects(name, at.kube.namespace, flags, issue(name, at.kube.namespace))
@@ -74,7 +72,7 @@ def up_command(name: str, **flags: Any) -> None:
 
 
 def _wait_or_remove(at: Named, seconds: float, *, removes: bool) -> None:
-    from .kube_watch import remove, wait_until_up
+    from scoremill.kubernetes.readiness import remove, wait_until_up
 
     try:
         wait_until_up(at, seconds, say)
@@ -100,9 +98,8 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill cluster list
     """
-    from scoremill.kube import connect
-
-    from .kube_status import clusters
+    from scoremill.kubernetes.client import connect
+    from scoremill.kubernetes.cluster_status import clusters
 
     found = clusters(connect(**places_of(flags)), everywhere=all_namespaces)
     if as_json:
@@ -125,8 +122,8 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill cluster status trips
     """
-    from .kube_cluster import named
-    from .kube_status import status
+    from scoremill.kubernetes.cluster_status import status
+    from scoremill.kubernetes.clusters import named
 
     found = status(named(name, places_of(flags)))
     if as_json:
@@ -157,7 +154,7 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
       scoremill cluster scale trips 8
       scoremill cluster scale trips 0:20
     """
-    from .kube_cluster import named, scale
+    from scoremill.kubernetes.clusters import named, scale
 
     scale(named(name, places_of(flags)), count)
     echo(f"cluster {name} asks for {described(count)}")
@@ -176,8 +173,8 @@ def logs_command(name: str, scheduler: bool, worker: str | None, tail: int, **fl
     Example:
       scoremill cluster logs trips --worker all --tail 20
     """
-    from .kube_cluster import named
-    from .kube_status import logs
+    from scoremill.kubernetes.cluster_status import logs
+    from scoremill.kubernetes.clusters import named
 
     if scheduler and worker:
         raise click.UsageError("--scheduler and --worker are two things; give one")
@@ -197,10 +194,9 @@ def dashboard_command(name: str, port: int, **flags: Any) -> None:
     Example:
       scoremill cluster dashboard trips --port 8787
     """
-    from scoremill.deploy import names
-
-    from .kube_cluster import named
-    from .kube_status import front_page
+    from scoremill.kubernetes.cluster_status import front_page
+    from scoremill.kubernetes.clusters import named
+    from scoremill.kubernetes.objects import names
 
     at = named(name, places_of(flags))
     at.exists()
@@ -238,11 +234,10 @@ def down_command(name: str | None, every: bool, timeout: float, **flags: Any) ->
     Example:
       scoremill cluster down trips
     """
-    from scoremill.kube import connect
-
-    from .kube_cluster import Named, named
-    from .kube_status import clusters
-    from .kube_watch import remove
+    from scoremill.kubernetes.client import connect
+    from scoremill.kubernetes.cluster_status import clusters
+    from scoremill.kubernetes.clusters import Named, named
+    from scoremill.kubernetes.readiness import remove
 
     if bool(name) == every:
         raise click.UsageError("give the NAME of a cluster, or --all")

@@ -12,19 +12,19 @@ import click
 from scoremill.errors import UsageError
 from scoremill.units import format_bytes
 
-from .display import echo, say
-from .document import print_document
-from .kube_flags import check_address, place_options, places_of
-from .logs import verbose_option
-from .options import FLAGS, job_from
-from .progress import Progress
+from .flags.clusters import check_address, place_options, places_of
+from .flags.options import FLAGS, job_from
+from .views.display import echo, say
+from .views.document import print_document
+from .views.logs import verbose_option
+from .views.progress import Progress
 
 if TYPE_CHECKING:
     from distributed import Security
 
-    from scoremill.execute.dask_engine import OnDask
-    from scoremill.execute.events import Watcher
-    from scoremill.execute.persisted_dataset import Dataset
+    from scoremill.events import Watcher
+    from scoremill.execute.datasets.dataset import Dataset
+    from scoremill.execute.engines.dask.engine import OnDask
     from scoremill.ledger import Manifest
     from scoremill.spec import Workers
 
@@ -74,7 +74,7 @@ def load_command(
       scoremill dataset load 's3://b/2009/*.csv' --name trips --cluster tcp://host:8786 --for s3://models/tips/1
       scoremill dataset load 's3://b/2009/*.csv' --name trips --cluster tcp://host:8786 --columns fare,vendor
     """
-    from scoremill.execute.persisted_load import load
+    from scoremill.execute.datasets.load import load
 
     job = job_from(None, {**flags, "model": "unread", "input": uris, "keep": kept}, writes=False)
     with _engine(cluster, flags) as engine, Progress(quiet=quiet) as progress:
@@ -99,7 +99,7 @@ def list_command(cluster: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill dataset list --cluster tcp://host:8786
     """
-    from scoremill.execute.persisted_dataset import datasets
+    from scoremill.execute.datasets.dataset import datasets
 
     with _engine(cluster, flags) as engine:
         found = datasets(engine)
@@ -125,7 +125,7 @@ def drop_command(name: str, cluster: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill dataset drop trips --cluster tcp://host:8786
     """
-    from scoremill.execute.persisted_dataset import drop
+    from scoremill.execute.datasets.dataset import drop
 
     with _engine(cluster, flags) as engine:
         drop(engine, name)
@@ -139,7 +139,7 @@ def score_loaded(
     name: str, cluster: str, job: str | None, flags: dict[str, Any], watchers: list[Watcher], *, wait: bool
 ) -> Manifest:
     """The manifest of scoring the dataset `name`, whose input the job has where it names none."""
-    from scoremill.execute.persisted_dataset import OnDataset, find, score_dataset
+    from scoremill.execute.datasets.dataset import OnDataset, find, score_dataset
 
     with _engine(cluster, flags) as engine:
         dataset = find(engine, name)
@@ -155,7 +155,7 @@ def score_loaded(
 @contextmanager
 def _engine(cluster: str, flags: dict[str, Any]) -> Iterator[OnDask]:
     """A connection to the cluster."""
-    from scoremill.execute.dask_engine import OnDask
+    from scoremill.execute.engines.dask.engine import OnDask
     from scoremill.spec import Cluster, Deadlines
 
     check_address(cluster)
@@ -170,7 +170,7 @@ def _engine(cluster: str, flags: dict[str, Any]) -> Iterator[OnDask]:
 @contextmanager
 def _reached(cluster: str, flags: dict[str, Any]) -> Iterator[tuple[str, Security | None, Workers | None]]:
     """The scheduler's address, how to prove who we are, and the workers that may come."""
-    from scoremill.deploy import names
+    from scoremill.kubernetes.objects import names
 
     if cluster in names.RESERVED:
         raise UsageError(
@@ -181,7 +181,8 @@ def _reached(cluster: str, flags: dict[str, Any]) -> Iterator[tuple[str, Securit
     if "://" in cluster:
         yield cluster, None, None
         return
-    from .kube_cluster import connected, named
+    from scoremill.execute.place import connected
+    from scoremill.kubernetes.clusters import named
 
     with connected(named(cluster, places_of(flags))) as found:
         yield found.address, found.security, found.workers

@@ -15,8 +15,8 @@ import click
 
 from scoremill.units import MIB, format_bytes
 
-from .display import echo
-from .document import print_document
+from .views.display import echo
+from .views.document import print_document
 
 _LIBRARIES = (
     "dask",

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from scoremill.errors import ScoremillError
+from scoremill.kubernetes.job import Job
+from scoremill.report.document import plain
 
-from .display import echo, print_objects, say, table
-from .document import plain, print_document
-from .job_view import TITLES, Job, document, failure_of, lines, refuse_failed, row, summary
-from .kube_flags import described, place_options, places_of, same_place, seconds, workers
-from .manifest import KUBERNETES, asks_the_same, manifest
-from .options import job_from, job_options
-from .progress import Progress
+from .flags.clusters import described, place_options, places_of, same_place, seconds, workers
+from .flags.manifest import KUBERNETES, asks_the_same, manifest
+from .flags.options import job_from, job_options
+from .views.display import echo, print_objects, say, table
+from .views.document import print_document
+from .views.job import TITLES, document, failure_of, lines, refuse_failed, row, summary
+from .views.progress import Progress
 
 if TYPE_CHECKING:
+    from scoremill.kubernetes.jobs import Ours
     from scoremill.spec import Workers
-
-    from .kube_job import Ours
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,9 +41,8 @@ def wait_options(command: Command) -> Command:
 
 def ours(flags: dict[str, Any], kind: str = "ScoringJob") -> Ours:
     """The jobs, or objects of another `kind`, at the place that `flags` name."""
-    from scoremill.kube import connect
-
-    from .kube_job import Ours
+    from scoremill.kubernetes.client import connect
+    from scoremill.kubernetes.jobs import Ours
 
     return Ours(connect(**places_of(flags)), kind)
 
@@ -92,7 +92,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill job list
     """
-    from .kube_job import seen
+    from scoremill.kubernetes.jobs import seen
 
     found = [seen(made) for made in ours(flags).every(everywhere=all_namespaces)]
     if as_json:
@@ -114,7 +114,7 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill job status tips-2009
     """
-    from .kube_job import seen
+    from scoremill.kubernetes.jobs import seen
 
     _print_status(seen(ours(flags).find(name)), as_json=as_json)
 
@@ -141,7 +141,7 @@ def wait_command(name: str, **flags: Any) -> None:
 
 
 def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
-    from .kube_job import follow
+    from scoremill.kubernetes.jobs import follow
 
     try:
         with Progress(quiet=flags["quiet"]) as progress:
@@ -167,8 +167,8 @@ def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flag
       scoremill job logs tips-2009 -f
       scoremill job logs tips-2009 --attempt 1 --tail 1000
     """
-    from .kube_job import seen
-    from .kube_log import log
+    from scoremill.kubernetes.jobs import seen
+    from scoremill.kubernetes.logs import log
 
     jobs = ours(flags)
     for piece in log(jobs.kube, seen(jobs.find(name)), attempt, tail, say, follows=follow):
@@ -247,11 +247,10 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill job report tips-2009
     """
+    from scoremill.kubernetes.jobs import seen
     from scoremill.report import as_text, build_report
     from scoremill.spec import parse_job
     from scoremill.storage.filesystem import Store
-
-    from .kube_job import seen
 
     job = seen(ours(flags).find(name))
     spec = parse_job(job.made, f"ScoringJob {name}").spec
@@ -280,8 +279,8 @@ def why_command(name: str, as_json: bool, **flags: Any) -> int:
     Example:
       scoremill job why tips-2009
     """
-    from .kube_job import seen
-    from .kube_why import cause_of
+    from scoremill.kubernetes.explain import cause_of
+    from scoremill.kubernetes.jobs import seen
 
     jobs = ours(flags)
     job = seen(jobs.find(name))

@@ -9,12 +9,13 @@ from typing import Any, cast, get_args
 
 import click
 
+from scoremill.report.document import plain
 from scoremill.spec import Method
 from scoremill.units import format_bytes
 
-from .display import echo, printable
-from .document import plain, print_document
-from .options import Pairs, csv_from, csv_options, names, storage_from, storage_options
+from .flags.options import Pairs, csv_from, csv_options, names, storage_from, storage_options
+from .views.display import echo, printable
+from .views.document import print_document
 
 _META = Pairs("--meta", "KEY=VALUE", "first")
 _MISSING = Pairs("--missing", "COLUMN=FORM")

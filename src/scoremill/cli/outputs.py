@@ -8,15 +8,15 @@ import click
 
 from scoremill.units import format_bytes
 
-from .display import echo
-from .document import print_document
-from .kube_flags import check_address
-from .logs import verbose_option
-from .options import FLAGS, Command, storage_from, storage_options
-from .progress import Progress
+from .flags.clusters import check_address
+from .flags.options import FLAGS, Command, storage_from, storage_options
+from .views.display import echo
+from .views.document import print_document
+from .views.logs import verbose_option
+from .views.progress import Progress
 
 if TYPE_CHECKING:
-    from scoremill.execute.clean import LeftOver
+    from scoremill.outputs.clean import LeftOver
 
 _MODEL = tuple(
     flag for flag in FLAGS if flag.path.startswith("spec.model.") and flag.name not in ("--method", "--batch-rows")
@@ -53,7 +53,7 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
       scoremill retry-errors s3://b/scores/ --model s3://models/tips/2
     """
     from scoremill.execute.api import engine_for
-    from scoremill.execute.retry import retry_errors
+    from scoremill.outputs.retry import retry_errors
     from scoremill.storage.filesystem import Store
 
     check_address(cluster)
@@ -91,7 +91,7 @@ def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bo
     Example:
       scoremill compact s3://b/scores/ --rows-per-file 5000000
     """
-    from scoremill.execute.compact import compact
+    from scoremill.outputs.compact import compact
     from scoremill.storage.filesystem import Store
 
     storage = storage_from(flags)
@@ -118,8 +118,8 @@ def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **f
     Example:
       scoremill clean s3://b/scores/ --yes
     """
-    from scoremill.execute.clean import cached_bundles, left_overs, remove, remove_cached
     from scoremill.ledger import require_output
+    from scoremill.outputs.clean import cached_bundles, left_overs, remove, remove_cached
     from scoremill.storage.filesystem import Store
 
     if output is None and not cache:

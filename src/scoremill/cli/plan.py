@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scoremill.errors import ScoremillError
+from scoremill.report.document import plain
 from scoremill.units import format_bytes, format_seconds
 
 from .app import STARTED
-from .display import echo
-from .document import plain, print_document
-from .options import is_written, job_from, job_options
+from .flags.options import is_written, job_from, job_options
+from .views.display import echo
+from .views.document import print_document
 
 if TYPE_CHECKING:
-    from scoremill.execute.estimate import Estimate
-    from scoremill.execute.prepare import Prepared
-    from scoremill.plan import Match, Problem
+    from scoremill.discovery import Problem
+    from scoremill.execute.coordinator.estimate import Estimate
+    from scoremill.execute.coordinator.prepare import Prepared
+    from scoremill.plan import Match
     from scoremill.spec import ScoringJob
 
 
@@ -33,12 +35,12 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill plan --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/
     """
-    from scoremill.execute.output_checks import output_problems
-    from scoremill.execute.prepare import refuse
+    from scoremill.execute.coordinator.output_checks import output_problems
+    from scoremill.execute.coordinator.prepare import refuse
 
     parsed = job_from(job, flags, writes=False)
     prepared = _prepared(parsed)
-    from scoremill.execute.estimate import estimate, memory_problem
+    from scoremill.execute.coordinator.estimate import estimate, memory_problem
 
     plan = prepared.plan
     errors = [*plan.errors, *(output_problems(prepared.job, plan) if is_written(parsed) else ())]
@@ -57,8 +59,8 @@ def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
 
 def _prepared(job: ScoringJob) -> Prepared:
     """The job with its plan; if it cannot be planned, the error names what else is wrong with it too."""
-    from scoremill.execute.output_checks import problems_without_plan
-    from scoremill.execute.prepare import prepare, refuse
+    from scoremill.execute.coordinator.output_checks import problems_without_plan
+    from scoremill.execute.coordinator.prepare import prepare, refuse
 
     try:
         return prepare(job)

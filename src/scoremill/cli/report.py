@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
-from .display import echo
-from .document import plain, print_document
-from .options import storage_from, storage_options
+from scoremill.report.document import plain
+
+from .flags.options import storage_from, storage_options
+from .views.display import echo
+from .views.document import print_document
 
 
 @click.command("report")

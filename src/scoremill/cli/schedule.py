@@ -9,13 +9,13 @@ import click
 
 from scoremill.errors import UsageError
 
-from .display import echo, print_objects, say, table
-from .document import print_document
+from .flags.clusters import place_options, same_place, seconds
+from .flags.manifest import KUBERNETES, manifest
+from .flags.options import FLAGS, job_from, job_options
 from .job import ours
-from .kube_flags import place_options, same_place, seconds
-from .manifest import KUBERNETES, manifest
-from .options import FLAGS, job_from, job_options
-from .schedule_view import TITLES, asks_the_same, document, is_schedule, lines, read_schedule, row, schedule_of
+from .views.display import echo, print_objects, say, table
+from .views.document import print_document
+from .views.schedule import TITLES, asks_the_same, document, is_schedule, lines, read_schedule, row, schedule_of
 
 _KIND = "ScoringSchedule"
 
@@ -173,7 +173,7 @@ def run_command(name: str, since: datetime | None, **flags: Any) -> None:
       scoremill schedule run nightly
       scoremill schedule run nightly --since 2026-11-21T00:00:00Z
     """
-    from .kube_schedule import run_now
+    from scoremill.kubernetes.schedules import run_now
 
     job = run_now(ours(flags, _KIND), name, since)
     say(f"job {job} is submitted: scoremill job wait {job}{same_place(flags)}")

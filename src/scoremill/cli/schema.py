@@ -6,7 +6,7 @@ import json
 
 import click
 
-from .display import echo
+from .views.display import echo
 
 
 @click.command("schema")

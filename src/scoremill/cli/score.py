@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scoremill.execute.place import engine_at
 from scoremill.units import format_bytes
 
-from .display import echo
-from .document import print_document
-from .kube_cluster import engine_at
-from .kube_flags import place_options, places_of
-from .logs import verbose_option
-from .options import job_from, job_options
-from .progress import Progress
+from .flags.clusters import check_address, place_options, places_of
+from .flags.options import job_from, job_options
+from .views.display import echo
+from .views.document import print_document
+from .views.logs import verbose_option
+from .views.progress import Progress
 
 if TYPE_CHECKING:
     from scoremill.ledger import Manifest
@@ -73,6 +73,7 @@ def score_command(
     prepared = prepare_job(parsed)
     from scoremill.execute import engine_for, execute
 
+    check_address(cluster)
     with engine_at(cluster, parsed, places_of(flags)) as at, Progress(quiet=quiet) as progress:
         engine = engine_for(at.job, at.address, at.security)
         manifest = execute(at.job, engine, [progress], wait=wait, prepared=prepared)
@@ -117,7 +118,7 @@ def _tell(manifest: Manifest, as_json: bool) -> None:
 
 def _print_rows(job: Any, limit: int, as_json: bool) -> None:
     from scoremill.execute import preview
-    from scoremill.storage.writers import open_writer
+    from scoremill.tabular.writers import open_writer
 
     writer = None
     for scored in preview(job, limit):

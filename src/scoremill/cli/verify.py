@@ -8,9 +8,9 @@ import click
 
 from scoremill.units import format_bytes
 
-from .display import echo
-from .document import print_document
-from .options import storage_from, storage_options
+from .flags.options import storage_from, storage_options
+from .views.display import echo
+from .views.document import print_document
 
 if TYPE_CHECKING:
     from scoremill.spec import Storage
@@ -53,7 +53,7 @@ def verify_command(output: str, against: str | None, tolerance: float, as_json: 
 
 
 def _compare(output: str, against: str, storage: Storage, tolerance: float) -> float:
-    from scoremill.execute.compare import compare
+    from scoremill.outputs.compare import compare
     from scoremill.storage.filesystem import Store
 
     return compare(Store(output, storage), Store(against, storage), tolerance)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import build_plan, engine_for, prepare_job, preview, score, table_of, verify
-    from .driver import execute
+    from .coordinator.run import execute
 
 _HOMES = {
     "build_plan": "api",
     "engine_for": "api",
-    "execute": "driver",
+    "execute": "coordinator.run",
     "prepare_job": "api",
     "preview": "api",
     "score": "api",

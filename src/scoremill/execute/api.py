@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from scoremill.bundle import open_bundle
+from scoremill.events import Watcher
 from scoremill.spec import ScoringJob, Storage
 from scoremill.storage.uri import absolute
-
-from .events import Watcher
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from scoremill.ledger import Manifest, Verified
     from scoremill.plan import Plan
 
-    from .engine import Engine
-    from .prepare import Prepared
-    from .scoring import Scored
+    from .coordinator.prepare import Prepared
+    from .engines.protocol import Engine
+    from .worker.scoring import Scored
 
 
 def prepare_job(job: ScoringJob, *, writes: bool = True) -> Prepared:
@@ -31,11 +30,11 @@ def prepare_job(job: ScoringJob, *, writes: bool = True) -> Prepared:
     """
     model = job.spec.model.model_copy(update={"uri": absolute(job.spec.model.uri)})
     bundle = open_bundle(model, job.spec.model_storage)
-    from .prepare import prepare, refuse_problems
+    from .coordinator.prepare import prepare, refuse_problems
 
     prepared = prepare(job, bundle=bundle)
     if prepared.plan.errors:
-        from .output_checks import output_problems
+        from .coordinator.output_checks import output_problems
 
         refuse_problems(prepared.plan, output_problems(prepared.job, prepared.plan) if writes else ())
     return prepared
@@ -53,10 +52,10 @@ def score(
 
     `cluster` is `local` (a Dask LocalCluster), `in-process`, or the address of a Dask scheduler, to which `security`
     (a distributed.Security) shows its certificates. `watchers` are called with the events of
-    scoremill.execute.events. Raises the errors of scoremill.errors.
+    scoremill.events. Raises the errors of scoremill.errors.
     """
     prepared = prepare_job(job)
-    from .driver import execute
+    from .coordinator.run import execute
 
     return execute(job, engine_for(job, cluster, security), watchers, wait=wait, prepared=prepared)
 
@@ -66,10 +65,10 @@ def engine_for(
 ) -> Engine:
     """The engine that `cluster` names, not started yet; it waits for a scheduler for `connect_seconds`."""
     if cluster == "in-process":
-        from .engine import InProcess
+        from .engines.protocol import InProcess
 
         return InProcess()
-    from .dask_engine import CONNECT_SECONDS, OnDask
+    from .engines.dask.engine import CONNECT_SECONDS, OnDask
 
     return OnDask(
         cluster, job.spec.cluster, job.spec.deadlines, security,
@@ -79,7 +78,7 @@ def engine_for(
 
 def build_plan(job: ScoringJob) -> Plan:
     """The plan of `job` with all problems that can be found before a worker starts, in `plan.problems`."""
-    from .prepare import prepare
+    from .coordinator.prepare import prepare
 
     return prepare(job).plan
 
@@ -97,8 +96,8 @@ def preview(job: ScoringJob, rows: int) -> Iterator[Scored]:
     prepared = prepare_job(job, writes=False)
     from scoremill.bundle.threads import one_thread
 
-    from .inputs import open_partition
-    from .scoring import Scored, readable_batches
+    from .worker.inputs import open_partition
+    from .worker.scoring import Scored, readable_batches
 
     work = prepared.work(prepared.plan)
     left = rows

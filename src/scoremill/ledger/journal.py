@@ -10,7 +10,7 @@ from typing import Any
 from scoremill.errors import UsageError, VerificationError
 from scoremill.naming import ERRORS, LEDGER, MANIFEST, SUCCESS
 from scoremill.storage.filesystem import ObjectInfo, Store
-from scoremill.storage.nearby import did_you_mean, does_not_exist
+from scoremill.storage.listing.nearby import did_you_mean, does_not_exist
 
 from .lease import Lease
 from .receipt import Receipt

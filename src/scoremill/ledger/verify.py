@@ -9,7 +9,7 @@ from scoremill.errors import StorageError, VerificationError
 from scoremill.naming import LEDGER, SUCCESS
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
-from scoremill.storage.writers import count_rows
+from scoremill.tabular.writers import count_rows
 
 from .journal import Ledger, require_output
 from .manifest import Entry, Totals, read_manifest

@@ -10,24 +10,25 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from scoremill.discovery.asked import Asked, Wanted
+from scoremill.discovery.compressed import with_compression
+from scoremill.discovery.dialect.readable import with_suggestions
+from scoremill.discovery.discover import THREADS, Excluded, chosen, discover
+from scoremill.discovery.earlier import Earlier
+from scoremill.discovery.problem import Problem
+from scoremill.discovery.renames import matched, rename_problems
+from scoremill.discovery.sample import Sample, take_sample
+from scoremill.discovery.source import Source
 from scoremill.errors import UsageError
 from scoremill.naming import LEDGER
 from scoremill.spec import Column, Condition, Csv, JobSpec, KeptColumn
-from scoremill.storage.convert import arrow_dtypes, infer_dtypes
-from scoremill.storage.rename import Renaming
+from scoremill.tabular.convert import arrow_dtypes, infer_dtypes
+from scoremill.tabular.rename import Renaming
 
-from .asked import Asked, Wanted
-from .compressed import with_compression
-from .discover import THREADS, Excluded, chosen, discover
-from .earlier import Earlier
 from .gaps import gap_problems
 from .keep import kept_columns, kept_names, kinds_of, problems_of_format
-from .partition import Source, group_sources
+from .partition import group_sources
 from .plan import Plan
-from .problem import Problem
-from .readable import with_suggestions
-from .renames import matched, rename_problems
-from .sample import Sample, take_sample
 from .settings import Needs, Settings
 
 ROW_ID = ("source", "position")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from scoremill.discovery.problem import Problem
+from scoremill.discovery.source import Source
 from scoremill.spec import Csv, Gap
-
-from .partition import Source
-from .problem import Problem
 
 
 def gap_problems(gaps: Sequence[Gap], sources: Sequence[Source], csv: Csv) -> Iterator[Problem]:

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from scoremill.discovery.problem import Problem
+from scoremill.discovery.sample import Sample
 from scoremill.spec import Column, JobSpec, KeptColumn
-from scoremill.storage.convert import arrow_type, kept_as, kept_type, wider_of
-
-from .problem import Problem
-from .sample import Sample
+from scoremill.tabular.convert import arrow_type, kept_as, kept_type, wider_of
 
 Kinds = Mapping[str, pa.DataType]
 """Arrow types of columns of Parquet, by name."""

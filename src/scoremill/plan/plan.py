@@ -12,13 +12,14 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scoremill.discovery.discover import Excluded
+from scoremill.discovery.earlier import Earlier
+from scoremill.discovery.problem import Problem
+from scoremill.discovery.source import Source
 from scoremill.errors import UsageError, VerificationError
 
 from .changes import changes
-from .discover import Excluded
-from .earlier import Earlier
-from .partition import Group, Partition, Piece, Source, end_of, group_sources, make_partition, partition_at
-from .problem import Problem
+from .partition import Group, Partition, Piece, end_of, group_sources, make_partition, partition_at
 from .settings import Settings
 
 _SCHEMA = pa.schema([

@@ -8,7 +8,7 @@ from typing import Any
 from scoremill import naming
 from scoremill.errors import UsageError
 from scoremill.spec import Column, Csv, CsvFormulas, Format, Gap, JobSpec, KeptColumn
-from scoremill.storage.rename import Renaming
+from scoremill.tabular.rename import Renaming
 
 PART_FORMAT = 2
 """Version of how parts are written; a change of it changes every id."""

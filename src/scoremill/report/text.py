@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scoremill.storage.rows import Place
+from scoremill.tabular.rows import Place
 from scoremill.units import format_bytes, format_seconds
 
 from .build import Report

@@ -17,8 +17,8 @@ from scoremill.spec import Storage
 
 from . import retry
 from .credentials import Options, environment, fingerprint, fsspec_options
-from .google import raise_for_status
-from .refusal import Refusal
+from .failures.google import raise_for_status
+from .failures.refusal import Refusal
 from .retry import persist
 from .uri import protocol_of
 

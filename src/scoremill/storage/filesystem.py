@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .commit import Publication
-from .find import Findings, find, find_outputs
-from .objects import Found, ObjectInfo
+from .listing.find import Findings, find, find_outputs
 from .store import Store
+from .stores.commit import Publication
+from .stores.objects import Found, ObjectInfo
 from .uri import is_local
 
 __all__ = ["Findings", "Found", "ObjectInfo", "Publication", "Store", "find", "find_outputs", "is_local"]

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from .objects import ObjectInfo
+from .stores.objects import ObjectInfo
 
 Read = Callable[[str, int, int | None, str | None], bytes]
 """Store.read: name, start, end, version."""

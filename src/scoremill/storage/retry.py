@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
 
-from .faults import GaveUpError, is_expired, is_transient
+from .failures.faults import GaveUpError, is_expired, is_transient
 
 T = TypeVar("T")
 Waiting = Callable[[Exception, int, float], None]

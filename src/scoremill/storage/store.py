@@ -10,15 +10,15 @@ from typing import BinaryIO
 from scoremill.spec import Storage
 from scoremill.units import MIB
 
-from .backend import Backend, probe
-from .commit import Publication
 from .connection import Connection, require_protocol
-from .explain import explained
-from .faults import VersionChanged
-from .local import LocalBackend
+from .failures.explain import explained
+from .failures.faults import VersionChanged
 from .names import readable_name, writable_name
-from .objects import ObjectInfo
 from .ranges import RangeReader
+from .stores.backend import Backend, probe
+from .stores.commit import Publication
+from .stores.local import LocalBackend
+from .stores.objects import ObjectInfo
 from .uri import join, local_path, normalise, protocol_of
 
 DEFAULTS = Storage()
@@ -161,13 +161,13 @@ def _backend(uri: str, settings: Storage) -> Backend:
     require_protocol(protocol)
     connection = Connection(uri, settings)
     if protocol == "s3":
-        from .s3 import S3Backend
+        from .stores.s3 import S3Backend
 
         return S3Backend(connection, uri)
     if protocol == "gs":
-        from .gcs import GcsBackend
+        from .stores.gcs import GcsBackend
 
         return GcsBackend(connection, uri)
-    from .generic import GenericBackend, MemoryBackend
+    from .stores.generic import GenericBackend, MemoryBackend
 
     return MemoryBackend(connection, uri) if protocol == "memory" else GenericBackend(connection, uri)

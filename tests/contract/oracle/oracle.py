@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scoremill.bundle.packing import stage
+from scoremill.bundle.packing.pack import stage
 from tests.support.jobs import as_pandas_reads
 
 FORMATS = ("parquet", "csv", "jsonl")

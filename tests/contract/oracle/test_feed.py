@@ -23,8 +23,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 
 from scoremill import score
 from scoremill.bundle import inspect, pack
-from scoremill.bundle.packing import stage
-from scoremill.bundle.sample import FrameSample
+from scoremill.bundle.packing.pack import stage
+from scoremill.bundle.packing.sample import FrameSample
 from scoremill.spec import Csv, Storage
 from tests.contract.oracle.oracle import columns, difference, staged, written
 from tests.support.jobs import make_job

@@ -15,8 +15,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils import all_estimators
 
-from scoremill.bundle.packing import stage
-from scoremill.bundle.prove import Proof, prove
+from scoremill.bundle.packing.pack import stage
+from scoremill.bundle.packing.prove import Proof, prove
 from scoremill.bundle.results import METHODS, TOLERANCE
 
 EXCEPTIONS = {

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from scoremill.bundle.columns import Feed, feed_of
-from scoremill.bundle.measure import measure
+from scoremill.bundle.packing.measure import measure
 from scoremill.errors import FitError, ModelError, UsageError
 from scoremill.spec import Column
 

@@ -27,8 +27,8 @@ import scoremill
 from scoremill.bundle import load
 from scoremill.bundle.flavours import joblib as joblib_flavour
 from scoremill.bundle.load import load_estimator
-from scoremill.bundle.packing import judged, pack, read_model, stage
-from scoremill.bundle.prove import prove
+from scoremill.bundle.packing.pack import judged, pack, read_model, stage
+from scoremill.bundle.packing.prove import prove
 from scoremill.bundle.read import inspect, open_bundle, verify_bundle
 from scoremill.bundle.results import call
 from scoremill.bundle.schema import MANIFEST, sealed, to_document

@@ -14,10 +14,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from scoremill.bundle.measure import measure
-from scoremill.bundle.packing import stage
-from scoremill.bundle.prove import prove
-from scoremill.bundle.sample import sample_of
+from scoremill.bundle.packing.measure import measure
+from scoremill.bundle.packing.pack import stage
+from scoremill.bundle.packing.prove import prove
+from scoremill.bundle.packing.sample import sample_of
 from scoremill.bundle.schema import Bundle
 from scoremill.errors import FitError, ModelError, ScoremillError, UsageError
 from scoremill.spec import Column, Csv, Storage

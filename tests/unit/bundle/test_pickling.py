@@ -13,15 +13,15 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import FunctionTransformer
 
-from scoremill.bundle import pickling
 from scoremill.bundle.flavours import skops as skops_flavour
+from scoremill.bundle.packing import pickling
 
 SCRIPT = """
 import sys
 from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator
-from scoremill.bundle import pickling
+from scoremill.bundle.packing import pickling
 
 def double(value):
     return value * FACTOR
@@ -48,7 +48,7 @@ def _dumped(estimator: object, path: Path) -> bytes:
 def test_what_a_script_defines_travels_by_value_beside_arrays_in_mapped_memory(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     path = tmp_path / "model.joblib"
-    env = {"PYTHONPATH": str(Path(pickling.__file__).parents[2])}
+    env = {"PYTHONPATH": str(Path(pickling.__file__).parents[3])}
     done = subprocess.run(
         [sys.executable, str(tmp_path / "script.py"), str(path)], check=True, capture_output=True, text=True, env=env
     )
@@ -92,12 +92,12 @@ def test_queries_of_a_tree_do_not_change_its_bytes(tmp_path, flowers):
 
 def test_sets_of_texts_have_the_same_bytes_in_every_process(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from scoremill.bundle import pickling;"
+        "import sys; from pathlib import Path; from scoremill.bundle.packing import pickling;"
         "from sklearn.feature_extraction.text import CountVectorizer;"
         "pickling.dump(CountVectorizer(stop_words=frozenset('abcdefghij')), Path(sys.argv[1]))"
     )
     for seed in "12":
-        env = {"PYTHONPATH": str(Path(pickling.__file__).parents[2]), "PYTHONHASHSEED": seed}
+        env = {"PYTHONPATH": str(Path(pickling.__file__).parents[3]), "PYTHONHASHSEED": seed}
         subprocess.run([sys.executable, "-c", code, str(tmp_path / seed)], check=True, env=env)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
     assert joblib.load(tmp_path / "1").stop_words == CountVectorizer(stop_words=frozenset("abcdefghij")).stop_words

@@ -14,7 +14,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
-from scoremill.bundle.measure import measure
+from scoremill.bundle.packing.measure import measure
 from scoremill.bundle.results import call, difference
 from scoremill.errors import FitError, ModelError
 

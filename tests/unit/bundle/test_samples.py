@@ -16,10 +16,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
-from scoremill.bundle.measure import measure
-from scoremill.bundle.packing import PackWarning, pack, read_model, stage
+from scoremill.bundle.packing.measure import measure
+from scoremill.bundle.packing.pack import PackWarning, pack, read_model, stage
+from scoremill.bundle.packing.sample import sample_of
 from scoremill.bundle.read import inspect
-from scoremill.bundle.sample import sample_of
 from scoremill.bundle.schema import Bundle
 from scoremill.errors import FitError, ModelError, UsageError
 from scoremill.spec import Column, Csv, Storage

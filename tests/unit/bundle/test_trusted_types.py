@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from scoremill import score
 from scoremill.bundle import Bundle, load_estimator, open_bundle, pack
-from scoremill.bundle.packing import read_model, stage
+from scoremill.bundle.packing.pack import read_model, stage
 from scoremill.bundle.schema import MANIFEST, sealed, to_document
 from scoremill.errors import TrustError
 from scoremill.spec import Model, Storage

@@ -11,11 +11,12 @@ import yaml
 
 from scoremill.cli import app
 from scoremill.cli.app import run
-from scoremill.cli.kube_cluster import Named, engine_at
-from scoremill.cli.kube_flags import check_address
-from scoremill.cli.kube_watch import remove
-from scoremill.deploy import names
+from scoremill.cli.flags.clusters import check_address
 from scoremill.errors import ClusterError, UsageError
+from scoremill.execute.place import engine_at
+from scoremill.kubernetes.clusters import Named
+from scoremill.kubernetes.objects import names
+from scoremill.kubernetes.readiness import remove
 from scoremill.spec import parse_job
 from tests.controller.api_server import Server
 
@@ -64,7 +65,7 @@ def test_a_dry_run_is_in_the_namespace_that_would_be_worked_in(tmp_path, capsys:
 
 
 def test_the_image_is_that_of_this_version_unless_another_is_given(capsys: pytest.CaptureFixture[str]) -> None:
-    from scoremill import __version__
+    from scoremill.version import __version__
 
     for more, expected in (([], f"ghcr.io/scoremill/runner:{__version__}"), (["--image", "i:1"], "i:1")):
         assert call("up", "trips", *more, "--dry-run") == 0

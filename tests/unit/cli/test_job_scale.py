@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scoremill.cli.kube_flags import workers
-from scoremill.cli.kube_job import Ours
+from scoremill.cli.flags.clusters import workers
 from scoremill.errors import ClusterError
+from scoremill.kubernetes.jobs import Ours
 from scoremill.spec import parse_job
 from tests.controller.api_server import Server
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scoremill.cli.options import FLAGS, Pairs, job_from, job_options, names
+from scoremill.cli.flags.options import FLAGS, Pairs, job_from, job_options, names
 from scoremill.errors import UsageError
 from scoremill.spec import ScoringJob
 from scoremill.spec.pairs import as_flag

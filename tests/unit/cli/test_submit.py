@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.cli import app, schedule_view
+from scoremill.cli import app
 from scoremill.cli.app import run
-from scoremill.cli.kube_flags import same_place
-from scoremill.cli.manifest import asks_the_same
+from scoremill.cli.flags.clusters import same_place
+from scoremill.cli.flags.manifest import asks_the_same
+from scoremill.cli.views import schedule as schedule_view
 from scoremill.spec import parse_job
-from scoremill.spec.schedule import ScoringSchedule
+from scoremill.spec.resources.schedule import ScoringSchedule
 
 FLAGS = ["--model", "s3://m/tips", "--input", "s3://b/*.csv", "--output", "s3://b/out"]
 FILE: dict[str, Any] = {

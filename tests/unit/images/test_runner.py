@@ -13,7 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scoremill import __version__, naming
+from scoremill import naming
+from scoremill.version import __version__
 
 ROOT = Path(__file__).parents[3]
 RUNNER = ROOT / "images" / "runner"

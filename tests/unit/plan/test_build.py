@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scoremill.discovery import Source
 from scoremill.errors import UsageError
-from scoremill.plan import Needs, Plan, Source, build_plan, read_groups, write_groups
+from scoremill.plan import Needs, Plan, build_plan, read_groups, write_groups
 from scoremill.plan.partition import group_sources
 from scoremill.spec import Column
 from scoremill.storage.compression import compression_by_name

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.cli.options import FLAGS
+from scoremill.cli.flags.options import FLAGS
 from scoremill.plan import Needs, Settings
 from scoremill.plan.changes import changes, flag
 from scoremill.spec import Column, Csv

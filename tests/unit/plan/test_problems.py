@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from scoremill.discovery import Problem
 from scoremill.errors import InputError, UsageError
-from scoremill.plan import Needs, Plan, Problem, build_plan
+from scoremill.plan import Needs, Plan, build_plan
 from scoremill.spec import Column, Gap
 from tests.support.jobs import make_job
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoremill.naming import spec_hash
-from scoremill.spec import JobSpec, crd
-from scoremill.spec.schedule import ScheduleSpec
-from scoremill.spec.structural import structural
+from scoremill.spec import JobSpec
+from scoremill.spec.resources import crd
+from scoremill.spec.resources.schedule import ScheduleSpec
+from scoremill.spec.resources.structural import structural
 from scoremill.units import format_bytes, parse_bytes
 
 FILES = Path(__file__).parents[3] / "helm" / "scoremill" / "files" / "crds"

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from scoremill.spec.schedule import ScheduleStatus, ScoringSchedule
+from scoremill.spec.resources.schedule import ScheduleStatus, ScoringSchedule
 
 JOB = {"model": {"uri": "m"}, "input": {"uris": ["in/*.csv"], "since": "LastSuccess"}, "output": {"uri": "out"}}
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from scoremill.errors import UsageError
 from scoremill.spec import parse_job
-from scoremill.spec.status import REASON_OF_CODE, Condition, JobStatus, Progress, Reason
+from scoremill.spec.resources.status import REASON_OF_CODE, Condition, JobStatus, Progress, Reason
 
 STORED = """\
 apiVersion: scoremill.dev/v1alpha1

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from scoremill.errors import StorageError
-from scoremill.storage.commit import PART_BYTES, PartedUpload, is_temporary, temporary_name
 from scoremill.storage.filesystem import Store
+from scoremill.storage.stores.commit import PART_BYTES, PartedUpload, is_temporary, temporary_name
 
 
 class Recorder(PartedUpload):

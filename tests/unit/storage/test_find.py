@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoremill.storage.find import glob_pattern
+from scoremill.storage.listing.find import glob_pattern
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scoremill.spec import Storage
-from scoremill.storage.nearby import did_you_mean, does_not_exist
+from scoremill.storage.listing.nearby import did_you_mean, does_not_exist
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from scoremill.errors import StorageError
 from scoremill.spec import Storage
-from scoremill.storage.explain import explain
+from scoremill.storage.failures.explain import explain
 from scoremill.storage.filesystem import Store
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from scoremill.spec import Storage
 from scoremill.storage import retry
-from scoremill.storage.explain import explain
-from scoremill.storage.faults import GaveUpError, code_of, is_absent, is_expired, is_transient
+from scoremill.storage.failures.explain import explain
+from scoremill.storage.failures.faults import GaveUpError, code_of, is_absent, is_expired, is_transient
 from scoremill.storage.retry import Patience, persist
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import joblib
 
-from scoremill.bundle import pickling
+from ..packing import pickling
 
 ARTIFACT = "model.joblib"
 

@@ -1,0 +1,1 @@
+"""One ScoringJob or ScoringSchedule: observe, decide (pure), apply."""

@@ -1,0 +1,1 @@
+"""The process: leader lease, watches, queue, probes."""

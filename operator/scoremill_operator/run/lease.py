@@ -1,0 +1,118 @@
+"""The Lease that one of several operators holds; the others wait for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+
+from scoremill.errors import ScoremillError
+from scoremill.kubernetes.client import Conflict, Kube, Object
+
+from ..log import logger
+
+LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS = 15, 10.0, 2.0
+"""As in Kubernetes' own controllers: a holder that has not renewed for 10 s ends, and after 15 s another takes over."""
+_CALL_SECONDS = 3.0
+
+
+class Lease:
+    """A Lease by its name; `identity` says who holds it.
+
+    Whether a holder is gone is told by this process's own clock: its record has not changed for as long as it promised.
+    """
+
+    def __init__(self, kube: Kube, name: str, identity: str) -> None:
+        self._kube, self._name, self._identity = kube.hurried(_CALL_SECONDS), name, identity
+        self._is_anothers = False
+        self._seen: tuple[str, float] = ("", 0.0)
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.tried = time.monotonic()
+        """When it was last tried to take or to renew it (monotonic): while this goes on, the process is alive."""
+        self.renewed: float | None = None
+        """When it was last taken or renewed (monotonic); None while another holds it."""
+
+    def acquire(self) -> bool:
+        """Waits until this process holds the Lease; False if `stop` was called before."""
+        while not self._stopped.is_set():
+            if self._try():
+                logger.info("holds the Lease %s", self._name)
+                return True
+            self._stopped.wait(RETRY_SECONDS)
+        return False
+
+    def keep(self, lost: Callable[[], None]) -> None:
+        """Renews it in a thread of its own until `stop`; calls `lost` once where that has failed for too long, or another
+        holds it.
+        """
+        self._thread = threading.Thread(target=self._keep, args=[lost], name="lease", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No longer tries to take or to renew it."""
+        self._stopped.set()
+
+    def release(self) -> None:
+        """Gives it back, so that another need not wait for it to run out."""
+        self.stop()
+        if self._thread:
+            self._thread.join()
+        try:
+            there = self._kube.get("Lease", self._name)
+            if there and there["spec"].get("holderIdentity") == self._identity:
+                self._write(there, {"holderIdentity": "", "leaseDurationSeconds": 1})
+        except ScoremillError as error:
+            logger.warning("the Lease could not be given back: %s", error)
+
+    def _keep(self, lost: Callable[[], None]) -> None:
+        assert self.renewed is not None
+        while not self._stopped.wait(RETRY_SECONDS):
+            if not self._try() and (self._is_anothers or time.monotonic() - self.renewed > RENEW_SECONDS):
+                lost()
+                return
+
+    def _try(self) -> bool:
+        """Whether this process holds the Lease after this."""
+        self.tried = begin = time.monotonic()
+        try:
+            there = self._kube.get("Lease", self._name)
+            held = self._create() if there is None else self._is_free(there) and self._take(there)
+        except Conflict:
+            return False
+        except ScoremillError as error:
+            logger.warning("the Lease cannot be had: %s", error)
+            return False
+        if held:
+            self.renewed = begin
+        return held
+
+    def _is_free(self, there: Object) -> bool:
+        version, spec = there["metadata"]["resourceVersion"], there["spec"]
+        if self._seen[0] != version:
+            self._seen = (version, time.monotonic())
+        promised = spec.get("leaseDurationSeconds") or LEASE_SECONDS
+        self._is_anothers = spec.get("holderIdentity") not in {None, "", self._identity}
+        return not self._is_anothers or time.monotonic() - self._seen[1] > promised
+
+    def _create(self) -> bool:
+        made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}}
+        return self._kube.create({**made, "spec": self._claim(None)}) is not None
+
+    def _take(self, there: Object) -> bool:
+        return self._write(there, self._claim(there["spec"]))
+
+    def _claim(self, before: Object | None) -> Object:
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        claim: Object = {
+            "holderIdentity": self._identity, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now
+        }  # fmt: skip
+        if before is None or before.get("holderIdentity") != self._identity:
+            claim |= {"acquireTime": now, "leaseTransitions": (before or {}).get("leaseTransitions", -1) + 1}
+        return claim
+
+    def _write(self, there: Object, spec: Object) -> bool:
+        """Whether the Lease was still as it was read; Conflict where it was not."""
+        change = {"metadata": {"resourceVersion": there["metadata"]["resourceVersion"]}, "spec": spec}
+        return self._kube.patch("Lease", self._name, change) is not None

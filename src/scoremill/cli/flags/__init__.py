@@ -1,0 +1,1 @@
+"""The flags of commands, and what they ask for."""

@@ -1,0 +1,58 @@
+"""Columns that are wanted of an input object and that it does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from scoremill.spec import Csv
+
+from .asked import Wanted
+from .problem import Problem
+from .source import Source
+from .suggest import close_hint, rename_hint
+
+
+def columns_missing(
+    source: Source, names: Sequence[str], wanted: Wanted, csv: Csv | None, first: Sequence[str]
+) -> Iterator[Problem]:
+    """Yield the problems of columns that are wanted and not among `names`; `first` is the first record of a CSV."""
+    read, asked = [column.name for column in wanted.columns], wanted.asked
+    for who, meant in (("the model reads", read), ("--keep names", asked.keep), ("--where names", asked.where)):
+        missing = [name for name in meant if name != "*" and name not in names]
+        if missing:
+            listed = ", ".join(repr(name) for name in missing)
+            message = f"{who} {'a column' if len(missing) == 1 else 'columns'} that the file does not have: {listed}"
+            hint = _other_dialect(names, csv, first) if csv is not None else None
+            if hint is None:
+                suggest = rename_hint if meant is read else close_hint
+                hint = suggest(missing, names, {*read, *asked.names})
+            yield Problem("error", source.uri, message, hint, about=f"{message}: {hint.partition(':')[0]}")
+
+
+def _other_dialect(names: Sequence[str], csv: Csv, first: Sequence[str]) -> str | None:
+    """What the user most probably has to do if the columns are not those of the file."""
+    if not csv.header:
+        given = len(csv.columns or ())
+        return None if len(first) == given else names_hint(given, len(first))
+    if len(first) == 1:
+        others = [mark for mark in ",;\t|" if mark != csv.delimiter and mark in first[0]]
+        if others:
+            return f"Its header holds {others[0]!r}: try --delimiter {others[0]!r}."
+    if any(map(is_number, names)):
+        return "Its first row looks like data: for files without a header, give --no-header and --names."
+    return None
+
+
+def names_hint(given: int, found: int) -> str:
+    """What to do if as many names are given for files without a header, and a row has as many fields."""
+    count = f"{given} name{'s' * (given != 1)}"
+    return f"--names gives {count}, and the first row has {found} fields: give a name for each field, in their order."
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, and so hardly the name of a column."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""Columns of a file that may be those that it lacks, and the flags that say so."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+
+from scoremill.spec.pairs import as_flag
+from scoremill.tabular.rename import relaxed
+
+_CLOSE = 0.75
+"""Least likeness of a misspelled name; `mean area` and `mean radius` have 0.6."""
+_MANY = 40
+"""Columns named in a hint."""
+
+
+def pairs_of(missing: Sequence[str], names: Sequence[str], used: Collection[str]) -> list[tuple[str, str]]:
+    """Return pairs of a file's column and a missing one that it may be, each column once; none that is `used`."""
+    free = {name: relaxed(name) for name in names if name not in used}
+    found: dict[str, str] = {}
+    for find in (_alike, _closest):
+        for wanted in missing:
+            if wanted not in found and (name := find(relaxed(wanted), free)) is not None:
+                found[wanted] = name
+                del free[name]
+    return [(found[wanted], wanted) for wanted in missing if wanted in found]
+
+
+def _alike(wanted: str, free: dict[str, str]) -> str | None:
+    alike = [name for name, spelling in free.items() if spelling == wanted]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _closest(wanted: str, free: dict[str, str]) -> str | None:
+    close = difflib.get_close_matches(wanted, free.values(), 1, _CLOSE)
+    return next((name for name, spelling in free.items() if spelling in close), None)
+
+
+def rename_hint(missing: Sequence[str], names: Sequence[str], used: Collection[str]) -> str:
+    """Return how to have columns of the file read as those that the model reads."""
+    pairs = pairs_of(missing, names, used)
+    columns = f"Its columns: {', '.join(names[:_MANY])}."
+    if not pairs:
+        return columns
+    flag = as_flag("--rename", *pairs)
+    if all(relaxed(old) == relaxed(new) for old, new in pairs):
+        flag = f"--match-columns Relaxed, or {flag}"
+    these = "this is the same column" if len(pairs) == 1 else "these are the same columns"
+    return f"If {these}, give {flag}. {columns}"
+
+
+def close_hint(missing: Sequence[str], names: Sequence[str], used: Collection[str]) -> str:
+    """Return the names that may be meant by those that a flag gives."""
+    pairs = pairs_of(missing, names, used)
+    columns = f"Its columns: {', '.join(names[:_MANY])}."
+    if not pairs:
+        return columns
+    close = ", ".join(repr(name) for name, _ in pairs)
+    return f"The closest name is {close}. {columns}" if len(pairs) == 1 else f"The closest names are {close}. {columns}"

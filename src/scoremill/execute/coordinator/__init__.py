@@ -1,0 +1,1 @@
+"""What runs once a run: prepare, resume, record every receipt, write the manifest."""

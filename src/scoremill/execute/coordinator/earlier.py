@@ -1,0 +1,81 @@
+"""What the outputs of earlier jobs have scored, as their ledgers tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import pyarrow as pa
+
+from scoremill.discovery import Earlier
+from scoremill.errors import UsageError, VerificationError
+from scoremill.ledger import Ledger, read_manifest
+from scoremill.plan import read_groups
+from scoremill.spec import EarlierOutput, JobSpec
+from scoremill.storage.filesystem import Store, find_outputs
+from scoremill.storage.uri import canonical, has_wildcard
+
+_THREADS = 16
+
+
+def earlier_of(job: JobSpec) -> Earlier | None:
+    """Return the objects that the outputs of `input.notScoredBy` have scored; None if the job names none.
+
+    The job's own output never counts: what it has begun, it continues. Raises UsageError if an output that is not
+    optional is not complete, or if one no longer remembers objects as old as the job takes.
+    """
+    if not job.input.not_scored_by:
+        return None
+    since = job.input.since if isinstance(job.input.since, datetime) else None
+    own = canonical(job.output.uri).rstrip("/")
+    outputs = [output for output in _outputs(job) if canonical(output.uri).rstrip("/") != own]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        scored = pool.map(
+            lambda output: _scored(Store(output.uri, job.output_storage), output.optional, since), outputs
+        )
+    return Earlier.joined([part for parts in scored for part in parts], since)
+
+
+def _outputs(job: JobSpec) -> Iterator[EarlierOutput]:
+    """Yield the outputs one by one; a glob stands for the complete ones that it matches."""
+    for output in job.input.not_scored_by:
+        if not has_wildcard(output.uri):
+            yield output
+            continue
+        for uri in find_outputs(output.uri, job.output_storage):
+            yield EarlierOutput(uri=uri, optional=True)
+
+
+def _scored(output: Store, optional: bool, since: datetime | None) -> list[Earlier]:
+    """Return what a complete output has scored, and what it remembers of the outputs before it."""
+    ledger = Ledger(output)
+    # The plan before the manifest: if the output is complete afterwards, all of that plan is scored.
+    segments, remembered = ledger.plan_segments(), ledger.earlier()
+    if read_manifest(output) is None:
+        if optional:
+            return []
+        raise UsageError(
+            f"{output.uri} is not a complete output, so the objects that it scored are not known",
+            "Complete it with the command that began it, or leave it out of --not-scored-by.",
+        )
+    if not segments and not optional:
+        raise UsageError(
+            f"{output.uri} does not tell which objects it scored: it was made by `scoremill compact`",
+            "Name the output that it was made from.",
+        )
+    scored = [Earlier.of(source for group in read_groups(segments) for source in group.sources)]
+    return [*scored, _remembered(output, remembered, since)] if remembered is not None else scored
+
+
+def _remembered(output: Store, data: bytes, since: datetime | None) -> Earlier:
+    try:
+        earlier = Earlier.from_bytes(data)
+    except (pa.ArrowInvalid, OSError, ValueError) as error:
+        raise VerificationError(f"the ledger of {output.uri} is damaged: {error}", "Restore it.") from None
+    if earlier.since is not None and (since is None or since < earlier.since):
+        moment = earlier.since.isoformat().replace("+00:00", "Z")
+        raise UsageError(
+            f"{output.uri} remembers only objects modified since {moment}", f"Give --since {moment} or a later time."
+        )
+    return earlier

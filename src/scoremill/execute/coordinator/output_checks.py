@@ -1,0 +1,60 @@
+"""What keeps an output from being written, found before a worker starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from scoremill.bundle import open_bundle
+from scoremill.discovery import Problem, discover
+from scoremill.errors import ScoremillError
+from scoremill.ledger import Ledger, refuse_held
+from scoremill.plan import Plan
+from scoremill.spec import JobSpec, ScoringJob
+from scoremill.storage.filesystem import Store
+
+from .prepare import absolute_spec
+from .resume import refuse_other_plan, refuse_strangers
+
+
+def output_problems(
+    spec: JobSpec, plan: Plan | None, uid: str | None = None, *, waits: bool = False
+) -> Iterator[Problem]:
+    """What is wrong with the output of a job: it cannot be written, holds something else, or is locked.
+
+    Without a `plan` it is not compared with what an earlier run planned. `uid` is that of the ScoringJob on Kubernetes,
+    whose own earlier attempts are no obstacle. A lock is none for a run that `waits`.
+    """
+    uri, mode = spec.output.uri, spec.output.mode
+    ledger = Ledger(Store(uri, spec.output_storage))
+    if (found := _found(uri, ledger.store.probe)) is not None:
+        yield found
+        return
+    if (held := _found(uri, lambda: refuse_held(ledger.store))) is not None:
+        # What is there changes while it is looked at; a run that waits looks again when its turn has come.
+        yield from [] if waits else [held]
+        return
+    checks: list[Callable[[], None]] = [lambda: refuse_strangers(ledger, mode, uid)]
+    if plan is not None:
+        checks.append(lambda: refuse_other_plan(ledger, plan, mode, uid))
+    yield from filter(None, (_found(uri, check) for check in checks))
+
+
+def problems_without_plan(job: ScoringJob, error: ScoremillError, *, writes: bool) -> Iterator[Problem]:
+    """`error`, which kept `job` from being planned, and what is wrong with the other places that it names."""
+    spec = absolute_spec(job.spec)
+    yield Problem.of(error, "")
+    bundle = _found(spec.model.uri, lambda: open_bundle(spec.model, spec.model_storage))
+    source = _found(spec.input.uris[0], lambda: discover(spec.input, spec.input_storage))
+    for problem in (bundle, source):
+        if problem is not None and problem.message != error.message:
+            yield problem
+    if writes:
+        yield from output_problems(spec, None)
+
+
+def _found(where: str, check: Callable[[], object]) -> Problem | None:
+    try:
+        check()
+    except ScoremillError as error:
+        return Problem.of(error, where)
+    return None

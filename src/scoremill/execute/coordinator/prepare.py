@@ -1,0 +1,165 @@
+"""Everything that can be known before a worker starts: the bundle opened, the plan built, the fit checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeVar
+
+from scoremill.bundle import Bundle, open_bundle
+from scoremill.discovery import Problem
+from scoremill.errors import FitError, UsageError
+from scoremill.plan import Needs, Plan, Survey, build_plan
+from scoremill.spec import Column, Errors, Input, JobSpec, Model, Output, ScoringJob, Storage
+from scoremill.storage.uri import absolute
+from scoremill.tabular.where import Where
+
+from ..worker.results import Shape, result_columns
+from ..worker.work import Work
+from .earlier import earlier_of
+
+Part = TypeVar("Part", Model, Input, Output)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job, the bundle it names, and the plan made of both."""
+
+    job: JobSpec
+    bundle: Bundle
+    plan: Plan
+    results: tuple[Column, ...]
+
+    def work(self, plan: Plan) -> Work:
+        """What the tasks of `plan`, this one or its continuation, are told."""
+        spec = self.job
+        return Work(
+            settings=plan.settings,
+            settings_hash=plan.settings_hash,
+            bundle=self.bundle,
+            called=plan.settings.method if plan.settings.threshold is None else "predict_proba",
+            results=self.results,
+            output_uri=spec.output.uri,
+            model_storage=spec.model_storage,
+            input_storage=spec.input_storage,
+            output_storage=spec.output_storage,
+            allow_version_skew=spec.model.allow_version_skew,
+            trusted_types=spec.model.trusted_types,
+            fail_on_row_error=spec.errors.on_row_error == "Fail",
+            rejects_objects=spec.errors.on_file_error == "Reject",
+            max_rejects=_most_rejects(spec.errors, plan),
+        )
+
+
+def prepare(job: ScoringJob, survey: Survey | None = None, *, bundle: Bundle | None = None) -> Prepared:
+    """The bundle and the plan of `job`; the plan's problems are in it.
+
+    `survey` is of its input and `bundle` its bundle, if they are known.
+
+    UsageError for a method or column that there is not, or an untrusted bundle; SkewError for other versions.
+    """
+    spec = absolute_spec(job.spec)
+    bundle = bundle or open_bundle(spec.model, spec.model_storage)
+    method = spec.model.method or bundle.method
+    results = _results(bundle, method, spec)
+    needs = Needs(bundle.digest, method, bundle.columns, bundle.gaps)
+    shape = Shape(tuple(spec.output.columns.items()), spec.output.threshold, spec.output.dtype)
+    names = [column.name for _, column in result_columns(shape, results)]
+    plan = build_plan(spec, needs, names, survey, None if survey else earlier_of(spec))
+    if plan.settings.where is not None and not plan.errors:
+        Where(plan.settings.where, plan.settings.where_columns, plan.settings.csv).check()
+    _refuse_folders(spec.output.partition_by, [*(column.name for column in plan.settings.keep), *names])
+    return Prepared(spec, bundle, plan, results)
+
+
+def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
+    """UsageError where a folder is no column of the output, or every column is a folder."""
+    for name in folders:
+        if name not in columns:
+            raise UsageError(
+                f"--partition-by names {name!r}, which is no column of the output", f"Those are: {', '.join(columns)}."
+            )
+        if name.startswith(("_", ".")):
+            raise UsageError(
+                f"--partition-by {name}: readers skip folders whose names begin with {name[0]!r}",
+                "Choose another column.",
+            )
+    if folders and set(columns) <= set(folders):
+        raise UsageError("--partition-by leaves no column in the parts", "Keep a further column, or name fewer.")
+
+
+def _most_rejects(errors: Errors, plan: Plan) -> int | None:
+    """The most rows that may be rejected, whatever else the input holds; None where nothing can be said."""
+    fraction, rows = errors.max_fraction, errors.max_rows
+    most = [] if rows is None else [rows]
+    if fraction is not None and (not fraction or math.isfinite(plan.most_rows)):
+        most.append(int(fraction and fraction * plan.most_rows))
+    return min(most, default=None)
+
+
+def absolute_spec(spec: JobSpec) -> JobSpec:
+    """`spec` with local paths that mean the same in every process."""
+    model, source, output = spec.model, spec.input, spec.output
+    return spec.model_copy(
+        update={
+            "model": _at(model, model.storage, uri=absolute(model.uri)),
+            "input": _at(
+                source,
+                source.storage,
+                uris=tuple(map(absolute, source.uris)),
+                not_scored_by=tuple(one.model_copy(update={"uri": absolute(one.uri)}) for one in source.not_scored_by),
+            ),
+            "output": _at(output, output.storage, uri=absolute(output.uri)),
+            "storage": _absolute_files(spec.storage),
+        }
+    )
+
+
+def _at(part: Part, storage: Storage | None, **places: Any) -> Part:
+    return part.model_copy(update={**places, "storage": storage and _absolute_files(storage)})
+
+
+def _absolute_files(storage: Storage) -> Storage:
+    files = {"ca_bundle": storage.ca_bundle, "options_file": storage.options_file}
+    return storage.model_copy(update={name: absolute(path) for name, path in files.items() if path})
+
+
+def refuse_problems(plan: Plan, more: Iterable[Problem] = ()) -> None:
+    """Raise one error that lists every error of the plan and of `more`; return if there is none.
+
+    Its class is that of the problem which no retry can solve: the one with the lowest exit code.
+    """
+    refuse([*plan.errors, *more])
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """The same for problems of any origin; warnings do not count."""
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        worst = min((problem.error for problem in errors), key=lambda error: error.exit_code)
+        listed = "\n".join(_lines(errors))
+        message, _, mend = listed.rpartition("\n  ") if errors[-1].mend else (listed, "", None)
+        raise worst(message, mend)
+
+
+def _lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """Each problem, with its hint after it, or after the last of those that have the same one."""
+    for mend, alike in groupby(problems, key=lambda problem: problem.mend):
+        yield from (problem.text for problem in alike)
+        if mend:
+            yield f"  {mend}"
+
+
+def _results(bundle: Bundle, method: str, spec: JobSpec) -> tuple[Column, ...]:
+    if method not in bundle.results:
+        raise FitError(
+            f"the model ({bundle.model_class}) has no method {method!r}",
+            f"It offers {', '.join(bundle.results)}.",
+        )
+    if spec.output.threshold is not None and (
+        method != "predict" or len(bundle.results.get("predict_proba", ())) != 2 or len(bundle.classes or ()) != 2
+    ):
+        raise UsageError("--threshold is for `predict` of a classifier of two classes with probabilities")
+    return bundle.results[method]

@@ -1,0 +1,46 @@
+"""A bundle of this machine's, put where workers that share no files with it find it: beside the output, by digest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scoremill.bundle import Bundle
+from scoremill.bundle.schema import MANIFEST
+from scoremill.naming import LEDGER
+from scoremill.spec import Storage
+from scoremill.storage.filesystem import Store, is_local
+
+from ..worker.work import Work
+
+SHIPPED = f"{LEDGER}/bundles"
+"""Below the output, a folder a digest; gone once the output is complete."""
+_CHUNK = 2**24
+
+
+def ship(work: Work, output: Store) -> Work:
+    """`work` with a bundle that every worker can read, as it can the output; the same where it could before.
+
+    Workers check every file against the digest that the driver read, whoever else can write to the output.
+    """
+    if not is_local(work.bundle.uri) or is_local(output.uri):
+        return work
+    folder = f"{SHIPPED}/{work.bundle.digest.removeprefix('sha256:')}"
+    source = Store(work.bundle.uri, Storage())
+    for name in (*work.bundle.files, MANIFEST):
+        _copy(source, name, output, f"{folder}/{name}")
+    bundle: Bundle = replace(work.bundle, uri=f"{output.uri}/{folder}")
+    return replace(work, bundle=bundle, model_storage=work.output_storage)
+
+
+def _copy(source: Store, name: str, target: Store, copy: str) -> None:
+    there, here = target.info(copy), source.info(name)
+    if there is not None and here is not None and there.size == here.size:
+        return
+    with source.open(name) as file, target.publish(copy) as stream:
+        while chunk := file.read(_CHUNK):
+            stream.write(chunk)
+
+
+def forget(output: Store) -> None:
+    """Deletes what was shipped: a complete output needs no model."""
+    output.delete([info.name for info in output.list(f"{SHIPPED}/")])

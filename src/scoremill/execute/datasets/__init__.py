@@ -1,0 +1,1 @@
+"""Inputs held in a cluster's memory, read once and scored by several models."""

@@ -1,0 +1,275 @@
+"""Loading a dataset: measured, refused where it does not fit, read into the memory of workers, proven and published."""
+
+from __future__ import annotations
+
+import math
+import queue
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+from uuid import uuid4
+
+import dask
+import dask.dataframe as dd
+import distributed
+import pandas as pd
+from distributed import Client, Future
+from distributed.scheduler import KilledWorker
+
+from scoremill.bundle import inspect
+from scoremill.errors import ClusterError, KilledWorkerError, UsageError
+from scoremill.events import Event, Note, Progress, Started, Watcher
+from scoremill.kubernetes.objects.dask_config import KILLS
+from scoremill.plan import Needs, Partition, Piece, Plan, Survey, build_plan, take_survey
+from scoremill.spec import Column, JobSpec
+from scoremill.units import format_bytes
+
+from ..coordinator.earlier import earlier_of
+from ..coordinator.prepare import absolute_spec, refuse_problems
+from ..coordinator.proofs import Proofs
+from ..engines.dask.engine import OnDask
+from ..worker.inputs import open_partition
+from .dataset import ABOUT, FRAME, Dataset, Quotes, partitions_of
+from .frame import ReadOnly, as_frame, learned_of, read_partition, size_of
+
+SHARE = 0.6
+"""Of a worker's memory limit, what data may take: scoring a batch, and partitions on the move, need the rest."""
+SAMPLE_ROWS, SAMPLE_FILES = 20_000, 16
+"""Rows that are read to measure what a row takes in memory, and the most files that they come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One partition in memory."""
+
+    rows: int
+    rejected: int
+    bytes: int
+    quotes: Quotes
+
+
+def load(
+    name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watchers: Iterable[Watcher] = ()
+) -> tuple[Dataset, dict[str, int]]:
+    """Reads the input of `job` into the memory of the cluster of `engine`; the dataset, and its bytes by worker.
+
+    Held are the columns that `bundles` read, those that the job keeps and those of its condition. Raises UsageError
+    where there is such a dataset already, ClusterError where it does not fit.
+    """
+    with engine._calls():
+        return _load(name, job, bundles, engine, watchers)
+
+
+def _load(
+    name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watchers: Iterable[Watcher]
+) -> tuple[Dataset, dict[str, int]]:
+    watchers = tuple(watchers)
+    engine.wait(lambda text: _tell(watchers, Note(text)), for_worker=True)
+    if name in engine._client.list_datasets():
+        raise UsageError(
+            f"the cluster has a dataset {name!r} already", f"`scoremill dataset drop {name}`, or choose another name."
+        )
+    job = absolute_spec(job)
+    survey, plan, reading = _plan(job, bundles)
+    room, (row_bytes, meta) = _room(engine._client), _measure(plan, reading)
+    _refuse_too_much(row_bytes * plan.estimated_rows, room)
+    loading = _Loading(plan, reading, meta, room, engine._client, watchers, job.deadlines.no_progress_seconds)
+    frame, held = loading.to_the_end()
+    dataset = Dataset(
+        name,
+        job.input.model_copy(update={"storage": job.input_storage}),
+        survey,
+        reading.carried,
+        plan.settings.where_columns,
+        tuple(partition.pieces for partition, _ in held),
+        loading.refuted,
+        sum(each.rows for _, each in held),
+        sum(each.rejected for _, each in held),
+        sum(each.bytes for _, each in held),
+        time.time(),
+    )
+    engine._client.publish_dataset({FRAME: frame, ABOUT: dataset}, name=name)
+    return dataset, _by_worker(engine._client, frame, [each.bytes for _, each in held])
+
+
+def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, ReadOnly]:
+    columns: dict[str, Column] = {}
+    for uri in bundles:
+        for column in inspect(uri, job.model_storage).columns:
+            columns.setdefault(column.name, column)
+    if not columns and not job.output.keep:
+        raise UsageError("nothing says which columns to load", "Give --for BUNDLE, or --columns a,b ('*' is all).")
+    needs = Needs("", "", tuple(columns.values()))
+    survey, problems = take_survey(job, needs, list(columns), earlier_of(job))
+    plan = replace(build_plan(job, needs, (), survey), problems=problems)
+    refuse_problems(plan)
+    settings = plan.settings
+    compared = tuple(column.name for column in settings.where_columns)
+    held = dict.fromkeys((*columns, *(column.name for column in settings.keep), *compared))
+    return survey, plan, ReadOnly(settings, plan.settings_hash, compared, tuple(held), job.input_storage)
+
+
+def _measure(plan: Plan, reading: ReadOnly) -> tuple[float, pd.DataFrame]:
+    """The mean bytes that a row of the input takes in memory, by the first rows of some files; and their frame, empty."""
+    rows, taken, meta = 0, 0, None
+    for partition in islice(plan.uncut(), SAMPLE_FILES):
+        opened = open_partition(reading, partition)
+        opened.rows = islice(opened.rows, 1)
+        frame = as_frame(opened, reading)
+        held = _about(frame)
+        rows += held.rows + held.rejected + learned_of(frame).left_out
+        taken += held.bytes
+        if meta is None or held.rows:
+            meta = frame.iloc[:0]
+        if rows >= SAMPLE_ROWS:
+            break
+    if meta is None:
+        raise UsageError("there is nothing to load: the input has no row")
+    meta.attrs = {}
+    return taken / max(rows, 1), meta
+
+
+def _room(client: Client) -> float:
+    """Bytes that data may still take in the memory of the workers there are; infinite where one has no limit.
+
+    ClusterError where there is none.
+    """
+    workers: list[dict[str, Any]] = list(client.scheduler_info(n_workers=-1)["workers"].values())
+    if not workers:
+        raise ClusterError(
+            "the cluster has no worker", "Wait for one, or see why none is there: scoremill cluster status."
+        )
+    if not all(worker["memory_limit"] for worker in workers):
+        return math.inf
+    return math.fsum(max(0.0, SHARE * worker["memory_limit"] - worker["metrics"]["memory"]) for worker in workers)
+
+
+def _by_worker(client: Client, frame: dd.DataFrame, sizes: list[int]) -> dict[str, int]:
+    """Bytes of `frame`, whose partitions have these sizes, in the memory of each worker."""
+    futures = partitions_of(frame)
+    holders, taken = client.who_has(futures), dict.fromkeys(client.scheduler_info(n_workers=-1)["workers"], 0)
+    for future, size in zip(futures, sizes, strict=True):
+        for worker in holders[future.key]:
+            taken[worker] += size
+    return taken
+
+
+def _refuse_too_much(wanted: float, room: float) -> None:
+    if wanted > room:
+        raise ClusterError(
+            f"the dataset takes about {format_bytes(round(wanted))} in memory, and the workers have room for "
+            f"{format_bytes(round(room))}: {100 * SHARE:.0f} % of their limits, less what they use now",
+            "Give the cluster more workers or memory, load fewer --columns or rows (--where), drop another dataset, "
+            "or score without one: `scoremill score --input …` holds a batch at a time.",
+        )
+
+
+class _Loading:
+    """One load: what is in memory, and which of it counts."""
+
+    def __init__(
+        self, plan: Plan, reading: ReadOnly, meta: pd.DataFrame, room: float, client: Client,
+        watchers: tuple[Watcher, ...], patience: float,
+    ) -> None:  # fmt: skip
+        self._plan, self._reading, self._meta, self._room = plan, reading, meta, room
+        self._client, self._watchers, self._patience = client, watchers, patience
+        self._proofs = Proofs(plan)
+        self._loaded: dict[tuple[int, str], tuple[Partition, _Held, Future[pd.DataFrame]]] = {}
+        self._rows = self._rejected = self._taken = self._done = 0
+        self.refuted: dict[tuple[Piece, ...], Quotes] = {}
+
+    def to_the_end(self) -> tuple[dd.DataFrame, list[tuple[Partition, _Held]]]:
+        """The frame of all partitions that begin where a row begins, and what each is, in the order of the input."""
+        self._tell(Started(len(self._plan), 0, 0, self._plan.bytes, self._plan.estimated_rows))
+        asked, rounds = list(self._proofs.pending()), 0
+        while asked:
+            frame, asked = self._read(asked)
+            rounds += 1
+        loaded = [self._loaded.pop((receipt.number, receipt.id)) for _, receipt in self._proofs.accepted()]
+        self.refuted |= {partition.pieces: held.quotes for partition, held, _ in self._loaded.values()}
+        if rounds > 1:
+            frame = self._client.persist(
+                dd.from_delayed([future for _, _, future in loaded], meta=self._meta, verify_meta=False)
+            )
+            distributed.wait(frame)
+        return frame, [(partition, held) for partition, held, _ in loaded]
+
+    def _read(self, asked: list[Partition]) -> tuple[dd.DataFrame, list[Partition]]:
+        """The frame of these partitions, in memory, and those that are to be read in the place of some of them."""
+        # A label of its own: Dask would take another load's partition, or its failure, for the same result.
+        label = f"load-{uuid4().hex}"
+        with dask.config.set({"dataframe.convert-string": False}):
+            frame = self._client.persist(
+                dd.from_map(read_partition, asked, reading=self._reading, meta=self._meta, label=label)
+            )
+        futures, ended = partitions_of(frame), queue.SimpleQueue[int]()
+        abouts = [self._client.submit(_about, future, key=f"about-{label}-{i}") for i, future in enumerate(futures)]
+        for i, about in enumerate(abouts):
+            about.add_done_callback(lambda _, i=i: ended.put(i))
+        again: list[Partition] = []
+        for _ in asked:
+            i = self._next(ended)
+            again += self._take(asked[i], self._result(asked[i], abouts[i]), futures[i])
+        return frame, again
+
+    def _next(self, ended: queue.SimpleQueue[int]) -> int:
+        try:
+            return ended.get(timeout=self._patience)
+        except queue.Empty:
+            raise ClusterError(
+                f"no partition was loaded for {self._patience} s", "Look at the workers: `scoremill cluster status`."
+            ) from None
+
+    def _result(self, partition: Partition, about: Future[_Held]) -> _Held:
+        try:
+            return about.result(timeout=self._patience)
+        except KilledWorker:
+            raise KilledWorkerError(
+                f"{KILLS} workers died while loading {partition.pieces[0].source.uri}",
+                "See how they ended in their logs. If memory ran out, give the cluster more workers or memory, or load "
+                "less (--columns, --where).",
+            ) from None
+
+    def _take(self, partition: Partition, held: _Held, future: Future[pd.DataFrame]) -> list[Partition]:
+        """Counts a partition that is in memory; those to be read because it, or others, begin inside quotes."""
+        self._loaded[partition.number, partition.id] = partition, held, future
+        self._count(partition, held, 1)
+        outcome = self._proofs.take(held.quotes.receipt(partition))
+        for wrong in outcome.discarded:
+            wrong_partition, wrong_held, _ = self._loaded.pop((wrong.number, wrong.id))
+            self.refuted[wrong_partition.pieces] = wrong_held.quotes
+            self._count(wrong_partition, wrong_held, -1)
+        _refuse_too_much(self._taken, self._room)
+        workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
+        self._tell(Progress(len(self._loaded), self._rows, self._rejected, self._done, workers))
+        return outcome.again
+
+    def _count(self, partition: Partition, held: _Held, sign: int) -> None:
+        self._rows += sign * (held.rows + held.rejected)
+        self._rejected += sign * held.rejected
+        self._taken += sign * held.bytes
+        self._done += sign * partition.size
+
+    def _tell(self, event: Event) -> None:
+        _tell(self._watchers, event)
+
+
+def _tell(watchers: Iterable[Watcher], event: Event) -> None:
+    for watcher in watchers:
+        watcher(event)
+
+
+def _about(frame: pd.DataFrame) -> _Held:
+    """What a partition in memory is; asked where it lies."""
+    learned = learned_of(frame)
+    return _Held(
+        rows=len(frame),
+        rejected=len(learned.rejects),
+        bytes=size_of(frame),
+        quotes=Quotes(
+            sum(tally.quotes for tally in learned.tallies),
+            tuple(at for at, tally in enumerate(learned.tallies) if tally.irregular),
+        ),
+    )

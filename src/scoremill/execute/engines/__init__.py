@@ -1,0 +1,1 @@
+"""How tasks are run: the protocol, and its implementations."""

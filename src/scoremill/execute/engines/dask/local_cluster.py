@@ -1,0 +1,109 @@
+"""A Dask cluster of processes on this machine, which lives as long as the run."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dask
+import distributed
+from distributed import LocalCluster
+
+from scoremill.bundle.threads import ONE_THREAD
+from scoremill.errors import ClusterError
+from scoremill.kubernetes.objects.dask_config import SCHEDULER, WORKER
+from scoremill.spec import Cluster
+from scoremill.units import GIB, format_bytes
+
+_MEMORY = 2 * GIB
+_GRACE_SECONDS = 10.0
+"""Between the end of a worker's process and the start of the next there is less than a second."""
+
+
+@contextmanager
+def local_cluster(asked: Cluster) -> Iterator[LocalCluster]:
+    """Run a cluster of the workers that are asked for."""
+    count, memory = _size(asked)
+    # A worker that is started again gets the settings of that moment.
+    with dask.config.set(dask_settings()), _started(count, memory) as cluster:
+        try:
+            yield cluster
+        finally:
+            cluster.sync(_kill_workers, cluster)
+
+
+def dask_settings() -> dict[str, Any]:
+    """Return the settings of Dask for scheduler and workers, as pods have them."""
+    environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **ONE_THREAD}
+    return {
+        # Dask appends to a list of its settings.
+        **copy.deepcopy({**SCHEDULER, **WORKER}),
+        # Dask's HTTP servers know no users, so that anyone on this machine could read what runs.
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+        "distributed.nanny.pre-spawn-environ": environment,
+        # A local cluster would otherwise drop a worker for good that takes more than 15 s to start again.
+        "distributed.deploy.lost-worker-timeout": "1 day",
+    }
+
+
+def _size(asked: Cluster) -> tuple[int, int]:
+    """Return the number of workers, and the memory limit of each."""
+    count = asked.bounds.max if asked.bounds else os.cpu_count() or 1
+    memory, total = asked.memory or _MEMORY, distributed.system.MEMORY_LIMIT
+    if count * memory > total and asked.memory:
+        raise ClusterError(
+            f"{count} workers of {format_bytes(memory)} do not fit in this machine's {format_bytes(total)}",
+            "Give fewer --workers or less --memory.",
+        )
+    return count, min(memory, total // count)
+
+
+def _started(count: int, memory: int) -> LocalCluster:
+    try:
+        return LocalCluster(
+            n_workers=count, threads_per_worker=1, processes=True, memory_limit=memory,
+            security=True, silence_logs=_log_level(), host="127.0.0.1",
+            # No dashboard, and any free port for the scheduler's HTTP server, which answers nothing.
+            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
+        )  # fmt: skip
+    except Exception as error:
+        raise ClusterError(
+            f"the local Dask cluster did not start: {error}",
+            "Run the same command again. If that fails too, give workers more --memory, or start fewer --workers; "
+            "--verbose shows Dask's own log.",
+        ) from error
+
+
+async def _kill_workers(cluster: LocalCluster) -> None:
+    """Kill the workers' processes: they have nothing to save, and a task that runs would keep them for seconds."""
+    for nanny in cluster.workers.values():
+        nanny.close_gracefully()
+        if nanny.pid is not None:
+            os.kill(nanny.pid, signal.SIGKILL)
+
+
+def _log_level() -> int:
+    """Return the level of Dask's own log in all processes: errors, unless the program has disabled its logs."""
+    is_on = logging.getLogger("distributed").isEnabledFor(logging.ERROR)
+    return logging.ERROR if is_on else logging.CRITICAL
+
+
+class Pulse:
+    """Notices that no process of a local cluster's workers lives any more."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self._cluster, self._alive_at = cluster, time.monotonic()
+
+    @property
+    def has_stopped(self) -> bool:
+        now = time.monotonic()
+        if any(nanny.is_alive() for nanny in list(self._cluster.workers.values())):
+            self._alive_at = now
+        return now - self._alive_at > _GRACE_SECONDS

@@ -1,0 +1,101 @@
+"""The workers of a Dask cluster: looked up once a second, each asked once whether it can score as the driver would."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from scoremill.bundle.read import environment_here, judge_worker
+from scoremill.errors import ClusterError
+from scoremill.version import __version__
+
+from .session import Session
+
+_EVERY = 1.0
+"""Seconds between two lookups."""
+_PATIENT_SECONDS = 5.0
+"""Time without a worker after which that is worth a note."""
+
+
+class Workers:
+    """The workers as they were at the last lookup, also while the scheduler is away."""
+
+    def __init__(self, *, patience: float, are_ours: bool, allow_version_skew: bool) -> None:
+        """`patience` is how many seconds a run lasts without any worker; `are_ours` are started from here."""
+        self._patience = patience
+        self._are_ours, self._allow_version_skew = are_ours, allow_version_skew
+        self._there: frozenset[str] = frozenset()
+        self.memory_limit = 0
+        """The least memory limit of a worker, in bytes; 0 if no worker has one."""
+        self._judged: set[str] = set()
+        self._looked, self._last_seen = -math.inf, time.monotonic()
+        self._told: set[str] = set()
+        self._notes: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._there)
+
+    def look(self, session: Session, *, now: bool = False) -> None:
+        """Look them up, once a second or `now`; raise ClusterError or SkewError for one that cannot score as the driver."""
+        if not now and time.monotonic() - self._looked < _EVERY:
+            return
+        identity = session.identity()
+        self._looked = time.monotonic()
+        if identity is not None:
+            self._take(identity["workers"], session)
+
+    def _take(self, there: dict[str, Any], session: Session) -> None:
+        self._judged &= there.keys()
+        if not self._are_ours:
+            self._judge(sorted(there.keys() - self._judged), session)
+        self._there = frozenset(there)
+        if there:
+            self.memory_limit = min(worker["memory_limit"] or 0 for worker in there.values())
+            self._last_seen = time.monotonic()
+            self._told.discard(_NONE)
+
+    def refuse_none(self) -> None:
+        """Raise ClusterError if there has been no worker for too long."""
+        seconds = time.monotonic() - self._last_seen
+        if not self._there and seconds > self._patience:
+            raise ClusterError(
+                f"no worker for {self._patience:.0f} s",
+                "See why none comes (`scoremill cluster status NAME`), or allow more time in the job file: "
+                "deadlines.preRunningSeconds. Completed partitions are saved.",
+            )
+        if not self._there and seconds > _PATIENT_SECONDS:
+            self._note(_NONE, f"waiting for a worker of the Dask cluster, for up to {self._patience:.0f} s")
+
+    def notes(self) -> list[str]:
+        """Return what differs between workers and driver, or is waited for, and has not been returned yet."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def _note(self, key: str, text: str) -> None:
+        if key not in self._told:
+            self._told.add(key)
+            self._notes.append(text)
+
+    def _judge(self, workers: list[str], session: Session) -> None:
+        for worker, versions in self._environments(workers, session).items():
+            if isinstance(versions, OSError):
+                # It has gone since.
+                continue
+            if isinstance(versions, BaseException):
+                raise ClusterError(
+                    f"the worker {worker} cannot run scoremill {__version__}: {versions}",
+                    "Start driver and workers from the same image or environment.",
+                )
+            for note in judge_worker(f"the worker {worker}", versions, allowed=self._allow_version_skew):
+                self._note(note, note)
+            self._judged.add(worker)
+
+    def _environments(self, workers: list[str], session: Session) -> dict[str, Any]:
+        if not workers:
+            return {}
+        asked = session.answer(lambda: session.client.run(environment_here, workers=workers, on_error="return"))
+        return asked or {}
+
+
+_NONE = "none"

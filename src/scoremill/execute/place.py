@@ -1,0 +1,77 @@
+"""Where a job is run: what `--cluster` means, from this process to a cluster on Kubernetes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from scoremill.errors import ClusterError, ScoremillError, UsageError
+from scoremill.kubernetes.clusters import Named, certificates_of, named
+from scoremill.kubernetes.objects import names
+from scoremill.spec import ScoringJob, Workers
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a Dask client needs."""
+
+    address: str
+    security: Any
+    workers: Workers
+
+
+@contextmanager
+def connected(at: Named) -> Iterator[Connection]:
+    """A way to the cluster's scheduler by a forwarded port, open while this is."""
+    from .engines.dask.security import security_from
+
+    at.exists()
+    certificates = certificates_of(at)
+    workers = at.workers()
+    if workers is None:
+        raise ClusterError(f"cluster {at.name} has no workers", f"scoremill cluster scale {at.name} 4")
+    with at.forward(names.COMM_PORT) as forward:
+        if at.scheduler_pod() is None:
+            raise ClusterError(f"the scheduler of {at.name} is not ready", f"See scoremill cluster status {at.name}.")
+        security = security_from(certificates.ca, certificates.certificate, certificates.key)
+        yield Connection(f"tls://127.0.0.1:{forward.port}", security, workers)
+
+
+@dataclass(frozen=True)
+class EnginePlace:
+    """Where a job is run: what `scoremill.execute.score` takes."""
+
+    job: ScoringJob
+    address: str
+    security: Any = None
+
+
+@contextmanager
+def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Iterator[EnginePlace]:
+    """What `--cluster WHERE` means for `job`, open while this is.
+
+    `local`, `in-process` and addresses are what they are; a name is a cluster of the Kubernetes in `places`, and the
+    job then has the workers that are there.
+    """
+    names.refuse_user(where)
+    if not names.is_name(where):
+        yield EnginePlace(job, where)
+        return
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(connected(named(where, places)))
+        except (ClusterError, UsageError) as error:
+            raise _meant(where, error) from None
+        spec = job.spec.model_copy(update={"cluster": job.spec.cluster.within(found.workers)})
+        yield EnginePlace(job.model_copy(update={"spec": spec}), found.address, found.security)
+
+
+def _meant(where: str, error: ScoremillError) -> ScoremillError:
+    """`error`, whose hint asks first whether one of the words was meant that need no Kubernetes."""
+    close = difflib.get_close_matches(where.lower(), names.RESERVED, n=1)
+    if not close:
+        return error
+    return type(error)(error.message, " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.mend])))

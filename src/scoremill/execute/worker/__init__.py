@@ -1,0 +1,1 @@
+"""What runs in a task: read, predict, write; everything here runs on workers."""

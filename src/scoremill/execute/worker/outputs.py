@@ -1,0 +1,142 @@
+"""The objects of one partition: its part, and its rejected rows where there are any."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sys
+import zlib
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import pyarrow as pa
+
+from scoremill.errors import ClusterError
+from scoremill.ledger import Part
+from scoremill.naming import ERRORS, part_name
+from scoremill.storage.filesystem import Store
+from scoremill.tabular.parquet_reader import as_json
+from scoremill.tabular.rows import Reject
+
+from .inputs import Opened
+from .numbering import LINE_IN_PARTITION
+from .parts import OutputObject, Parts
+from .results import part_schema
+from .work import Task
+
+RAW_ARROW = "rawArrow"
+"""Key of a rejected row of Parquet as a compressed Arrow stream."""
+
+
+class PartFiles:
+    """Writes a partition's batches; a context in which an error leaves nothing behind that readers could see."""
+
+    def __init__(self, task: Task) -> None:
+        self.parts: tuple[Part, ...] = ()
+        self.errors: tuple[Part, ...] = ()
+        self.files: tuple[Part, ...] = ()
+        self._task, self._settings = task, task.work.settings
+        self._store = Store(task.work.output_uri, task.work.output_storage)
+        self._rejects: OutputObject | None = None
+        self._files: OutputObject | None = None
+        self._named: set[int] = set()
+        self._parts = Parts(task, self._store, part_schema(self._settings, task.work.results))
+
+    def write(self, table: pa.Table) -> None:
+        """Appends a batch to the part."""
+        self._parts.write(table)
+
+    def reject(self, rejects: list[Reject], opened: Opened) -> None:
+        """Appends rejected rows to the errors object, which exists only if there are any."""
+        if not rejects:
+            return
+        if self._rejects is None:
+            self._rejects = self._jsonl(ERRORS)
+        self._rejects.stream.write(b"".join(self._line(reject, opened) for reject in rejects))
+        self._rejects.rows += len(rejects)
+
+    def list_files(self, unreadable: Iterable[tuple[str, str]]) -> None:
+        """Lists the input objects that are rejected as a whole, each with the reason, in an object of their own."""
+        lines = [
+            orjson.dumps({"file": uri, "reason": reason}, option=orjson.OPT_APPEND_NEWLINE)
+            for uri, reason in unreadable
+        ]
+        if lines:
+            self._files = self._jsonl(f"{ERRORS}/files")
+            self._files.stream.write(b"".join(lines))
+            self._files.rows = len(lines)
+
+    def _jsonl(self, folder: str) -> OutputObject:
+        partition = self._task.partition
+        name = f"{folder}/{part_name(partition.number, partition.id, 'jsonl')}"
+        return OutputObject(self._store, name, self._task.may_exist)
+
+    def publish(self) -> None:
+        """Makes all objects appear; from here on `parts`, `errors` and `files` tell of them."""
+        _refuse_cancelled()
+        # Rejects first: a part without its errors object would be a row lost.
+        self.files = (self._files.close(),) if self._files else ()
+        self.errors = (self._rejects.close(),) if self._rejects else ()
+        self.parts = self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._parts.abort(error)
+            for each in filter(None, (self._rejects, self._files)):
+                each.abort(error)
+
+    def _line(self, reject: Reject, opened: Opened) -> bytes:
+        place = opened.place_of(reject, self._task.first_line)
+        record: dict[str, Any] = {
+            "file": place.object,
+            "partition": self._task.partition.number,
+            "line": place.line,
+            "offset": place.offset,
+            "row": place.row,
+            "column": reject.column,
+            "reason": reject.reason,
+            **_raw(reject, self._settings.raw),
+        }
+        if place.line is None and place.row is None:
+            record[LINE_IN_PARTITION] = reject.line
+        if (at := opened.piece_of(reject.row)) not in self._named:
+            # Once a file: what a later retry needs to read the raw text again.
+            self._named.add(at)
+            record["header"] = list(opened.headers[at])
+        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _refuse_cancelled() -> None:
+    """Raises in a task that Dask has cancelled, because its driver has ended, but cannot stop.
+
+    The next driver may have another plan, or have found that the partition began in the wrong place: this one's objects
+    would appear when it has cleared away, and readers would take them for predictions.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed is None or (key := getattr(distributed.utils.thread_state, "key", None)) is None:
+        return
+    task = distributed.get_worker().state.tasks.get(key)
+    if task is None or task.state == "cancelled":
+        raise ClusterError("the driver of this task has ended")
+
+
+def _raw(reject: Reject, rule: str) -> dict[str, str]:
+    """What is kept of the row's text; of a row of Parquet also its values with their types."""
+    if rule == "Omit":
+        return {}
+    is_text = reject.offset >= 0
+    raw = reject.raw if is_text else as_json(reject.raw)
+    if rule == "Hash":
+        return {"rawSha256": hashlib.sha256(raw).hexdigest()}
+    arrow = {} if is_text else {RAW_ARROW: base64.b64encode(zlib.compress(reject.raw)).decode()}
+    try:
+        return {"raw": raw.decode(), **arrow}
+    except UnicodeDecodeError:
+        return {"rawBase64": base64.b64encode(raw).decode()}

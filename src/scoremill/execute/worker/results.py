@@ -1,0 +1,112 @@
+"""From a model's results and the rows they belong to, to the columns of a part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from scoremill.errors import FitError, UsageError
+from scoremill.plan import Settings
+from scoremill.spec import Column
+from scoremill.tabular.convert import arrow_type, kept_type
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a job asks of the results: which, under which names, of which type."""
+
+    columns: tuple[tuple[str, str], ...]
+    threshold: float | None
+    dtype: str | None
+
+
+_POSITION = (pa.field("source", pa.string(), nullable=False), pa.field("position", pa.int64(), nullable=False))
+
+
+def result_columns(shape: Shape, results: tuple[Column, ...]) -> tuple[tuple[str, Column], ...]:
+    """Pairs of a model's result and the column it becomes; UsageError naming a result that there is not."""
+    if not shape.columns:
+        return tuple((column.name, _typed(column.name, column, shape.dtype)) for column in results)
+    found = ((_find(asked, results), name) for asked, name in shape.columns)
+    return tuple((column.name, _typed(name, column, shape.dtype)) for column, name in found)
+
+
+def shape_of(settings: Settings) -> Shape:
+    """The part of the settings that shapes results."""
+    return Shape(settings.columns, settings.threshold, settings.dtype)
+
+
+def part_schema(settings: Settings, results: tuple[Column, ...]) -> pa.Schema:
+    """The schema of every part: kept columns, where the row came from, results."""
+    fields = [pa.field(column.name, kept_type(column)) for column in settings.keep]
+    fields += _POSITION if settings.row_id else ()
+    fields += [pa.field(column.name, arrow_type(column)) for _, column in result_columns(shape_of(settings), results)]
+    return pa.schema(fields)
+
+
+def result_arrays(
+    values: Mapping[str, npt.NDArray[np.generic]],
+    settings: Settings,
+    results: tuple[Column, ...],
+    classes: tuple[object, ...] | None,
+) -> list[pa.Array]:
+    """The result columns of one batch, in the order and with the types of `part_schema`."""
+    if settings.threshold is not None:
+        values = {"prediction": _decide(values, settings.threshold, classes)}
+    arrays = []
+    for given, column in result_columns(shape_of(settings), results):
+        if given not in values:
+            raise FitError(f"the model gave no result {given!r}; it gave {', '.join(values)}", "Pack the bundle again.")
+        arrays.append(_array(values[given], column))
+    return arrays
+
+
+def _array(values: npt.NDArray[np.generic], column: Column) -> pa.Array:
+    wanted = arrow_type(column)
+    if values.dtype == object:
+        return pa.array(values.tolist(), type=wanted, from_pandas=True)
+    if values.dtype.kind in "US":
+        return pa.array(values.astype(object), type=pa.string()).cast(wanted)
+    if values.dtype.kind == "f" and pa.types.is_integer(wanted):
+        return _whole(values, column, wanted)
+    return pa.array(values).cast(wanted, safe=False)
+
+
+def _whole(values: npt.NDArray[np.generic], column: Column, wanted: pa.DataType) -> pa.Array:
+    """Real numbers as the integers that they were when the model was packed; NaN is null, a fraction an error."""
+    try:
+        return pa.array(values, from_pandas=True).cast(wanted)
+    except pa.ArrowInvalid:
+        raise FitError(
+            f"the model's {column.name!r} holds fractions; it was {column.dtype} when the model was packed",
+            "Pack the model again with a sample in which it holds such values.",
+        ) from None
+
+
+def _decide(
+    values: Mapping[str, npt.NDArray[np.generic]], threshold: float, classes: tuple[object, ...] | None
+) -> npt.NDArray[np.generic]:
+    """Of two classes the second where its probability is at least `threshold`."""
+    second: npt.NDArray[np.floating] = list(values.values())[1]  # type: ignore[assignment]
+    return np.asarray(classes)[(second >= threshold).astype(np.intp)]
+
+
+def _typed(name: str, column: Column, dtype: str | None) -> Column:
+    real = column.dtype in {"float32", "float64"}
+    return Column(name, dtype if real and dtype else column.dtype, column.categories)
+
+
+def _find(asked: str, results: tuple[Column, ...]) -> Column:
+    """The result called `asked`: by its name, or by its class alone (`1` for `proba_1`)."""
+    for column in results:
+        if asked == column.name:
+            return column
+    ends = [column for column in results if column.name.partition("_")[2] == asked]
+    if len(ends) == 1:
+        return ends[0]
+    names = ", ".join(column.name for column in results)
+    raise UsageError(f"--columns: the model has no result {asked!r}", f"Give RESULT=NAME. The results are: {names}.")

@@ -1,0 +1,101 @@
+"""What clusters on Kubernetes are doing, as values for tables and JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from scoremill.errors import UsageError
+
+from .client import Kube, Object
+from .clusters import Named
+from .diagnosis import diagnose
+from .objects import names
+from .port_forward import Forward
+from .readiness import ask, observe, read
+
+_DASHBOARD, _PAGES = "/status", "/info/main/workers.html"
+"""Dask's dashboard, which needs bokeh in the image, and the plain pages that every scheduler has."""
+
+
+def clusters(kube: Kube, *, everywhere: bool = False) -> list[dict[str, Any]]:
+    """The clusters that scoremill has made, by name."""
+    selector, now = names.selector(), dt.datetime.now(dt.UTC)
+    groups, scalers, deployments = (
+        {(each["metadata"]["namespace"], each["metadata"]["name"]): each
+         for each in kube.select(kind, selector, everywhere=everywhere)}
+        for kind in ("DaskWorkerGroup", "DaskAutoscaler", "Deployment")
+    )  # fmt: skip
+    found = []
+    for cluster in kube.select("DaskCluster", selector, everywhere=everywhere):
+        name, place = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+        scheduler = deployments.get((place, names.scheduler_name(name)), {})
+        made = dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
+        group = groups.get((place, names.group_name(name)), cluster)
+        found.append({
+            "name": name, "namespace": place, "age": round((now - made).total_seconds()),
+            "workers": _range(scalers.get((place, name))) or str(group["spec"]["worker"].get("replicas", 1)),
+            "ready": bool(scheduler.get("status", {}).get("readyReplicas")),
+        })  # fmt: skip
+    return sorted(found, key=lambda each: (each["namespace"], each["name"]))
+
+
+def _range(scaler: Object | None) -> str | None:
+    return f"{scaler['spec']['minimum']}:{scaler['spec']['maximum']}" if scaler else None
+
+
+def status(at: Named) -> dict[str, Any]:
+    """State, workers with their nodes and memory, and tasks of one cluster."""
+    with at.forward(names.HTTP_PORT) as forward:
+        seen = observe(at, forward)
+        identity = ask(forward, "/json/identity.json") or {}
+        counts = ask(forward, "/json/counts.json") or {}
+    cause = diagnose(seen)
+    nodes = {pod["metadata"]["name"]: pod["spec"].get("nodeName", "") for pod in seen.pods}
+    container = seen.cluster["spec"]["scheduler"]["spec"]["containers"][0]
+    return {
+        "name": at.name,
+        "namespace": at.kube.namespace,
+        "state": "up" if cause is None else "waiting",
+        "waitsFor": cause.evidence if cause else None,
+        "image": container["image"],
+        "wanted": seen.workers,
+        "range": _range(at.kube.get("DaskAutoscaler", at.name)),
+        "tasks": {key: counts[key] for key in ("processing", "waiting", "memory", "erred") if key in counts},
+        "workers": [_worker(worker, nodes) for worker in identity.get("workers", {}).values()],
+    }
+
+
+def _worker(worker: Object, nodes: dict[str, str]) -> dict[str, Any]:
+    metrics = worker.get("metrics", {})
+    node = next((node for pod, node in nodes.items() if pod.startswith(f"{worker['name']}-")), "")
+    return {
+        "name": worker["name"],
+        "node": node,
+        "memory": metrics.get("memory", 0),
+        "limit": worker.get("memory_limit") or 0,
+        "executing": metrics.get("task_counts", {}).get("executing", 0),
+    }
+
+
+def logs(at: Named, worker: str | None, tail: int) -> Iterator[tuple[str, str]]:
+    """Name and last lines of the scheduler's pod, of the pod of a worker, or of all of them."""
+    at.exists()
+    component = "worker" if worker else "scheduler"
+    pods = [pod["metadata"]["name"] for pod in at.kube.select("Pod", names.selector(at.name, component))]
+    if worker and worker != "all":
+        known = [pod.rsplit("-", 2)[0] for pod in pods]
+        pods = [pod for pod, name in zip(pods, known, strict=True) if name.endswith(worker) or pod == worker]
+        if not pods:
+            raise UsageError(f"cluster {at.name} has no worker {worker!r}", f"It has {', '.join(known) or 'none'}.")
+    for pod in pods:
+        yield pod, (at.kube.log(pod, tail) or "").rstrip("\n")
+
+
+def front_page(forward: Forward) -> str | None:
+    """The path of the page to look at first; None where nobody answers."""
+    page = read(forward, _DASHBOARD)
+    if page is None:
+        return None
+    return _PAGES if b"needs bokeh" in page else _DASHBOARD

@@ -1,0 +1,41 @@
+"""What can be seen of a ScoringJob and its children by whoever asks why it waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .client import Kube, NotPermitted, Object
+from .clusters import Named
+from .diagnosis import Cause, Observed, drivers_of, why
+from .job import Job
+from .objects import child_of, names
+from .readiness import observe
+
+
+def cause_of(kube: Kube, job: Job) -> Cause | None:
+    """Why the job waits, rests or has failed; None where nothing is wrong. What may not be read is left out."""
+    if job.status.is_finished:
+        # All that counts is in the status; what is left of the cluster is no cause any more.
+        return why(job.made, job.now)
+    child = child_of(job.made)
+    jobs, pods = (_some(kube, kind, f"{names.JOB}={child}") for kind in ("Job", "Pod"))
+    drivers = drivers_of(jobs, pods, lambda driver: kube.warnings_of("Job", driver))
+    cause = why(job.made, job.now, _cluster(Named(kube, child)), drivers)
+    return cause and replace(cause, mend=cause.mend and cause.mend.replace("NAME", job.name))
+
+
+def _some(kube: Kube, kind: str, selector: str) -> list[Object]:
+    try:
+        return kube.select(kind, selector)
+    except NotPermitted:
+        return []
+
+
+def _cluster(at: Named) -> Observed | None:
+    try:
+        if at.kube.get("DaskCluster", at.name) is None:
+            return None
+        with at.forward(names.HTTP_PORT) as http:
+            return observe(at, http)
+    except NotPermitted:
+        return None

@@ -1,0 +1,38 @@
+"""WHERE it runs: values in, Kubernetes objects out as plain dicts; observed objects in, the cause of a wait out."""
+
+from . import names
+from .allowed import forbidden_fields
+from .cluster import dask_cluster, image_of, worker_memory
+from .driver import child_of, driver_access, driver_job
+from .job import job_autoscaler, job_cluster, job_support, workers_of
+from .names import is_cluster_name, labels, selector
+from .objects import autoscaler, cluster_objects, is_ready, owned_by
+from .secrecy import refuse_secrets
+from .site import with_site
+from .tls import Certificates, issue
+
+__all__ = [
+    "Certificates",
+    "autoscaler",
+    "child_of",
+    "cluster_objects",
+    "dask_cluster",
+    "driver_access",
+    "driver_job",
+    "forbidden_fields",
+    "image_of",
+    "is_cluster_name",
+    "is_ready",
+    "issue",
+    "job_autoscaler",
+    "job_cluster",
+    "job_support",
+    "labels",
+    "names",
+    "owned_by",
+    "refuse_secrets",
+    "selector",
+    "with_site",
+    "worker_memory",
+    "workers_of",
+]

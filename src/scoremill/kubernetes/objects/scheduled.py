@@ -1,0 +1,152 @@
+"""The job that a schedule makes for one of its times; pure, shared by operator and command line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from scoremill.spec import API_VERSION, parse_job
+from scoremill.spec.resources.schedule import LOOK_BACK_SECONDS, ScheduleSpec, ScheduleStatus
+from scoremill.spec.resources.status import format_time
+
+from .unscored import outputs_after, what_is_new
+
+Object = dict[str, Any]
+
+SCHEDULE = "scoremill.dev/schedule"
+"""Label of the jobs of a schedule: `schedule_label` of its name."""
+SCHEDULED_TIME = "scoremill.dev/scheduled-time"
+"""Annotation of such a job: the time that it was made for, RFC 3339."""
+PLACEHOLDER = "{scheduledTime}"
+"""In `output.uri` of a template: the time of the run."""
+_LONGEST_NAME, _LONGEST_LABEL = 253, 63
+
+
+def scheduled_job(
+    schedule: Mapping[str, Any],
+    at: datetime,
+    status: ScheduleStatus,
+    name: str | None = None,
+    since: datetime | None = None,
+) -> Object:
+    """Return the ScoringJob of `schedule`, as the API gave it, for the time `at`.
+
+    With `input.since: LastSuccess` it takes the objects that no run in `status` has scored, or those modified from
+    `since` on if that is given. `name` is by default that of `scheduled_name`. Raises UsageError if the template is
+    not a job.
+    """
+    metadata = schedule["metadata"]
+    template = schedule["spec"]["jobTemplate"]
+    given = template.get("metadata") or {}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ScoringJob",
+        "metadata": {
+            "name": name or scheduled_name(metadata["name"], at),
+            "namespace": metadata["namespace"],
+            "labels": {**(given.get("labels") or {}), SCHEDULE: schedule_label(metadata["name"])},
+            "annotations": {**(given.get("annotations") or {}), SCHEDULED_TIME: format_time(at)},
+            "ownerReferences": [_owner(schedule)],
+        },
+        "spec": _spec(schedule, at, status, since),
+    }
+
+
+def owned(schedule: Mapping[str, Any], jobs: Iterable[Object]) -> list[Object]:
+    """Those of `jobs` that `schedule` owns; not those of an earlier one of its name."""
+    uid = schedule["metadata"]["uid"]
+    return [job for job in jobs if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences") or ())]
+
+
+def made_for(job: Object) -> datetime:
+    """The time that a job of a schedule was made for."""
+    metadata = job["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return datetime.fromisoformat(annotations.get(SCHEDULED_TIME) or metadata["creationTimestamp"])
+
+
+def last_success(status: ScheduleStatus, jobs: Iterable[Object]) -> datetime | None:
+    """The time of the last complete run, by what is stored and by the jobs of the schedule themselves."""
+    complete = [made_for(job) for job in jobs if job.get("status", {}).get("phase") == "Complete"]
+    return max((time for time in [status.last_successful_time, *complete] if time), default=None)
+
+
+def seen(schedule: Mapping[str, Any], status: ScheduleStatus, jobs: Sequence[Object]) -> ScheduleStatus:
+    """Return the stored `status` of a schedule with what its own `jobs` show of complete runs."""
+    outputs = outputs_after(status.outputs, sorted(jobs, key=made_for)) if takes_what_is_new(schedule) else ()
+    return status.model_copy(update={"last_successful_time": last_success(status, jobs), "outputs": outputs})
+
+
+def announced(schedule: Mapping[str, Any], status: ScheduleStatus, job: Object, now: datetime) -> ScheduleStatus:
+    """Return `status` with the output of a job that is about to be created, which may be gone before it is seen."""
+    if not takes_what_is_new(schedule) or any(one.uri == job["spec"]["output"]["uri"] for one in status.outputs):
+        return status
+    created = {**job, "metadata": {**job["metadata"], "creationTimestamp": format_time(now)}}
+    return status.model_copy(update={"outputs": outputs_after(status.outputs, [created])})
+
+
+def takes_what_is_new(schedule: Mapping[str, Any]) -> bool:
+    """Return whether the template says `input.since: LastSuccess`, whatever else is wrong with it."""
+    template = schedule["spec"]["jobTemplate"].get("spec")
+    given = template.get("input") if isinstance(template, dict) else None
+    return isinstance(given, dict) and given.get("since") == "LastSuccess"
+
+
+def problem_of(spec: ScheduleSpec) -> str | None:
+    """Why no run of it could end well although each part is valid; None where nothing is wrong."""
+    job = spec.job_template.spec
+    if job.input.since == "LastSuccess":
+        if PLACEHOLDER not in job.output.uri:
+            return f"each run with input.since: LastSuccess needs an output of its own: put {PLACEHOLDER} in output.uri"
+        if job.input.until is not None:
+            return "input.until cannot be combined with input.since: LastSuccess; leave it out"
+        if spec.concurrency_policy == "Allow":
+            return (
+                "with concurrencyPolicy: Allow, runs with input.since: LastSuccess would score the same objects at the "
+                "same time; use Forbid or Replace"
+            )
+    return None
+
+
+def scheduled_name(schedule: str, at: datetime) -> str:
+    """The name of the job for the time `at`, the same each time: the schedule's and the minutes since 1970."""
+    minutes = f"-{int(at.timestamp()) // 60}"
+    return _cut(schedule, _LONGEST_NAME - len(minutes)) + minutes
+
+
+def schedule_label(schedule: str) -> str:
+    """The value of the label SCHEDULE on jobs of `schedule`: its name, or the beginning of it and a hash."""
+    return _cut(schedule, _LONGEST_LABEL)
+
+
+def stamp(at: datetime) -> str:
+    """`at` as it stands in names of outputs: 20261121T0300Z, or with the seconds of a run by hand 20261121T030012Z."""
+    return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ" if at.second else "%Y%m%dT%H%MZ")
+
+
+def _spec(schedule: Mapping[str, Any], at: datetime, status: ScheduleStatus, since: datetime | None) -> Object:
+    # In the one form that the API server takes, where a file may have several.
+    asked = parse_job({"spec": schedule["spec"]["jobTemplate"]["spec"]}, "spec.jobTemplate").spec
+    spec: Object = asked.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    spec["output"]["uri"] = spec["output"]["uri"].replace(PLACEHOLDER, stamp(at))
+    if asked.input.since == "LastSuccess":
+        del spec["input"]["since"]
+        given = spec["input"].pop("notScoredBy", [])
+        new = what_is_new(status, schedule["spec"].get("lookBackSeconds", LOOK_BACK_SECONDS), since)
+        named = [*given, *new.pop("notScoredBy", [])]
+        spec["input"] |= new | ({"notScoredBy": named} if named else {})
+    return spec
+
+
+def _owner(schedule: Mapping[str, Any]) -> Object:
+    name, uid = schedule["metadata"]["name"], schedule["metadata"]["uid"]
+    owner = {"apiVersion": API_VERSION, "kind": "ScoringSchedule", "name": name, "uid": uid}
+    return {**owner, "controller": True, "blockOwnerDeletion": True}
+
+
+def _cut(name: str, longest: int) -> str:
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest - 9].rstrip('-.')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

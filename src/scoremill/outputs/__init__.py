@@ -1,0 +1,1 @@
+"""Work on finished outputs: retry, compact, compare and clean."""

@@ -1,0 +1,105 @@
+"""The cluster of a driver: the operator creates it once the driver has made its plan and asks for workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from scoremill.errors import ClusterError
+from scoremill.execute.engines.protocol import Engine, Result
+from scoremill.execute.worker.work import Task
+from scoremill.kubernetes.client import Kube, Object, Unavailable
+from scoremill.spec.resources.status import JobStatus, Stage
+from scoremill.units import format_seconds
+
+POLL_SECONDS = 1.0
+CALL_SECONDS = 10.0
+GRACE_SECONDS = 60.0
+"""By how much the driver's patience is longer than the operator's, which knows the cause of the wait."""
+
+
+class JobCluster:
+    """The cluster of one attempt, asked for by `status.progress.stage` and ready when the phase is Running."""
+
+    def __init__(
+        self, kube: Kube, job: Object, attempt: int, enter: Callable[[Stage], None], say: Callable[[str], None]
+    ) -> None:
+        """`enter` reports the stage of the run to the operator."""
+        self._kube, self._attempt = kube.hurried(CALL_SECONDS), attempt
+        self._name, self._uid = job["metadata"]["name"], job["metadata"]["uid"]
+        self._enter, self._say = enter, say
+        self._told = ""
+
+    def ask(self) -> None:
+        """Ask the operator for the cluster."""
+        self._enter("WaitingForCluster")
+
+    def wait(self, seconds: float) -> None:
+        """Return when the cluster is ready; ClusterError if it is not after `seconds`."""
+        deadline = time.monotonic() + seconds + GRACE_SECONDS
+        while not self._is_ready():
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"the cluster was not ready within {format_seconds(seconds)}"
+                    + (f": {self._told}" if self._told else ""),
+                    "Check that scoremill's operator runs, or raise deadlines.preRunningSeconds.",
+                )
+            time.sleep(POLL_SECONDS)
+        self._enter("Scoring")
+
+    def _is_ready(self) -> bool:
+        """Whether the operator says so; it may not be reachable at the moment."""
+        try:
+            found = self._kube.get("ScoringJob", self._name)
+        except Unavailable:
+            return False
+        if found is None or found["metadata"]["uid"] != self._uid:
+            raise ClusterError(f"ScoringJob {self._name} was deleted", "Completed partitions are kept in the output.")
+        status = JobStatus.model_validate(found.get("status") or {})
+        waiting = (status.cluster.waiting if status.cluster else None) or ""
+        if waiting and waiting != self._told:
+            self._say(f"waiting: {waiting}")
+        self._told = waiting
+        return status.phase == "Running" and status.attempt == self._attempt
+
+
+class OnJobCluster:
+    """An engine on a cluster that is asked for only when there is something to score."""
+
+    shares_files = False
+
+    def __init__(self, cluster: JobCluster, seconds: float, make: Callable[[], Engine]) -> None:
+        """`make` gives the engine proper; the cluster may take `seconds` until it is ready."""
+        self._cluster, self._seconds, self._make = cluster, seconds, make
+
+    def __enter__(self) -> Self:
+        self._cluster.ask()
+        # Dask is imported while the cluster starts.
+        self._engine = self._make()
+        self._cluster.wait(self._seconds)
+        self._engine.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._engine.__exit__(kind, error, trace)
+
+    @property
+    def window(self) -> int:
+        return self._engine.window
+
+    @property
+    def workers(self) -> int:
+        return self._engine.workers
+
+    def notes(self) -> list[str]:
+        return self._engine.notes()
+
+    def submit(self, task: Task) -> None:
+        self._engine.submit(task)
+
+    def take(self, timeout: float) -> Result | None:
+        return self._engine.take(timeout)

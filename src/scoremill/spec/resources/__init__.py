@@ -1,0 +1,1 @@
+"""The custom resources: definitions, schedules and status."""

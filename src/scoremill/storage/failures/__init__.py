@@ -1,0 +1,1 @@
+"""Errors of client libraries as StorageError: what failed, whether to try again, and what to do."""

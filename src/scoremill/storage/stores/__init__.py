@@ -1,0 +1,1 @@
+"""What each kind of store does: list, read, write and commit."""

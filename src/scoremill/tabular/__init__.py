@@ -1,0 +1,1 @@
+"""Rows: read from CSV and Parquet, converted, filtered, and written."""

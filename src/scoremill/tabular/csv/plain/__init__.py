@@ -1,0 +1,1 @@
+"""CSV text of any dialect rewritten in the plain one, which Arrow parses."""

@@ -1,0 +1,181 @@
+"""Files in other dialects: the plan prints the flags that read them, and with those it has no problem."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from scoremill.cli.flags.options import FLAGS as ALL_FLAGS
+from scoremill.cli.flags.options import job_from, job_options
+from scoremill.discovery.dialect.flags import FLAGS
+from scoremill.plan import Needs, Plan, build_plan
+from scoremill.spec import Column, Csv
+
+COLUMNS = (Column("fare", "float64"), Column("zone", "string"), Column("größe", "int64"))
+
+
+def planned(folder: Path, files: dict[str, bytes], flags: list[str] | None = None) -> Plan:
+    (folder / "in").mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / "in" / name).write_bytes(content)
+    jobs: list[Any] = []
+    command = click.command()(job_options(lambda job, **given: jobs.append(job_from(job, given))))  # type: ignore[type-var]
+    places = ["--model", "bundle", "--input", f"{folder}/in/*", "--output", str(folder / "out")]
+    command.main([*places, *(flags or [])], standalone_mode=False)
+    return build_plan(jobs[0].spec, Needs("sha256:0", "predict", COLUMNS), ["prediction"])
+
+
+def flags_in(plan: Plan) -> str:
+    """The flags in the hint of a plan's first problem."""
+    hint = plan.problems[0].mend
+    found = re.search(r"It can be read with (.*?)(?: \(check that it says '.*'\))?$", hint, re.DOTALL)
+    assert found, hint
+    return found[1]
+
+
+HEADER = "fare,zone,größe\n"
+ROWS = [f"{i}.5,a,{i}\n" for i in range(30)]
+PLAIN = HEADER + "".join(ROWS)
+DECIMAL = "".join(f"{i},5;b;{i}\n" for i in range(30))
+
+CASES: dict[str, tuple[str | bytes, str]] = {
+    "delimiter": (PLAIN.replace(",", ";"), "--delimiter ';'"),
+    "tabs": (PLAIN.replace(",", "\t"), r"--delimiter '\t'"),
+    "pipes with another quote": (PLAIN.replace(",", "|").replace("|a|", "|'a|b\n'|"), "--delimiter '|' --quote \"'\""),
+    "preamble": ('Report "x\n\n2020;1\n' + PLAIN, "--skip-rows 3"),
+    "preamble and delimiter": ("Report\nMarch\n" + PLAIN.replace(",", ";"), "--skip-rows 2 --delimiter ';'"),
+    "comments before the header": ("# one\n#two, \"x\n" + PLAIN, "--comment '#'"),
+    "comments between rows": (PLAIN + "# the end\n", "--comment '#'"),
+    "comments everywhere": ("% x\n" + HEADER + "% y\n".join(ROWS), "--comment %"),
+    "Excel's separator line": ("sep=;\r\n" + PLAIN.replace(",", ";"), "--skip-rows 1 --delimiter ';'"),
+    "decimal commas": (HEADER.replace(",", ";") + DECIMAL, "--delimiter ';' --decimal ,"),
+    "decimal commas and thousands": (
+        HEADER.replace(",", ";") + DECIMAL + "1.234,5;c;1.000\n", "--delimiter ';' --decimal , --thousands .",
+    ),
+    "thousands": (HEADER + '"1,234.5",a,"1,234,567"\n' * 9, "--thousands ,"),
+    "no header": (PLAIN.removeprefix(HEADER), "--no-header --names 'fare,zone,größe'"),
+    "no header and tabs": (
+        PLAIN.removeprefix(HEADER).replace(",", "\t"), r"--no-header --names 'fare,zone,größe' --delimiter '\t'",
+    ),
+    "Latin-1": (PLAIN.encode("cp1252"), "--encoding cp1252"),
+    "Spark's escapes": (PLAIN + '1,"say \\"x, y\\"",2\n', r"--escape '\'"),
+    "escapes without quotes": (
+        PLAIN.replace(",", "\t") + "1\ta\\\tb\t2\n", r"--delimiter '\t' --escape '\' --escape-unquoted",
+    ),
+    "surplus delimiters": (HEADER + "".join(row.replace("\n", ",,\n") for row in ROWS), "--surplus-fields DropEmpty"),
+    "blanks behind delimiters": (PLAIN.replace(",", ", "), "--skip-initial-space"),
+    "question marks": (PLAIN + "?,?,?\n,NA,5\n", "--null-values '?,,NA'"),
+    "blanks and question marks": (
+        HEADER + "".join(ROWS).replace(",", ", ") + "1, ?, ?\n", "--skip-initial-space --null-values '?,'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_flags_that_the_plan_prints_read_the_file(case, tmp_path):
+    content, expected = CASES[case]
+    files = {"a.csv": content if isinstance(content, bytes) else content.encode()}
+    plan = planned(tmp_path, files)
+    flags = flags_in(plan)
+    assert all(flags_in(plan) == flags for problem in plan.problems)
+    assert planned(tmp_path, files, shlex.split(flags)).problems == ()
+    assert sorted(shlex.split(flags)) == sorted(shlex.split(expected))
+
+
+def test_flags_are_added_to_those_that_are_given(tmp_path):
+    files = {"a.csv": ("Report\n" + PLAIN.replace(",", ";") + "?;a;1\n").encode()}
+    given = ["--delimiter", ";", "--null-values", "-"]
+    flags = flags_in(planned(tmp_path, files, given))
+    assert planned(tmp_path, files, [*given, *shlex.split(flags)]).problems == ()
+    assert "--delimiter" not in flags
+
+
+def test_many_files_of_one_dialect_have_one_problem(tmp_path):
+    files = {f"{at}.csv": f"Report {at}\n{PLAIN.replace(',', ';')}".encode() for at in range(40)}
+    (problem,) = planned(tmp_path, files).problems
+    assert problem.where.endswith("and 39 more")
+    assert problem.mend == "It can be read with --skip-rows 1 --delimiter ';'"
+
+
+def test_files_of_two_dialects_have_a_problem_each(tmp_path):
+    files = {
+        "a.csv": PLAIN.replace(",", ";").encode(),
+        "b.csv": PLAIN.replace(",", "\t").encode(),
+        "c.csv": PLAIN.encode(),
+    }
+    hints = [problem.mend for problem in planned(tmp_path, files).problems]
+    assert hints == ["It can be read with --delimiter ';'", r"It can be read with --delimiter '\t'"]
+
+
+def test_a_hint_of_an_encoding_shows_a_word_by_which_it_can_be_checked(tmp_path):
+    (problem,) = planned(tmp_path, {"a.csv": PLAIN.encode("cp1252")}).problems
+    assert problem.mend == "It can be read with --encoding cp1252 (check that it says 'größe')"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN.replace("größe", "size"),
+        HEADER + "x,a,1\ny,b,2\n" * 20,
+        HEADER + '"1,234",a,1\n' * 20,
+        HEADER + "1,a\n" * 20,
+        "",
+        "x",
+    ],
+    ids=["another name", "words for numbers", "thousands or decimals", "a field too few", "nothing", "a word"],
+)
+def test_no_flag_is_printed_where_none_is_known_to_be_right(content, tmp_path):
+    problems = planned(tmp_path, {"a.csv": content.encode()}).problems
+    assert not any("It can be read" in problem.mend for problem in problems)
+
+
+def test_one_bad_row_in_a_good_file_is_no_other_dialect(tmp_path):
+    (problem,) = planned(tmp_path, {"a.csv": (PLAIN + "1,a\nx,b,3\n").encode()}).problems[:1]
+    assert problem.severity == "warning"
+    assert problem.mend.startswith("Rejected rows go to _errors/")
+
+
+def test_every_flag_that_may_be_printed_is_one_of_the_command_line():
+    paths = {flag.path.rpartition(".")[2]: flag.name for flag in ALL_FLAGS if flag.path.startswith("spec.input.csv.")}
+    for field, flag in FLAGS.items():
+        alias = Csv.model_fields[field].alias
+        assert alias is not None
+        assert flag in paths[alias].split("/") or flag == f"--{paths[alias].split('/')[-1].removeprefix('--')}"
+
+
+def test_names_that_are_fewer_than_the_fields_are_counted(tmp_path):
+    content = PLAIN.removeprefix(HEADER).encode()
+    hint = "--names gives 2 names, and the first row has 3 fields: give a name for each field, in their order."
+    for names in ("fare,zone", "a,b"):
+        (problem,) = planned(tmp_path, {"a.csv": content}, ["--no-header", "--names", names]).errors
+        assert problem.mend == hint
+
+
+@pytest.mark.parametrize(
+    ("content", "flags", "message", "hint"),
+    [
+        (PLAIN + '1,"say \\"x\\"",2\n', [], "quotes look escaped", r"If they are, give --escape '\'"),
+        (PLAIN + "1,\\N,2\n", [], r"are read as the text '\\N'", r"If they are missing, give --null-values '\N,'"),
+        (
+            PLAIN + "1,\\N,2\n,NA,3\n", ["--escape", "\\", "--escape-unquoted"], "are read as the text 'N'",
+            r"If they are missing, give --null-values '\N,,NA'",
+        ),
+    ],
+)  # fmt: skip
+def test_what_can_be_read_and_probably_means_something_else_is_a_warning(content, flags, message, hint, tmp_path):
+    files = {"a.csv": content.encode()}
+    (problem,) = planned(tmp_path, files, flags).problems
+    assert problem.severity == "warning"
+    assert message in problem.message
+    assert sorted(problem.mend.split(",")) == sorted(hint.split(","))
+    assert planned(tmp_path, files, [*flags, *shlex.split(problem.mend.partition("give ")[2])]).problems == ()
+
+
+def test_a_backslash_before_a_quote_that_may_be_text_is_no_warning(tmp_path):
+    content = PLAIN + '1,"C:\\",2\n3,5\\",4\n'
+    assert planned(tmp_path, {"a.csv": content.encode()}).problems == ()

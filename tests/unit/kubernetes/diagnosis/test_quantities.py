@@ -1,0 +1,36 @@
+"""Quantities as Kubernetes writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from scoremill.kubernetes.diagnosis.quantities import amount, largest_node, told
+
+
+@pytest.mark.parametrize(
+    ("quantity", "expected"),
+    [("1500m", 1.5), ("2", 2), (2, 2), ("1k", 1000), ("4Gi", 4 * 2**30), ("500M", 5e8), ("1e3", 1000), ("128974848", 128974848),
+     ("0.5", 0.5), ("100n", 1e-7)],
+)  # fmt: skip
+def test_a_quantity_is_a_number(quantity: str, expected: float) -> None:
+    assert amount(quantity) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "Gi", "4gib", "four", "1 Gi"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no quantity"):
+        amount(text)
+
+
+def test_people_are_told_cores_and_bytes() -> None:
+    assert told("cpu", "1k") == "1,000" and told("cpu", "250m") == "0.25"
+    assert told("memory", "1073741824") == "1 GiB"
+
+
+def test_the_largest_node_that_takes_pods_is_told() -> None:
+    def node(cpu: str, memory: str, **spec: bool) -> dict[str, object]:
+        return {"spec": spec, "status": {"allocatable": {"cpu": cpu, "memory": memory}}}
+
+    nodes = [node("2", "8Gi"), node("4", "4Gi"), node("64", "512Gi", unschedulable=True)]
+    assert largest_node(nodes) == "4 CPU and 8 GiB"
+    assert largest_node([]) is None

@@ -1,0 +1,235 @@
+"""Why a ScoringJob is where it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from scoremill.kubernetes.diagnosis import Cause, Driver, Observed, waits_for, why
+from scoremill.spec.resources.status import JobStatus
+
+NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
+
+
+def ago(seconds: float) -> str:
+    return (NOW - dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def resource(age: float = 600, spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    metadata = {"name": "tips", "generation": 1, "creationTimestamp": ago(age)}
+    return {"metadata": metadata, "spec": spec or {}, "status": {"observedGeneration": 1, **status} if status else None}
+
+
+def driver(state: dict[str, Any], phase: str = "Running") -> Driver:
+    labels = {"app.kubernetes.io/component": "driver"}
+    status = {"phase": phase, "containerStatuses": [{"name": "driver", "image": "runner:1", "state": state}]}
+    return Driver(
+        {"metadata": {"name": "tips-1", "uid": "1"}}, ({"metadata": {"name": "x", "labels": labels}, "status": status},)
+    )
+
+
+RUNNING = driver({"running": {}})
+ASKED = {"phase": "Running", "attempt": 1, "driver": {"job": "tips-1"}}
+
+
+def reason(job: dict[str, Any], *drivers: Driver, cluster: Observed | None = None) -> str | None:
+    cause = why(job, NOW, cluster, drivers)
+    return cause.reason if cause else None
+
+
+def test_an_operator_that_does_not_run_is_told_after_a_moment() -> None:
+    assert reason(resource(age=5)) == "Accepting"
+    cause = why(resource(age=60), NOW)
+    assert cause and cause.reason == "OperatorNotRunning" and "kubectl get pods" in (cause.mend or "")
+
+
+def test_a_change_that_nothing_has_looked_at_is_told() -> None:
+    job = resource(phase="Suspended")
+    job["metadata"]["generation"] = 2
+    cause = why(job, NOW)
+    assert cause and cause.reason == "Accepting" and "change" in cause.evidence
+
+
+def test_the_job_of_another_is_told() -> None:
+    cause = why(resource(spec={"managedBy": "somebody.else/they"}), NOW)
+    assert cause and cause.reason == "ManagedBy" and "somebody.else/they" in cause.evidence
+
+
+def test_a_failure_is_told_with_its_mend() -> None:
+    failure = {"reason": "StorageFailed", "message": "no such bucket", "mend": "Make it."}
+    assert why(resource(phase="Failed", failure=failure), NOW) == Cause("StorageFailed", "no such bucket", "Make it.")
+
+
+def test_between_attempts_the_last_failure_and_the_next_time_are_told() -> None:
+    failure = {"reason": "ClusterFailed", "message": "the scheduler is gone", "code": 6}
+    cause = why(resource(phase="Retrying", attempt=1, failure=failure, retryTime=ago(-20)), NOW)
+    assert cause and cause.reason == "ClusterFailed"
+    assert cause.evidence == "attempt 1 failed: the scheduler is gone; the next attempt begins at 2026-11-21T12:00:20Z"
+
+
+@pytest.mark.parametrize("phase", ["Suspending", "Suspended"])
+def test_a_suspended_job_is_told_as_that(phase: str) -> None:
+    assert reason(resource(phase=phase)) == "Suspended"
+
+
+PLANNED = {
+    "phase": "Starting", "attempt": 1, "driver": {"job": "tips-1"},
+    "progress": {"attempt": 1, "stage": "WaitingForCluster", "updateTime": ago(5), "progressTime": ago(5)},
+}  # fmt: skip
+
+
+def test_a_plan_waits_for_the_driver_alone() -> None:
+    assert reason(resource(phase="Planning", attempt=1)) == "DriverAsked"
+    job = resource(phase="Planning", attempt=1, driver={"job": "tips-1"})
+    assert reason(job, driver({}, "Pending")) == "DriverStarts"
+    assert reason(job, RUNNING) == "Planning"
+
+
+def test_what_a_plan_waits_for_is_what_the_driver_noted_last() -> None:
+    progress = {
+        "attempt": 1,
+        "stage": "Planning",
+        "updateTime": ago(5),
+        "notes": ["a", "waiting: locked by another run"],
+    }
+    cause = why(
+        resource(phase="Planning", attempt=1, driver={"job": "tips-1"}, progress=progress), NOW, None, [RUNNING]
+    )
+    assert cause == Cause("Planning", "waiting: locked by another run")
+
+
+def test_a_start_waits_for_the_cluster() -> None:
+    job = resource(**PLANNED)
+    assert reason(job, RUNNING) == "ClusterAsked"
+    cluster = {"metadata": {"name": "tips"}}
+    assert reason(job, RUNNING, cluster=Observed(cluster, 60, 1)) == "OperatorNotRunning", "dask-kubernetes' own"
+    going = {"metadata": {"name": "tips", "deletionTimestamp": ago(1)}}
+    assert reason(job, RUNNING, cluster=Observed(going, 60, 1)) == "ClusterGoes"
+
+
+@pytest.mark.parametrize("seconds", [5, 300])
+def test_a_driver_that_nothing_makes_is_told_after_a_moment(seconds: float) -> None:
+    expected = "DriverAsked" if seconds == 5 else "OperatorNotRunning"
+    assert reason(resource(phase="Planning", attempt=1, startTime=ago(seconds))) == expected
+    assert reason(resource(phase="Planning", attempt=2, startTime=ago(5000), retryTime=ago(seconds))) == expected
+
+
+def test_a_cluster_that_nothing_makes_is_told_after_a_moment() -> None:
+    progress = {**PLANNED["progress"], "progressTime": ago(300)}
+    cause = why(resource(**{**PLANNED, "progress": progress}), NOW, None, [RUNNING])
+    assert cause and cause.reason == "OperatorNotRunning" and "the DaskCluster was to be made" in cause.evidence
+
+
+def test_a_driver_that_does_not_start_is_the_cause() -> None:
+    stuck = driver({"waiting": {"reason": "ErrImagePull", "message": "no such image"}}, "Pending")
+    cause = why(resource(**ASKED), NOW, None, [stuck])
+    assert cause and cause.reason == "ImagePull" and cause.evidence.startswith("the driver (pod x)")
+    assert reason(resource(**ASKED), driver({}, "Pending")) == "DriverStarts"
+
+
+def test_a_driver_whose_pod_is_refused_is_the_cause() -> None:
+    forbidden = 'Error creating: pods "tips-1-x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4'
+    events = ({"reason": "BackOff", "message": "-"}, {"reason": "FailedCreate", "message": forbidden})
+    cause = why(resource(**ASKED), NOW, None, [Driver({"metadata": {"name": "tips-1", "uid": "1"}}, events=events)])
+    assert cause == Cause(
+        "QuotaExceeded",
+        "Kubernetes refuses the driver: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4",
+        "Ask for less (cluster.workers, cluster.memory, cluster.cpu), or for a larger quota.",
+    )
+
+
+def test_what_the_operator_was_refused_is_told_by_its_word() -> None:
+    waiting = "Refused: Kubernetes refuses what the operator makes for the job: Job tips-1: exceeded quota: q"
+    cause = why(resource(**ASKED, cluster={"name": "tips", "waiting": waiting}), NOW)
+    assert (
+        cause and cause.reason == "Refused" and cause.evidence.endswith("Job tips-1: exceeded quota: q") and cause.mend
+    )
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_a_driver_that_has_ended_does_not_start(code: int) -> None:
+    assert reason(resource(**ASKED), driver({"terminated": {"exitCode": code}}, "Running")) == "DriverEnds"
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        (None, "Planning"),
+        ({"attempt": 1, "updateTime": ago(10), "workers": 4}, None),
+        ({"attempt": 1, "updateTime": ago(500), "workers": 4}, "Silent"),
+        ({"attempt": 1, "updateTime": ago(10), "workers": 0}, "NoWorkers"),
+        ({"attempt": 0, "updateTime": ago(10), "workers": 4}, "Planning"),
+    ],
+)
+def test_a_driver_that_runs_is_told_by_what_it_tells(progress: Any, expected: str | None) -> None:
+    assert reason(resource(**ASKED, progress=progress), RUNNING) == expected
+
+
+def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> None:
+    container = {
+        "name": "worker",
+        "image": "i",
+        "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    }
+    last = {"lastState": {"terminated": {"exitCode": 1}}}
+    pod = {"metadata": {"name": "w"}, "status": {"phase": "Running", "containerStatuses": [container | last]}}
+    made = {"metadata": {"name": "tips"}}
+    seen = Observed(
+        made, 60, 1, 0, deployments=({"metadata": {}}, {"metadata": {}}), pods=(pod,), logs={"w": "no dask"}
+    )
+    for progress in (None, {"attempt": 1, "updateTime": ago(10), "workers": 0}):
+        cause = why(resource(**ASKED, progress=progress), NOW, seen, [RUNNING])
+        assert (
+            cause
+            and cause.reason == "CrashLoop"
+            and "no dask" in cause.evidence
+            and "cluster.image" in (cause.mend or "")
+        )
+    works = {"attempt": 1, "updateTime": ago(10), "workers": 4}
+    assert reason(resource(**ASKED, progress=works), RUNNING, cluster=seen) is None, "others work"
+    starts = Observed(made, 60, 1, 0, deployments=({"metadata": {}}, {"metadata": {}}))
+    told = {"attempt": 1, "updateTime": ago(10), "workers": 0}
+    assert reason(resource(**ASKED, progress=told), RUNNING, cluster=starts) == "NoWorkers"
+
+
+def test_an_end_of_the_driver_that_nothing_takes_up_is_told() -> None:
+    ended = driver({"terminated": {"exitCode": 0}}, "Succeeded")
+    told = {"attempt": 1, "updateTime": ago(500), "workers": 4}
+    for seconds, expected in ((5, "Accepting"), (300, "OperatorNotRunning")):
+        conditions = [{"type": "Complete", "status": "True", "lastTransitionTime": ago(seconds)}]
+        done = Driver({**ended.job, "status": {"conditions": conditions}}, ended.pods)
+        cause = why(resource(**ASKED, progress=told), NOW, None, [done])
+        assert cause and (cause.reason, "with code 0" in cause.evidence) == (expected, True)
+
+
+def test_what_kubernetes_refuses_the_operator_is_told_as_the_operator_tells_it() -> None:
+    refused = waits_for(JobStatus(phase="Planning"), None, None, "pods is forbidden: exceeded quota")
+    assert refused
+    cluster = {"name": "c", "waiting": f"{refused.reason}: {refused.evidence}"}
+    assert why(resource(phase="Starting", attempt=1, cluster=cluster), NOW) == refused
+    runs = resource(**ASKED, cluster=cluster, progress={"attempt": 1, "updateTime": ago(10), "workers": 4})
+    assert reason(runs, RUNNING) is None
+
+
+def test_a_worker_that_was_killed_for_memory_and_came_back_is_told() -> None:
+    killed = {
+        "name": "worker",
+        "ready": True,
+        "state": {"running": {}},
+        "lastState": {"terminated": {"reason": "OOMKilled"}},
+    }
+    pod = {
+        "metadata": {"name": "w", "labels": {"dask.org/component": "worker"}}, "status": {"containerStatuses": [killed]},
+        "spec": {"containers": [{"name": "worker", "resources": {"limits": {"memory": "600Mi"}}}]},
+    }  # fmt: skip
+    job = resource(**ASKED, progress={"attempt": 1, "stage": "Scoring", "updateTime": ago(5), "workers": 1})
+    up = Observed({"metadata": {"name": "tips"}}, 60, 1, 1, pods=(pod,))
+    cause = why(job, NOW, up, [RUNNING])
+    assert cause and cause.reason == "OOMKilled" and "pod w, whose memory limit is 600 MiB" in cause.evidence
+
+
+def test_nothing_is_wrong_with_a_complete_job() -> None:
+    assert why(resource(phase="Complete"), NOW) is None

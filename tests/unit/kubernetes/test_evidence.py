@@ -1,0 +1,54 @@
+"""Evidence of what keeps a cluster from coming up is asked for sparingly, and is never what fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.diagnosis import Observed, diagnose
+from scoremill.kubernetes.evidence import explained
+from tests.support.http_api import Api, JsonHandler, running
+
+CREATED = "2026-11-21T12:00:00Z"
+
+
+class Nodes(Api):
+    """Kubelets that answer with `status` when they are asked for logs."""
+
+    namespace = "n"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(_Handler)
+        self.status, self.asked = status, list[str]()
+
+
+class _Handler(JsonHandler):
+    server: Nodes
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
+        if not path.endswith("/log"):
+            return self._answer(200, {"items": []})
+        self.server.asked.append(path.split("/")[-2])
+        return self._answer(self.server.status, {"message": "dial tcp 10.0.0.9:10250: i/o timeout"})
+
+
+def worker(name: str) -> dict[str, Any]:
+    ended = {"lastState": {"terminated": {"exitCode": 1}}, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    status = {"phase": "Running", "containerStatuses": [{"name": "worker", "restartCount": 3, "image": "i", **ended}]}
+    return {"metadata": {"name": name}, "status": status}
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_one_pod_of_many_that_crash_is_asked_and_need_not_answer(status: int, tmp_path: Path) -> None:
+    made = {"metadata": {"name": "tips", "creationTimestamp": CREATED}}
+    deployments = ({"metadata": {}}, {"metadata": {}})
+    seen = Observed(made, 60, 500, None, deployments=deployments, pods=tuple(worker(f"w-{n}") for n in range(500)))
+    with running(Nodes(status)) as nodes:
+        found = explained(connect(str(nodes.kubeconfig(tmp_path))), seen)
+        assert {*nodes.asked} == {"w-0"} and len(nodes.asked) <= 2
+    cause = diagnose(found)
+    assert cause and cause.reason == "CrashLoop" and ("i/o timeout" in cause.evidence) is (status == 200)

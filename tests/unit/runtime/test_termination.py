@@ -1,0 +1,111 @@
+"""What a driver tells while it runs and when it ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scoremill import events
+from scoremill.errors import BudgetError, ScoremillError, UsageError
+from scoremill.runtime.figures import NOTE_LENGTH, NOTES, Figures
+from scoremill.runtime.termination import LIMIT, as_message, exit_code, failed
+
+LONG = "".join(chr(0x1F600 + at % 64) for at in range(3000)) + '"\n\0' * 2000
+
+
+@pytest.mark.parametrize(
+    ("message", "mend", "failures"),
+    [
+        ("short", None, 0),
+        (LONG, None, 0),
+        ("short", LONG, 0),
+        (LONG, LONG, 0),
+        ("short", "mend", 200),
+        (LONG, LONG, 200),
+    ],
+)
+def test_a_last_word_is_json_that_kubernetes_does_not_cut(message: str, mend: str | None, failures: int) -> None:
+    found = [{"uri": f"s3://b/{at}.csv", "message": "x" * 200} for at in range(failures)]
+    data = as_message(failed(UsageError(message, mend), found))
+    told = json.loads(data.decode())
+    assert len(data) < LIMIT
+    assert told["code"] == 2 and told["message"][:20] == message[:20]
+    assert told.get("failures", []) == found[: len(told.get("failures", []))]
+    if failures and message == "short":
+        assert len(told["failures"]) > 10
+    assert len(found) == failures, "what was given is left alone"
+
+
+def test_of_outputs_with_long_names_the_last_is_left_out() -> None:
+    outputs = {name: f"s3://b/{'x' * 1100}/{name}" for name in ("manifest", "errors", "report", "logs")}
+    data = as_message({"code": 0, "outputs": outputs})
+    assert len(data) < LIMIT and json.loads(data)["outputs"].keys() == {"manifest", "errors", "report"}
+    failed_too = as_message(failed(UsageError(LONG, LONG), []) | {"outputs": {"logs": outputs["logs"]}})
+    assert len(failed_too) < LIMIT and json.loads(failed_too)["outputs"] == {"logs": outputs["logs"]}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BudgetError("m"), 4),
+        (ScoremillError("m"), 1),
+        (KeyboardInterrupt(), 130),
+        (SystemExit(9), 9),
+        (SystemExit("words"), 1),
+        (SystemExit(0), 1),
+        (ZeroDivisionError("m"), 1),
+    ],
+)
+def test_every_end_has_its_code(error: BaseException, code: int) -> None:
+    told = failed(error, [])
+    assert (exit_code(error), told["code"]) == (code, code)
+    assert told["message"] and told["error"] == type(error).__name__
+
+
+def test_speed_and_rest_are_of_this_run() -> None:
+    now = [100.0]
+    figures = Figures(3, clock=lambda: now[0])
+    assert figures.progress().fields().keys() == {"attempt", "stage", "notes", "updateTime"}
+    figures.take(events.Started(partitions=10, done=4, rows_done=400, bytes=0, estimated_rows=900))
+    begun = figures.progress()
+    assert begun.stage == "Planning"
+    assert begun.rows_per_second is None and begun.eta_seconds is None and begun.progress_time is not None
+    now[0] += 20
+    figures.take(events.Progress(partitions=6, rows=600, rejected=1, bytes=0, workers=2))
+    told = figures.progress().fields()
+    assert told["partitions"] == {"total": 10, "done": 6, "resumed": 4} and told["summary"] == "6/10"
+    assert told["rows"] == {"total": 900, "done": 600, "rejected": 1}
+    assert (told["rowsPerSecond"], told["etaSeconds"], told["workers"]) == (10.0, 40.0, 2)
+    assert told["stage"] == "Scoring", "also if no cluster was waited for"
+
+
+def test_speed_is_measured_from_the_first_worker_on_and_a_stage_is_progress() -> None:
+    now = [100.0]
+    figures = Figures(1, clock=lambda: now[0])
+    figures.take(events.Started(partitions=10, done=4, rows_done=400, bytes=0, estimated_rows=900))
+    figures.enter("WaitingForCluster")
+    asked = figures.progress()
+    assert asked.stage == "WaitingForCluster" and asked.progress_time is not None
+    now[0] += 500
+    figures.enter("Scoring")
+    now[0] += 20
+    figures.take(events.Progress(partitions=6, rows=600, rejected=0, bytes=0, workers=2))
+    assert (figures.progress().stage, figures.progress().rows_per_second) == ("Scoring", 10.0)
+
+
+def test_rows_done_are_never_more_than_there_are() -> None:
+    figures = Figures(1)
+    figures.take(events.Started(partitions=2, done=0, rows_done=0, bytes=0, estimated_rows=10))
+    figures.take(events.Progress(partitions=1, rows=30, rejected=0, bytes=0, workers=1))
+    assert figures.progress().fields()["rows"]["total"] == 30
+
+
+def test_the_last_notes_are_kept_and_cut() -> None:
+    figures = Figures(1)
+    for at in range(NOTES + 5):
+        figures.take(events.Note(f"{at} " + "x" * 2000))
+    figures.take(events.Retrying(number=7, attempt=1, seconds=2.0, reason="the store is slow"))
+    notes = figures.progress().notes
+    assert len(notes) == NOTES and notes[-1] == "partition 7: the store is slow"
+    assert max(map(len, notes)) == NOTE_LENGTH
