@@ -45,12 +45,16 @@ def impatient(monkeypatch):
 
 
 def put_inputs(folder: Path) -> None:
-    """Three files with good rows, bad rows, and a quoted field over a cut."""
+    """Three files of good rows, one of them also with bad rows in several partitions, and a quoted field over a cut.
+
+    Rows are long, so that few fill a partition; in each file with bad rows a plan looks for another dialect.
+    """
     folder.mkdir()
     for number in range(3):
-        good = [b"%d,%d.5,1\n" % (i, i) for i in range(number * 100, number * 100 + 90)]
-        text = b'9,1.5,"' + b"a\nb," * 300 + b'"\n' if number == 1 else b""
-        (folder / f"{number}.csv").write_bytes(HEADER + b"".join(good + BAD) + text + b"".join(good))
+        good = [b"%d,%d.5%s,1\n" % (i, i, b"0" * 50) for i in range(number * 100, number * 100 + 12)]
+        text = b'9,1.5,"' + (b"a" * 150 + b"\nb,") * 8 + b'"\n'
+        middle, end = ([*BAD, text], BAD) if number == 1 else ([], [])
+        (folder / f"{number}.csv").write_bytes(HEADER + b"".join([*good, *middle, *good, *end]))
 
 
 def faulty_job(model: str, folder: Path, output: str):

@@ -23,6 +23,8 @@ class Asked:
 
     def changes(self, names: Sequence[str], needs: Sequence[Column], kept: Sequence[str] = ()) -> dict[str, str]:
         """New names of the columns of an object that has these `names`."""
+        if not self.renaming:
+            return {}
         wanted = dict.fromkeys([*(column.name for column in needs), *self.names, *kept])
         return self.renaming.changes(list(dict.fromkeys(names)), [name for name in wanted if name != "*"])
 

@@ -13,7 +13,7 @@ import numpy as np
 from scoremill.spec import Csv
 
 from ..rows import Positions
-from .pattern import RecordPattern
+from .pattern import RecordPattern, record_pattern
 from .positions import CR, LF, NONE, SPACE, Flags, Text, are_in, as_array, escaping, newline_ends
 
 _FIRST_LOOK = 1 << 16
@@ -31,7 +31,7 @@ class Grammar:
 
     @cached_property
     def pattern(self) -> RecordPattern:
-        return RecordPattern(self.dialect)
+        return record_pattern(self.dialect)
 
     def quotes(self, text: bytes) -> Positions:
         """Positions of all quotes that are not escaped; text without any costs one memchr."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from scoremill.spec import Csv
@@ -24,9 +26,8 @@ class Field(NamedTuple):
 class RecordPattern:
     """The records of one dialect: bytes only, whatever the encoding."""
 
-    def __init__(self, dialect: Csv) -> None:
-        marks = _Marks(dialect)
-        self._nulls = escaped_nulls(dialect)
+    def __init__(self, marks: _Marks, nulls: tuple[bytes, ...]) -> None:
+        self._nulls = nulls
         self._field = re.compile(marks.field, re.DOTALL)
         self._quoted = re.compile(marks.pairs_in_quotes, re.DOTALL)
         self._unquoted = re.compile(marks.pairs_outside, re.DOTALL)
@@ -50,6 +51,25 @@ class RecordPattern:
         return Field(text, is_quoted=True)
 
 
+def record_pattern(dialect: Csv) -> RecordPattern:
+    """Return the pattern of a dialect; dialects of the same characters share one."""
+    escape, comment = (dialect.escape or "").encode(), (dialect.comment or "").encode()
+    marks = _Marks(
+        dialect.delimiter.encode(),
+        dialect.quote.encode(),
+        escape,
+        comment,
+        dialect.escape_unquoted,
+        dialect.skip_initial_space,
+    )
+    return _compiled(marks, escaped_nulls(dialect))
+
+
+@lru_cache(maxsize=256)
+def _compiled(marks: _Marks, nulls: tuple[bytes, ...]) -> RecordPattern:
+    return RecordPattern(marks, nulls)
+
+
 def escaped_nulls(dialect: Csv) -> tuple[bytes, ...]:
     """Spellings of a missing value that begin with the escape character, such as `\\N`: fields are them as they stand."""
     if not dialect.escape_unquoted or dialect.escape is None:
@@ -62,26 +82,40 @@ def _second(match: re.Match[bytes]) -> bytes:
     return match[match.lastindex or 0] or b"\n"
 
 
+@dataclass(frozen=True)
 class _Marks:
-    """The parts of a dialect's patterns."""
+    """The characters of a dialect, and the parts of its patterns."""
 
-    def __init__(self, dialect: Csv) -> None:
-        self._dialect = dialect
-        self._delimiter = re.escape(dialect.delimiter.encode())
-        self._quote = re.escape(dialect.quote.encode())
-        self._escape = re.escape((dialect.escape or "").encode())
+    delimiter: bytes
+    quote: bytes
+    escape: bytes
+    comment: bytes
+    escape_unquoted: bool
+    skip_initial_space: bool
+
+    @property
+    def _delimiter(self) -> bytes:
+        return re.escape(self.delimiter)
+
+    @property
+    def _quote(self) -> bytes:
+        return re.escape(self.quote)
+
+    @property
+    def _escape(self) -> bytes:
+        return re.escape(self.escape)
 
     @property
     def record(self) -> bytes:
         field = re.sub(rb"\?P<\w+>", b"?:", self.field)
         record = field + b"(?:" + self._delimiter + field + b")*+"
-        if self._dialect.comment is None:
+        if not self.comment:
             return record
-        return re.escape(self._dialect.comment.encode()) + rb"[^\r\n]*+|" + record
+        return re.escape(self.comment) + rb"[^\r\n]*+|" + record
 
     @property
     def field(self) -> bytes:
-        blanks = b" *+" if self._dialect.skip_initial_space else b""
+        blanks = b" *+" if self.skip_initial_space else b""
         return blanks + b"(?:" + self._quoted + b")?+(?P<rest>" + self._outside + b")"
 
     @property
@@ -89,7 +123,7 @@ class _Marks:
         if not self._quote:
             return b"(?P<quoted>(?!))(?P<literal>)"
         # Behind a closing quote an escape character is text.
-        literal = self._escape + b"?+" if self._dialect.escape_unquoted else b""
+        literal = self._escape + b"?+" if self.escape_unquoted else b""
         closing = b"(?:" + self._quote + b"(?P<literal>" + literal + rb")|\Z)"
         return self._quote + b"(?P<quoted>" + self._inside + b")" + closing
 
@@ -105,11 +139,11 @@ class _Marks:
 
     @property
     def pairs_outside(self) -> bytes:
-        return self._escape + b"(" + self._escapable + b")" if self._dialect.escape_unquoted else b"(?!)"
+        return self._escape + b"(" + self._escapable + b")" if self.escape_unquoted else b"(?!)"
 
     @property
     def _escapable(self) -> bytes:
-        return rb".|\Z" if self._dialect.escape_unquoted else b"[" + self._quote + self._escape + b"]"
+        return rb".|\Z" if self.escape_unquoted else b"[" + self._quote + self._escape + b"]"
 
     @property
     def _inside(self) -> bytes:
@@ -118,7 +152,7 @@ class _Marks:
 
     @property
     def _outside(self) -> bytes:
-        if not self._dialect.escape_unquoted:
+        if not self.escape_unquoted:
             return b"[^" + self._delimiter + rb"\r\n]*+"
         text = b"[^" + self._delimiter + self._escape + rb"\r\n]++"
         return b"(?:" + text + b"|" + self._escape + b"(?:" + self._escapable + b"))*+"
