@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e cluster-up cluster-down images images-lock sbom chart check verify generate bench bench-load format changelog clean
+.PHONY: help demo test e2e cluster-up cluster-down images images-lock sbom chart check install-check verify generate bench bench-load format changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,11 @@ images: ## build the images: of driver, scheduler and workers, and of the operat
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make images-lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
        --python-version 3.11 --generate-hashes --no-annotate
 
+EXTRAS = --extra s3 --extra gcs --extra kubernetes --extra skops
+
 images-lock: $(READY) ## pin the newest libraries for the images
-	$(LOCK) --no-emit-package kubernetes-asyncio --no-emit-package pykube-ng -o images/runner/requirements.lock pyproject.toml
+	$(LOCK) --no-emit-package kubernetes-asyncio --no-emit-package pykube-ng $(EXTRAS) \
+	    -o images/runner/requirements.lock pyproject.toml
 	$(LOCK) --constraint images/runner/requirements.lock -o images/operator/requirements.lock images/operator/requirements.in
 	echo 'hatchling>=1.26' | $(LOCK) -o images/runner/build.lock -
 
@@ -65,9 +68,15 @@ check: $(READY) ## style, types, layers, that generated files are those in the t
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry --no-ansi .
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python helm/generate.py --check
 	.ci/secrets
+
+install-check: ## resolve every extra with the pip of this Python (needs the network; a minute)
+	$(PYTHON) -m venv --clear .install-check
+	.install-check/bin/python -m pip install --dry-run --quiet --disable-pip-version-check '.[all]'
+	rm -rf .install-check
 
 verify: generate ## regenerate what is generated; fails where that changes the tree
 	git diff --exit-code -- docs helm

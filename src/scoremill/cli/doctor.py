@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -13,24 +12,15 @@ from pathlib import Path
 
 import click
 
+from scoremill import extras
 from scoremill.units import MIB, format_bytes
 
 from .views.display import echo
 from .views.document import print_document
 
-_LIBRARIES = (
-    "dask",
-    "distributed",
-    "scikit-learn",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "s3fs",
-    "gcsfs",
-    "skops",
-    "kubernetes",
-)
-_STORES = {"s3fs": "s3://", "gcsfs": "gs://", "adlfs": "abfs:// (optional)"}
+_LIBRARIES = ("dask", "distributed", "scikit-learn", "numpy", "pandas", "pyarrow")
+_EXTRAS = {"s3": "s3://", "gcs": "gs://", "kubernetes": "clusters and jobs on Kubernetes", "skops": "skops bundles"}
+"""What each extra is for."""
 _TOOLS = {"kubectl": "to look at clusters", "helm": "to install the chart", "kind": "to try Kubernetes on this machine"}
 
 
@@ -52,10 +42,11 @@ def findings() -> Iterator[Finding]:
             yield Finding("ok", name, version(name))
         except PackageNotFoundError:
             yield Finding("missing", name, f"pip install {name}")
-    for module, protocol in _STORES.items():
-        there = importlib.util.find_spec(module) is not None
-        state = "ok" if there else "optional" if "optional" in protocol else "missing"
-        yield Finding(state, protocol, "can be read and written" if there else f"pip install {module}")
+    for extra, purpose in _EXTRAS.items():
+        if extras.is_installed(extra):
+            yield Finding("ok", extra, version(extras.LIBRARIES[extra]))
+        else:
+            yield Finding("optional", extra, f"not installed; needed for {purpose}: {extras.command(extra)}")
     yield from _machine()
     for tool, purpose in _TOOLS.items():
         path = shutil.which(tool)

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from scoremill.errors import ClusterError, UsageError
+from scoremill.extras import require
 
 Object = dict[str, Any]
 
@@ -297,6 +298,7 @@ class NotPermitted(ClusterError):
 
 def connect(kubeconfig: str | None = None, context: str | None = None, namespace: str | None = None) -> Kube:
     """The API that the kubeconfig names, or, in a pod without one, the pod's own."""
+    require("kubernetes", "Kubernetes")
     from kubernetes import config
     from kubernetes.client import Configuration
     from kubernetes.config.config_exception import ConfigException

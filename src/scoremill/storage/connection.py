@@ -13,6 +13,7 @@ import fsspec
 from fsspec.asyn import get_loop, sync
 
 from scoremill.errors import UsageError
+from scoremill.extras import require
 from scoremill.spec import Storage
 
 from . import retry
@@ -33,8 +34,10 @@ _TELLING_PAUSE = 1.0
 """Seconds of a pause from which on a user wants to know what is waited for."""
 os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.RLock()))
 
+_EXTRAS = {"s3": "s3", "gs": "gcs"}
+"""Extras of scoremill, by protocol."""
 _PACKAGES = {
-    "s3": "s3fs", "gs": "gcsfs", "abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "adl": "adlfs", "hdfs": "pyarrow",
+    "abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "adl": "adlfs", "hdfs": "pyarrow",
     "http": "aiohttp", "https": "aiohttp", "sftp": "paramiko", "ssh": "paramiko", "smb": "smbprotocol", "oci": "ocifs",
     "hf": "huggingface_hub", "webhdfs": "requests", "dbfs": "requests", "oss": "ossfs", "webdav": "webdav4[fsspec]",
 }  # fmt: skip
@@ -87,6 +90,8 @@ class Connection:
 
 def require_protocol(protocol: str) -> None:
     """Nothing, if there is a file system for `protocol`; else UsageError with the package to install."""
+    if extra := _EXTRAS.get(protocol):
+        require(extra, f"{protocol}://")
     try:
         fsspec.get_filesystem_class(protocol)
     except ImportError:
@@ -95,7 +100,8 @@ def require_protocol(protocol: str) -> None:
     except ValueError:
         raise UsageError(
             f"no file system is known for {protocol}://",
-            "Local paths, s3:// and gs:// are built in; for others install their fsspec package, such as `pip install adlfs` for abfs://.",
+            "Local paths, s3:// and gs:// are built in; for others install their fsspec package, such as `pip install adlfs` "
+            "for abfs://.",
         ) from None
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from scoremill.errors import UsageError
+from scoremill.extras import require
 
 GROUP = "scoremill.flavours"
 """Entry points of third parties' flavours: a name and a module or object such as Flavour."""
 _OURS = ("joblib", "skops")
+_EXTRAS = {"skops"}
+"""Those that are extras of scoremill."""
 
 
 class Flavour(Protocol):
@@ -34,6 +37,8 @@ class Flavour(Protocol):
 
 def flavour(name: str) -> Flavour:
     """The flavour called `name`; UsageError where there is none."""
+    if name in _EXTRAS:
+        require(name, f"the bundle format {name}")
     if name in _OURS:
         return cast(Flavour, importlib.import_module(f"{__name__}.{name}"))
     for entry in entry_points(group=GROUP, name=name):
