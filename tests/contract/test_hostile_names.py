@@ -25,9 +25,9 @@ from scoremill.bundle import load_estimator
 from scoremill.bundle.load import cache_folder
 from scoremill.bundle.schema import Bundle, sealed, to_document
 from scoremill.errors import ScoremillError, StorageError, VerificationError
-from scoremill.execute.clean import left_overs
-from scoremill.execute.parts import _by_folder
+from scoremill.execute.worker.parts import _by_folder
 from scoremill.ledger import Lease, Ledger, Part, Receipt
+from scoremill.outputs.clean import left_overs
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.uri import protocol_of
