@@ -30,6 +30,9 @@ ONE_THREAD: Mapping[str, str] = dict.fromkeys(
 )
 """Environment of a worker whose numeric libraries are not loaded yet."""
 
+LEAVE_SECONDS = 60
+"""Time in which a worker that is asked to end can move what it holds to others."""
+
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 

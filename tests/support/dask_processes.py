@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from scoremill.kubernetes.objects.dask_config import SCHEDULER, WORKER, as_env
+from scoremill.kubernetes.objects.dask_config import LEAVE, SCHEDULER, WORKER, as_env
 from scoremill.naming import ONE_THREAD
 
 from .jobs import ROOT
@@ -86,7 +86,7 @@ def dask_processes(workers: int, **env: str) -> Iterator[DaskProcesses]:
     scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard",
                  "--dashboard-address", "127.0.0.1:0"]  # fmt: skip
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1",
-              "--memory-limit", "1GiB"]  # fmt: skip
+              "--memory-limit", "1GiB", *LEAVE]  # fmt: skip
     running = DaskProcesses(address, Supervised(scheduler, base))
     try:
         running.workers += [Supervised(worker, base) for _ in range(workers)]

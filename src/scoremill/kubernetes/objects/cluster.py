@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from scoremill import naming
+from scoremill.naming import LEAVE_SECONDS
 from scoremill.spec import Cluster, Credentials, Workers
 from scoremill.units import GIB, MIB
 
 from . import names
-from .dask_config import scheduler_env, worker_env
+from .dask_config import LEAVE, scheduler_env, worker_env
 from .merge import merge
 
 Object = dict[str, Any]
@@ -20,6 +21,8 @@ MEMORY, CPU = 4 * GIB, 1.0
 SCHEDULER_MEMORY, SCHEDULER_CPU = 1 * GIB, 0.5
 SCRATCH_BYTES = 10 * GIB
 """The most that bundles and temporary files of a pod may take."""
+_END_SECONDS = 30
+"""Time in which a worker's processes end."""
 _UID = 1000
 
 
@@ -113,6 +116,7 @@ def _worker(name: str, namespace: str, image: str, cluster: Cluster, credentials
         "args": [
             "dask", "worker", "--name", "$(DASK_WORKER_NAME)", "--nthreads", "1", "--no-dashboard",
             "--protocol", "tls", "--local-directory", names.SCRATCH, "--memory-limit", str(worker_memory(memory)),
+            *LEAVE,
         ],
         "env": env_of({**worker_env(), **address, **cluster.env}),
         **({"envFrom": [{"secretRef": {"name": secret.name}}]} if secret else {}),
@@ -132,6 +136,7 @@ def pod_of(cluster: Cluster, container: Object) -> Object:
     is_worker = container["name"] == "worker"
     return {
         **({"serviceAccountName": cluster.service_account} if cluster.service_account and is_worker else {}),
+        **({"terminationGracePeriodSeconds": LEAVE_SECONDS + _END_SECONDS} if is_worker else {}),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {

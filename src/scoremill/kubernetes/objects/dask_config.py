@@ -17,16 +17,11 @@ SCHEDULER: Mapping[str, Any] = {
     # With one task a thread on a worker, who was on a worker that died was running there.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.allowed-failures": KILLS - 1,
-    # The list replaces Dask's own. Without the API, dask-kubernetes scales down blindly and sees no idleness.
-    "distributed.scheduler.http.routes": [
-        "distributed.http.scheduler.api",
-        "distributed.http.scheduler.info",
-        "distributed.http.scheduler.json",
-        "distributed.http.scheduler.prometheus",
-        "distributed.http.health",
-        "distributed.http.statics",
-    ],
+    # It replaces Dask's own routes, which let anybody who reaches the port retire workers and read logs.
+    "distributed.scheduler.http.routes": ["scoremill.execute.engines.dask.scheduler_http"],
 }
+LEAVE = ("--preload-nanny", "scoremill.execute.engines.dask.leave")
+"""Arguments with which a worker that is asked to end retires itself. The command line ignores the setting of that name."""
 WORKER: Mapping[str, Any] = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.target": False,
