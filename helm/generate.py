@@ -64,6 +64,8 @@ NARROWER: dict[str, Schema] = {
     "operator.image.digest": _DIGEST,
     "operator.image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "networkPolicies.apiServerPorts": {"items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1},
+    "networkPolicies.apiServer": {"items": {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]+$"}},
+    "networkPolicies.egress": _items(),
     "clusters.env": _items("name"),
     "clusters.scheduler.resources": _resources({"type": "object"}),
     "clusters.scheduler.tolerations": _items(),

@@ -22,6 +22,7 @@ import yaml
 
 import scoremill
 from scoremill.errors import ScoremillError, UsageError
+from scoremill.kubernetes.objects import Network
 from scoremill.naming import RUNNER
 
 from .log import log_as_json, logger
@@ -66,6 +67,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--service-account", action="append", default=[], metavar="NAMESPACE/NAME",
         help="a service account that jobs may run as if templates are restricted; may be repeated",
     )  # fmt: skip
+    _add_network(parser)
     parser.add_argument("--lease", default="scoremill-operator", help="name of the Lease")
     parser.add_argument("--lease-namespace", help="its namespace; the pod's own where it is not given")
     parser.add_argument("--identity", default=f"{socket.gethostname()}-{secrets.token_hex(4)}", help="who holds it")
@@ -74,6 +76,35 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8080, help="of /healthz, /readyz and /metrics")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(arguments)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--egress", type=json.loads, metavar="JSON",
+        help="rules of a NetworkPolicy's egress: what pods of jobs reach besides each other and DNS; by default "
+        "everything but metadata services, and the Kubernetes API from workers",
+    )  # fmt: skip
+    parser.add_argument("--allow-metadata", action="store_true", help="let pods of jobs reach metadata services")
+    parser.add_argument(
+        "--api-server", action="append", default=[], metavar="CIDR",
+        help="address of the Kubernetes API, which workers do not reach; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--api-server-port", action="append", default=[], type=int, metavar="PORT",
+        help="port of the Kubernetes API, which drivers reach; may be repeated; 443 and 6443 by default",
+    )  # fmt: skip
+    parser.add_argument("--dask-namespace", metavar="NAMESPACE", help="namespace of dask-kubernetes' operator")
+
+
+def network_of(asked: argparse.Namespace) -> Network:
+    """Return what the command line says about the network of jobs."""
+    return Network(
+        egress=None if asked.egress is None else tuple(asked.egress),
+        metadata=asked.allow_metadata,
+        api_server=tuple(asked.api_server),
+        api_ports=tuple(asked.api_server_port) or Network.api_ports,
+        dask_namespace=asked.dask_namespace,
+    )
 
 
 def template_of(path: str) -> Object:
@@ -105,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reserved=frozenset(asked.reserved_account),
         templates=asked.templates,
         accounts=frozenset(asked.service_account),
+        network=network_of(asked),
     )
     reconciler = Reconciler(kube, settings)
     hearing = Hearing()

@@ -48,6 +48,48 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{- /* What pods reach besides each other and DNS; `closed` is a list of further CIDRs that they do not. */ -}}
+{{- define "scoremill.egress" -}}
+{{- $policies := .root.Values.networkPolicies }}
+{{- $metadata := list "169.254.0.0/16" "168.63.129.16/32" "100.100.100.200/32" "fe80::/10" "fd00:ec2::/32" "fd20:ce::254/128" }}
+{{- $refused := concat (ternary (list) $metadata $policies.metadata) .closed }}
+{{- $peers := list }}
+{{- range $cidr := list "0.0.0.0/0" "::/0" }}
+{{- $except := list }}
+{{- range $refused }}{{ if eq (contains ":" .) (contains ":" $cidr) }}{{ $except = append $except . }}{{ end }}{{ end }}
+{{- $peers = append $peers (dict "ipBlock" (merge (dict "cidr" $cidr) ($except | empty | ternary (dict) (dict "except" $except)))) }}
+{{- end }}
+{{- /* Some plugins do not take pods for a part of any block of addresses. The API server may be a pod of kube-system. */}}
+{{- $peers = append $peers (dict "namespaceSelector" (dict "matchExpressions" (list (dict
+      "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" (list "kube-system"))))) }}
+{{- $policies.egress | default (list (dict "to" $peers)) | toYaml }}
+{{- end }}
+
+{{- /* The operator's arguments about the network of jobs, which are those of this namespace's policies. */ -}}
+{{- define "scoremill.networkArguments" -}}
+{{- with .Values.networkPolicies }}
+{{- if not .enabled }}
+- --egress=[{}]
+{{- else if .egress }}
+- --egress={{ toJson .egress }}
+{{- end }}
+{{- if .metadata }}
+- --allow-metadata
+{{- end }}
+{{- range .apiServer }}
+- --api-server={{ . }}
+{{- end }}
+{{- range .apiServerPorts }}
+- --api-server-port={{ . }}
+{{- end }}
+{{- end }}
+{{- if index .Values "dask-kubernetes-operator" "enabled" }}
+- --dask-namespace=$(POD_NAMESPACE)
+{{- else if .Values.networkPolicies.daskNamespace }}
+- --dask-namespace={{ .Values.networkPolicies.daskNamespace }}
+{{- end }}
+{{- end }}
+
 {{- /* Kind of the roles: cluster-wide, or in the release's namespace. */ -}}
 {{- define "scoremill.roleKind" -}}
 {{ .Values.rbac.clusterWide | ternary "ClusterRole" "Role" }}

@@ -36,6 +36,8 @@ class Settings:
     """Whether `spec.cluster` may ask only for what gives no rights (`objects.forbidden_fields`, `accounts`), or for anything."""
     accounts: frozenset[str] = frozenset()
     """Service accounts as NAMESPACE/NAME that jobs may run as if templates are restricted."""
+    network: objects.Network = field(default_factory=objects.Network)
+    """What pods of jobs reach."""
     issue: Callable[[str, str], objects.Certificates] = objects.issue
     """New certificates of a cluster in a namespace; the one thing that is not the same each time."""
 

@@ -74,7 +74,10 @@ def _status_of(driver: diagnosis.Driver | None) -> DriverStatus | None:
 def _driver(look: Look) -> list[dict[str, Any]]:
     """The driver's Job, last, and all that it and the cluster need: somebody may have removed what an earlier one had."""
     job, spec, settings = look.seen.job, look.spec, look.seen.settings
-    needed = [*objects.job_support(job, settings.issue), *objects.driver_access(job, spec)]
+    needed = [
+        *objects.job_support(job, settings.issue, settings.network),
+        *objects.driver_access(job, spec, settings.network),
+    ]
     # A cluster that an earlier attempt has left keeps its image, whatever is the default by now.
     cluster = look.seen.cluster.cluster if look.seen.cluster else objects.job_cluster(job, spec, settings.image)
     made = objects.driver_job(

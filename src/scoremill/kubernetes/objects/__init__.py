@@ -6,6 +6,7 @@ from .cluster import dask_cluster, image_of, worker_memory
 from .driver import child_of, driver_access, driver_job
 from .job import job_autoscaler, job_cluster, job_support, workers_of
 from .names import is_cluster_name, labels, selector
+from .network import Network
 from .objects import autoscaler, cluster_objects, is_ready, owned_by
 from .secrecy import refuse_secrets
 from .site import with_site
@@ -13,6 +14,7 @@ from .tls import Certificates, issue
 
 __all__ = [
     "Certificates",
+    "Network",
     "autoscaler",
     "child_of",
     "cluster_objects",

@@ -13,6 +13,7 @@ from . import names
 from .cluster import SCRATCH_BYTES, certificates_volume, dask_cluster, env_of, pod_of, said_of
 from .inherited import container_settings, inherited_account, inherited_metadata, inherited_mounts, placement
 from .merge import merge
+from .network import DEFAULT, Network, driver_egress
 from .objects import owned_by
 
 Object = dict[str, Any]
@@ -34,7 +35,7 @@ def job_child(made: Object, job: Object) -> Object:
     return owned_by(merge(made, {"metadata": told}), owner, blocks=True)
 
 
-def driver_access(job: Object, spec: JobSpec) -> list[Object]:
+def driver_access(job: Object, spec: JobSpec, network: Network = DEFAULT) -> list[Object]:
     """What lets the driver read its own ScoringJob and write that one's status, and lets nobody reach the driver.
 
     The account is the one that the job gives its workers, which its buckets know, or one of the driver's own.
@@ -48,7 +49,12 @@ def driver_access(job: Object, spec: JobSpec) -> list[Object]:
     subject = {"kind": "ServiceAccount", "name": account, "namespace": job["metadata"]["namespace"]}
     role = {"apiGroup": _RBAC, "kind": "Role", "name": f"{child}-driver"}
     pods = {names.JOB: child, "app.kubernetes.io/component": names.DRIVER}
-    closed = {"podSelector": {"matchLabels": pods}, "policyTypes": ["Ingress"], "ingress": []}
+    closed = {
+        "podSelector": {"matchLabels": pods},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [],
+        "egress": driver_egress(child, network),
+    }
     made = [
         _object(job, f"{_RBAC}/v1", "Role", {"rules": rules}),
         _object(job, f"{_RBAC}/v1", "RoleBinding", {"roleRef": role, "subjects": [subject]}),

@@ -10,6 +10,7 @@ from scoremill.spec import JobSpec, Workers
 from . import policy, tls
 from .cluster import dask_cluster
 from .driver import child_of, job_child
+from .network import DEFAULT, Network
 from .objects import autoscaler, owned_by
 
 Object = dict[str, Any]
@@ -20,7 +21,9 @@ def workers_of(spec: JobSpec) -> Workers:
     return spec.cluster.bounds or Workers()
 
 
-def job_support(job: Object, issue: Callable[[str, str], tls.Certificates] = tls.issue) -> list[Object]:
+def job_support(
+    job: Object, issue: Callable[[str, str], tls.Certificates] = tls.issue, network: Network = DEFAULT
+) -> list[Object]:
     """Return what the driver's pod and the cluster need to start: certificates and policies.
 
     They stay until the job goes: a next cluster has the same certificates, and nothing of it can be the last one's.
@@ -28,7 +31,7 @@ def job_support(job: Object, issue: Callable[[str, str], tls.Certificates] = tls
     child, namespace = child_of(job), job["metadata"]["namespace"]
     made = [
         tls.secret(child, namespace, issue(child, namespace)),
-        *policy.network_policies(child, namespace),
+        *policy.network_policies(child, namespace, network),
         policy.disruption_budget(child, namespace),
     ]
     return [job_child(each, job) for each in made]
