@@ -29,6 +29,8 @@ ONE_THREAD: Mapping[str, str] = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 """Environment of a worker whose numeric libraries are not loaded yet."""
+WORKER_ENVIRONMENT: Mapping[str, str] = {**ONE_THREAD, "ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""Environment of a worker; Arrow's own pool would take memory that no limit stops (tabular/memory.py)."""
 
 LEAVE_SECONDS = 60
 """Time in which a worker that is asked to end can move what it holds to others."""

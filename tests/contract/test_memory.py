@@ -10,6 +10,7 @@ import pytest
 from scoremill.ledger import Ledger
 from scoremill.storage.filesystem import Store
 from scoremill.units import MIB
+from tests.support.bombs import write_bomb
 from tests.support.jobs import run, trip_bundle, trips
 
 ROWS, TIMES = 50_000, 10
@@ -48,3 +49,14 @@ def test_a_partition_of_ten_times_as_many_rows_needs_no_more_memory(bundle, fold
         (receipt,) = Ledger(Store(str(tmp_path / name))).receipts()
         peaks[name] = receipt.peak_memory
     assert peaks["large"] < peaks["small"] + 64 * MIB
+
+
+def test_a_small_file_that_holds_far_more_than_its_size_is_refused_by_row_group_and_kills_no_worker(bundle, tmp_path):
+    write_bomb(tmp_path / "bomb.parquet", "dictionary")
+    code, _, err = run(
+        "score", "--model", bundle, "--input", tmp_path / "bomb.parquet", "--output", tmp_path / "out", "--keep", "note",
+        "--workers", 1, "--memory", "256MiB",
+    )  # fmt: skip
+    assert code == 6
+    assert f"{tmp_path}/bomb.parquet: row group 1: a batch of its rows needs more than the" in err
+    assert "killed" not in err and "died" not in err

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from scoremill.kubernetes.objects.dask_config import LEAVE, SCHEDULER, WORKER, as_env
-from scoremill.naming import ONE_THREAD
+from scoremill.naming import WORKER_ENVIRONMENT
 
 from .jobs import ROOT
 
@@ -79,7 +79,7 @@ class DaskProcesses:
 def dask_processes(workers: int, **env: str) -> Iterator[DaskProcesses]:
     """Run a scheduler and `workers` with nannies, configured as on Kubernetes; `env` is the workers' too."""
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    base = {**os.environ, "PYTHONPATH": path, **as_env({**SCHEDULER, **WORKER}), **ONE_THREAD, **env}
+    base = {**os.environ, "PYTHONPATH": path, **as_env({**SCHEDULER, **WORKER}), **WORKER_ENVIRONMENT, **env}
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"

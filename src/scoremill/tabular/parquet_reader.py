@@ -12,8 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoremill.errors import InputError
+from scoremill.errors import ClusterError, InputError
+from scoremill.units import format_bytes
 
+from .memory import OutOfMemoryError, bounded
 from .rows import Rows
 
 _AS_IN_FILE: Mapping[str, str] = MappingProxyType({})
@@ -34,12 +36,23 @@ def column_names(file: BinaryIO) -> list[str]:
 
 
 def read_row_group(
-    file: BinaryIO, index: int, columns: Sequence[str], batch_rows: int, in_file: Mapping[str, str] = _AS_IN_FILE
+    file: BinaryIO,
+    index: int,
+    columns: Sequence[str],
+    batch_rows: int,
+    in_file: Mapping[str, str] = _AS_IN_FILE,
 ) -> Iterator[Rows]:
     """The rows of one row group, at most `batch_rows` at a time, typed as the file has them; offsets are -1.
 
-    `in_file` has the names that columns have in the file if those are others.
+    `in_file` has the names that columns have in the file if those are others. OutOfMemoryError if a batch does not fit in
+    the memory that is left.
     """
+    return bounded(_batches(file, index, columns, batch_rows, in_file))
+
+
+def _batches(
+    file: BinaryIO, index: int, columns: Sequence[str], batch_rows: int, in_file: Mapping[str, str]
+) -> Iterator[Rows]:
     parquet = pq.ParquetFile(file)
     names = [in_file.get(name, name) for name in columns]
     missing = [name for name in names if name not in parquet.schema_arrow.names]
@@ -55,6 +68,15 @@ def read_row_group(
     for batch in parquet.iter_batches(batch_rows, row_groups=[index], columns=names, use_threads=False):
         yield _rows(pa.Table.from_batches([batch]).select(names).rename_columns(list(columns)), first, batch.num_rows)
         first += batch.num_rows
+
+
+def too_large(uri: str, index: int, error: OutOfMemoryError) -> ClusterError:
+    """Return the error for a row group of the object at `uri`, a batch of which does not fit in memory."""
+    return ClusterError(
+        f"{uri}: row group {index}: a batch of its rows needs more than the {format_bytes(error.spare)} of memory that are left",
+        "Give workers more --memory, or leave the object out of --input; the same command resumes. If its rows are large, a "
+        "lower --batch-rows with --mode Overwrite helps too.",
+    )
 
 
 def _without_columns(count: int, batch_rows: int) -> Iterator[Rows]:

@@ -18,7 +18,8 @@ from scoremill.tabular.csv import CsvReader, Header, Range, Tally, read_header
 from scoremill.tabular.damage import damage_reported
 from scoremill.tabular.decode import DecodedSource
 from scoremill.tabular.kinds import CompressedError
-from scoremill.tabular.parquet_reader import column_names, footer, read_row_group
+from scoremill.tabular.memory import OutOfMemoryError
+from scoremill.tabular.parquet_reader import column_names, footer, read_row_group, too_large
 from scoremill.tabular.rename import renamed
 from scoremill.tabular.rows import Place, Reject, Rows, verbatim_name
 from scoremill.tabular.rows import Source as Bytes
@@ -211,9 +212,13 @@ def _parquet_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]
         wanted = _wanted(work, source, opened.paths[-1], None)
         first = 0
         for group in range(piece.start, piece.end):
-            for rows in read_row_group(file, group, wanted, work.settings.batch_rows, in_file):
-                yield _numbered_from(rows, first)
-                first += len(rows)
+            try:
+                for rows in read_row_group(file, group, wanted, work.settings.batch_rows, in_file):
+                    yield _numbered_from(rows, first)
+                    first += len(rows)
+            except OutOfMemoryError as error:
+                # Not the object's fault alone, so that the object is not rejected: with more memory it may be read.
+                raise too_large(source.uri, group, error) from None
 
 
 def _changes(work: Reading, source: Source, names: Sequence[str], opened: Opened) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from scoremill.naming import ONE_THREAD
+from scoremill.naming import WORKER_ENVIRONMENT
 
 from .names import SCRATCH, TLS_FOLDER
 
@@ -46,7 +46,7 @@ def scheduler_env() -> dict[str, str]:
 
 def worker_env() -> dict[str, str]:
     """The environment of a worker."""
-    return {**_FOLDERS, **ONE_THREAD, **as_env({**_TLS, **WORKER})}
+    return {**_FOLDERS, **WORKER_ENVIRONMENT, **as_env({**_TLS, **WORKER})}
 
 
 def as_env(config: Mapping[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import yaml
 
 from scoremill.kubernetes.objects import Certificates, cluster_objects, dask_cluster, names, owned_by, worker_memory
 from scoremill.kubernetes.objects.dask_config import scheduler_env, worker_env
-from scoremill.naming import ONE_THREAD
+from scoremill.naming import WORKER_ENVIRONMENT
 from scoremill.spec import Cluster, Credentials, Workers
 from scoremill.units import GIB, MIB
 
@@ -78,8 +78,8 @@ def test_dask_reads_the_environment_as_the_settings_that_a_local_cluster_has() -
         if not key.startswith(("distributed.nanny.", "distributed.deploy.")) and not key.endswith(".http.routes"):
             assert dask.config.get(key, config=in_pods) == value, key
     # What a nanny adds of its own, it adds in a pod too.
-    assert worker_env().items() >= ONE_THREAD.items()
-    assert local["distributed.nanny.pre-spawn-environ"].items() >= ONE_THREAD.items()
+    assert worker_env().items() >= WORKER_ENVIRONMENT.items()
+    assert local["distributed.nanny.pre-spawn-environ"].items() >= WORKER_ENVIRONMENT.items()
 
 
 def test_settings_of_pods_stay_as_they_are_when_dask_appends_to_its_own() -> None:

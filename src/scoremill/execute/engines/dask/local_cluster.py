@@ -15,9 +15,9 @@ import dask
 import distributed
 from distributed import LocalCluster
 
-from scoremill.bundle.threads import ONE_THREAD
 from scoremill.errors import ClusterError
 from scoremill.kubernetes.objects.dask_config import SCHEDULER, WORKER
+from scoremill.naming import WORKER_ENVIRONMENT
 from scoremill.spec import Cluster
 from scoremill.units import GIB, format_bytes
 
@@ -40,7 +40,7 @@ def local_cluster(asked: Cluster) -> Iterator[LocalCluster]:
 
 def dask_settings() -> dict[str, Any]:
     """Return the settings of Dask for scheduler and workers, as pods have them."""
-    environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **ONE_THREAD}
+    environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **WORKER_ENVIRONMENT}
     return {
         # Dask appends to a list of its settings.
         **copy.deepcopy({**SCHEDULER, **WORKER}),

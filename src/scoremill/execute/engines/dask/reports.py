@@ -15,6 +15,7 @@ from distributed import get_worker
 
 from scoremill.errors import ScoremillError
 from scoremill.ledger import Receipt
+from scoremill.tabular.memory import limit_memory
 
 from ...worker.work import Task
 
@@ -25,6 +26,7 @@ TOPIC = "scoremill-tasks"
 def run_reported(score: Callable[..., Receipt], task: Task, *held: Any) -> None:
     """Run `score` in a task on a Dask worker; report its start, then its receipt or error, of which Dask sees nothing."""
     _report(starts=True)
+    limit_memory(get_worker().memory_manager.memory_limit)
     try:
         _report(receipt=pickle.dumps(score(task, *held)))
     except Exception as error:
