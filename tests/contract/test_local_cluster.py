@@ -1,4 +1,7 @@
-"""A local cluster under duress: too little memory, killed workers. A run ends complete, or with a reason; it never hangs."""
+"""A local cluster under duress: too little memory, killed workers. A run ends complete, or with a reason; it never hangs.
+
+WORKER_KILL_SEEDS=8 kills workers in more runs than CI does.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +52,8 @@ def words(bundle: str, folder: Path, output: Path, memory: str, workers: int = 1
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "memory", ["64MiB", "120MiB", "180MiB", "220MiB", "260MiB", "300MiB", "350MiB", "400MiB", "500MiB"]
-)
+# Less than the libraries need, less than a batch needs, hardly enough, and enough.
+@pytest.mark.parametrize("memory", ["64MiB", "180MiB", "260MiB", "350MiB", "500MiB"])
 def test_memory_limit_is_enough_or_is_named_with_one_that_is(bundle, folder, tmp_path, memory):
     process = command(*words(bundle, folder, tmp_path / "out", memory))
     _, err = process.communicate(timeout=400)
@@ -88,7 +90,7 @@ def _words(process: psutil.Process) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", range(int(os.environ.get("WORKER_KILL_SEEDS", "4"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("WORKER_KILL_SEEDS", "2"))))
 def test_local_workers_killed_at_random_moments_cost_time_alone(bundle, folder, tmp_path, seed):
     over = threading.Event()
     driver = command(*words(bundle, folder, tmp_path / "out", "1GiB", workers=2), "--partition-bytes", "4MiB")
