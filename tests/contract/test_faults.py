@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -284,25 +283,15 @@ def test_workers_that_die_in_mid_write_cost_nothing_but_time(bundle, tmp_path):
     verify(str(tmp_path / "out"))
 
 
-# -- what bad rows cost ----------------------------------------------------------------------------------------------
+# -- many bad rows ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_a_hundredth_of_bad_rows_in_a_thousand_partitions(model, tmp_path, record_property):
-    """The cost is measured and recorded, not judged: other tests run beside, and half of it is the disk's."""
-    good = [b"%d,%d.5,%d\n" % (i, i % 1000, i % 7) for i in range(400_000)]
-    bad = [b"%d,abc,1\n" % i if i % 100 == 50 else line for i, line in enumerate(good)]
-    seconds = {}
-    for name, lines in (("good", good), ("bad", bad), ("good again", good), ("bad again", bad)):
-        data = HEADER + b"".join(lines)
-        path = tmp_path / f"{name}.csv"
-        path.write_bytes(data)
-        job = make_job(model, str(path), str(tmp_path / name), input={"partitionBytes": len(data) // 1000},
-                       errors={"maxFraction": 0.02})  # fmt: skip
-        began = time.perf_counter()
-        totals = score(job, cluster="in-process").totals
-        seconds[name] = time.perf_counter() - began
-        assert totals.rejected == (4000 if name.startswith("bad") else 0)
-        assert totals.partitions >= 1000
-    cost = min(seconds["bad"], seconds["bad again"]) / min(seconds["good"], seconds["good again"]) - 1
-    record_property("cost of quarantine", f"{cost:.1%}")
+def test_a_hundredth_of_bad_rows_in_a_thousand_partitions(model, tmp_path):
+    lines = [b"%d,%s,%d\n" % (i, b"abc" if i % 100 == 50 else b"%d.5" % (i % 1000), i % 7) for i in range(100_000)]
+    data = HEADER + b"".join(lines)
+    (tmp_path / "in.csv").write_bytes(data)
+    job = make_job(model, str(tmp_path / "in.csv"), str(tmp_path / "out"), input={"partitionBytes": len(data) // 1000},
+                   errors={"maxFraction": 0.02})  # fmt: skip
+    totals = score(job, cluster="in-process").totals
+    assert (totals.scored, totals.rejected) == (99_000, 1000)
+    assert totals.partitions >= 1000
