@@ -74,6 +74,6 @@ def test_a_request_to_retire_workers_names_them_and_retires_none(cluster: LocalC
     assert {worker.status.name for worker in cluster.scheduler.workers.values()} == {"running"}
 
 
-@pytest.mark.parametrize("body", ["", "{}", "[]", '{"n": "x"}', '{"n": null}', "nonsense"])
+@pytest.mark.parametrize("body", ["", "{}", "[]", '{"n": "x"}', '{"n": null}', '{"n": 1e999}', "nonsense"])
 def test_a_request_that_makes_no_sense_is_refused(cluster: LocalCluster, body: str) -> None:
     assert ask(cluster, "/api/v1/retire_workers", ELSEWHERE, "POST", body)[0] == 400

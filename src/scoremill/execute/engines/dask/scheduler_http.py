@@ -40,7 +40,7 @@ class WorkersToClose(RequestHandler):
 def _count(body: bytes) -> int | None:
     try:
         return int(json.loads(body)["n"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         return None
 
 
