@@ -5,24 +5,44 @@ The public API is what `__all__` names; nothing heavy is imported before it is u
 
 from __future__ import annotations
 
-import importlib
+import importlib as _importlib
 from typing import TYPE_CHECKING, Any
 
 from .version import __version__
 
 if TYPE_CHECKING:
-    from scoremill.bundle import pack
-    from scoremill.execute import build_plan, score, verify
-    from scoremill.spec import ScoringJob, load_job
+    from .bundle import pack
+    from .execute import build_plan, score, verify
+    from .jobs import JobHandle, find_job, submit
+    from .outputs.rejected import rejected
+    from .spec import ScoringJob, job, load_job
 
-__all__ = ["ScoringJob", "__version__", "build_plan", "load_job", "pack", "score", "verify"]
+__all__ = [
+    "JobHandle",
+    "ScoringJob",
+    "__version__",
+    "build_plan",
+    "find_job",
+    "job",
+    "load_job",
+    "pack",
+    "rejected",
+    "score",
+    "submit",
+    "verify",
+]
 
 _HOMES = {
+    "JobHandle": "jobs",
     "ScoringJob": "spec",
     "build_plan": "execute",
+    "find_job": "jobs",
+    "job": "spec",
     "load_job": "spec",
     "pack": "bundle",
+    "rejected": "outputs.rejected",
     "score": "execute",
+    "submit": "jobs",
     "verify": "execute",
 }
 
@@ -30,4 +50,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(_importlib.import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+import scoremill
 from scoremill import verify
+from scoremill.errors import BudgetError, ClusterError, UsageError
 from scoremill.kubernetes.client import Conflict, Kube, Object
 from scoremill.naming import spec_hash
+from scoremill.spec import parse_job
 from tests.cluster.steps import until
 from tests.support.jobs import trip_bundle, trips
 from tests.support.kube import Place, new_namespace
@@ -89,6 +92,29 @@ def test_a_job_is_submitted_once_looked_at_changed_and_cancelled(place: Place, t
     assert "is gone" in place.ok("job", "cancel", "tips")
     assert kube.get("ScoringJob", "tips") is None
     assert "there was no job" in place.ok("job", "cancel", "tips")
+
+
+def test_python_programs_submit_look_at_and_cancel_jobs(place: Place) -> None:
+    where = {"kubeconfig": str(place.kubeconfig), "namespace": place.namespace}
+    job = parse_job({"metadata": {"name": "from-python"}, "spec": SPEC})
+    handle = scoremill.submit(job, **where)
+    assert handle == scoremill.submit(job, **where) == scoremill.find_job("from-python", **where)
+    with pytest.raises(UsageError, match="asks for something else"):
+        scoremill.submit(parse_job({"metadata": {"name": "from-python"}, "spec": {**SPEC, "persist": True}}), **where)
+    cause = handle.why()
+    assert cause and "example.org/tests" in cause.evidence
+    with pytest.raises(ClusterError, match="has not ended"):
+        handle.wait(timeout=1)
+    made = place.kube.get("ScoringJob", "from-python")
+    assert made
+    failure = {"reason": "TooManyBadRows", "message": "5 of 10", "code": 4}
+    told(place.kube, made, phase="Failed", failure=failure)
+    with pytest.raises(BudgetError, match="5 of 10"):
+        handle.wait()
+    assert handle.status().phase == "Failed"
+    assert handle.cancel() and not handle.cancel()
+    with pytest.raises(ClusterError, match="no job 'from-python'"):
+        handle.status()
 
 
 def test_a_job_that_is_not_there_is_told_with_those_that_are(place: Place) -> None:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from scoremill.errors import ScoremillError
-from scoremill.kubernetes.job import Job
+from scoremill.kubernetes.job import Job, failure_of, refuse_failed
+from scoremill.kubernetes.manifest import asks_the_same, manifest
 from scoremill.report.document import plain
 
 from .flags.clusters import described, place_options, places_of, same_place, seconds, workers
-from .flags.manifest import KUBERNETES, asks_the_same, manifest
+from .flags.kubernetes import KUBERNETES
 from .flags.options import job_from, job_options
 from .views.display import echo, print_objects, say, table
 from .views.document import print_document
-from .views.job import TITLES, document, failure_of, lines, refuse_failed, row, summary
+from .views.job import TITLES, document, lines, row, summary
 from .views.progress import Progress
 
 if TYPE_CHECKING:

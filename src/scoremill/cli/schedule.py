@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from scoremill.errors import UsageError
+from scoremill.kubernetes.manifest import manifest
 
 from .flags.clusters import place_options, same_place, seconds
-from .flags.manifest import KUBERNETES, manifest
+from .flags.kubernetes import KUBERNETES
 from .flags.options import FLAGS, job_from, job_options
 from .job import ours
 from .views.display import echo, print_objects, say, table

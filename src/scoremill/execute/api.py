@@ -44,20 +44,53 @@ def score(
     job: ScoringJob,
     *,
     cluster: str = "local",
+    namespace: str | None = None,
+    context: str | None = None,
+    kubeconfig: str | None = None,
     security: Security | None = None,
     watchers: Iterable[Watcher] = (),
     wait: bool = False,
 ) -> Manifest:
-    """Scores what `job` asks for, goes on where an earlier run ended, and returns the manifest.
+    """Score what `job` asks for, and return the manifest of its complete output.
 
-    `cluster` is `local` (a Dask LocalCluster), `in-process`, or the address of a Dask scheduler, to which `security`
-    (a distributed.Security) shows its certificates. `watchers` are called with the events of
-    scoremill.events. Raises the errors of scoremill.errors.
+    The output of an interrupted run is completed: partitions that are done are not scored again.
+
+    Parameters
+    ----------
+    job : ScoringJob
+        From `scoremill.job` or `scoremill.load_job`.
+    cluster : str
+        `local` (processes of this machine), `in-process`, the address of a Dask scheduler such as `tls://host:8786`, or
+        the name of a cluster on Kubernetes that `scoremill cluster up` started.
+    namespace, context, kubeconfig : str, optional
+        Where a cluster is that is named.
+    security : distributed.Security, optional
+        Certificates for a scheduler that is given by its address.
+    watchers : iterable of callable
+        Called with the events of `scoremill.events`, such as `Progress`.
+    wait : bool
+        Whether to wait while another run writes to the output.
+
+    Returns
+    -------
+    Manifest
+        `totals` has the rows read, scored and rejected.
+
+    Raises
+    ------
+    ScoremillError
+        One of `scoremill.errors`: FitError if input or model do not fit, BudgetError if too many rows are rejected,
+        StorageError, ClusterError. What is done is kept.
+
     """
     prepared = prepare_job(job)
     from .coordinator.run import execute
+    from .place import engine_at
 
-    return execute(job, engine_for(job, cluster, security), watchers, wait=wait, prepared=prepared)
+    places = {"kubeconfig": kubeconfig, "context": context, "namespace": namespace}
+    with engine_at(cluster, job, places) as at:
+        engine = engine_for(at.job, at.address, security or at.security)
+        return execute(at.job, engine, watchers, wait=wait, prepared=prepared)
 
 
 def engine_for(

@@ -5,9 +5,27 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from scoremill.spec.resources.status import JobStatus
+from scoremill.errors import (
+    BudgetError,
+    ClusterError,
+    FitError,
+    ScoremillError,
+    StorageError,
+    UsageError,
+    VerificationError,
+)
+from scoremill.spec.resources.status import JobStatus, Reason
 
 from .client import Object
+
+_OF_CODE: dict[int | None, type[ScoremillError]] = {
+    error.exit_code: error
+    for error in (UsageError, FitError, BudgetError, StorageError, ClusterError, VerificationError)
+}
+_OF_REASON: dict[str | None, type[ScoremillError]] = {
+    Reason.INVALID_SPEC: UsageError, Reason.SPEC_CHANGED: UsageError, Reason.DRIVER_FAILED: ScoremillError,
+}  # fmt: skip
+"""Of failures without one of the documented codes; all others are the cluster's."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +75,20 @@ def _unreconciled(job: Job) -> str | None:
     if job.status.phase is None and not job.made["spec"].get("managedBy"):
         return "scoremill's operator to take it up"
     return None
+
+
+def refuse_failed(job: Job) -> None:
+    """Returns where the job is complete; else the error that `scoremill score` would have ended with."""
+    if job.phase == "Suspended":
+        raise ClusterError(f"job {job.name} is suspended", f"scoremill job resume {job.name}")
+    if job.phase != "Complete":
+        raise failure_of(job)
+
+
+def failure_of(job: Job) -> ScoremillError:
+    """The error, and so the exit code, that `scoremill score` would have ended with where the job has failed."""
+    failure = job.status.failure
+    reason, code = (failure.reason, failure.code) if failure else (None, None)
+    kind = _OF_CODE.get(code) or _OF_REASON.get(reason, ClusterError)
+    message = f": {reason}: {failure.message}" if failure else ""
+    return kind(f"job {job.name} has failed{message}", failure.mend if failure else None)

@@ -1,5 +1,6 @@
 """WHAT is asked, defined once: file format, custom resource, JSON schema and reference page come from here."""
 
+from .build import job
 from .cluster import Cluster, Credentials, Deadlines, Retry, SecretRef, Workers
 from .columns import Column, KeptColumn, Missing
 from .dates import EPOCHS, ISO
@@ -42,6 +43,7 @@ __all__ = [
     "SecretRef",
     "Storage",
     "Workers",
+    "job",
     "load_job",
     "merge",
     "parse_job",

@@ -12,8 +12,8 @@ import yaml
 from scoremill.cli import app
 from scoremill.cli.app import run
 from scoremill.cli.flags.clusters import same_place
-from scoremill.cli.flags.manifest import asks_the_same
 from scoremill.cli.views import schedule as schedule_view
+from scoremill.kubernetes.manifest import asks_the_same
 from scoremill.spec import parse_job
 from scoremill.spec.resources.schedule import ScoringSchedule
 

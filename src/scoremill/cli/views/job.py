@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scoremill.errors import (
-    BudgetError,
-    ClusterError,
-    FitError,
-    ScoremillError,
-    StorageError,
-    UsageError,
-    VerificationError,
-)
 from scoremill.kubernetes.client import Object
 from scoremill.kubernetes.job import Job, waiting
-from scoremill.spec.resources.status import JobStatus, Progress, Reason
+from scoremill.spec.resources.status import JobStatus, Progress
 from scoremill.units import format_seconds
 
 TITLES = ["NAME", "PHASE", "PROGRESS", "ROWS", "REJECTED", "WORKERS", "AGE"]
-_OF_CODE: dict[int | None, type[ScoremillError]] = {
-    error.exit_code: error
-    for error in (UsageError, FitError, BudgetError, StorageError, ClusterError, VerificationError)
-}
-_OF_REASON: dict[str | None, type[ScoremillError]] = {
-    Reason.INVALID_SPEC: UsageError, Reason.SPEC_CHANGED: UsageError, Reason.DRIVER_FAILED: ScoremillError,
-}  # fmt: skip
-"""Of failures without one of the documented codes; all others are the cluster's."""
 
 
 def document(job: Job) -> Object:
@@ -109,23 +92,6 @@ def summary(job: Job) -> str:
     rows = job.status.rows
     scored, rejected = (rows.scored or 0, rows.rejected or 0) if rows else (0, 0)
     return f"{scored:,} rows scored, {rejected:,} rejected in {job.output}"
-
-
-def refuse_failed(job: Job) -> None:
-    """Returns where the job is complete; else the error that `scoremill score` would have ended with."""
-    if job.phase == "Suspended":
-        raise ClusterError(f"job {job.name} is suspended", f"scoremill job resume {job.name}")
-    if job.phase != "Complete":
-        raise failure_of(job)
-
-
-def failure_of(job: Job) -> ScoremillError:
-    """The error, and so the exit code, that `scoremill score` would have ended with where the job has failed."""
-    failure = job.status.failure
-    reason, code = (failure.reason, failure.code) if failure else (None, None)
-    kind = _OF_CODE.get(code) or _OF_REASON.get(reason, ClusterError)
-    message = f": {reason}: {failure.message}" if failure else ""
-    return kind(f"job {job.name} has failed{message}", failure.mend if failure else None)
 
 
 def _rows(status: JobStatus) -> tuple[int | None, int | None]:

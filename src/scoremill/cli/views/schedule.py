@@ -11,12 +11,11 @@ import yaml
 from pydantic import ValidationError
 
 from scoremill.errors import UsageError
+from scoremill.kubernetes.manifest import refuse_unreachable
 from scoremill.kubernetes.objects.scheduled import problem_of
 from scoremill.spec import API_VERSION, read_yaml
 from scoremill.spec.resources.schedule import ScheduleStatus, ScoringSchedule
 from scoremill.spec.resources.status import format_time
-
-from ..flags.manifest import refuse_unreachable
 
 Object = dict[str, Any]
 TITLES = ["NAME", "SCHEDULE", "TIME ZONE", "SUSPENDED", "LAST", "NEXT", "ACTIVE"]

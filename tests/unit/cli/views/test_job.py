@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from scoremill import events
-from scoremill.cli.views.job import TITLES, document, lines, refuse_failed, row, summary
+from scoremill.cli.views.job import TITLES, document, lines, row, summary
 from scoremill.errors import ScoremillError
 from scoremill.kubernetes.follow import Follower
-from scoremill.kubernetes.job import Job
+from scoremill.kubernetes.job import Job, refuse_failed
 from scoremill.spec.resources.status import REASON_OF_CODE, Reason
 
 NOW = dt.datetime(2026, 11, 21, 3, tzinfo=dt.UTC)

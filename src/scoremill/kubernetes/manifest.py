@@ -1,26 +1,14 @@
-"""What is submitted: a job of files and flags as the custom resource that Kubernetes keeps."""
+"""A job as the custom resource that Kubernetes keeps."""
 
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 from scoremill.errors import UsageError
 from scoremill.spec import JobSpec, ScoringJob, parse_job
+from scoremill.storage.uri import protocol_of
 
-from .options import Flag
-
-Object = dict[str, Any]
-
-KUBERNETES = (
-    Flag("--image", "spec.cluster.image", "Container image of driver, scheduler and workers; the operator's by default."),
-    Flag("--cpu", "spec.cluster.cpu", "Cores that a worker's pod asks for (1).", settings={"type": float}),
-    Flag("--secret", "spec.credentials.secretRef.name",
-         "Secret whose keys become the environment of driver and workers: credentials of buckets."),
-    Flag("--service-account", "spec.cluster.serviceAccount",
-         "Service account of driver and workers, for a bucket's workload identity."),
-)  # fmt: skip
-"""Flags of a job that mean something on Kubernetes only."""
+from .client import Object
 
 
 def manifest(job: ScoringJob) -> Object:
@@ -35,8 +23,6 @@ def manifest(job: ScoringJob) -> Object:
 
 def refuse_unreachable(spec: JobSpec) -> None:
     """UsageError for secrets in the environment, and for paths that only mean something on this machine."""
-    from scoremill.storage.uri import protocol_of
-
     for what, uri in (
         ("model", spec.model.uri),
         *(("input", uri) for uri in spec.input.uris),

@@ -1,0 +1,176 @@
+"""ScoringJobs on Kubernetes, from Python: submitted, followed, looked at, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .events import Event, Watcher
+from .kubernetes.job import Job, refuse_failed
+from .kubernetes.jobs import Ours, follow, seen
+from .kubernetes.manifest import asks_the_same, manifest
+from .spec import ScoringJob, parse_job
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .kubernetes.diagnosis import Cause
+    from .report import Report
+    from .spec.resources.status import JobStatus
+
+_REMOVE_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class JobHandle:
+    """A ScoringJob on Kubernetes; get one from `submit` or `find_job`.
+
+    Attributes
+    ----------
+    name, namespace : str
+        Of the ScoringJob.
+
+    """
+
+    name: str
+    namespace: str
+    _jobs: Ours = field(repr=False, compare=False)
+
+    def status(self) -> JobStatus:
+        """Return the status as it is now.
+
+        Returns
+        -------
+        JobStatus
+            `phase`, `rows`, `progress`, `failure` and more; the reference of `status` names all fields.
+
+        Raises
+        ------
+        ClusterError
+            If the job is gone or Kubernetes cannot be reached.
+
+        """
+        return self._seen().status
+
+    def wait(self, timeout: float | None = None, watchers: Iterable[Watcher] = ()) -> JobStatus:
+        """Return the status once the job is complete.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; without end if not given.
+        watchers : iterable of callable
+            Called with the events of `scoremill.events`.
+
+        Raises
+        ------
+        ScoremillError
+            The error that `scoremill.score` would have raised, if the job failed; ClusterError if it is suspended or
+            does not end in time.
+
+        """
+        every = tuple(watchers)
+
+        def watch(event: Event) -> None:
+            for watcher in every:
+                watcher(event)
+
+        job = follow(self._jobs, self.name, watch, timeout)
+        refuse_failed(job)
+        return job.status
+
+    def logs(self, *, attempt: int | None = None, tail: int = 1000) -> str:
+        """Return the last lines of the log of an attempt's driver; of the last attempt if none is given.
+
+        The log comes from the pod, or from the job's output if the pod is gone. Raises ClusterError if neither has it.
+        """
+        from .kubernetes.logs import log
+
+        pieces = log(self._jobs.kube, self._seen(), attempt, tail, _say_nothing, follows=False)
+        return b"".join(pieces).decode(errors="replace")
+
+    def report(self) -> Report:
+        """Return the report of the job's output, as `scoremill report` shows it."""
+        from .report import build_report
+        from .storage.filesystem import Store
+
+        job = self._parsed()
+        return build_report(Store(job.spec.output.uri, job.spec.output_storage))
+
+    def rejected(self) -> pd.DataFrame:
+        """Return the rejected rows of the job's output; the columns are those of `scoremill.rejected`."""
+        from .outputs.rejected import rejected
+
+        job = self._parsed()
+        return rejected(job.spec.output.uri, job.spec.output_storage)
+
+    def why(self) -> Cause | None:
+        """Return the most probable cause of a job that waits or has failed; None if nothing is wrong."""
+        from .kubernetes.explain import cause_of
+
+        return cause_of(self._jobs.kube, self._seen())
+
+    def cancel(self, timeout: float = _REMOVE_SECONDS) -> bool:
+        """Remove the job and all that it has on Kubernetes; its output stays. Return False if it was gone already."""
+        return self._jobs.remove(self.name, timeout, _say_nothing)
+
+    def _seen(self) -> Job:
+        return seen(self._jobs.find(self.name))
+
+    def _parsed(self) -> ScoringJob:
+        return parse_job(self._jobs.find(self.name), f"ScoringJob {self.name}")
+
+
+def submit(
+    job: ScoringJob, *, namespace: str | None = None, context: str | None = None, kubeconfig: str | None = None
+) -> JobHandle:
+    """Hand `job` to scoremill's operator on Kubernetes.
+
+    Submitting the same job under the same name again is no error: the handle is of the one that is there.
+
+    Parameters
+    ----------
+    job : ScoringJob
+        From `scoremill.job` or `scoremill.load_job`. A name is made if it has none.
+    namespace : str, optional
+        The job's own if not given, or else the context's.
+    context, kubeconfig : str, optional
+        Which Kubernetes; the current context of `KUBECONFIG` or `~/.kube/config` if not given.
+
+    Returns
+    -------
+    JobHandle
+
+    Raises
+    ------
+    UsageError
+        If a path of the job exists on this machine only, or another job has its name.
+    ClusterError
+        If Kubernetes cannot be reached or has no ScoringJobs.
+
+    """
+    made = manifest(job)
+    jobs = _jobs(namespace or job.metadata.namespace, context, kubeconfig)
+    made["metadata"]["namespace"] = jobs.kube.namespace
+    jobs.submit(made, lambda there: asks_the_same(there, made))
+    return JobHandle(made["metadata"]["name"], jobs.kube.namespace, jobs)
+
+
+def find_job(
+    name: str, *, namespace: str | None = None, context: str | None = None, kubeconfig: str | None = None
+) -> JobHandle:
+    """Return the handle of the ScoringJob `name`; ClusterError names the jobs that are there if it is not."""
+    jobs = _jobs(namespace, context, kubeconfig)
+    jobs.find(name)
+    return JobHandle(name, jobs.kube.namespace, jobs)
+
+
+def _jobs(namespace: str | None, context: str | None, kubeconfig: str | None) -> Ours:
+    from .kubernetes.client import connect
+
+    return Ours(connect(kubeconfig, context, namespace), "ScoringJob")
+
+
+def _say_nothing(text: str) -> None:
+    pass
