@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dask
@@ -86,7 +86,9 @@ async def _kill_workers(cluster: LocalCluster) -> None:
     for nanny in cluster.workers.values():
         nanny.close_gracefully()
         if nanny.pid is not None:
-            os.kill(nanny.pid, signal.SIGKILL)
+            # It may have ended by itself, or been killed for its memory, and its nanny not know yet.
+            with suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)
 
 
 def _log_level() -> int:
