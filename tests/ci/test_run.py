@@ -1,4 +1,4 @@
-"""`.ci/run` repeats end-to-end tests only, and names each of those that then pass."""
+"""`.ci/run` repeats tests that fail once, and names each of those that then pass."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ left=$(cat "fails.$1" 2>/dev/null || echo 0)
 test "$left" -gt 0 || exit 0
 echo $((left - 1)) >"fails.$1"
 mkdir -p .pytest_cache/v/cache
-echo '{"tests/unit/test_old.py::test_old": true, "tests/e2e/test_jobs.py::test_a_job[2 workers]": true}' \
-    >.pytest_cache/v/cache/lastfailed
+printf '{"tests/%s/test_jobs.py::test_a_job[2 workers]": true}' "$1" >.pytest_cache/v/cache/lastfailed
 exit 2
 """
-FLAKE = "flaky: tests/e2e/test_jobs.py::test_a_job[2 workers] failed, and passed when it was run again\n"
+FLAKE = "flaky: tests/{}/test_jobs.py::test_a_job[2 workers] failed, and passed when it was run again\n"
 
 
 @pytest.fixture
@@ -49,12 +48,19 @@ def test_nothing_is_run_twice_if_all_is_well(clone: Path) -> None:
     assert run(clone) == (0, "", ["check", "test", "e2e", "cluster-down"])
 
 
-def test_a_failed_unit_or_contract_test_is_not_run_again(clone: Path) -> None:
-    assert run(clone, test=1) == (2, "", ["check", "test"])
+@pytest.mark.parametrize("target", ["test", "e2e"])
+def test_a_test_that_passes_the_second_time_is_named_as_flaky(clone: Path, target: str) -> None:
+    code, said, calls = run(clone, **{target: 1})
+    assert (code, said) == (0, FLAKE.format(target))
+    assert sorted(calls) == sorted(["check", "test", "e2e", "cluster-down", target])
 
 
-def test_an_end_to_end_test_that_passes_the_second_time_is_named_as_flaky(clone: Path) -> None:
-    assert run(clone, e2e=1) == (0, FLAKE, ["check", "test", "e2e", "e2e", "cluster-down"])
+def test_every_flaky_test_is_named(clone: Path) -> None:
+    assert run(clone, test=1, e2e=1)[:2] == (0, FLAKE.format("test") + FLAKE.format("e2e"))
+
+
+def test_a_test_that_fails_twice_is_a_failure(clone: Path) -> None:
+    assert run(clone, test=2) == (1, "", ["check", "test", "test"])
 
 
 def test_an_end_to_end_test_that_fails_twice_is_a_failure(clone: Path) -> None:

@@ -680,7 +680,7 @@ def test_hint_to_wait_for_a_lock_works(world: World) -> None:
 # --- all of the source ------------------------------------------------------------------------------------------------
 
 FOREIGN = {"--local-directory", "--selector", "--host", "--protocol", "--port", "--dashboard-address", "--nthreads", "--no-dashboard",
-           "--memory-limit", "--name"}  # fmt: skip
+           "--memory-limit", "--name", "--preload-nanny"}  # fmt: skip
 """Flags of kubectl and of Dask that the source names."""
 
 

@@ -5,21 +5,27 @@ WORKER_KILL_SEEDS=8 kills workers in more runs than CI does.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import re
 import signal
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import psutil
 import pytest
+from distributed import LocalCluster
 
 from scoremill import score, verify
 from scoremill.execute.engines.dask.deaths import Deaths
-from scoremill.execute.engines.dask.local_cluster import local_cluster
+from scoremill.execute.engines.dask.local_cluster import _kill_workers, local_cluster
 from scoremill.spec import Cluster
 from tests.support.jobs import command, make_job, objects, run, trip_bundle, trips
 
@@ -166,3 +172,10 @@ def test_nobody_else_on_the_machine_reads_from_a_local_cluster():
         answers = {path: {answer(port, path) for port in ports} - {None} for path in PATHS}
     # Its HTTP servers know no such page; its other ports want certificates.
     assert answers == {path: {404} for path in PATHS}
+
+
+def test_workers_that_ended_by_themselves_do_not_fail_the_end_of_a_run() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    nanny = SimpleNamespace(pid=ended.pid, close_gracefully=lambda: None)
+    asyncio.run(_kill_workers(cast(LocalCluster, SimpleNamespace(workers={0: nanny}))))
