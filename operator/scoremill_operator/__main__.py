@@ -27,9 +27,8 @@ from scoremill.naming import RUNNER
 
 from .log import log_as_json, logger
 from .reconcile import cluster
-from .reconcile.decide import NOTHING
 from .reconcile.observed import Key, Object, Settings
-from .reconcile.policies.validation import laid
+from .reconcile.policies.validation import NOTHING, laid
 from .reconcile.reconciler import Reconciler
 from .run import handlers, probes
 from .run.hearing import Hearing

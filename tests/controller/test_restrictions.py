@@ -9,9 +9,9 @@ import pytest
 
 from scoremill_operator.__main__ import options
 from scoremill_operator.reconcile.decide import decide
-from scoremill_operator.reconcile.observed import Observed, Settings
+from scoremill_operator.reconcile.observed import Delete, Observed, Settings
 from scoremill_operator.reconcile.schedule import decide_schedule
-from tests.controller.test_decide import ANYTHING, NOW, SETTINGS, resource, status, true
+from tests.controller.test_decide import ANYTHING, NOW, SETTINGS, ago, cluster, resource, started, status, true
 from tests.controller.test_schedule import BORN, TEMPLATE, a_schedule, after, told
 
 ALLOWED = {"spec": {"worker": {"spec": {"nodeSelector": {"pool": "spot"}}}}}
@@ -91,3 +91,22 @@ def test_templates_are_restricted_by_default() -> None:
     assert Settings("runner:1").templates == "Restricted"
     assert options(["--all-namespaces"]).templates == "Restricted"
     assert options(["--all-namespaces", "--templates=Any"]).templates == "Any"
+
+
+@pytest.mark.parametrize("mount", [{"mountPath": "/data"}, {"mountPath": "/data", "name": ["x"]}])
+@pytest.mark.parametrize("settings", [SETTINGS, ANYTHING], ids=["Restricted", "Any"])
+def test_a_mount_without_a_name_is_an_invalid_spec(settings: Settings, mount: dict[str, Any]) -> None:
+    worker = {"spec": {"containers": [{"name": "worker", "volumeMounts": [mount]}]}}
+    job = resource(cluster={"template": {"spec": {"worker": worker}}})
+    assert "Invalid" in true(decide(Observed(job, NOW, settings)))
+
+
+def test_a_finished_job_that_could_not_be_created_any_more_is_cleaned_up_as_it_says() -> None:
+    finished = started("Complete", completionTime=ago(2 * 86400))
+    job = resource(finished, cluster={"template": HOST}, cleanup={"ttlSecondsAfterFinished": 3600})
+    (action,) = decide(Observed(job, NOW, SETTINGS)).actions
+    assert isinstance(action, Delete) and action.kind == "ScoringJob"
+    kept = resource(
+        started("Complete", completionTime=ago(60)), cluster={"template": HOST}, cleanup={"onSuccess": "Keep"}
+    )
+    assert not decide(Observed(kept, NOW, SETTINGS, cluster=cluster())).actions

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from scoremill.errors import UsageError
-from scoremill.spec import JobSpec
-from scoremill.spec.cluster import Cleanup
 from scoremill.spec.resources.status import JobStatus, Reason
 
 from .look import Look, Step, failed
@@ -15,7 +13,7 @@ from .policies.deadlines import give_up, next_deadline
 from .policies.retry import account, retry
 from .policies.success import complete
 from .policies.suspend import suspend
-from .policies.validation import refuse_change, understood
+from .policies.validation import asked, refuse_change, understood
 from .rest import is_mended, is_ours
 from .state import next_status
 
@@ -36,7 +34,7 @@ def decide(seen: Observed) -> Decision:
     try:
         look = Look(seen, understood(seen.job, seen.settings), status)
     except UsageError as error:
-        return _misunderstood(Look(seen, NOTHING, status), error)
+        return _misunderstood(Look(seen, asked(seen.job), status), error)
     if status.is_finished:
         return clean_up(look, look.spec.cleanup)
     step = next(step for policy in POLICIES if (step := policy(look)))
@@ -60,7 +58,7 @@ def decision_of(look: Look, step: Step) -> Decision:
 
 def _misunderstood(look: Look, error: UsageError) -> Decision:
     if look.status.is_finished:
-        return clean_up(look, Cleanup())
+        return clean_up(look, look.spec.cleanup)
     step = complete(look)
     refused = failed(look, Reason.INVALID_SPEC, error.message, error.mend, code=error.exit_code, holds=("Invalid",))
     return decision_of(look, step or refused)
@@ -76,7 +74,3 @@ def _again(look: Look, step: Step) -> float | None:
         return step.again
     times = [each for each in (step.again, next_deadline(look)) if each is not None]
     return max(0.0, min(times)) if times else None
-
-
-NOTHING = JobSpec.model_validate({"model": {"uri": "-"}, "input": {"uris": ["-"]}, "output": {"uri": "-"}})
-"""In place of a spec that is not understood."""

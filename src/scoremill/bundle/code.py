@@ -37,6 +37,32 @@ def modules(bundle: Bundle) -> set[str]:
     return {_top(name.removeprefix(f"{CODE}/")) for name in bundle.code}
 
 
+def shadowing(bundle: Bundle, cache: Path) -> list[str]:
+    """The top-level modules of `bundle` that are installed here with other content, where bundles lie in `cache`."""
+    return [top for top in sorted(modules(bundle)) if _is_installed_otherwise(bundle, top, cache)]
+
+
+def _is_installed_otherwise(bundle: Bundle, top: str, cache: Path) -> bool:
+    try:
+        spec = find_spec(top)
+    except ValueError:
+        # Loaded without being found anywhere: `__main__`, or one that a program made.
+        return True
+    if spec is None:
+        return False
+    if not spec.has_location or spec.origin is None:
+        return True
+    root = Path(spec.origin).parents[1 if spec.submodule_search_locations else 0]
+    carried = [name for name in bundle.code if _top(name.removeprefix(f"{CODE}/")) == top]
+    return not root.is_relative_to(cache) and any(
+        _hash(root / name.removeprefix(f"{CODE}/")) != bundle.files[name] for name in carried
+    )
+
+
+def _hash(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
 def enter(bundle: Bundle, folder: Path) -> None:
     """Make the code of `bundle`, which lies in `folder`, what its names import from here on.
 
@@ -63,7 +89,7 @@ def _is_ours(module: str, bundle: Bundle) -> bool:
     wanted = bundle.files.get(f"{stem}.py") or bundle.files.get(f"{stem}/__init__.py")
     if origin is None or wanted is None:
         return origin is None and wanted is None
-    return Path(origin).is_file() and hashlib.sha256(Path(origin).read_bytes()).hexdigest() == wanted
+    return _hash(Path(origin)) == wanted
 
 
 def _located(source: str | Path) -> Path:

@@ -58,6 +58,8 @@ def _load(uri: str, digest: str, storage: Storage, trusted_types: tuple[str, ...
     skews(bundle, allowed=allow_version_skew)
     kind = flavour(bundle.format)
     artifact = _fetched(bundle, storage, kind.ARTIFACT)
+    # Before anything of the bundle is imported.
+    getattr(kind, "check", lambda *_: None)(artifact, trusted_types)
     if _may_run_code(bundle, trusted_types):
         for name in bundle.code:
             _fetched(bundle, storage, name)
@@ -77,10 +79,20 @@ def _load(uri: str, digest: str, storage: Storage, trusted_types: tuple[str, ...
 def _may_run_code(bundle: Bundle, trusted_types: tuple[str, ...]) -> bool:
     """Whether the modules that `bundle` carries may be imported; of skops' bundles only if the user trusts a type in them.
 
-    They come before installed ones, so a module that is called like one of those runs in its place.
+    They come before installed ones, so TrustError if one has the name of a module that is installed: the user trusts that.
     """
+    if bundle.format != "skops":
+        return bool(bundle.code)
+    carried = code.modules(bundle)
     named = {name.partition(".")[0] for name in trusted_types}
-    return bool(bundle.code) and (bundle.format != "skops" or not named.isdisjoint(code.modules(bundle)))
+    if named.isdisjoint(carried):
+        return False
+    if taken := code.shadowing(bundle, cache_folder()):
+        raise TrustError(
+            f"{bundle.uri} brings its own {', '.join(taken)}, which would run in place of what is installed here",
+            "Pack the model without --code for what is installed where it scores.",
+        )
+    return True
 
 
 def explained(error: Exception, what: str, done: str = "loaded") -> ScoremillError:

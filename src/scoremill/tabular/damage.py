@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from scoremill.errors import InputError
 
+from .memory import is_out_of_memory
+
 
 @contextmanager
 def damage_reported(uri: str) -> Iterator[None]:
@@ -16,7 +18,7 @@ def damage_reported(uri: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
+        if is_out_of_memory(error) or (isinstance(error, OSError) and error.errno):
             raise
         # Arrow reports damaged data as an OSError without a number too.
         raise InputError(f"{uri} is damaged: {error}", "Upload it again, or leave it out.") from None

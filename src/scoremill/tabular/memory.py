@@ -89,10 +89,13 @@ def spare_memory() -> int | None:
     """Return the bytes that this process can still take; None if that is not known here."""
     try:
         resident = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
-        limits = [_LIMIT.of_process] if _LIMIT.of_process else [resident + _available(), *_of_groups()]
+        if _LIMIT.of_process:
+            left = [_SHARE * _LIMIT.of_process - resident]
+        else:
+            left = [_SHARE * _available(), *(_SHARE * limit - resident for limit in _of_groups())]
     except OSError:
         return None
-    return max(0, int(_SHARE * min(limits)) - resident)
+    return max(0, int(min(left)))
 
 
 class OutOfMemoryError(MemoryError):
@@ -102,6 +105,11 @@ class OutOfMemoryError(MemoryError):
         super().__init__(spare)
         self.spare = spare
         """Bytes that there were."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `error` says that there is no memory, as Arrow and Python say it."""
+    return isinstance(error, MemoryError) or _NO_THREAD in str(error)
 
 
 def bounded(items: Iterator[Item]) -> Iterator[Item]:
@@ -116,8 +124,8 @@ def bounded(items: Iterator[Item]) -> Iterator[Item]:
                     item = next(items)
         except StopIteration:
             return
-        except (MemoryError, OSError) as error:
-            if isinstance(error, OSError) and _NO_THREAD not in str(error):
+        except (MemoryError, OSError, pa.ArrowException) as error:
+            if not is_out_of_memory(error):
                 raise
             raise OutOfMemoryError(spare or 0) from None
         yield item

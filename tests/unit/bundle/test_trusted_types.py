@@ -42,7 +42,7 @@ def altered(bundle: Bundle, model: object, types: list[str], code: dict[str, str
     folder, files = Path(bundle.uri), {"model.skops": skops.io.dumps(model)}
     files |= {f"code/{name}": text.encode() for name, text in (code or {}).items()}
     for name, data in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     hashes = {}
     for name in files:
@@ -90,6 +90,27 @@ def test_types_have_to_be_trusted_when_a_model_is_packed_and_when_its_file_is_re
 
 
 SHADOW = "import pathlib\npathlib.Path({mark!r}).touch()\n"
+
+
+def test_a_type_of_an_installed_package_lets_no_code_of_that_name_run(tmp_path, flowers):
+    model = DecisionTreeClassifier(random_state=0).fit(flowers[["sl", "pw"]], flowers["target"])
+    made = stage(model, tmp_path, sample=flowers[["sl", "pw"]], format="skops", trusted_types=[TREE]).bundle
+    mark, path = tmp_path / "ran", list(sys.path)
+    for name in ("sklearn/__init__.py", "sklearn.py"):
+        bundle = altered(made, model, [TREE], {name: SHADOW.format(mark=str(mark))})
+        with pytest.raises(TrustError, match="brings its own sklearn"):
+            load_estimator(bundle.uri, bundle.digest, HERE, trusted_types=(TREE,))
+    assert not mark.exists() and sys.path == path
+
+
+def test_code_of_a_skops_bundle_that_is_refused_is_not_imported(linear, tmp_path):
+    mark, path = tmp_path / "ran", list(sys.path)
+    bundle = altered(
+        linear, make_pipeline(FunctionTransformer(os.system)), [], {"mine.py": SHADOW.format(mark=str(mark))}
+    )
+    with pytest.raises(TrustError, match=r"posix\.system"):
+        load_estimator(bundle.uri, bundle.digest, HERE, trusted_types=("mine.Other",))
+    assert not mark.exists() and sys.path == path
 
 
 def test_code_of_a_skops_bundle_does_not_run_in_place_of_installed_modules(linear, tmp_path):

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scoremill.naming import WORKER_ENVIRONMENT
+from scoremill.tabular import memory
+from scoremill.tabular.damage import damage_reported
 from scoremill.tabular.memory import OutOfMemoryError, bounded, limit_memory, spare_memory
 from scoremill.units import MIB
 from tests.support.bombs import BOMBS, write_bomb
@@ -101,3 +103,25 @@ def test_spare_memory_is_that_of_the_worker_or_else_of_the_machine():
     assert of_machine is not None and of_machine > 0
     limit_memory(1)
     assert spare_memory() == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [pa.ArrowMemoryError("malloc"), pa.ArrowException("Unknown error: Failed to launch worker thread"), MemoryError()],
+)
+def test_a_lack_of_memory_is_not_taken_for_damage(error: Exception) -> None:
+    with pytest.raises(type(error)), damage_reported("s3://b/good.parquet"):
+        raise error
+
+    def rows():
+        raise error
+        yield
+
+    with pytest.raises(OutOfMemoryError):
+        next(bounded(rows()))
+
+
+def test_what_is_free_can_be_used_however_much_the_process_holds(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "_available", lambda: 10 * MIB)
+    monkeypatch.setattr(memory, "_of_groups", lambda: iter(()))
+    assert spare_memory() == int(9.5 * MIB)

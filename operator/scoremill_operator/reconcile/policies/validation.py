@@ -17,6 +17,9 @@ from .restrictions import check_permitted
 
 _NAME = "_"
 """One that Kubernetes takes for nothing, so that a template which gives it makes nothing."""
+NOTHING = JobSpec.model_validate({"model": {"uri": "-"}, "input": {"uris": ["-"]}, "output": {"uri": "-"}})
+"""In place of a spec that is not understood."""
+_JOB: Object = {"metadata": {"name": _NAME, "namespace": _NAME, "uid": _NAME}, "spec": {}}
 
 
 def understood(job: Object, settings: Settings) -> JobSpec:
@@ -30,9 +33,21 @@ def understood(job: Object, settings: Settings) -> JobSpec:
 
 
 def _understood(job: Object, settings: Settings) -> JobSpec:
-    spec = parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
+    spec = _parsed(job)
     check_permitted(spec.cluster, job["metadata"]["namespace"], settings)
     return laid(spec, settings.template)
+
+
+def asked(job: Object) -> JobSpec:
+    """The spec of a job that may not run, for its cleanup; NOTHING if it cannot be read."""
+    try:
+        return _parsed(job)
+    except Exception:
+        return NOTHING
+
+
+def _parsed(job: Object) -> JobSpec:
+    return parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
 
 
 def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:
@@ -42,6 +57,8 @@ def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:
         made = objects.dask_cluster(_NAME, _NAME, "image", spec.cluster, spec.credentials)
         objects.image_of(made)
         pods = [made["spec"][part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
+        # The runner pod has the volumes and mounts of workers.
+        objects.driver_job(_JOB, spec, 1, "image", resources={}, seconds=None)
         its = [made["kind"], made["apiVersion"], made["metadata"]["name"], made["metadata"]["namespace"]]
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         pods, its = [], []

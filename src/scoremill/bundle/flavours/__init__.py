@@ -19,7 +19,10 @@ _EXTRAS = {"skops"}
 
 
 class Flavour(Protocol):
-    """What a flavour is; a module with these three names will do."""
+    """What a flavour is; a module with these three names will do.
+
+    One that checks types has a function `check(path, trusted_types)` too, which is called before a bundle's code is imported.
+    """
 
     ARTIFACT: str
     """Name of the file."""

@@ -27,7 +27,7 @@ RESERVED_DOMAINS = (
 )
 """Domains, including their subdomains, of labels and annotations by which a pod is selected or gets more than others."""
 _OWN_PATHS = (names.TLS_FOLDER, names.SCRATCH)
-_OWN_VOLUME = "tls"
+_OWN_VOLUMES = ("tls", "scratch")
 
 
 def forbidden_fields(template: Mapping[str, Any]) -> list[str]:
@@ -102,11 +102,11 @@ _CLAIM: Rule = partial(
         "spec": partial(_fields, dict.fromkeys(("accessModes", "resources", "storageClassName"), _anything)),
     },
 )
+_some: Rule = partial(_if, lambda value: isinstance(value, Mapping))
+"""A null would remove the bounds that scoremill sets."""
 _VOLUME: Mapping[str, Rule] = {
-    "name": partial(_if, lambda name: name != _OWN_VOLUME),
-    "emptyDir": _anything,
-    "configMap": _anything,
-    "persistentVolumeClaim": _anything,
+    "name": partial(_if, lambda name: name not in _OWN_VOLUMES),
+    **dict.fromkeys(("emptyDir", "configMap", "persistentVolumeClaim"), _some),
     "ephemeral": partial(_fields, {"volumeClaimTemplate": _CLAIM}),
 }
 _VARIABLE: Mapping[str, Rule] = {
@@ -117,7 +117,8 @@ _VARIABLE: Mapping[str, Rule] = {
 }
 _MOUNT: Mapping[str, Rule] = {
     "mountPath": partial(_if, _is_elsewhere),
-    **dict.fromkeys(("name", "readOnly", "subPath"), _anything),
+    "name": partial(_if, lambda name: isinstance(name, str)),
+    **dict.fromkeys(("readOnly", "subPath"), _anything),
 }
 
 
@@ -125,7 +126,7 @@ def _container(name: str) -> Mapping[str, Rule]:
     """The container `name`; others are not allowed. Its image is `spec.cluster.image`."""
     return {
         "name": partial(_if, lambda given: given == name),
-        "resources": partial(_fields, dict.fromkeys(("limits", "requests"), _anything)),
+        "resources": partial(_fields, dict.fromkeys(("limits", "requests"), _some)),
         "env": partial(_items, "name", _VARIABLE),
         "volumeMounts": partial(_items, "mountPath", _MOUNT),
     }

@@ -161,7 +161,9 @@ def test_a_mount_elsewhere_is_allowed(path: str) -> None:
         of_pod("worker", volumes=[{"name": "tls", "emptyDir": {}}]),
         of_container("worker", env=[]), of_container("worker", env=None), of_container("worker", env=[{"value": "x"}]),
         of_container("worker", volumeMounts=[]), of_container("worker", volumeMounts=[{"name": "a"}]),
-        of_container("worker", resources=None),
+        of_container("worker", resources=None), of_container("worker", resources={"limits": None}),
+        of_pod("worker", volumes=[{"name": "scratch", "emptyDir": None, "persistentVolumeClaim": {"claimName": "shared"}}]),
+        of_pod("worker", volumes=[{"name": "cache", "emptyDir": None}]),
     ],
 )  # fmt: skip
 def test_nothing_that_scoremill_sets_can_be_removed(template: dict[str, Any]) -> None:
