@@ -13,7 +13,7 @@ unexport PYTHONPATH
 .PHONY: help demo test e2e cluster-up cluster-down images images-lock sbom chart check install-check verify generate bench bench-load format changelog clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## score a million taxi rows in an S3 bucket of its own, and prove the result
 	$(BIN)/python examples/01-taxi-tips/demo.py $(ARGS)

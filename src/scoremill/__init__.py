@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import TYPE_CHECKING, Any
 
+from . import errors, events
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ __all__ = [
     "ScoringJob",
     "__version__",
     "build_plan",
+    "errors",
+    "events",
     "find_job",
     "job",
     "load_job",

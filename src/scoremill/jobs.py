@@ -1,4 +1,4 @@
-"""ScoringJobs on Kubernetes, from Python: submitted, followed, looked at, cancelled."""
+"""ScoringJobs on Kubernetes, from Python: submit, find, wait for and cancel them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class JobHandle:
     Attributes
     ----------
     name, namespace : str
-        Of the ScoringJob.
+        Name and namespace of the ScoringJob.
 
     """
 
@@ -43,12 +43,13 @@ class JobHandle:
         Returns
         -------
         JobStatus
-            `phase`, `rows`, `progress`, `failure` and more; the reference of `status` names all fields.
+            `phase`, `rows`, `progress`, `failure` and more; see docs/reference/status.md. What the operator has not
+            written yet is None, `phase` too.
 
         Raises
         ------
         ClusterError
-            If the job is gone or Kubernetes cannot be reached.
+            If the job was deleted or Kubernetes cannot be reached.
 
         """
         return self._seen().status
@@ -59,15 +60,20 @@ class JobHandle:
         Parameters
         ----------
         timeout : float, optional
-            Seconds; without end if not given.
+            Seconds; no limit if not given.
         watchers : iterable of callable
-            Called with the events of `scoremill.events`.
+            Each is called with every event, such as `scoremill.events.Progress`.
+
+        Returns
+        -------
+        JobStatus
+            `rows` has the rows scored and rejected.
 
         Raises
         ------
         ScoremillError
-            The error that `scoremill.score` would have raised, if the job failed; ClusterError if it is suspended or
-            does not end in time.
+            If the job failed: the error that `scoremill.score` would have raised. ClusterError if the job is suspended,
+            is deleted, or does not finish within `timeout`; it continues then.
 
         """
         every = tuple(watchers)
@@ -91,7 +97,10 @@ class JobHandle:
         return b"".join(pieces).decode(errors="replace")
 
     def report(self) -> Report:
-        """Return the report of the job's output, as `scoremill report` shows it."""
+        """Return the report of the job's output, as `scoremill report` shows it.
+
+        The output is read from this machine, with its credentials.
+        """
         from .report import build_report
         from .storage.filesystem import Store
 
@@ -99,7 +108,10 @@ class JobHandle:
         return build_report(Store(job.spec.output.uri, job.spec.output_storage))
 
     def rejected(self) -> pd.DataFrame:
-        """Return the rejected rows of the job's output; the columns are those of `scoremill.rejected`."""
+        """Return the rejected rows of the job's output, as `scoremill.rejected` does.
+
+        The output is read from this machine, with its credentials.
+        """
         from .outputs.rejected import rejected
 
         job = self._parsed()
@@ -112,7 +124,11 @@ class JobHandle:
         return cause_of(self._jobs.kube, self._seen())
 
     def cancel(self, timeout: float = _REMOVE_SECONDS) -> bool:
-        """Remove the job and all that it has on Kubernetes; its output stays. Return False if it was gone already."""
+        """Delete the job and its objects on Kubernetes, and return whether it existed.
+
+        The output stays; read it with `scoremill.rejected` and `scoremill.verify`, since this handle can no longer find
+        it. Raises ClusterError if the objects still exist after `timeout` seconds.
+        """
         return self._jobs.remove(self.name, timeout, _say_nothing)
 
     def _seen(self) -> Job:
@@ -125,18 +141,19 @@ class JobHandle:
 def submit(
     job: ScoringJob, *, namespace: str | None = None, context: str | None = None, kubeconfig: str | None = None
 ) -> JobHandle:
-    """Hand `job` to scoremill's operator on Kubernetes.
+    """Create `job` on Kubernetes, where scoremill's operator runs it.
 
-    Submitting the same job under the same name again is no error: the handle is of the one that is there.
+    Submitting the same job under the same name again returns the handle of the existing job. A job without a name is
+    created again each time.
 
     Parameters
     ----------
     job : ScoringJob
-        From `scoremill.job` or `scoremill.load_job`. A name is made if it has none.
+        From `scoremill.job` or `scoremill.load_job`. If it has no name, one is generated.
     namespace : str, optional
-        The job's own if not given, or else the context's.
+        By default, the namespace in the job's metadata, else that of the context.
     context, kubeconfig : str, optional
-        Which Kubernetes; the current context of `KUBECONFIG` or `~/.kube/config` if not given.
+        By default, the current context of `KUBECONFIG` or `~/.kube/config`.
 
     Returns
     -------
@@ -145,9 +162,9 @@ def submit(
     Raises
     ------
     UsageError
-        If a path of the job exists on this machine only, or another job has its name.
+        If a path of the job is relative, so that pods cannot have it, or a different job has its name.
     ClusterError
-        If Kubernetes cannot be reached or has no ScoringJobs.
+        If Kubernetes cannot be reached, or scoremill's chart is not installed on it.
 
     """
     made = manifest(job)
@@ -160,7 +177,21 @@ def submit(
 def find_job(
     name: str, *, namespace: str | None = None, context: str | None = None, kubeconfig: str | None = None
 ) -> JobHandle:
-    """Return the handle of the ScoringJob `name`; ClusterError names the jobs that are there if it is not."""
+    """Return the handle of an existing ScoringJob.
+
+    Parameters
+    ----------
+    name : str
+        Name of the ScoringJob.
+    namespace, context, kubeconfig : str, optional
+        Where to look for it; by default, the current context and its namespace.
+
+    Raises
+    ------
+    ClusterError
+        If it does not exist, naming those that do, or if Kubernetes cannot be reached.
+
+    """
     jobs = _jobs(namespace, context, kubeconfig)
     jobs.find(name)
     return JobHandle(name, jobs.kube.namespace, jobs)

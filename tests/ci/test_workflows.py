@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+import scoremill
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
@@ -75,3 +78,10 @@ def test_a_release_waits_for_all_checks() -> None:
     after = {name: {*([job["needs"]] if isinstance(job["needs"], str) else job["needs"])}
              for name, job in release.items() if "needs" in job}  # fmt: skip
     assert {*after} == {*release} - {"ci"}
+
+
+def test_a_release_reads_the_version_of_the_package() -> None:
+    release = (ROOT / ".github" / "workflows" / "release.yaml").read_text()
+    (command,) = re.findall(r"\$\((sed .*?\.py)\)", release)
+    said = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == scoremill.__version__

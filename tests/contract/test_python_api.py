@@ -11,7 +11,7 @@ import pytest
 
 import scoremill
 from scoremill.errors import ClusterError, UsageError
-from tests.support.jobs import trip_bundle, trips
+from tests.support.jobs import run, trip_bundle, trips
 
 BAD = ['7,far,cash,"a, b",2', "8,1.5,cash,x", "9,\xff,cash,x,2"]
 """Rows of the trips that cannot be scored, the last in Latin-1."""
@@ -40,6 +40,27 @@ def test_a_job_is_written_scored_and_its_rejected_rows_read_without_yaml(bundle:
     assert list(rejected["line"]) == [302, 303, 304]
     assert list(rejected["column"].fillna("")) == ["distance", "", ""]
     assert rejected["row"].isna().all() and rejected["raw_sha256"].isna().all()
+
+
+def test_each_rejected_row_of_a_file_in_many_partitions_is_there_once_and_a_retry_has_its_own(
+    bundle: str, tmp_path: Path
+) -> None:
+    lines = trips(600).to_csv(index=False).splitlines()
+    bad = list(range(20, 600, 40))
+    for at in bad:
+        lines[at] = f"{at},far,cash,x,2"
+    (tmp_path / "trips.csv").write_text("\n".join(lines) + "\n")
+    output = tmp_path / "out"
+    job = scoremill.job(
+        model=Path(bundle), input={"uris": [str(tmp_path / "trips.csv")], "partitionBytes": 2048}, output=output,
+        errors={"maxFraction": 0.5}, cluster={"workers": 2},
+    )  # fmt: skip
+    totals = scoremill.score(job).totals
+    assert totals.partitions > 5
+    assert list(scoremill.rejected(output)["line"]) == [at + 1 for at in bad]
+    code, _, err = run("retry-errors", output, "--model", bundle, "--cluster", "in-process")
+    assert code == 0, err
+    assert len(scoremill.rejected(output)) == len(scoremill.rejected(output / "_retries" / "1")) == len(bad)
 
 
 def test_hashes_of_rejected_rows_are_not_taken_for_their_text(bundle: str, data: Path) -> None:

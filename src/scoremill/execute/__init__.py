@@ -1,4 +1,4 @@
-"""Makes it happen: the task, the engines that run it, and the driver that accounts for every row."""
+"""Run a job: what workers do, the engines that run tasks, the coordinator of a run, datasets, and what programs call."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What a Python program calls: the same jobs, engines and errors as the command line."""
+"""Score, plan, verify and preview a job: what Python programs and the command line call."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,10 @@ def score(
     watchers: Iterable[Watcher] = (),
     wait: bool = False,
 ) -> Manifest:
-    """Score what `job` asks for, and return the manifest of its complete output.
+    """Score the input of `job`, and return the manifest of the complete output.
 
-    The output of an interrupted run is completed: partitions that are done are not scored again.
+    An interrupted run is resumed: completed partitions are not scored again. Workers of a local cluster import the
+    script, so it must call this below `if __name__ == "__main__":`; a notebook need not.
 
     Parameters
     ----------
@@ -63,13 +65,13 @@ def score(
         `local` (processes of this machine), `in-process`, the address of a Dask scheduler such as `tls://host:8786`, or
         the name of a cluster on Kubernetes that `scoremill cluster up` started.
     namespace, context, kubeconfig : str, optional
-        Where a cluster is that is named.
+        Where to look for a cluster on Kubernetes; by default, the current context and its namespace.
     security : distributed.Security, optional
-        Certificates for a scheduler that is given by its address.
+        Certificates for a scheduler given by its address.
     watchers : iterable of callable
-        Called with the events of `scoremill.events`, such as `Progress`.
+        Each is called with every event of the run, such as `scoremill.events.Progress`.
     wait : bool
-        Whether to wait while another run writes to the output.
+        Whether to wait while another run writes to the output; if not, that is a LeaseError.
 
     Returns
     -------
@@ -79,8 +81,8 @@ def score(
     Raises
     ------
     ScoremillError
-        One of `scoremill.errors`: FitError if input or model do not fit, BudgetError if too many rows are rejected,
-        StorageError, ClusterError. What is done is kept.
+        One of `scoremill.errors`: UsageError, TrustError if nobody chose the model, FitError if input and model do not
+        fit, BudgetError if too many rows are rejected, StorageError, ClusterError. Completed partitions are kept.
 
     """
     prepared = prepare_job(job)
@@ -110,18 +112,56 @@ def engine_for(
 
 
 def build_plan(job: ScoringJob) -> Plan:
-    """The plan of `job` with all problems that can be found before a worker starts, in `plan.problems`."""
+    """Return the plan of `job`, with every problem that can be found before a worker starts.
+
+    Parameters
+    ----------
+    job : ScoringJob
+        From `scoremill.job` or `scoremill.load_job`.
+
+    Returns
+    -------
+    Plan
+        `len(plan)` is the number of partitions; `plan.problems` has what is wrong or doubtful.
+
+    Raises
+    ------
+    ScoremillError
+        UsageError or TrustError if the model cannot be opened, StorageError if model or input cannot be read.
+
+    """
     from .coordinator.prepare import prepare
 
     return prepare(job).plan
 
 
-def verify(uri: str, storage: Storage | None = None) -> Verified:
-    """Proves the output at `uri` from its objects; VerificationError names what is missing, altered or surplus."""
+def verify(uri: str | os.PathLike[str], storage: Storage | None = None) -> Verified:
+    """Verify that the objects of an output are those that its manifest lists, byte for byte.
+
+    Parameters
+    ----------
+    uri : str or path
+        Folder or prefix that the run wrote to.
+    storage : Storage, optional
+        How the store is reached.
+
+    Returns
+    -------
+    Verified
+        `totals` has the rows read, scored and rejected.
+
+    Raises
+    ------
+    VerificationError
+        If objects are missing, altered or surplus, or the run is not complete.
+    UsageError
+        If there is no output at `uri`.
+
+    """
     from scoremill.ledger import verify as verify_output
     from scoremill.storage.filesystem import Store
 
-    return verify_output(Store(uri, storage or Storage()))
+    return verify_output(Store(os.fspath(uri), storage or Storage()))
 
 
 def preview(job: ScoringJob, rows: int) -> Iterator[Scored]:

@@ -42,7 +42,7 @@ def connected(at: Named) -> Iterator[Connection]:
 
 @dataclass(frozen=True)
 class EnginePlace:
-    """Where a job is run: what `scoremill.execute.score` takes."""
+    """Where a job is run: what `engine_for` takes."""
 
     job: ScoringJob
     address: str
@@ -70,8 +70,8 @@ def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Ite
 
 
 def _meant(where: str, error: ScoremillError) -> ScoremillError:
-    """`error`, whose hint asks first whether one of the words was meant that need no Kubernetes."""
-    close = difflib.get_close_matches(where.lower(), names.RESERVED, n=1)
+    """`error`, whose hint asks first whether an address was meant, or one of the words that need no Kubernetes."""
+    close = [f"tls://{where}"] if ":" in where else difflib.get_close_matches(where.lower(), names.RESERVED, n=1)
     if not close:
         return error
     return type(error)(error.message, " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.mend])))

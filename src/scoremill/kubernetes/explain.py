@@ -1,4 +1,4 @@
-"""What can be seen of a ScoringJob and its children by whoever asks why it waits."""
+"""Why a ScoringJob waits or failed: its objects are read from the API, `diagnosis` finds the cause."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def manifest(job: ScoringJob) -> Object:
 
 
 def refuse_unreachable(spec: JobSpec) -> None:
-    """UsageError for secrets in the environment, and for paths that only mean something on this machine."""
+    """Raise UsageError for relative paths: they mean nothing in a pod."""
     for what, uri in (
         ("model", spec.model.uri),
         *(("input", uri) for uri in spec.input.uris),

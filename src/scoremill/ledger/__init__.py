@@ -1,4 +1,4 @@
-"""What HAS happened: receipts, the lease under which they are written, the manifest, and its proof."""
+"""What has happened in a run: receipts, the lease under which they are written, the manifest, and its proof."""
 
 from scoremill.naming import MANIFEST
 

@@ -1,1 +1,1 @@
-"""Work on finished outputs: retry, compact, compare and clean."""
+"""Work on outputs after a run: retry, compact, compare, clean, and rejected rows as a data frame."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 from typing import TYPE_CHECKING, Any
 
-from scoremill.ledger import Ledger, require_output
+from scoremill.ledger import Ledger, Part, read_manifest, require_output
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
 
@@ -18,12 +19,15 @@ COLUMNS = ("file", "line", "offset", "row", "column", "reason", "raw", "raw_sha2
 """Of the frame: where each row is, what is wrong with it, and its text or the hash of that."""
 
 
-def rejected(output: str, storage: Storage | None = None) -> pd.DataFrame:
-    """Return the rows that a run rejected, one line each, in the order of the input.
+def rejected(output: str | os.PathLike[str], storage: Storage | None = None) -> pd.DataFrame:
+    """Return the rows that a run rejected, in the order of the input.
+
+    The frame holds all of them in memory. Input objects that were rejected as a whole are not in it, and a retry changes
+    nothing: it has an output of its own.
 
     Parameters
     ----------
-    output : str
+    output : str or path
         Folder or prefix that the run wrote to; the run need not be complete.
     storage : Storage, optional
         How the store is reached.
@@ -41,16 +45,37 @@ def rejected(output: str, storage: Storage | None = None) -> pd.DataFrame:
         If there is no output at `output`.
     StorageError
         If it cannot be read.
+    VerificationError
+        If its manifest or its ledger is damaged.
 
     """
     import pandas as pd
 
-    store = Store(output, storage or Storage())
+    store = Store(os.fspath(output), storage or Storage())
     require_output(store)
-    receipts = sorted(Ledger(store).receipts(), key=lambda receipt: receipt.number)
-    records = [record for receipt in receipts for part in receipt.errors for record in part.records(store)]
-    rows = [{**record, "raw": _raw(record), "raw_sha256": record.get("rawSha256")} for record in records]
+    rows = [_row(record) for part in _parts(store) for record in part.records(store)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(("line", "offset", "row"), "Int64"))
+
+
+def _parts(store: Store) -> list[Part]:
+    """Return the objects of rejected rows that count.
+
+    A partition has several receipts if its lines were numbered later or if it was scored again, and the objects of
+    discarded receipts no longer exist.
+    """
+    manifest = read_manifest(store)
+    if manifest is not None:
+        return [entry.part for entry in manifest.entries() if entry.kind == "errors"]
+    ledger = Ledger(store)
+    latest = {(receipt.number, receipt.id): receipt for receipt in ledger.receipts()}
+    there = ledger.published()
+    return [part for key in sorted(latest) for part in latest[key].errors if part.name in there]
+
+
+def _row(record: Record) -> Record:
+    # Rows of Parquet also have their typed values, which are large.
+    row = {name: record.get(name) for name in COLUMNS}
+    return {**row, "raw": _raw(record), "raw_sha256": record.get("rawSha256")}
 
 
 def _raw(record: Record) -> str | bytes | None:

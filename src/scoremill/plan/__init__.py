@@ -1,4 +1,4 @@
-"""PURE, given a listing: the partitions a job is cut into, each with a stable id and number."""
+"""The plan of a job: partitions with stable ids and numbers, settings, and every problem; pure, given a listing."""
 
 from .build import Survey, build_plan, take_survey
 from .match import Match, match_columns

@@ -1,4 +1,4 @@
-"""WHAT is asked, defined once: file format, custom resource, JSON schema and reference page come from here."""
+"""The job, defined once: job files, `scoremill.job`, the custom resource, JSON schema and reference come from here."""
 
 from .build import job
 from .cluster import Cluster, Credentials, Deadlines, Retry, SecretRef, Workers

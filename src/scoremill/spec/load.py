@@ -44,10 +44,26 @@ def load_job(
     defaults: Mapping[str, Any] | None = None,
     flags: Mapping[str, str] | None = None,
 ) -> ScoringJob:
-    """The job in the YAML or JSON file at `path`, laid over `defaults` and with `overrides` (nested alike) over it.
+    """Return the job in a YAML or JSON file.
 
-    `flags` are the names of the flags that gave `overrides`, by the paths of their fields. Raises UsageError naming the
-    file, line and field, or the flag, of everything that is wrong.
+    Parameters
+    ----------
+    path : str or path
+        The job file.
+    overrides, defaults : mapping, optional
+        Fields that win over those of the file, and that it wins over; nested as in the file.
+    flags : mapping, optional
+        Names of the command-line flags that gave `overrides`, by the paths of their fields, for messages.
+
+    Returns
+    -------
+    ScoringJob
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read or a field is wrong; names file, line and field, or the flag, of each.
+
     """
     text = _read(Path(path))
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scoremill.errors import UsageError
+
 # Those that OWASP lists, with the full-width forms that spreadsheets read as the others.
 _BEGINS_A_FORMULA = r"^([=+\-@\t\r\n\x00\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"
 
@@ -12,6 +14,11 @@ _BEGINS_A_FORMULA = r"^([=+\-@\t\r\n\x00\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"
 def escape_formulas(table: pa.Table) -> pa.Table:
     """Return `table` with a single quote before each text, and each column name, that could begin a formula."""
     names = _escaped(pa.chunked_array([table.column_names], pa.string())).to_pylist()
+    if len({*names}) < len(names):
+        raise UsageError(
+            "two columns of the output have one name when formulas are escaped",
+            "Rename one of them with --columns or --rename.",
+        )
     return pa.table([_escaped(column) for column in table.columns], names)
 
 

@@ -1,4 +1,4 @@
-"""WHERE it runs: values in, Kubernetes objects out as plain dicts; observed objects in, the cause of a wait out."""
+"""Kubernetes objects as plain dicts, computed from values; pure."""
 
 from . import names
 from .allowed import forbidden_fields

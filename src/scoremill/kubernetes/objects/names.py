@@ -59,7 +59,7 @@ def refuse_name(name: str) -> None:
 
 def refuse_user(where: str) -> None:
     """Raise UsageError if the address of a cluster holds a user or a password: it is printed and logged."""
-    if "://" in where and "@" in where:
+    if "@" in where:
         raise UsageError("--cluster holds a user or a password, which would be logged", "Give tls://HOST:PORT.")
 
 

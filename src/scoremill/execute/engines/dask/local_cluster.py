@@ -77,7 +77,8 @@ def _started(count: int, memory: int) -> LocalCluster:
         raise ClusterError(
             f"the local Dask cluster did not start: {error}",
             "Run the same command again. If that fails too, give workers more --memory, or start fewer --workers; "
-            "--verbose shows Dask's own log.",
+            "--verbose shows Dask's own log. A Python script must be a file and call scoremill.score below "
+            'if __name__ == "__main__":.',
         ) from error
 
 
