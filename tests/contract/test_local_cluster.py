@@ -166,9 +166,11 @@ def answer(port: int, path: str) -> int | None:
 
 
 def test_nobody_else_on_the_machine_reads_from_a_local_cluster():
+    me = psutil.Process()
+    # Those of servers that other tests have started in this process.
+    others = listening([me, *me.children(recursive=True)])
     with local_cluster(Cluster(workers=1, memory="256MiB")):
-        me = psutil.Process()
-        ports = listening([me, *me.children(recursive=True)])
+        ports = listening([me, *me.children(recursive=True)]) - others
         answers = {path: {answer(port, path) for port in ports} - {None} for path in PATHS}
     # Its HTTP servers know no such page; its other ports want certificates.
     assert answers == {path: {404} for path in PATHS}

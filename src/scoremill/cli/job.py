@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from scoremill.document import plain
 from scoremill.errors import ScoremillError
 from scoremill.kubernetes.job import Job, failure_of, refuse_failed
 from scoremill.kubernetes.manifest import asks_the_same, manifest
-from scoremill.report.document import plain
 
 from .flags.clusters import described, place_options, places_of, same_place, seconds, workers
 from .flags.kubernetes import KUBERNETES

@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 
 import click
 
-from scoremill.report.document import plain
+from scoremill.document import plain
 from scoremill.spec import Method
 from scoremill.units import format_bytes
 

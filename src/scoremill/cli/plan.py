@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scoremill.document import plain
 from scoremill.errors import ScoremillError
-from scoremill.report.document import plain
 from scoremill.units import format_bytes, format_seconds
 
 from .app import STARTED

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scoremill.report.document import plain
+from scoremill.document import plain
 
 from .flags.options import storage_from, storage_options
 from .views.display import echo

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from scoremill.document import as_document, plain
 from scoremill.errors import BudgetError, FitError, ScoremillError
 from scoremill.events import Note, Watcher
 from scoremill.execute import engine_for, execute
@@ -15,7 +16,6 @@ from scoremill.execute.coordinator.output_checks import output_problems
 from scoremill.execute.coordinator.prepare import prepare, refuse_problems
 from scoremill.ledger import Ledger, Manifest
 from scoremill.naming import ERRORS, LEDGER, MANIFEST
-from scoremill.report.document import as_document, plain
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store
 

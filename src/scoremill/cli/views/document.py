@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scoremill.report.document import as_document
+from scoremill.document import as_document
 
 
 def print_document(**content: Any) -> None:
