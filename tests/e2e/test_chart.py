@@ -71,12 +71,12 @@ def test_release_is_installed_changed_rolled_back_and_removed(
     log = operator_log_until(api, namespace, "GET /healthz")
     assert "Traceback" not in log
     assert "forbidden" not in log.lower()
-    assert len(policies(namespace, label_selector=OF_RELEASE).items) == 3
+    assert len(policies(namespace, label_selector=OF_RELEASE).items) == 4
 
     helm("upgrade", "mill", CHART, "--set", "networkPolicies.enabled=false", "--wait", "--timeout", "120s")
     assert not policies(namespace, label_selector=OF_RELEASE).items
     helm("rollback", "mill", "1", "--wait", "--timeout", "120s")
-    assert len(policies(namespace, label_selector=OF_RELEASE).items) == 3
+    assert len(policies(namespace, label_selector=OF_RELEASE).items) == 4
 
     helm("uninstall", "mill", "--wait", "--timeout", "120s")
     left = client.RbacAuthorizationV1Api(api).list_namespaced_role(namespace, label_selector=OF_RELEASE).items
