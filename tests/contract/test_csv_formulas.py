@@ -11,10 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import LinearRegression
 
-from scoremill import pack, score, verify
+from scoremill import score, verify
 from scoremill.errors import UsageError
 from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
@@ -22,7 +20,7 @@ from scoremill.outputs.retry import retry_errors
 from scoremill.spec import CsvFormulas
 from scoremill.storage.filesystem import Store
 from scoremill.tabular.writers import open_writer
-from tests.support.jobs import make_job, objects, run
+from tests.support.jobs import make_job, objects, run, strict_and_mild
 
 FORMULAS = ["=1+1", "+1", "-1", "@sum(a1)", "\tx", "\rx", "\nx", "\uff1d1", '=cmd|"/c calc"!a1']
 TEXTS = [*FORMULAS, "plain", "a=b", "'=1", "", " =1"]
@@ -65,11 +63,7 @@ def test_names_of_columns_and_missing_values_are_treated_as_texts_are():
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Bundles of a model that takes no infinite number, and of one that takes all."""
-    folder = tmp_path_factory.mktemp("models")
-    frame = pd.DataFrame({"x": np.arange(10.0)})
-    pack(LinearRegression().fit(frame, frame["x"]), str(folder / "strict"), sample=frame)
-    pack(DummyRegressor().fit(frame, frame["x"]), str(folder / "mild"), sample=frame)
-    return folder
+    return strict_and_mild(tmp_path_factory.mktemp("models"))
 
 
 ROWS = 40

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
@@ -27,7 +27,7 @@ from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
 from scoremill.outputs.retry import retry_errors
 from scoremill.storage.filesystem import Store
-from tests.support.jobs import make_job, objects
+from tests.support.jobs import make_job, objects, strict_and_mild
 
 FORMATS = ("parquet", "csv", "jsonl")
 
@@ -272,11 +272,7 @@ GOOD = 8
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Bundles of one that takes no infinite number, and of one that takes all."""
-    folder = tmp_path_factory.mktemp("models")
-    frame = pd.DataFrame({"x": np.arange(10.0)})
-    pack(LinearRegression().fit(frame, frame["x"]), str(folder / "strict"), sample=frame)
-    pack(DummyRegressor().fit(frame, frame["x"]), str(folder / "mild"), sample=frame)
-    return folder
+    return strict_and_mild(tmp_path_factory.mktemp("models"))
 
 
 def retried(models: Path, source: Path, folder: Path, keep: list[str], **output: Any) -> tuple[str, str]:

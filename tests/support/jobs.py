@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -51,6 +52,14 @@ def trip_bundle(folder: Path) -> str:
     sample = trips(500)
     pack(pipeline(sample), str(folder), sample=sample, method="predict_proba")
     return str(folder)
+
+
+def strict_and_mild(folder: Path) -> Path:
+    """Pack into `folder` a model that takes no infinite number, and one that takes all; return it."""
+    frame = pd.DataFrame({"x": np.arange(10.0)})
+    pack(LinearRegression().fit(frame, frame["x"]), str(folder / "strict"), sample=frame)
+    pack(DummyRegressor().fit(frame, frame["x"]), str(folder / "mild"), sample=frame)
+    return folder
 
 
 def make_job(model: str, inputs: str | Iterable[str], output: str, /, **spec: Any) -> ScoringJob:

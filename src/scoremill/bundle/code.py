@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import sys
 import warnings
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from zipfile import ZipFile, is_zipfile
 
 from scoremill.errors import UsageError
+from scoremill.storage.hashing import sha256
 
 from .schema import CODE, Bundle
 
@@ -60,7 +60,10 @@ def _is_installed_otherwise(bundle: Bundle, top: str, cache: Path) -> bool:
 
 
 def _hash(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return sha256(file)
 
 
 def enter(bundle: Bundle, folder: Path) -> None:

@@ -86,6 +86,10 @@ class Ledger:
                         "Restore or delete it, then run the same `scoremill score` again: what it told is scored anew.",
                     ) from None
 
+    def latest(self) -> list[Receipt]:
+        """The last receipt of each partition: it has a second one once the lines of its rejected rows are numbered."""
+        return list({(receipt.number, receipt.id): receipt for receipt in self.receipts()}.values())
+
     def append(self, receipt: Receipt) -> None:
         """Holds a receipt and flushes when there are many or the last flush is long ago."""
         self._held.append(receipt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from scoremill.ledger import Ledger, Part, read_manifest, require_output
@@ -67,18 +68,18 @@ def _parts(store: Store) -> list[Part]:
     if manifest is not None:
         return [entry.part for entry in manifest.entries() if entry.kind == "errors"]
     ledger = Ledger(store)
-    latest = {(receipt.number, receipt.id): receipt for receipt in ledger.receipts()}
-    there = ledger.published()
-    return [part for key in sorted(latest) for part in latest[key].errors if part.name in there]
+    latest, there = sorted(ledger.latest(), key=attrgetter("number", "id")), ledger.published()
+    return [part for receipt in latest for part in receipt.errors if part.name in there]
 
 
 def _row(record: Record) -> Record:
     # Rows of Parquet also have their typed values, which are large.
     row = {name: record.get(name) for name in COLUMNS}
-    return {**row, "raw": _raw(record), "raw_sha256": record.get("rawSha256")}
+    return {**row, "raw": record.get("raw", raw_of(record)), "raw_sha256": record.get("rawSha256")}
 
 
-def _raw(record: Record) -> str | bytes | None:
+def raw_of(record: Record) -> bytes | None:
+    """The text of a rejected row as it stands in its file; None if it was not kept."""
     if "rawBase64" in record:
         return base64.b64decode(record["rawBase64"])
-    return record.get("raw")
+    return str(record["raw"]).encode() if "raw" in record else None

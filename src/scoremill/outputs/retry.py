@@ -25,6 +25,8 @@ from scoremill.storage.filesystem import Store
 from scoremill.tabular.csv import header_line
 from scoremill.tabular.parquet_reader import from_message
 
+from .rejected import raw_of
+
 INPUT = f"{LEDGER}/input"
 """Where the rejected rows are laid down, below the retry's output."""
 
@@ -209,11 +211,10 @@ def _parquet(rows: list[Record]) -> bytes:
 
 
 def _raw(row: Record) -> bytes:
-    if "raw" in row:
-        return str(row["raw"]).encode()
-    if "rawBase64" in row:
-        return base64.b64decode(row["rawBase64"])
-    raise _not_kept()
+    raw = raw_of(row)
+    if raw is None:
+        raise _not_kept()
+    return raw
 
 
 def _not_kept() -> UsageError:

@@ -125,9 +125,7 @@ def _misfits(job: ScoringJob) -> Iterator[tuple[str, str]]:
 
 def _rejected(job: ScoringJob) -> Iterator[tuple[str, str]]:
     store = Store(job.spec.output.uri, job.spec.output_storage)
-    # A partition has a second receipt once the lines of its rejected rows are known.
-    latest = {(receipt.number, receipt.id): receipt for receipt in Ledger(store).receipts()}
-    for receipt in latest.values():
+    for receipt in Ledger(store).latest():
         for part in receipt.files:
             for file in part.records(store):
                 yield file["file"], file["reason"]
