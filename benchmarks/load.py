@@ -97,10 +97,17 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
     (port,) = free_ports(1)
     with Dask(kube), Drivers(kube):
         operator = plane.start(
-            "operator", sys.executable, "-m", "scoremill_operator", "--namespace=default", "--lease-namespace=default",
-            f"--port={port}", f"--resync={resync}",
-            KUBECONFIG=str(plane.kubeconfig), PYTHONPATH=f"{ROOT / 'src'}:{ROOT / 'operator'}",
-        )  # fmt: skip
+            "operator",
+            sys.executable,
+            "-m",
+            "scoremill_operator",
+            "--namespace=default",
+            "--lease-namespace=default",
+            f"--port={port}",
+            f"--resync={resync}",
+            KUBECONFIG=str(plane.kubeconfig),
+            PYTHONPATH=f"{ROOT / 'src'}:{ROOT / 'operator'}",
+        )
         wait_for(lambda: "scoremill_leader 1.0" in metrics(port), 60, "the operator")
         rest = most = memory(operator.pid)
 
@@ -125,11 +132,20 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
         time.sleep(resync)
         is_so(claim=True)
         return Figures(
-            jobs=jobs, phases=Counter(each["status"]["phase"] for each in kube.each("ScoringJob")),
-            made=made, ended=all_ended, gone=gone, calls=value(told, CALLS), errors=value(told, ERRORS),
-            median=quantile(told, 0.5), p99=quantile(told, 0.99), cpu=cpu, rest=rest, most=most,
+            jobs=jobs,
+            phases=Counter(each["status"]["phase"] for each in kube.each("ScoringJob")),
+            made=made,
+            ended=all_ended,
+            gone=gone,
+            calls=value(told, CALLS),
+            errors=value(told, ERRORS),
+            median=quantile(told, 0.5),
+            p99=quantile(told, 0.99),
+            cpu=cpu,
+            rest=rest,
+            most=most,
             afterwards=(value(metrics(port), CALLS) - before) * 60 / resync,
-        )  # fmt: skip
+        )
 
 
 def ended(told: str) -> float:
@@ -168,11 +184,16 @@ def anything(kind: str) -> Object:
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     return {
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.kubernetes.dask.org"},
-        "spec": {"group": "kubernetes.dask.org", "scope": "Namespaced", "versions": [version],
-                 "names": {"kind": kind, "plural": plural, "singular": kind.lower()}},
-    }  # fmt: skip
+        "spec": {
+            "group": "kubernetes.dask.org",
+            "scope": "Namespaced",
+            "versions": [version],
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+        },
+    }
 
 
 class Watched:
@@ -256,25 +277,40 @@ class Dask(Watched):
 
     def _make(self, cluster: Object) -> None:
         name, meta = cluster["metadata"]["name"], cluster["metadata"]
-        owner = {"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster", "name": name,
-                 "uid": meta["uid"], "controller": True}  # fmt: skip
+        owner = {
+            "apiVersion": "kubernetes.dask.org/v1",
+            "kind": "DaskCluster",
+            "name": name,
+            "uid": meta["uid"],
+            "controller": True,
+        }
         for component in ("scheduler", *["worker"] * cluster["spec"]["worker"]["replicas"]):
             part = cluster["spec"][component]
             labels = {**meta["labels"], **part["metadata"]["labels"], names.DASK_COMPONENT: component}
             annotations = {**meta["annotations"], **part["metadata"].get("annotations", {})}
-            self._kube.create({
-                "apiVersion": "v1", "kind": "Pod", "spec": {**part["spec"], "restartPolicy": "Always"},
-                "metadata": {"name": f"{name}-{component}", "labels": labels, "annotations": annotations,
-                             "ownerReferences": [owner]},
-            })  # fmt: skip
+            self._kube.create(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "spec": {**part["spec"], "restartPolicy": "Always"},
+                    "metadata": {
+                        "name": f"{name}-{component}",
+                        "labels": labels,
+                        "annotations": annotations,
+                        "ownerReferences": [owner],
+                    },
+                }
+            )
 
 
 def job(number: int) -> Object:
     """A ScoringJob of one worker; nobody reads what it names."""
     spec = {
-        "model": {"uri": "s3://bucket/model"}, "input": {"uris": ["s3://bucket/in/*.csv"]},
-        "output": {"uri": f"s3://bucket/out/{number}"}, "cluster": {"workers": 1},
-    }  # fmt: skip
+        "model": {"uri": "s3://bucket/model"},
+        "input": {"uris": ["s3://bucket/in/*.csv"]},
+        "output": {"uri": f"s3://bucket/out/{number}"},
+        "cluster": {"workers": 1},
+    }
     return {
         "apiVersion": "scoremill.dev/v1alpha1",
         "kind": "ScoringJob",

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 
-_BYTES = {
-    "": 1, "B": 1,
-    "K": 10**3, "KB": 10**3, "KI": 2**10, "KIB": 2**10,
-    "M": 10**6, "MB": 10**6, "MI": 2**20, "MIB": 2**20,
-    "G": 10**9, "GB": 10**9, "GI": 2**30, "GIB": 2**30,
-    "T": 10**12, "TB": 10**12, "TI": 2**40, "TIB": 2**40,
-}  # fmt: skip
+_POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
+_DECIMAL = {f"{prefix}{unit}": 1000**power for prefix, power in _POWERS.items() for unit in ("", "B")}
+_BINARY = {f"{prefix}{unit}": 1024**power for prefix, power in _POWERS.items() for unit in ("I", "IB")}
+_BYTES = {"": 1, "B": 1, **_DECIMAL, **_BINARY}
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -233,8 +233,9 @@ def test_a_fraction_that_the_end_meets_is_not_spent_by_a_bad_beginning(model, tm
     """Long rows at the beginning make the plan expect few: its estimate must not decide."""
     long = b"".join(b"%d,%s1.5,1\n" % (i, b" " * 900) for i in range(300))
     (tmp_path / "in.csv").write_bytes(HEADER + long + b"x,bad,1\n" * 60 + rows(0, 20_000))
-    job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxFraction": 0.01},
-                  input={"partitionBytes": "64KiB"})  # fmt: skip
+    job = bad_job(
+        model, tmp_path / "in.csv", tmp_path / "out", errors={"maxFraction": 0.01}, input={"partitionBytes": "64KiB"}
+    )
     assert score(job, cluster="in-process").totals.rejected == 60
 
 
@@ -254,15 +255,33 @@ def test_rows_of_partitions_that_began_in_the_wrong_place_count_for_no_budget(mo
     data += b'"' + inside + b'",40,40.5,1\n' + b",41,41.5,1\n"
     (tmp_path / "in.csv").write_bytes(data)
     for errors in ({"maxRows": 0}, {"onRowError": "Fail"}):
-        job = bad_job(model, tmp_path / "in.csv", tmp_path / next(iter(errors)), errors=errors,
-                      cluster={"workers": 2, "memory": "1GiB"})  # fmt: skip
+        job = bad_job(
+            model,
+            tmp_path / "in.csv",
+            tmp_path / next(iter(errors)),
+            errors=errors,
+            cluster={"workers": 2, "memory": "1GiB"},
+        )
         assert score(job, cluster=cluster).totals.scored == 42
 
 
 def test_failing_at_the_first_bad_row_names_it(model, tmp_path):
     (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 400) + b"400,abc,1\n" + rows(401, 100))
-    code, _, err = run("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / "out",
-                       "--on-row-error", "Fail", "--cluster", "in-process", "--partition-bytes", "1KiB")  # fmt: skip
+    code, _, err = run(
+        "score",
+        "--model",
+        model,
+        "--input",
+        tmp_path / "in.csv",
+        "--output",
+        tmp_path / "out",
+        "--on-row-error",
+        "Fail",
+        "--cluster",
+        "in-process",
+        "--partition-bytes",
+        "1KiB",
+    )
     assert code == 4
     assert "in.csv line 402, column 'x': 'abc' is not a float64" in err
     assert "Traceback" not in err

@@ -25,8 +25,11 @@ from tests.support.proxy import proxy
 from tests.support.s3 import Bucket as S3Bucket
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstandard.ZstdCompressor().compress,
-}  # fmt: skip
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+}
 CSV = trips(400).to_csv(index=False).encode()
 SPEC = {"input": {"partitionBytes": "4KiB"}, "output": {"keep": ["id"]}}
 

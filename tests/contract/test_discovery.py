@@ -99,9 +99,17 @@ def test_outputs_below_the_folder_that_is_named_are_no_input(store, store_uri, n
 
 @pytest.mark.parametrize(
     ("named", "count"),
-    [("scores", 3), ("scores/", 3), ("scores/**", 3), ("scores/*.parquet", 2), ("scores/vendor=*/*", 1),
-     ("scores/vendor=a", 1), ("scores/part-0.parquet", 1), ("scores/_errors/*", 1)],
-)  # fmt: skip
+    [
+        ("scores", 3),
+        ("scores/", 3),
+        ("scores/**", 3),
+        ("scores/*.parquet", 2),
+        ("scores/vendor=*/*", 1),
+        ("scores/vendor=a", 1),
+        ("scores/part-0.parquet", 1),
+        ("scores/_errors/*", 1),
+    ],
+)
 def test_an_output_that_is_named_is_input(store, store_uri, named, count):
     put_output(store, "scores")
     put_output(store, "scores/below")
@@ -184,8 +192,17 @@ def test_a_run_of_headers_alone_warns_that_no_row_was_scored(bundle, tmp_path):
 
 def test_a_run_of_empty_files_is_refused_and_runs_as_its_hint_says(bundle, tmp_path):
     put(Store(str(tmp_path / "in")), "a.csv", "b.csv", data=b"")
-    arguments = ["score", "--model", bundle, "--input", tmp_path / "in", "--output", tmp_path / "out",
-                 "--cluster", "in-process"]  # fmt: skip
+    arguments = [
+        "score",
+        "--model",
+        bundle,
+        "--input",
+        tmp_path / "in",
+        "--output",
+        tmp_path / "out",
+        "--cluster",
+        "in-process",
+    ]
     code, _, err = run(*arguments)
     assert code == 3 and "all 2 input objects are empty" in err and "--allow-empty" in err
     assert not (tmp_path / "out").exists()
@@ -207,5 +224,7 @@ def test_the_plan_tells_what_is_excluded(bundle, tmp_path):
     assert "excluded    1 object not modified between --since and --until" in out
     code, out, _ = run(*arguments, "--json")
     assert json.loads(out)["excluded"] == {
-        "inOutputs": {str(tmp_path / "in" / "scores"): 3}, "outsideSpan": 1, "scoredBefore": 0
-    }  # fmt: skip
+        "inOutputs": {str(tmp_path / "in" / "scores"): 3},
+        "outsideSpan": 1,
+        "scoredBefore": 0,
+    }

@@ -20,9 +20,12 @@ from tests.support.jobs import run, trip_bundle, trip_spec, trips
 from tests.support.slow import SECONDS, slow_bundle, slow_rows
 
 LOCAL: dict[str, Any] = {
-    "n_workers": 1, "threads_per_worker": 1, "memory_limit": "1GiB", "dashboard_address": "127.0.0.1:0",
+    "n_workers": 1,
+    "threads_per_worker": 1,
+    "memory_limit": "1GiB",
+    "dashboard_address": "127.0.0.1:0",
     "host": "127.0.0.1",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +54,10 @@ def test_a_run_ends_with_0_and_tells_rows_outputs_and_how_far_it_was(spec, tmp_p
     assert last["repeated"] == 0
     output = tmp_path / "out"
     assert last["outputs"] == {
-        "manifest": f"{output}/_scoremill/manifest.json", "report": f"{output}/_scoremill/report/report.json",
+        "manifest": f"{output}/_scoremill/manifest.json",
+        "report": f"{output}/_scoremill/report/report.json",
         "logs": f"{output}/_scoremill/logs/{CHILD}/",
-    }  # fmt: skip
+    }
     assert json.loads(Path(last["outputs"]["report"]).read_text())["scored"] == 2000
     assert verify(str(output)).totals.scored == 2000
     told = statuses[-1]["progress"]

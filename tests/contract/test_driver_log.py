@@ -83,9 +83,10 @@ def test_a_failure_has_its_error_and_mend_in_it_and_tells_where_it_is(spec: dict
 def test_sigterm_leaves_it_whole(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(slow_rows(1500, {}))
     spec = {
-        "model": {"uri": slow_bundle(tmp_path)}, "output": {"uri": str(tmp_path / "out")},
+        "model": {"uri": slow_bundle(tmp_path)},
+        "output": {"uri": str(tmp_path / "out")},
         "input": {"uris": [str(tmp_path / "in.csv")], "partitionBytes": 1024},
-    }  # fmt: skip
+    }
     with serving(spec) as api:
         pod = Pod(api, tmp_path)
         with pod.running(**{SECONDS: "0.02"}) as process:

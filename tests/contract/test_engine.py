@@ -58,8 +58,14 @@ def test_predictions_equal_pandas_and_scikit_learn(bundle, files, tmp_path):
 
 
 def test_a_local_cluster_gives_the_same_bytes(bundle, files, expected, tmp_path):
-    job = make_job(bundle, f"{files}/*.csv", str(tmp_path), input={"partitionBytes": "4KiB"}, output={"keep": ["id"]},
-                   cluster={"workers": 2, "memory": "1GiB"})  # fmt: skip
+    job = make_job(
+        bundle,
+        f"{files}/*.csv",
+        str(tmp_path),
+        input={"partitionBytes": "4KiB"},
+        output={"keep": ["id"]},
+        cluster={"workers": 2, "memory": "1GiB"},
+    )
     score(job, cluster="local")
     assert objects(str(tmp_path)) == expected
     assert verify(str(tmp_path)).totals.rows == FILES * ROWS
@@ -77,8 +83,20 @@ def test_every_store_gives_the_same_bytes(bundle, files, expected, store_uri):
 
 
 def arguments(bundle: str, files: Path, output: Path, *more: object) -> list[object]:
-    return ["score", "--model", bundle, "--input", f"{files}/*.csv", "--output", output, "--partition-bytes", "4KiB",
-            "--keep", "id", *more]  # fmt: skip
+    return [
+        "score",
+        "--model",
+        bundle,
+        "--input",
+        f"{files}/*.csv",
+        "--output",
+        output,
+        "--partition-bytes",
+        "4KiB",
+        "--keep",
+        "id",
+        *more,
+    ]
 
 
 def parts(output: Path) -> dict[str, int]:

@@ -58,9 +58,15 @@ def put_inputs(folder: Path) -> None:
 
 def faulty_job(model: str, folder: Path, output: str):
     # A failed partition ends the run here, so that it is the rerun that is tried, and no pause is waited for.
-    return make_job(model, f"faulty://{folder}/in", f"faulty://{folder}/{output}", input={"partitionBytes": "1KiB"},
-                    output={"keep": ["id"], "format": "csv"}, errors={"maxFraction": None},
-                    retry={"partitionRetries": 0})  # fmt: skip
+    return make_job(
+        model,
+        f"faulty://{folder}/in",
+        f"faulty://{folder}/{output}",
+        input={"partitionBytes": "1KiB"},
+        output={"keep": ["id"], "format": "csv"},
+        errors={"maxFraction": None},
+        retry={"partitionRetries": 0},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +157,25 @@ def test_a_run_that_dies_between_any_two_calls_is_completed_by_the_next(model, f
 def test_a_process_killed_at_any_call_leaves_what_a_rerun_completes(model, folder, monkeypatch):
     chance = random.Random(7)
     output = folder / "killed"
-    arguments = ["score", "--model", model, "--input", f"faulty://{folder}/in", "--output", f"faulty://{output}",
-                 "--partition-bytes", "1KiB", "--keep", "id", "--format", "csv", "--max-error-fraction", 1,
-                 "--cluster", "in-process"]  # fmt: skip
+    arguments = [
+        "score",
+        "--model",
+        model,
+        "--input",
+        f"faulty://{folder}/in",
+        "--output",
+        f"faulty://{output}",
+        "--partition-bytes",
+        "1KiB",
+        "--keep",
+        "id",
+        "--format",
+        "csv",
+        "--max-error-fraction",
+        1,
+        "--cluster",
+        "in-process",
+    ]
     for _ in range(4):
         environment = faulty.install(folder / "protocol", kill_at=chance.randrange(20, 120))
         code, _, err = run(*arguments, environment=environment)
@@ -181,8 +203,14 @@ def put_trips(store: Store) -> None:
 
 
 def trip_job(bundle: str, root: str, output: str):
-    return make_job(bundle, f"{root}/in", f"{root}/{output}", input={"partitionBytes": "1KiB"},
-                    output={"keep": ["id"]}, cluster={"workers": 2, "memory": "1GiB"})  # fmt: skip
+    return make_job(
+        bundle,
+        f"{root}/in",
+        f"{root}/{output}",
+        input={"partitionBytes": "1KiB"},
+        output={"keep": ["id"]},
+        cluster={"workers": 2, "memory": "1GiB"},
+    )
 
 
 @pytest.mark.parametrize("cluster", ["in-process", pytest.param("local", marks=pytest.mark.slow)])
@@ -240,8 +268,21 @@ def test_a_driver_that_dies_in_mid_write_leaves_no_half_object(bundle, request, 
     put_trips(Store(f"{root}/in"))
     score(trip_job(bundle, root, "calm"), cluster="in-process")
     calm = objects(f"{root}/calm")
-    arguments = ["score", "--model", bundle, "--input", f"{root}/in", "--output", f"{root}/out", "--keep", "id",
-                 "--partition-bytes", "1KiB", "--cluster", "in-process"]  # fmt: skip
+    arguments = [
+        "score",
+        "--model",
+        bundle,
+        "--input",
+        f"{root}/in",
+        "--output",
+        f"{root}/out",
+        "--keep",
+        "id",
+        "--partition-bytes",
+        "1KiB",
+        "--cluster",
+        "in-process",
+    ]
     killer = Killer(6, fault)
     with proxy(bucket.endpoint, killer) as before:
         name = "AWS_ENDPOINT_URL" if kind == "s3" else "STORAGE_EMULATOR_HOST"
@@ -265,8 +306,24 @@ def test_workers_that_die_in_mid_write_cost_nothing_but_time(bundle, tmp_path):
     put_trips(Store(f"{tmp_path}/in"))
     calm = trip_job(bundle, str(tmp_path), "calm")
     score(calm, cluster="in-process")
-    arguments = ["score", "--model", bundle, "--input", f"{root}/in", "--output", f"{root}/out", "--keep", "id",
-                 "--partition-bytes", "1KiB", "--workers", 2, "--memory", "1GiB", "--quiet"]  # fmt: skip
+    arguments = [
+        "score",
+        "--model",
+        bundle,
+        "--input",
+        f"{root}/in",
+        "--output",
+        f"{root}/out",
+        "--keep",
+        "id",
+        "--partition-bytes",
+        "1KiB",
+        "--workers",
+        2,
+        "--memory",
+        "1GiB",
+        "--quiet",
+    ]
     ended = []
     for kill_at in (70, 110):
         environment = faulty.install(tmp_path / "protocol", kill_at=kill_at)
@@ -290,8 +347,13 @@ def test_a_hundredth_of_bad_rows_in_a_thousand_partitions(model, tmp_path):
     lines = [b"%d,%s,%d\n" % (i, b"abc" if i % 100 == 50 else b"%d.5" % (i % 1000), i % 7) for i in range(100_000)]
     data = HEADER + b"".join(lines)
     (tmp_path / "in.csv").write_bytes(data)
-    job = make_job(model, str(tmp_path / "in.csv"), str(tmp_path / "out"), input={"partitionBytes": len(data) // 1000},
-                   errors={"maxFraction": 0.02})  # fmt: skip
+    job = make_job(
+        model,
+        str(tmp_path / "in.csv"),
+        str(tmp_path / "out"),
+        input={"partitionBytes": len(data) // 1000},
+        errors={"maxFraction": 0.02},
+    )
     totals = score(job, cluster="in-process").totals
     assert (totals.scored, totals.rejected) == (99_000, 1000)
     assert totals.partitions >= 1000

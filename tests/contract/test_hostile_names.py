@@ -34,11 +34,41 @@ from scoremill.storage.uri import protocol_of
 from tests.support.jobs import make_job, trip_bundle, trips
 
 _IN_XML = st.characters(exclude_categories=["Cc", "Cs", "Cn"])
-STEPS = st.sampled_from([
-    "..", ".", "", "a", "victim", "root", "x\0y", "\ud800", "%2e%2e", "..%2f", "%2F", "\\..\\", "~", "*", "[a]", "a=b",
-    "_errors", "_scoremill", "part-00000-0123456789abcdef.parquet", "part-00000-0123456789abcdef.csv", "n" * 300,
-    "．．", "..\n", " ..", "a?versionId=null", "a#1", "C:", "::memory:", "s3:", "file:", "é\N{COMBINING ACUTE ACCENT}",
-]) | st.text(_IN_XML, max_size=4)  # fmt: skip
+STEPS = st.sampled_from(
+    [
+        "..",
+        ".",
+        "",
+        "a",
+        "victim",
+        "root",
+        "x\0y",
+        "\ud800",
+        "%2e%2e",
+        "..%2f",
+        "%2F",
+        "\\..\\",
+        "~",
+        "*",
+        "[a]",
+        "a=b",
+        "_errors",
+        "_scoremill",
+        "part-00000-0123456789abcdef.parquet",
+        "part-00000-0123456789abcdef.csv",
+        "n" * 300,
+        "．．",
+        "..\n",
+        " ..",
+        "a?versionId=null",
+        "a#1",
+        "C:",
+        "::memory:",
+        "s3:",
+        "file:",
+        "é\N{COMBINING ACUTE ACCENT}",
+    ]
+) | st.text(_IN_XML, max_size=4)
 NAMES = st.lists(STEPS, min_size=1, max_size=5).map("/".join)
 FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 fast = settings(max_examples=15, deadline=None, suppress_health_check=FIXTURES, derandomize=True)
@@ -191,10 +221,20 @@ def bundle_naming(place: Place, name: str, code: tuple[str, ...]) -> str:
     files = {"model.joblib": artifact.getvalue(), name: b"", **dict.fromkeys(code, b"")}
     for each, data in files.items():
         outcome(partial(place.root.write, each, data))
-    bundle = sealed(Bundle(
-        uri=place.root.uri, digest="", model_class="a.B", format="joblib", columns=(), named=True, method="predict",
-        results={}, code=code, files={each: hashlib.sha256(data).hexdigest() for each, data in files.items()},
-    ))  # fmt: skip
+    bundle = sealed(
+        Bundle(
+            uri=place.root.uri,
+            digest="",
+            model_class="a.B",
+            format="joblib",
+            columns=(),
+            named=True,
+            method="predict",
+            results={},
+            code=code,
+            files={each: hashlib.sha256(data).hexdigest() for each, data in files.items()},
+        )
+    )
     place.root.write("bundle.json", json.dumps(to_document(bundle)).encode())
     return bundle.digest
 
@@ -220,8 +260,12 @@ def test_links_in_an_output_lead_no_write_and_no_deletion_elsewhere(tmp_path):
     store.write("a", b"x")
     (tmp_path / "out" / "link").symlink_to(tmp_path / "elsewhere")
     before = everything(tmp_path / "elsewhere")
-    for act in (partial(store.write, "link/b", b"x"), partial(store.create, "link/b", b"x"), partial(published, store, "link/b"),
-                lambda: store.delete(["link/000000.parquet"])):  # fmt: skip
+    for act in (
+        partial(store.write, "link/b", b"x"),
+        partial(store.create, "link/b", b"x"),
+        partial(published, store, "link/b"),
+        lambda: store.delete(["link/000000.parquet"]),
+    ):
         with pytest.raises(StorageError, match="a link leads to"):
             act()
     assert store.sweep() == []
@@ -289,9 +333,12 @@ def test_the_name_of_a_column_cannot_lead_a_part_out_of_the_output(model, tmp_pa
 def test_job_json_holds_neither_the_cluster_nor_how_stores_are_reached(model, tmp_path):
     trips(10).to_csv(tmp_path / "in.csv", index=False)
     made = make_job(
-        model, str(tmp_path / "in.csv"), str(tmp_path / "out"), output={"storage": {"profile": "private-profile"}},
+        model,
+        str(tmp_path / "in.csv"),
+        str(tmp_path / "out"),
+        output={"storage": {"profile": "private-profile"}},
         cluster={"env": {"REGION": "private-region"}, "template": {"metadata": {"annotations": {"a": "private-note"}}}},
         storage={"profile": "private-profile"},
-    )  # fmt: skip
+    )
     score(made, cluster="in-process")
     assert "private" not in (tmp_path / "out" / "_scoremill" / "job.json").read_text()

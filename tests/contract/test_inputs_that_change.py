@@ -209,8 +209,17 @@ def damaged(kind: str, keep: float) -> bytes:
 @pytest.mark.parametrize("kind", ["csv.gz", "csv.bz2", "csv.zst"])
 def test_a_truncated_object_is_told_by_name_and_nothing_of_it_is_published(model, tmp_path, kind):
     (tmp_path / f"a.{kind}").write_bytes(damaged(kind, 0.7))
-    code, _, err = run("score", "--model", model, "--input", tmp_path / f"a.{kind}", "--output", tmp_path / "out",
-                       "--cluster", "in-process")  # fmt: skip
+    code, _, err = run(
+        "score",
+        "--model",
+        model,
+        "--input",
+        tmp_path / f"a.{kind}",
+        "--output",
+        tmp_path / "out",
+        "--cluster",
+        "in-process",
+    )
     assert code == 3, err
     assert f"a.{kind} is truncated or damaged" in err
     assert "Upload it again" in err
@@ -238,8 +247,17 @@ def test_a_damaged_parquet_file_is_told_by_name(model, tmp_path, where):
     else:
         data[4:-2000] = b"\xff" * (len(data) - 2004)
     (tmp_path / "a.parquet").write_bytes(data)
-    code, _, err = run("score", "--model", model, "--input", tmp_path / "a.parquet", "--output", tmp_path / "out",
-                       "--cluster", "in-process")  # fmt: skip
+    code, _, err = run(
+        "score",
+        "--model",
+        model,
+        "--input",
+        tmp_path / "a.parquet",
+        "--output",
+        tmp_path / "out",
+        "--cluster",
+        "in-process",
+    )
     assert code == 3, err
     assert "a.parquet" in err
     assert "Traceback" not in err
@@ -257,15 +275,31 @@ def test_a_header_that_differs_behind_the_sampled_files_is_found_by_its_task(mod
     sampled = {source.name for source in chosen(Source("", name, 1, "", "", "csv") for name in names)}
     other = next(name for name in names[7:] if name not in sampled)
     (tmp_path / "in" / other).write_bytes(b"id,z,y\n" + rows(0, 3))
-    code, _, err = run("score", "--model", model, "--input", tmp_path / "in", "--output", tmp_path / "out",
-                       "--cluster", "in-process", "--partition-bytes", "64KiB")  # fmt: skip
+    code, _, err = run(
+        "score",
+        "--model",
+        model,
+        "--input",
+        tmp_path / "in",
+        "--output",
+        tmp_path / "out",
+        "--cluster",
+        "in-process",
+        "--partition-bytes",
+        "64KiB",
+    )
     assert code == 3, err
     assert f"{other} has no column 'x'" in err
     assert "Its columns are: id, z, y" in err
     assert not is_complete(tmp_path / "out")
     (tmp_path / "in" / other).write_bytes(HEADER + rows(0, 3))
-    job = make_job(model, str(tmp_path / "in"), str(tmp_path / "out"), input={"partitionBytes": "64KiB"},
-                   output={"mode": "Overwrite"})  # fmt: skip
+    job = make_job(
+        model,
+        str(tmp_path / "in"),
+        str(tmp_path / "out"),
+        input={"partitionBytes": "64KiB"},
+        output={"mode": "Overwrite"},
+    )
     assert score(job, cluster="in-process").totals.scored == 2700
     assert verify(str(tmp_path / "out")).totals.rows == 2700
 
@@ -351,8 +385,13 @@ def test_an_output_that_refuses_is_told_as_it_is_and_continued_later(model, s3, 
         return Answer(403, "AccessDenied") if denied and request.method in {"PUT", "POST", "DELETE"} else None
 
     with proxy(s3.endpoint, rule) as before:
-        job = small_job(model, tmp_path / "a.csv", s3.uri("out"), retry={"partitionRetries": 0},
-                        storage={"endpoint": before.endpoint})  # fmt: skip
+        job = small_job(
+            model,
+            tmp_path / "a.csv",
+            s3.uri("out"),
+            retry={"partitionRetries": 0},
+            storage={"endpoint": before.endpoint},
+        )
         with pytest.raises(StorageError, match=r"permission denied: .*part-00001"):
             score(job, cluster="in-process", watchers=[once(lambda: denied.append("now"))])
         denied.clear()

@@ -46,9 +46,14 @@ def scored(model: str, inputs: Path, to: Path, /, *keep: str, **spec: Any) -> st
     parts = spec.pop("input", {})
     out = {"keep": list(keep), **spec.pop("output", {})}
     job = make_job(
-        model, str(inputs), str(to), input={"partitionBytes": "1KiB", **parts}, output=out,
-        errors={"maxFraction": None}, **spec,
-    )  # fmt: skip
+        model,
+        str(inputs),
+        str(to),
+        input={"partitionBytes": "1KiB", **parts},
+        output=out,
+        errors={"maxFraction": None},
+        **spec,
+    )
     score(job, cluster="in-process")
     verify(str(to))
     return str(to)
@@ -76,9 +81,31 @@ def _fields(text: str, name: str) -> list[str | None]:
 
 
 AWKWARD = [
-    "11898508762506083287", "02134", "1E5", "1.10", " 7 ", "NA", "null", "nan", "True", "0x1F", "1_000", "2020-01-02",
-    "١", "é", "a,b", 'say "hi"', "two\nlines", "two\r\nlines", "-0", "1.0", "+5", "9007199254740993", "", None,
-]  # fmt: skip
+    "11898508762506083287",
+    "02134",
+    "1E5",
+    "1.10",
+    " 7 ",
+    "NA",
+    "null",
+    "nan",
+    "True",
+    "0x1F",
+    "1_000",
+    "2020-01-02",
+    "١",
+    "é",
+    "a,b",
+    'say "hi"',
+    "two\nlines",
+    "two\r\nlines",
+    "-0",
+    "1.0",
+    "+5",
+    "9007199254740993",
+    "",
+    None,
+]
 """Texts that a guess of their type would change, or lose."""
 
 
@@ -126,8 +153,13 @@ def test_null_spellings_mean_the_same_to_the_model_whether_a_column_is_kept_or_n
     for more in ({}, {"csv": {"nullValues": ["NA", "null", "-999", "nan", ""]}}):
         spec = {"errors": {"maxFraction": None}, "input": {**dialect, **more}}
         for name, keep in (("plain", []), ("kept", ["x", "s"])):
-            job = make_job(str(tmp_path / "trees"), str(tmp_path / "in.csv"), str(tmp_path / f"{name}{len(more)}"),
-                           output={"keep": keep}, **spec)  # fmt: skip
+            job = make_job(
+                str(tmp_path / "trees"),
+                str(tmp_path / "in.csv"),
+                str(tmp_path / f"{name}{len(more)}"),
+                output={"keep": keep},
+                **spec,
+            )
             score(job, cluster="in-process")
         one, two = (str(tmp_path / f"{name}{len(more)}") for name in ("plain", "kept"))
         assert column(one, "prediction") == column(two, "prediction")
@@ -148,8 +180,9 @@ def test_a_type_that_is_asked_for_is_given_and_rows_that_do_not_have_it_are_reje
     (tmp_path / "in.csv").write_text("id,x\n" + "\n".join(rows) + "\n")
     output = scored(model, tmp_path / "in.csv", tmp_path / "out", "id", input={"csv": {"dtypes": {"id": "int64"}}})
     assert column(output, "id") == [i for i in range(300) if i != 250]
-    (reject,) = [json.loads(line) for name, data in objects(output).items() if "_errors" in name
-                 for line in data.splitlines()]  # fmt: skip
+    (reject,) = [
+        json.loads(line) for name, data in objects(output).items() if "_errors" in name for line in data.splitlines()
+    ]
     assert (reject["column"], reject["raw"], reject["line"]) == ("id", "x,250", 252)
 
 
@@ -164,13 +197,15 @@ OWN_TYPES = {
     "kind": pa.array(["b", None]).dictionary_encode(),
     "big": pa.array([2**64 - 1, None], pa.uint64()),
     "small": pa.array([7, None], pa.int8()),
-    "zoned": pa.array([pd.Timestamp("2020-01-01 00:00:00.000000001", tz="UTC"), None], pa.timestamp("ns", "Europe/Berlin")),
+    "zoned": pa.array(
+        [pd.Timestamp("2020-01-01 00:00:00.000000001", tz="UTC"), None], pa.timestamp("ns", "Europe/Berlin")
+    ),
     "yes": pa.array([True, None]),
     "wide": pa.array(["é", None], pa.large_string()),
     "tags": pa.array([["a", None], None]),
     "place": pa.array([{"lat": 1.5, "name": None}, None]),
     "pairs": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())),
-}  # fmt: skip
+}
 """A value and a null of every type that Parquet has."""
 NESTED = ("tags", "place", "pairs")
 
@@ -193,10 +228,19 @@ def test_a_kept_column_of_parquet_has_its_own_type_in_parquet(model, tmp_path, n
 
 
 TEXT_OF = {
-    "decimal": "11898508762506083287123456789012345678", "money": "1.50", "date": "2020-01-02", "time": "01:02:03.000004",
-    "took": "P1DT0H0M2.000003S", "bytes": "/wAi", "key": "/wBhYg==", "kind": "b", "big": "18446744073709551615",
-    "small": "7", "yes": "true", "wide": "é",
-}  # fmt: skip
+    "decimal": "11898508762506083287123456789012345678",
+    "money": "1.50",
+    "date": "2020-01-02",
+    "time": "01:02:03.000004",
+    "took": "P1DT0H0M2.000003S",
+    "bytes": "/wAi",
+    "key": "/wBhYg==",
+    "kind": "b",
+    "big": "18446744073709551615",
+    "small": "7",
+    "yes": "true",
+    "wide": "é",
+}
 
 
 @pytest.mark.parametrize("name", TEXT_OF)
@@ -329,9 +373,16 @@ def test_folders_of_a_kept_column_hold_its_text_apart_from_missing_values(model,
     output = scored(model, tmp_path / "in.csv", tmp_path / "out", "id", output={"partitionBy": ["id"], "rowId": True})
     folders = {name.split("/")[0] for name in objects(output)}
     assert folders == {
-        "id=02134", "id=1E5", "id=NA", "id=a%2Fb", "id=..", "id=", "id=__HIVE_DEFAULT_PARTITION__",
-        "id=%5F_HIVE_DEFAULT_PARTITION__", "id=2.50",
-    }  # fmt: skip
+        "id=02134",
+        "id=1E5",
+        "id=NA",
+        "id=a%2Fb",
+        "id=..",
+        "id=",
+        "id=__HIVE_DEFAULT_PARTITION__",
+        "id=%5F_HIVE_DEFAULT_PARTITION__",
+        "id=2.50",
+    }
 
 
 @pytest.mark.parametrize("name", ["bytes", "tags"])

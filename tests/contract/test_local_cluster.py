@@ -52,8 +52,21 @@ def wide_job(bundle: str, folder: Path, output: Path):
 
 
 def words(bundle: str, folder: Path, output: Path, memory: str, workers: int = 1) -> list[object]:
-    return ["score", "--model", bundle, "--input", f"{folder}/*.csv", "--output", output, "--keep", "note",
-            "--memory", memory, "--workers", workers]  # fmt: skip
+    return [
+        "score",
+        "--model",
+        bundle,
+        "--input",
+        f"{folder}/*.csv",
+        "--output",
+        output,
+        "--keep",
+        "note",
+        "--memory",
+        memory,
+        "--workers",
+        workers,
+    ]
 
 
 @pytest.mark.slow

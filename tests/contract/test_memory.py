@@ -42,9 +42,21 @@ def test_a_partition_of_ten_times_as_many_rows_needs_no_more_memory(bundle, fold
     peaks = {}
     for name in ("small", "large"):
         code, _, err = run(
-            "score", "--model", bundle, "--input", folder / f"{name}.{suffix}", "--output", tmp_path / name,
-            "--cluster", "in-process", "--partition-bytes", "1GiB", "--batch-rows", "10000", *more,
-        )  # fmt: skip
+            "score",
+            "--model",
+            bundle,
+            "--input",
+            folder / f"{name}.{suffix}",
+            "--output",
+            tmp_path / name,
+            "--cluster",
+            "in-process",
+            "--partition-bytes",
+            "1GiB",
+            "--batch-rows",
+            "10000",
+            *more,
+        )
         assert code == 0, err
         (receipt,) = Ledger(Store(str(tmp_path / name))).receipts()
         peaks[name] = receipt.peak_memory
@@ -54,9 +66,20 @@ def test_a_partition_of_ten_times_as_many_rows_needs_no_more_memory(bundle, fold
 def test_a_small_file_that_holds_far_more_than_its_size_is_refused_by_row_group_and_kills_no_worker(bundle, tmp_path):
     write_bomb(tmp_path / "bomb.parquet", "dictionary")
     code, _, err = run(
-        "score", "--model", bundle, "--input", tmp_path / "bomb.parquet", "--output", tmp_path / "out", "--keep", "note",
-        "--workers", 1, "--memory", "256MiB",
-    )  # fmt: skip
+        "score",
+        "--model",
+        bundle,
+        "--input",
+        tmp_path / "bomb.parquet",
+        "--output",
+        tmp_path / "out",
+        "--keep",
+        "note",
+        "--workers",
+        1,
+        "--memory",
+        "256MiB",
+    )
     assert code == 6
     assert f"{tmp_path}/bomb.parquet: row group 1: a batch of its rows needs more than the" in err
     assert "killed" not in err and "died" not in err

@@ -44,9 +44,12 @@ class Place:
     ) -> Manifest:
         named = [one if isinstance(one, dict) else {"uri": f"{self.root}/{one}"} for one in earlier]
         job = make_job(
-            self.bundle, f"{self.root}/in", f"{self.root}/{output}",
-            input={"notScoredBy": named, **fields}, output={"rowId": True},
-        )  # fmt: skip
+            self.bundle,
+            f"{self.root}/in",
+            f"{self.root}/{output}",
+            input={"notScoredBy": named, **fields},
+            output={"rowId": True},
+        )
         return score(job, cluster="in-process", watchers=watchers)
 
     def scored(self, output: str) -> set[str]:
@@ -178,9 +181,10 @@ def test_flags_name_earlier_outputs_and_the_plan_tells_how_many_objects_they_sco
 
 def test_runs_of_a_schedule_score_an_object_that_appears_with_an_old_time_once(local):
     template = {
-        "model": {"uri": local.bundle}, "input": {"uris": [f"{local.root}/in"], "since": "LastSuccess"},
+        "model": {"uri": local.bundle},
+        "input": {"uris": [f"{local.root}/in"], "since": "LastSuccess"},
         "output": {"uri": f"{local.root}/out/{{scheduledTime}}", "rowId": True},
-    }  # fmt: skip
+    }
     born = datetime(2026, 11, 20, 12, tzinfo=UTC)
     schedule: dict[str, Any] = {
         "metadata": {"name": "n", "namespace": "n", "uid": "u", "creationTimestamp": format_time(born)},

@@ -55,9 +55,14 @@ def fill(folder: Path, kind: str) -> None:
 
 def scored(bundle: str, inputs: Path, output: Path, partition: str, **spec):
     job = make_job(
-        bundle, str(inputs), str(output), input={"partitionBytes": partition},
-        output={"rowId": True, "keep": ["id", "note"]}, errors={"maxFraction": 0.5}, **spec,
-    )  # fmt: skip
+        bundle,
+        str(inputs),
+        str(output),
+        input={"partitionBytes": partition},
+        output={"rowId": True, "keep": ["id", "note"]},
+        errors={"maxFraction": 0.5},
+        **spec,
+    )
     return score(job, cluster="in-process")
 
 
@@ -133,9 +138,12 @@ def test_a_run_of_packed_files_that_is_broken_off_is_resumed_with_those_that_cam
 
 def scored_watched(bundle: str, tmp_path: Path, cut: str, *watchers):
     job = make_job(
-        bundle, str(tmp_path / "in"), str(tmp_path / "out"), input={"partitionBytes": cut},
+        bundle,
+        str(tmp_path / "in"),
+        str(tmp_path / "out"),
+        input={"partitionBytes": cut},
         output={"rowId": True, "keep": ["id", "note"]},
-    )  # fmt: skip
+    )
     return score(job, cluster="in-process", watchers=watchers)
 
 

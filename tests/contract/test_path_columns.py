@@ -37,8 +37,14 @@ def test_values_of_folders_are_those_that_were_written_and_survive_a_retry(bundl
             frame.to_csv(folder / "a.csv", index=False)
         else:
             frame.to_parquet(folder / "a.parquet")
-    job = make_job(bundle, f"{tmp_path}/in", str(tmp_path / "out"), input={"hive": True},
-                   output={"keep": ["city"]}, errors={"maxFraction": None})  # fmt: skip
+    job = make_job(
+        bundle,
+        f"{tmp_path}/in",
+        str(tmp_path / "out"),
+        input={"hive": True},
+        output={"keep": ["city"]},
+        errors={"maxFraction": None},
+    )
     done = score(job, cluster="in-process").totals
     kept = table(str(tmp_path / "out"))["city"]
     bad = 1 if kind == "csv" else 0

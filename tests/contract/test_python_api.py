@@ -52,9 +52,12 @@ def test_each_rejected_row_of_a_file_in_many_partitions_is_there_once_and_a_retr
     (tmp_path / "trips.csv").write_text("\n".join(lines) + "\n")
     output = tmp_path / "out"
     job = scoremill.job(
-        model=Path(bundle), input={"uris": [str(tmp_path / "trips.csv")], "partitionBytes": 2048}, output=output,
-        errors={"maxFraction": 0.5}, cluster={"workers": 2},
-    )  # fmt: skip
+        model=Path(bundle),
+        input={"uris": [str(tmp_path / "trips.csv")], "partitionBytes": 2048},
+        output=output,
+        errors={"maxFraction": 0.5},
+        cluster={"workers": 2},
+    )
     totals = scoremill.score(job).totals
     assert totals.partitions > 5
     assert list(scoremill.rejected(output)["line"]) == [at + 1 for at in bad]
@@ -120,8 +123,10 @@ def test_a_job_with_paths_of_this_machine_is_not_submitted() -> None:
 def test_the_package_shows_its_api_and_nothing_else() -> None:
     listed = subprocess.run(
         [sys.executable, "-c", "import scoremill; print(*dir(scoremill)); import sys; print('pandas' in sys.modules)"],
-        capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     assert listed[:-1] == sorted(scoremill.__all__) and listed[-1] == "False"
 
 

@@ -50,14 +50,22 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Through]:
 
 S3 = {
     "archived": (
-        Answer(403, "InvalidObjectState", "The operation is not valid for the object's storage class",
-               {"StorageClass": "GLACIER"}),
+        Answer(
+            403,
+            "InvalidObjectState",
+            "The operation is not valid for the object's storage class",
+            {"StorageClass": "GLACIER"},
+        ),
         r"/a is archived \(GLACIER\) and cannot be read before it is restored$",
         "aws s3api restore-object",
     ),
     "key denied": (
-        Answer(403, "AccessDenied", "User: arn:aws:iam::1:user/ana is not authorized to perform: kms:Decrypt on resource: "
-               "arn:aws:kms:eu-west-1:2:key/k because no identity-based policy allows the kms:Decrypt action"),
+        Answer(
+            403,
+            "AccessDenied",
+            "User: arn:aws:iam::1:user/ana is not authorized to perform: kms:Decrypt on resource: "
+            "arn:aws:kms:eu-west-1:2:key/k because no identity-based policy allows the kms:Decrypt action",
+        ),
         r"the encryption key \(KMS\) of \S+/a cannot be used .*kms:Decrypt on resource",
         "--kms-key (storage.kmsKey)",
     ),
@@ -72,15 +80,24 @@ S3 = {
         "--requester-pays (storage.requesterPays)",
     ),
     "wrong region": (
-        Answer(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified "
-               "endpoint. Please send all future requests to this endpoint.",
-               {"Endpoint": "b.s3.eu-west-1.amazonaws.com"}, {"x-amz-bucket-region": "eu-west-1"}),
+        Answer(
+            301,
+            "PermanentRedirect",
+            "The bucket you are attempting to access must be addressed using the specified "
+            "endpoint. Please send all future requests to this endpoint.",
+            {"Endpoint": "b.s3.eu-west-1.amazonaws.com"},
+            {"x-amz-bucket-region": "eu-west-1"},
+        ),
         r'^bucket "{bucket}" is in region "eu-west-1", and this request went elsewhere \((PermanentRedirect|301)\)$',
         "Set AWS_REGION=eu-west-1",
     ),
     "wrong region, named": (
-        Answer(400, "AuthorizationHeaderMalformed", "The authorization header is malformed; the region 'us-east-1' is "
-               "wrong; expecting 'eu-west-1'", {"Region": "eu-west-1"}),
+        Answer(
+            400,
+            "AuthorizationHeaderMalformed",
+            "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'",
+            {"Region": "eu-west-1"},
+        ),
         r'^bucket "{bucket}" is in region "eu-west-1", and this request went elsewhere',
         "Set AWS_REGION=eu-west-1",
     ),
@@ -95,9 +112,16 @@ S3 = {
         "Log in again",
     ),
     "clock behind": (
-        Answer(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.",
-               {"RequestTime": f"{NOW - timedelta(hours=2):%Y%m%dT%H%M%SZ}", "ServerTime": f"{NOW:%Y-%m-%dT%H:%M:%SZ}",
-                "MaxAllowedSkewMilliseconds": "900000"}),
+        Answer(
+            403,
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the current time is too large.",
+            {
+                "RequestTime": f"{NOW - timedelta(hours=2):%Y%m%dT%H%M%SZ}",
+                "ServerTime": f"{NOW:%Y-%m-%dT%H:%M:%SZ}",
+                "MaxAllowedSkewMilliseconds": "900000",
+            },
+        ),
         "^this machine's clock is 2 h 0 min behind, so requests for .* are refused$",
         "Set the clock",
     ),
@@ -107,7 +131,11 @@ S3 = {
         "--profile (storage.profile)",
     ),
     "wrong secret": (
-        Answer(403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."),
+        Answer(
+            403,
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided.",
+        ),
         "the secret access key for .* does not belong to its access key ID",
         "AWS_SECRET_ACCESS_KEY",
     ),
@@ -146,7 +174,7 @@ S3 = {
         "the store refused .*: XAdminUserNotFound: No user exists",
         "the credentials",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("call", ["read", "info"])
@@ -165,12 +193,18 @@ def test_s3_refusal_is_named_as_what_it_is(s3: s3_support.Bucket, through: Throu
 @pytest.mark.parametrize(
     ("answer", "message", "hint"),
     [
-        (Answer(503, "SlowDown", "Please reduce your request rate."),
-         r"the store throttled requests for .*/a after 5 attempts in \d s: SlowDown: Please reduce", "--workers"),
-        (Answer(500, "InternalError", "We encountered an internal error. Please try again."),
-         r"the store kept failing for .*/a after 5 attempts in \d s: InternalError", "Check the network"),
+        (
+            Answer(503, "SlowDown", "Please reduce your request rate."),
+            r"the store throttled requests for .*/a after 5 attempts in \d s: SlowDown: Please reduce",
+            "--workers",
+        ),
+        (
+            Answer(500, "InternalError", "We encountered an internal error. Please try again."),
+            r"the store kept failing for .*/a after 5 attempts in \d s: InternalError",
+            "Check the network",
+        ),
     ],
-)  # fmt: skip
+)
 def test_fault_that_lasts_is_reported_with_attempts_and_seconds(
     s3: s3_support.Bucket, through: Through, answer: Answer, message: str, hint: str
 ) -> None:
@@ -194,8 +228,12 @@ GOOGLE = {
         "storage.options.project",
     ),
     "denied": (
-        GoogleAnswer(403, "forbidden", "ana@x.iam.gserviceaccount.com does not have storage.objects.get access to the "
-                     "Google Cloud Storage object."),
+        GoogleAnswer(
+            403,
+            "forbidden",
+            "ana@x.iam.gserviceaccount.com does not have storage.objects.get access to the "
+            "Google Cloud Storage object.",
+        ),
         r"permission denied: \S+ \(403: ana@x.iam.gserviceaccount.com does not have storage.objects.get",
         "service account",
     ),
@@ -205,8 +243,12 @@ GOOGLE = {
         "GOOGLE_APPLICATION_CREDENTIALS",
     ),
     "key": (
-        GoogleAnswer(403, "forbidden", "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service "
-                     "account has been authorized to use this key."),
+        GoogleAnswer(
+            403,
+            "forbidden",
+            "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service "
+            "account has been authorized to use this key.",
+        ),
         r"the encryption key \(KMS\) of \S+ cannot be used",
         "allow the identity to use it",
     ),
@@ -245,7 +287,7 @@ GOOGLE = {
         "the store refused .*: 400: The value is invalid in a new way",
         "Check the location",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("call", ["read", "info", "list"])

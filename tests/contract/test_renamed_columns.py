@@ -76,8 +76,10 @@ def test_all_columns_are_kept_under_their_new_names(bundle, tmp_path, kind):
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_columns_in_paths_are_renamed_too(bundle, tmp_path, kind):
     frame = trips(60)
-    files = {f"PAYMENT={value}/a.{kind}": part.drop(columns="payment").rename(columns={"id": "Id"})
-             for value, part in frame.groupby("payment")}  # fmt: skip
+    files = {
+        f"PAYMENT={value}/a.{kind}": part.drop(columns="payment").rename(columns={"id": "Id"})
+        for value, part in frame.groupby("payment")
+    }
     spec: dict[str, Any] = {
         "input": {"hive": True, "rename": {"PAYMENT": "payment", "Id": "id"}},
         "output": {"keep": ["id", "payment"]},
@@ -98,8 +100,11 @@ def test_files_of_two_generations_are_read_as_one(bundle, tmp_path):
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_relaxed_matching_finds_columns_in_each_file_and_the_plan_says_which(bundle, tmp_path, kind):
     frame = trips(60)
-    files = {f"1.{kind}": frame[:20], f"2.{kind}": frame[20:40].rename(columns=str.upper),
-             f"3.{kind}": frame[40:].rename(columns={"distance": " Dis_tance "})}  # fmt: skip
+    files = {
+        f"1.{kind}": frame[:20],
+        f"2.{kind}": frame[20:40].rename(columns=str.upper),
+        f"3.{kind}": frame[40:].rename(columns={"distance": " Dis_tance "}),
+    }
     spec: dict[str, Any] = {"input": {"matchColumns": "Relaxed"}, "output": {"keep": ["*"]}}
     made = scored(bundle, tmp_path, files, **spec)
     assert list(made.columns[:5]) == list(frame.columns)
@@ -172,8 +177,9 @@ def test_a_dataset_has_the_new_names_and_gives_the_same_bytes(bundle, tmp_path, 
     rename = {"Trip Distance": "distance", "n_passengers": "passengers"}
     spec: dict[str, Any] = {
         "input": {"hive": True, "rename": rename, "matchColumns": "Relaxed", "partitionBytes": 1024},
-        "output": {"keep": ["id", "payment"]}, "errors": {"maxFraction": None},
-    }  # fmt: skip
+        "output": {"keep": ["id", "payment"]},
+        "errors": {"maxFraction": None},
+    }
     streamed, held = (make_job(bundle, str(tmp_path / "in"), str(tmp_path / name), **spec) for name in ("a", "b"))
     score(streamed, cluster="in-process")
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster:

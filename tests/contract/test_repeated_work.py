@@ -22,9 +22,18 @@ def test_what_a_killed_worker_was_at_is_counted_as_begun_again(tmp_path):
     job = make_job(model, str(tmp_path / "in.csv"), str(tmp_path / "out"))
     begun, go = tmp_path / "begun", tmp_path / "go"
     os.mkfifo(go)
-    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
-                      silence_logs="CRITICAL", env={"TOUCHY_WAIT": str(tmp_path)}) as cluster, \
-            Client(cluster) as client, ThreadPoolExecutor(1) as thread:  # fmt: skip
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs="CRITICAL",
+            env={"TOUCHY_WAIT": str(tmp_path)},
+        ) as cluster,
+        Client(cluster) as client,
+        ThreadPoolExecutor(1) as thread,
+    ):
         (process,) = client.run(os.getpid).values()
         run = thread.submit(score, job, cluster=cluster.scheduler_address)
         assert until(begun.exists, 60)

@@ -83,10 +83,32 @@ def dask_processes(workers: int, **env: str) -> Iterator[DaskProcesses]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
-    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard",
-                 "--dashboard-address", "127.0.0.1:0"]  # fmt: skip
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1",
-              "--memory-limit", "1GiB", *LEAVE]  # fmt: skip
+    scheduler = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--no-dashboard",
+        "--dashboard-address",
+        "127.0.0.1:0",
+    ]
+    worker = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+        address,
+        "--nthreads",
+        "1",
+        "--no-dashboard",
+        "--host",
+        "127.0.0.1",
+        "--memory-limit",
+        "1GiB",
+        *LEAVE,
+    ]
     running = DaskProcesses(address, Supervised(scheduler, base))
     try:
         running.workers += [Supervised(worker, base) for _ in range(workers)]

@@ -29,13 +29,15 @@ ROOT = Path(__file__).parents[2]
 def trips(rows: int, seed: int = 0) -> pd.DataFrame:
     """Rows with numbers, text and a column that no model reads."""
     random = np.random.default_rng(seed)
-    return pd.DataFrame({
-        "id": np.arange(rows),
-        "distance": random.exponential(3, rows).round(3),
-        "payment": random.choice(["cash", "credit", "no charge"], rows),
-        "note": random.choice(["", "late", "a, b", "x"], rows),
-        "passengers": random.integers(1, 6, rows),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "id": np.arange(rows),
+            "distance": random.exponential(3, rows).round(3),
+            "payment": random.choice(["cash", "credit", "no charge"], rows),
+            "note": random.choice(["", "late", "a, b", "x"], rows),
+            "passengers": random.integers(1, 6, rows),
+        }
+    )
 
 
 def pipeline(frame: pd.DataFrame) -> Pipeline:
@@ -118,8 +120,11 @@ def command(*arguments: object, environment: Mapping[str, str] | None = None) ->
     variables = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(paths)}
     return subprocess.Popen(
         [sys.executable, "-m", "scoremill", *map(str, arguments)],
-        env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        env=variables,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def run(*arguments: object, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:

@@ -147,10 +147,16 @@ def _discovery(path: str) -> Object | None:
         of = [(kind, plural) for kind, (prefix, plural) in _SERVED.items() if prefix == path]
         return {
             "resources": [
-                {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": kind != "Node", "verbs": verbs}
+                {
+                    "name": plural,
+                    "singularName": kind.lower(),
+                    "kind": kind,
+                    "namespaced": kind != "Node",
+                    "verbs": verbs,
+                }
                 for kind, plural in of
             ]
-        }  # fmt: skip
+        }
     return None
 
 

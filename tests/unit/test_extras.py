@@ -20,8 +20,22 @@ for name in {names!r}:
 import scoremill.cli
 scoremill.cli.main()
 """
-OPTIONAL = ("s3fs", "gcsfs", "botocore", "aiobotocore", "aiohttp", "kubernetes", "dask_kubernetes", "kr8s", "urllib3",
-            "websocket", "skops", "kopf", "cronsim", "prometheus_client")  # fmt: skip
+OPTIONAL = (
+    "s3fs",
+    "gcsfs",
+    "botocore",
+    "aiobotocore",
+    "aiohttp",
+    "kubernetes",
+    "dask_kubernetes",
+    "kr8s",
+    "urllib3",
+    "websocket",
+    "skops",
+    "kopf",
+    "cronsim",
+    "prometheus_client",
+)
 DEMO = ROOT / "examples" / "01-taxi-tips"
 
 
@@ -52,14 +66,23 @@ def test_local_files_are_packed_scored_verified_and_reported_without_any_extra(l
     bundle, output = str(local / "bundle"), str(local / "scores")
     model = local / "model"
     for arguments in (
-        ("model", "pack", str(model / "model.joblib"), "--output", bundle, "--sample", str(model / "sample.parquet"),
-         "--code", str(DEMO / "pipeline.py")),
+        (
+            "model",
+            "pack",
+            str(model / "model.joblib"),
+            "--output",
+            bundle,
+            "--sample",
+            str(model / "sample.parquet"),
+            "--code",
+            str(DEMO / "pipeline.py"),
+        ),
         ("plan", "--model", bundle, "--input", f"{local}/trips/*.csv", "--output", output),
         ("score", "--model", bundle, "--input", f"{local}/trips/*.csv", "--output", output),
         ("verify", output),
         ("report", output),
         ("doctor",),
-    ):  # fmt: skip
+    ):
         done = scoremill_without_extras(*arguments)
         assert done.returncode == 0, done.stderr
 

@@ -41,7 +41,19 @@ def test_a_digest_does_not_depend_on_the_order_of_keys():
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 2, "b": 1})
 
 
-@pytest.mark.parametrize(("name", "good"), [("a", True), ("a-1.b", True), ("A", False), ("a_b", False), ("-a", False),
-                                            ("a.", False), ("", False), ("a" * 253, True), ("a" * 254, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("a", True),
+        ("a-1.b", True),
+        ("A", False),
+        ("a_b", False),
+        ("-a", False),
+        ("a.", False),
+        ("", False),
+        ("a" * 253, True),
+        ("a" * 254, False),
+    ],
+)
 def test_kubernetes_names_are_told_from_others(name, good):
     assert is_kubernetes_name(name) is good

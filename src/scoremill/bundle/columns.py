@@ -98,8 +98,10 @@ def _counts(estimator: Any) -> bool:
 def _text_column(sample: Sequence[str] | None) -> Sequence[str]:
     if sample is not None and len(sample) == 1:
         return sample
-    raise UsageError("nothing tells which column of texts the model reads",
-                     "Name it (columns=[…]), or give a sample with that column alone.")  # fmt: skip
+    raise UsageError(
+        "nothing tells which column of texts the model reads",
+        "Name it (columns=[…]), or give a sample with that column alone.",
+    )
 
 
 def _unnamed(estimator: Any, sample: Sequence[str] | None) -> Feed:
@@ -108,11 +110,15 @@ def _unnamed(estimator: Any, sample: Sequence[str] | None) -> Feed:
     if sample is None and count is not None:
         return Feed(tuple(f"x{position}" for position in range(count)), named=False)
     if sample is None:
-        raise UsageError("nothing tells which columns the model reads",
-                         "Give a sample (--sample FILE) with the columns that it was trained on, and no others.")  # fmt: skip
+        raise UsageError(
+            "nothing tells which columns the model reads",
+            "Give a sample (--sample FILE) with the columns that it was trained on, and no others.",
+        )
     if count is not None and count != len(sample):
-        raise FitError(f"the model was trained on {count} columns without names, the sample has {len(sample)}",
-                       "Give a sample with the model's columns alone, or name them (columns=[…]).")  # fmt: skip
+        raise FitError(
+            f"the model was trained on {count} columns without names, the sample has {len(sample)}",
+            "Give a sample with the model's columns alone, or name them (columns=[…]).",
+        )
     return Feed(tuple(sample), named=count is None)
 
 

@@ -98,12 +98,16 @@ def _may_run_code(bundle: Bundle, trusted_types: tuple[str, ...]) -> bool:
 def explained(error: Exception, what: str, done: str = "loaded") -> ScoremillError:
     """The error to raise where `what` raised `error` when it was `done`: it names a missing module, or the reason."""
     if isinstance(error, ModuleNotFoundError):
-        return UsageError(f"{what} needs the module {error.name!r}, which is not here",
-                          f"Pack it with --code FILE|PACKAGE for {error.name}, or install the package that has it.")  # fmt: skip
+        return UsageError(
+            f"{what} needs the module {error.name!r}, which is not here",
+            f"Pack it with --code FILE|PACKAGE for {error.name}, or install the package that has it.",
+        )
     if isinstance(error, AttributeError) and "__main__" in str(error):
-        return UsageError(f"{what} needs something that a script or notebook defined: {error}",
-                          "Call scoremill.pack(estimator, …) in that script, or move the definition to a module "
-                          "and pack with --code.")  # fmt: skip
+        return UsageError(
+            f"{what} needs something that a script or notebook defined: {error}",
+            "Call scoremill.pack(estimator, …) in that script, or move the definition to a module "
+            "and pack with --code.",
+        )
     return ModelError(f"{what} cannot be {done}: {type(error).__name__}: {error}")
 
 

@@ -45,8 +45,10 @@ def inspect(uri: str, storage: Storage) -> Bundle:
     store = Store(uri, storage)
     bundle = from_document(_document(store, MANIFEST), _document(store, TRAINED, missing={}), uri)
     if (found := digest_of(bundle)) != bundle.digest:
-        raise VerificationError(f"{uri}/{MANIFEST} was altered: it says {bundle.digest}, its content has {found}",
-                                "Pack the model again, or fetch the bundle anew.")  # fmt: skip
+        raise VerificationError(
+            f"{uri}/{MANIFEST} was altered: it says {bundle.digest}, its content has {found}",
+            "Pack the model again, or fetch the bundle anew.",
+        )
     return bundle
 
 
@@ -141,16 +143,23 @@ def _no_bundle(store: Store, name: str) -> UsageError:
 def skews(bundle: Bundle, *, allowed: bool) -> tuple[str, ...]:
     """What differs between the versions here and those that `bundle` was packed with; SkewError where it must not."""
     here = versions_here()
-    differ = {name: (there, here.get(name, "none")) for name, there in bundle.versions.items()
-             if name in ("python", *_WATCHED) and minor(there) != minor(here.get(name, ""))}  # fmt: skip
+    differ = {
+        name: (there, here.get(name, "none"))
+        for name, there in bundle.versions.items()
+        if name in ("python", *_WATCHED) and minor(there) != minor(here.get(name, ""))
+    }
     if "scikit-learn" in differ and not allowed:
         there, found = differ["scikit-learn"]
-        raise SkewError(f"{bundle.uri} was packed with scikit-learn {there}, here is {found}",
-                        f"Install scikit-learn {there}, pack the model again, or allow it (--allow-version-skew).")  # fmt: skip
+        raise SkewError(
+            f"{bundle.uri} was packed with scikit-learn {there}, here is {found}",
+            f"Install scikit-learn {there}, pack the model again, or allow it (--allow-version-skew).",
+        )
     if "python" in differ and bundle.by_value and not allowed:
         there, found = differ["python"]
-        raise SkewError(f"{bundle.uri} carries code of Python {there} ({', '.join(bundle.by_value)}), here is {found}",
-                        "Put that code in a module and pack again with --code, or use the same Python.")  # fmt: skip
+        raise SkewError(
+            f"{bundle.uri} carries code of Python {there} ({', '.join(bundle.by_value)}), here is {found}",
+            "Put that code in a module and pack again with --code, or use the same Python.",
+        )
     return tuple(f"packed with {name} {there}, here is {found}" for name, (there, found) in differ.items())
 
 

@@ -66,8 +66,9 @@ def named(names: Sequence[str], values: Sequence[Any], rows: int, method: str) -
         raise ModelError(f"{method} gave {len(values)} columns, not {len(names)} as when the model was packed")
     for value in values:
         if len(value) != rows:
-            raise ModelError(f"{method} gave {len(value)} results for {rows} rows",
-                             "A model must give one result for each row.")  # fmt: skip
+            raise ModelError(
+                f"{method} gave {len(value)} results for {rows} rows", "A model must give one result for each row."
+            )
     return dict(zip(names, values, strict=True))
 
 

@@ -100,8 +100,10 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
     """The bundle that bundle.json and trained.json describe; FitError for a version or form not known here."""
     version = document.get("formatVersion")
     if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise FitError(f"{uri}/{MANIFEST} has format version {version!r}; known here are those up to {FORMAT_VERSION}",
-                       "Install a newer scoremill, or pack the model again with this one.")  # fmt: skip
+        raise FitError(
+            f"{uri}/{MANIFEST} has format version {version!r}; known here are those up to {FORMAT_VERSION}",
+            "Install a newer scoremill, or pack the model again with this one.",
+        )
     known = {f.name for f in fields(Bundle)} - set(_BESIDE)
     values = {name: document[name] for name in known if name in document}
     try:
@@ -113,10 +115,13 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
             "code": tuple(document["code"]),
         }
         return Bundle(
-            uri=uri, digest=document["digest"], others=_columns(trained.get("others", ())),
+            uri=uri,
+            digest=document["digest"],
+            others=_columns(trained.get("others", ())),
             gaps=tuple(Gap(**gap) for gap in trained.get("gaps", ())),
-            trained={key: value for key, value in trained.items() if key not in ("others", "gaps")}, **values,
-        )  # fmt: skip
+            trained={key: value for key, value in trained.items() if key not in ("others", "gaps")},
+            **values,
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise FitError(f"{uri}/{MANIFEST} is not a bundle's: {error!r}", "Pack the model again.") from None
 

@@ -18,16 +18,20 @@ def check_trust(model: Model, found: str, *, named_by_user: bool) -> None:
     """Return if the bundle of `model`, whose digest is `found`, may be unpickled; else raise TrustError."""
     if model.digest is not None:
         if model.digest != found:
-            raise TrustError(f"{model.uri} has digest {found}, not {model.digest} as asked for",
-                             f"If you trust that bundle, give the digest that `scoremill model inspect {model.uri}` shows.")  # fmt: skip
+            raise TrustError(
+                f"{model.uri} has digest {found}, not {model.digest} as asked for",
+                f"If you trust that bundle, give the digest that `scoremill model inspect {model.uri}` shows.",
+            )
         return
     if is_local(model.uri) and named_by_user:
         return
     prefixes = (*model.trusted_prefixes, *os.environ.get(TRUSTED_PREFIXES, "").replace(",", " ").split())
     if not is_below(model.uri, prefixes):
-        raise TrustError(f"{model.uri} is code from elsewhere, and nobody vouched for it",
-                         f"If you trust it, give --digest {found} (model.digest), or a prefix of its URI with --trust "
-                         f"(model.trustedPrefixes, {TRUSTED_PREFIXES}).")  # fmt: skip
+        raise TrustError(
+            f"{model.uri} is code from elsewhere, and nobody vouched for it",
+            f"If you trust it, give --digest {found} (model.digest), or a prefix of its URI with --trust "
+            f"(model.trustedPrefixes, {TRUSTED_PREFIXES}).",
+        )
 
 
 def check_types(holder: str, found: Iterable[str], trusted_types: Iterable[str]) -> None:

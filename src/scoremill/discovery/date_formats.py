@@ -12,8 +12,11 @@ from scoremill.spec import EPOCHS, ISO, Column, Csv
 from scoremill.spec.pairs import as_flag
 from scoremill.tabular.convert.columns import convert_column
 
-_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y", "%b %d %Y", "%d/%m/%y",
-          "%m/%d/%y", "%Y.%m.%d", "%Y-%m-%d")  # fmt: skip
+_DIGITS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y")
+_MONTH_NAMES = ("%d-%b-%Y", "%d %b %Y", "%b %d %Y")
+_SHORT_YEARS = ("%d/%m/%y", "%m/%d/%y")
+_YEAR_FIRST = ("%Y.%m.%d", "%Y-%m-%d")
+_DATES = (*_DIGITS, *_MONTH_NAMES, *_SHORT_YEARS, *_YEAR_FIRST)
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _COUNTS = (*EPOCHS, "%Y%m%d%H%M%S")
 """Formats that read any number, most of them in some other century."""

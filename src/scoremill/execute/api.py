@@ -106,9 +106,13 @@ def engine_for(
     from .engines.dask.engine import CONNECT_SECONDS, OnDask
 
     return OnDask(
-        cluster, job.spec.cluster, job.spec.deadlines, security,
-        allow_version_skew=job.spec.model.allow_version_skew, connect_seconds=connect_seconds or CONNECT_SECONDS,
-    )  # fmt: skip
+        cluster,
+        job.spec.cluster,
+        job.spec.deadlines,
+        security,
+        allow_version_skew=job.spec.model.allow_version_skew,
+        connect_seconds=connect_seconds or CONNECT_SECONDS,
+    )
 
 
 def build_plan(job: ScoringJob) -> Plan:

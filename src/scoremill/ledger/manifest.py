@@ -26,11 +26,20 @@ from .receipt import Part, Receipt
 _REWRITE = f"Delete {MANIFEST} and run the same `scoremill score` again: what is done is kept."
 SEGMENT_ROWS = 100_000
 _LIBRARIES = ("scoremill", "scikit-learn", "numpy", "pandas", "pyarrow")
-_SCHEMA = pa.schema([
-    ("number", pa.int64()), ("id", pa.string()), ("kind", pa.string()), ("name", pa.string()),
-    ("rows", pa.int64()), ("size", pa.int64()), ("sha256", pa.string()),
-    ("source", pa.string()), ("start", pa.int64()), ("first_line", pa.int64()),
-])  # fmt: skip
+_SCHEMA = pa.schema(
+    {
+        "number": pa.int64(),
+        "id": pa.string(),
+        "kind": pa.string(),
+        "name": pa.string(),
+        "rows": pa.int64(),
+        "size": pa.int64(),
+        "sha256": pa.string(),
+        "source": pa.string(),
+        "start": pa.int64(),
+        "first_line": pa.int64(),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

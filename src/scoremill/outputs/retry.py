@@ -104,12 +104,22 @@ def _fields(
     spec["output"] = {**recorded["output"], "storage": None}
     mine = merge({**begun["job"], "spec": spec}, changes)
     rows = {"uris": [f"{target}/{INPUT}"], "format": "auto", "csv": {"header": True, "columns": None, "skipRows": 0}}
-    spec = merge(mine["spec"], {
-        "input": {**(rows if uris is None else {"uris": uris, "notScoredBy": [], "since": None, "until": None}),
-                  "idBy": "content", "storage": mine["spec"]["output"]["storage"]},
-        "output": {"uri": target, "mode": "Resume",
-                   "keep": [column["name"] for column in manifest.fields["settings"]["keep"]], "drop": []},
-    })  # fmt: skip
+    spec = merge(
+        mine["spec"],
+        {
+            "input": {
+                **(rows if uris is None else {"uris": uris, "notScoredBy": [], "since": None, "until": None}),
+                "idBy": "content",
+                "storage": mine["spec"]["output"]["storage"],
+            },
+            "output": {
+                "uri": target,
+                "mode": "Resume",
+                "keep": [column["name"] for column in manifest.fields["settings"]["keep"]],
+                "drop": [],
+            },
+        },
+    )
     spec["model"].setdefault("uri", begun["bundle"])
     return {**mine, "spec": spec}
 
@@ -191,8 +201,10 @@ def _path_columns(uri: str) -> list[str]:
     steps = [step for step in uri.split("/")[:-1] if step.find("=") > 0]
     hidden = [step for step in steps if step[0] in "._"]
     if hidden:
-        raise UsageError(f"rows of {uri} cannot be retried: the folder {hidden[0]} counts only where it is written out",
-                         "Score that file alone, with a model that takes its rows.")  # fmt: skip
+        raise UsageError(
+            f"rows of {uri} cannot be retried: the folder {hidden[0]} counts only where it is written out",
+            "Score that file alone, with a model that takes its rows.",
+        )
     return steps
 
 

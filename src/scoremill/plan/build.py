@@ -80,9 +80,16 @@ def build_plan(
     settings = Settings.of(job, needs, keep, where)
     groups = group_sources(list(survey.sources), settings.partition_bytes)
     return Plan(
-        settings, tuple(groups), problems, survey.row_bytes, survey.parquet_rows, survey.headers, survey.renamed,
-        survey.excluded, survey.earlier,
-    )  # fmt: skip
+        settings,
+        tuple(groups),
+        problems,
+        row_bytes=survey.row_bytes,
+        parquet_rows=survey.parquet_rows,
+        headers=survey.headers,
+        renamed=survey.renamed,
+        excluded=survey.excluded,
+        earlier=survey.earlier,
+    )
 
 
 def take_survey(
@@ -109,9 +116,7 @@ def take_survey(
         *(conflicts[name] for name in kept if name in conflicts),
         *rename_problems(job.input.rename, samples, listing.sources),
     )
-    survey = Survey(
-        sources, listing.parquet_rows, row_bytes, headers, changes, types, kinds, listing.excluded, earlier
-    )  # fmt: skip
+    survey = Survey(sources, listing.parquet_rows, row_bytes, headers, changes, types, kinds, listing.excluded, earlier)
     return survey, problems
 
 

@@ -8,8 +8,14 @@ from typing import Any
 
 from .settings import Settings
 
-_FLAGS = {"bundle": "--model", "raw": "--errors-raw", "csv.columns": "--names", "partFormat": "the format of parts",
-          "csv.trueValues": "input.csv.trueValues", "csv.falseValues": "input.csv.falseValues"}  # fmt: skip
+_FLAGS = {
+    "bundle": "--model",
+    "raw": "--errors-raw",
+    "csv.columns": "--names",
+    "partFormat": "the format of parts",
+    "csv.trueValues": "input.csv.trueValues",
+    "csv.falseValues": "input.csv.falseValues",
+}
 """Flags that are not called like their settings, and fields that have none."""
 _MANY = 10
 """Members of a list that are shown."""

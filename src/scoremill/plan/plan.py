@@ -22,12 +22,23 @@ from .changes import changes
 from .partition import Group, Partition, Piece, end_of, group_sources, make_partition, partition_at
 from .settings import Settings
 
-_SCHEMA = pa.schema([
-    ("first", pa.int64()), ("count", pa.int64()), ("root", pa.string()), ("name", pa.string()),
-    ("size", pa.int64()), ("version", pa.string()), ("identity", pa.string()), ("format", pa.string()),
-    ("row_groups", pa.int64()), ("compression", pa.string()), ("rows", pa.int64()), ("modified", pa.float64()),
-    ("schema", pa.string()),
-])  # fmt: skip
+_SCHEMA = pa.schema(
+    {
+        "first": pa.int64(),
+        "count": pa.int64(),
+        "root": pa.string(),
+        "name": pa.string(),
+        "size": pa.int64(),
+        "version": pa.string(),
+        "identity": pa.string(),
+        "format": pa.string(),
+        "row_groups": pa.int64(),
+        "compression": pa.string(),
+        "rows": pa.int64(),
+        "modified": pa.float64(),
+        "schema": pa.string(),
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -53,18 +53,25 @@ class Figures:
     def progress(self) -> Progress:
         """The figures now; speed and rest are of this run, without what earlier ones had done."""
         known = Progress(
-            attempt=self._attempt, stage=self._stage, notes=tuple(self._notes), update_time=datetime.now(UTC),
+            attempt=self._attempt,
+            stage=self._stage,
+            notes=tuple(self._notes),
+            update_time=datetime.now(UTC),
             progress_time=self._progressed,
-        )  # fmt: skip
+        )
         if self._began is None:
             return known
         since, begun = self._began
         seconds, done = max(self._clock() - since, 1e-9), self._done - begun.done
         left = (begun.partitions - self._done) * seconds / done if done else None
-        return known.model_copy(update={
-            "partitions": PartitionCounts(total=begun.partitions, done=self._done, resumed=begun.done),
-            "rows": RowProgress(total=max(begun.estimated_rows, self._rows), done=self._rows, rejected=self._rejected),
-            "rows_per_second": round((self._rows - begun.rows_done) / seconds, 1) if done else None,
-            "eta_seconds": None if left is None else round(left, 1),
-            "workers": self._workers,
-        })  # fmt: skip
+        return known.model_copy(
+            update={
+                "partitions": PartitionCounts(total=begun.partitions, done=self._done, resumed=begun.done),
+                "rows": RowProgress(
+                    total=max(begun.estimated_rows, self._rows), done=self._rows, rejected=self._rejected
+                ),
+                "rows_per_second": round((self._rows - begun.rows_done) / seconds, 1) if done else None,
+                "eta_seconds": None if left is None else round(left, 1),
+                "workers": self._workers,
+            }
+        )

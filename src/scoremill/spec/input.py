@@ -15,10 +15,10 @@ from .dates import split_formats
 from .storage import Storage
 from .where import Condition
 
-NULL_VALUES = (
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
-)  # fmt: skip
+_OF_EXCEL = ("#N/A", "#N/A N/A", "#NA")
+_OF_C = ("-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN")
+_WORDS = ("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
+NULL_VALUES = ("", *_OF_EXCEL, *_OF_C, *_WORDS)
 """The spellings that pandas.read_csv takes for a missing value."""
 
 

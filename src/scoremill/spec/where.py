@@ -6,11 +6,11 @@ import ast
 import re
 
 _NAMED = re.compile(r"`([^`]+)`")
-_ALLOWED = (
-    ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.Compare, ast.Eq, ast.NotEq,
-    ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Name, ast.Load, ast.Constant, ast.Tuple, ast.List,
-    ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Call,
-)  # fmt: skip
+_LOGIC = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not)
+_COMPARISONS = (ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
+_VALUES = (ast.Name, ast.Load, ast.Constant, ast.Tuple, ast.List)
+_ARITHMETIC = (ast.USub, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Call)
+_ALLOWED = (*_LOGIC, *_COMPARISONS, *_VALUES, *_ARITHMETIC)
 FUNCTIONS = ("isnull", "notnull")
 """What may be called on a column."""
 

@@ -37,10 +37,17 @@ os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=threading.RLoc
 _EXTRAS = {"s3": "s3", "gs": "gcs"}
 """Extras of scoremill, by protocol."""
 _PACKAGES = {
-    "abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "adl": "adlfs", "hdfs": "pyarrow",
-    "http": "aiohttp", "https": "aiohttp", "sftp": "paramiko", "ssh": "paramiko", "smb": "smbprotocol", "oci": "ocifs",
-    "hf": "huggingface_hub", "webhdfs": "requests", "dbfs": "requests", "oss": "ossfs", "webdav": "webdav4[fsspec]",
-}  # fmt: skip
+    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "adlfs"),
+    **dict.fromkeys(("http", "https"), "aiohttp"),
+    **dict.fromkeys(("sftp", "ssh"), "paramiko"),
+    **dict.fromkeys(("webhdfs", "dbfs"), "requests"),
+    "hdfs": "pyarrow",
+    "smb": "smbprotocol",
+    "oci": "ocifs",
+    "hf": "huggingface_hub",
+    "oss": "ossfs",
+    "webdav": "webdav4[fsspec]",
+}
 
 
 class Connection:

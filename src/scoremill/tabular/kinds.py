@@ -17,11 +17,23 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     (r"PK(?:\x03\x04|\x05\x06)", "a zip archive", f"Extract the CSV: unzip -p in.zip > out.csv. {_READ}"),
     (r"7z\xbc\xaf\x27\x1c", "a 7z archive", f"Extract the CSV. {_READ}"),
     (r".{257}ustar", "a tar archive", f"Extract the CSVs: tar -xf in.tar. {_READ}"),
-    (r"PAR1[\x00-\x1f]", "a Parquet file", "Read it as Parquet: --input-format parquet, or a name that ends in .parquet."),
+    (
+        r"PAR1[\x00-\x1f]",
+        "a Parquet file",
+        "Read it as Parquet: --input-format parquet, or a name that ends in .parquet.",
+    ),
     (r"Obj\x01", "an Avro file", "Convert it to Parquet or CSV."),
-    (r"ORC.*\x00", "an ORC file", "Convert it to Parquet: pyarrow.parquet.write_table(pyarrow.orc.read_table('in.orc'), 'out.parquet')"),
-    (r"ARROW1\x00", "an Arrow (Feather) file", "Convert it to Parquet: pyarrow.parquet.write_table(pyarrow.feather.read_table('in.feather'), 'out.parquet')"),
-)  # fmt: skip
+    (
+        r"ORC.*\x00",
+        "an ORC file",
+        "Convert it to Parquet: pyarrow.parquet.write_table(pyarrow.orc.read_table('in.orc'), 'out.parquet')",
+    ),
+    (
+        r"ARROW1\x00",
+        "an Arrow (Feather) file",
+        "Convert it to Parquet: pyarrow.parquet.write_table(pyarrow.feather.read_table('in.feather'), 'out.parquet')",
+    ),
+)
 """First bytes of kinds of files, what those are called, and how to get CSV or Parquet from them."""
 _COMPILED = [(re.compile(magic.encode("latin-1"), re.DOTALL), name, hint) for magic, name, hint in _KINDS]
 _UTF_16 = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}

@@ -19,8 +19,14 @@ from .convert.nulls import given_values
 from .parquet_reader import as_message
 from .rows import Reject, Rows
 
-_COMPARE = {ast.Eq: "equal", ast.NotEq: "not_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater",
-            ast.GtE: "greater_equal"}  # fmt: skip
+_COMPARE = {
+    ast.Eq: "equal",
+    ast.NotEq: "not_equal",
+    ast.Lt: "less",
+    ast.LtE: "less_equal",
+    ast.Gt: "greater",
+    ast.GtE: "greater_equal",
+}
 _COMPUTE = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
 
 
@@ -70,8 +76,10 @@ class Where:
             result = self._evaluate(self._condition.tree, values)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             types = ", ".join(f"{column.name} is {column.dtype}" for column in self._columns)
-            raise UsageError(f"--where {self._text!r} cannot be evaluated: {str(error).splitlines()[0]}",
-                             f"{types}; give another type with --dtypes NAME=TYPE, or compare with a value of that type.") from None  # fmt: skip
+            raise UsageError(
+                f"--where {self._text!r} cannot be evaluated: {str(error).splitlines()[0]}",
+                f"{types}; give another type with --dtypes NAME=TYPE, or compare with a value of that type.",
+            ) from None
         if isinstance(result, pa.Scalar):
             result = pa.array([result.as_py()] * count, pa.bool_())
         holds: np.ndarray[Any, np.dtype[np.bool_]] = pc.fill_null(result, False).to_numpy(zero_copy_only=False).copy()

@@ -53,10 +53,13 @@ def read(values: list[Any], nulls: Sequence[str] | None = None) -> list[Any]:
 def plain(values: Any) -> list[Any]:
     """Python's own values; everything missing is None."""
     return [
-        None if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value))
-        else value.item() if isinstance(value, np.generic) else value
+        None
+        if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value))
+        else value.item()
+        if isinstance(value, np.generic)
+        else value
         for value in (values.tolist() if hasattr(values, "tolist") else values)
-    ]  # fmt: skip
+    ]
 
 
 def columns(names: Sequence[str], values: Any) -> Values:

@@ -33,13 +33,17 @@ PAYMENTS = ["cash", "crédit", "no charge", "cheque, signed", 'the "other"']
 def trips(rows: int, seed: int = 0) -> pd.DataFrame:
     """Rows with missing values, accents, quotes, delimiters and newlines."""
     random = np.random.default_rng(seed)
-    frame = pd.DataFrame({
-        "id": np.arange(rows),
-        "distance": random.exponential(3, rows),
-        "payment": random.choice(PAYMENTS, rows),
-        "note": random.choice(["", "late", "a, b; c\td|e", 'he said "no"', "two\nlines", '"', "été\n\n", '""\n"'], rows),
-        "passengers": random.integers(1, 6, rows),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(rows),
+            "distance": random.exponential(3, rows),
+            "payment": random.choice(PAYMENTS, rows),
+            "note": random.choice(
+                ["", "late", "a, b; c\td|e", 'he said "no"', "two\nlines", '"', "été\n\n", '""\n"'], rows
+            ),
+            "passengers": random.integers(1, 6, rows),
+        }
+    )
     frame.loc[random.random(rows) < 0.1, "distance"] = np.nan
     frame.loc[random.random(rows) < 0.1, "payment"] = None
     return frame
@@ -142,8 +146,16 @@ def test_files_without_a_header(check, tmp_path):
 def test_every_spelling_of_a_missing_value(check, tmp_path):
     path, random = tmp_path / "a.csv", np.random.default_rng(0)
     nulls = list(NULL_VALUES)
-    rows = [[str(i), random.choice([*nulls, "2.5", " 3 ", "1e3"]), random.choice([*nulls, "cash", " NA", "nil"]),
-             random.choice([*nulls, "x"]), random.choice([*nulls, "4"])] for i in range(200)]  # fmt: skip
+    rows = [
+        [
+            str(i),
+            random.choice([*nulls, "2.5", " 3 ", "1e3"]),
+            random.choice([*nulls, "cash", " NA", "nil"]),
+            random.choice([*nulls, "x"]),
+            random.choice([*nulls, "4"]),
+        ]
+        for i in range(200)
+    ]
     path.write_text("id,distance,payment,note,passengers\n" + "".join(",".join(row) + "\n" for row in rows))
     check(str(path), read_csv(path))
 
@@ -191,9 +203,15 @@ def test_uris_in_the_order_listed_each_sorted_and_none_twice(check, tmp_path):
 def test_files_without_a_byte_and_without_a_row_between_others(check, tmp_path):
     header = ",".join(trips(1).columns)
     for name, content in {
-        "0.csv": "", "1.csv": text(trips(50)), "2.csv": "", "3.csv": header, "4.csv": header + "\n", "5.csv": "\n\n",
-        "6.csv": text(trips(50, seed=1)), "7.csv": "",
-    }.items():  # fmt: skip
+        "0.csv": "",
+        "1.csv": text(trips(50)),
+        "2.csv": "",
+        "3.csv": header,
+        "4.csv": header + "\n",
+        "5.csv": "\n\n",
+        "6.csv": text(trips(50, seed=1)),
+        "7.csv": "",
+    }.items():
         (tmp_path / name).write_text(content)
     frames = [read_csv(tmp_path / name) for name in ("1.csv", "6.csv")]
     check(str(tmp_path / "*.csv"), pd.concat(frames, ignore_index=True))
@@ -209,9 +227,12 @@ def test_an_input_without_any_row_gives_an_output_without_any_row(bundle, tmp_pa
 
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstandard.ZstdCompressor().compress,
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstandard.ZstdCompressor().compress,
     "several.gz": lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("suffix", PACKERS)

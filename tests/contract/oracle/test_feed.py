@@ -69,19 +69,27 @@ CASES: dict[str, tuple[pd.Series, Build]] = {
     "objects with NaN": (objects("a", "b", np.nan), encoded()),
     "ordinals of objects with None": (objects("a", "b", None), encoded(OrdinalEncoder())),
     "targets of objects with None": (objects("a", "b", None), encoded(TargetEncoder())),
-    "imputed None": (objects("a", "b", None), encoded(
-        make_pipeline(SimpleImputer(missing_values=None, strategy="most_frequent"), OneHotEncoder()))),
+    "imputed None": (
+        objects("a", "b", None),
+        encoded(make_pipeline(SimpleImputer(missing_values=None, strategy="most_frequent"), OneHotEncoder())),
+    ),
     "text with NaN": (pd.Series(["a", "b", None] * 20), encoded()),
-    "text with NA": (pd.Series(["a", "b", None] * 20, dtype="string"), encoded(
-        make_pipeline(SimpleImputer(missing_values=pd.NA, strategy="most_frequent"), OneHotEncoder()))),
+    "text with NA": (
+        pd.Series(["a", "b", None] * 20, dtype="string"),
+        encoded(make_pipeline(SimpleImputer(missing_values=pd.NA, strategy="most_frequent"), OneHotEncoder())),
+    ),
     "text that CSV takes for missing": (pd.Series(["NA", "None", "null", "", "nan", "b"] * 10), encoded()),
     "text that CSV takes for missing beside None": (objects("NA", "None", "b", None), encoded()),
     "categories that CSV takes for missing": (pd.Series(pd.Categorical(["NA", "b", None] * 20)), TREES),
     "Arrow text that CSV takes for missing": (
-        pd.Series(["NA", "b", "c"] * 20, dtype=pd.ArrowDtype(pa.string())), encoded()),
+        pd.Series(["NA", "b", "c"] * 20, dtype=pd.ArrowDtype(pa.string())),
+        encoded(),
+    ),
     "Arrow text": (pd.Series(["a", "b", "c"] * 20, dtype=pd.ArrowDtype(pa.string())), encoded()),
-    "odd text": (pd.Series([" a", "a ", "a\nb", "a,b", 'q"q', "007", "1e5", "é", "\ufeffx", "a\r\nb", "\t", "nan "] * 5),
-                 encoded()),
+    "odd text": (
+        pd.Series([" a", "a ", "a\nb", "a,b", 'q"q', "007", "1e5", "é", "\ufeffx", "a\r\nb", "\t", "nan "] * 5),
+        encoded(),
+    ),
     "truth values": (pd.Series([True, False] * 20), encoded()),
     "objects of truth values with None": (objects(True, False, None), encoded()),
     "objects of truth values with NaN": (objects(True, False, np.nan), encoded()),
@@ -95,27 +103,40 @@ CASES: dict[str, tuple[pd.Series, Build]] = {
     "Arrow numbers with NA": (pd.Series([1.5, 2, None] * 20, dtype="double[pyarrow]"), TREES),
     "Arrow integers": (pd.Series(range(60), dtype="int64[pyarrow]"), alone(Ridge())),
     "integers above 2**53": (pd.Series(random().integers(2**53, 2**62, ROWS)), of(lambda x: (x % 10).astype(float))),
-    "unsigned above 2**63": (pd.Series(random().integers(2**63, 2**64, ROWS, dtype=np.uint64)),
-                             of(lambda x: (x % 10).astype(float))),
+    "unsigned above 2**63": (
+        pd.Series(random().integers(2**63, 2**64, ROWS, dtype=np.uint64)),
+        of(lambda x: (x % 10).astype(float)),
+    ),
     "small integers that overflow": (pd.Series(random().integers(-5, 5, ROWS, dtype=np.int8)), of(lambda x: x * 100)),
     "float32": (pd.Series(random().random(ROWS, dtype=np.float32)), alone(Ridge())),
     "odd numbers": (pd.Series([0.1, -0.0, 5e-324, 1.7976931348623157e308, -1e-300, 1 / 3, np.nan] * 10), TREES),
     "decimals": (objects(Decimal("0.10"), Decimal("1.15"), Decimal("123456789.123456789")), alone(Ridge())),
     "categories of text in an order of their own": (
-        pd.Series(pd.Categorical(["a", "b", None, "c"] * 20, ["c", "b", "a", "d"], ordered=True)), TREES),
+        pd.Series(pd.Categorical(["a", "b", None, "c"] * 20, ["c", "b", "a", "d"], ordered=True)),
+        TREES,
+    ),
     "categories of integers": (pd.Series(pd.Categorical(random().integers(0, 4, ROWS))), encoded()),
     "categories of numbers": (pd.Series(pd.Categorical(random().integers(0, 4, ROWS) * 0.5)), encoded()),
     "categories of truth values": (pd.Series(pd.Categorical([True, False] * 20)), encoded()),
-    "times": (pd.Series(pd.date_range("2020-01-01", periods=ROWS, freq="h")), of(lambda x: x.apply(lambda s: s.dt.hour))),
-    "times with a zone": (pd.Series(pd.date_range("2020-03-01", periods=ROWS, freq="7h", tz="Europe/Berlin")),
-                          of(lambda x: x.apply(lambda s: s.dt.hour))),
-    "times with an offset": (pd.Series(pd.to_datetime(["2020-01-01 00:00+01:00"] * 9)),
-                             of(lambda x: x.apply(lambda s: s.dt.hour))),
-    "nanoseconds with NaT": (pd.Series([*pd.date_range("2020-01-01", periods=ROWS, freq="7ns"), pd.NaT]),
-                             of(lambda x: x.apply(lambda s: s.dt.nanosecond.fillna(-1)))),
+    "times": (
+        pd.Series(pd.date_range("2020-01-01", periods=ROWS, freq="h")),
+        of(lambda x: x.apply(lambda s: s.dt.hour)),
+    ),
+    "times with a zone": (
+        pd.Series(pd.date_range("2020-03-01", periods=ROWS, freq="7h", tz="Europe/Berlin")),
+        of(lambda x: x.apply(lambda s: s.dt.hour)),
+    ),
+    "times with an offset": (
+        pd.Series(pd.to_datetime(["2020-01-01 00:00+01:00"] * 9)),
+        of(lambda x: x.apply(lambda s: s.dt.hour)),
+    ),
+    "nanoseconds with NaT": (
+        pd.Series([*pd.date_range("2020-01-01", periods=ROWS, freq="7ns"), pd.NaT]),
+        of(lambda x: x.apply(lambda s: s.dt.nanosecond.fillna(-1))),
+    ),
     "days": (objects(dt.date(2020, 1, 1), dt.date(2021, 2, 3)), of(lambda x: x.map(lambda v: float(v.weekday())))),
     "days with None": (objects(dt.date(2020, 1, 1), None), of(lambda x: x.map(lambda v: 0.0 if v is None else v.day))),
-}  # fmt: skip
+}
 
 
 def scores(bundle: str, frame: pd.DataFrame, form: str, folder: Path, **job: Any) -> dict[str, list[Any]]:

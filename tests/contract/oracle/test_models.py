@@ -169,9 +169,13 @@ def headerless(case: Case) -> dict[str, Any]:
 def test_results_are_those_of_scikit_learn_bit_for_bit(name, method, format, bundle, folder, tmp_path):
     case = CASES[name]
     job = make_job(
-        bundle(name), input_of(case, folder), str(tmp_path),
-        model={"method": method}, input=headerless(case), output={"format": format, "keep": ["target"]},
-    )  # fmt: skip
+        bundle(name),
+        input_of(case, folder),
+        str(tmp_path),
+        model={"method": method},
+        input=headerless(case),
+        output={"format": format, "keep": ["target"]},
+    )
     score(job, cluster="in-process")
     truth = kept(real(case.file), ["target"]) | expected(case, method)
     assert difference(written(tmp_path), truth) is None
@@ -191,9 +195,12 @@ def test_cut_into_small_partitions_the_rows_are_the_same_and_in_order(name, bund
     case = CASES[name]
     method = next(iter(case.methods))
     job = make_job(
-        bundle(name), input_of(case, folder), str(tmp_path),
-        model={"method": method}, input=headerless(case) | {"partitionBytes": "1KiB"},
-    )  # fmt: skip
+        bundle(name),
+        input_of(case, folder),
+        str(tmp_path),
+        model={"method": method},
+        input=headerless(case) | {"partitionBytes": "1KiB"},
+    )
     manifest = score(job, cluster="in-process")
     assert manifest.totals.partitions > 1
     made, truth = pd.DataFrame(written(tmp_path)), pd.DataFrame(expected(case, method))
@@ -204,9 +211,13 @@ def test_cut_into_small_partitions_the_rows_are_the_same_and_in_order(name, bund
 def test_a_local_cluster_gives_what_scikit_learn_gives(bundle, folder, tmp_path):
     case = CASES["classifier of three"]
     job = make_job(
-        bundle("classifier of three"), input_of(case, folder), str(tmp_path),
-        model={"method": "predict_proba"}, input=headerless(case), cluster={"workers": 1, "memory": "1GiB"},
-    )  # fmt: skip
+        bundle("classifier of three"),
+        input_of(case, folder),
+        str(tmp_path),
+        model={"method": "predict_proba"},
+        input=headerless(case),
+        cluster={"workers": 1, "memory": "1GiB"},
+    )
     score(job, cluster="local")
     assert difference(written(tmp_path), expected(case, "predict_proba")) is None
     assert verify(str(tmp_path)).totals.rows == 150
@@ -222,9 +233,12 @@ def test_infinite_results_are_kept_where_the_format_has_them(format, folder, tmp
     if format == "jsonl":
         truth = {name: [None if value == -np.inf else value for value in values] for name, values in truth.items()}
     job = make_job(
-        staged(model, tmp_path / "bundle", frame[["x0", "x3"]]), str(folder / "iris.csv"), str(tmp_path / "out"),
-        model={"method": "predict_log_proba"}, output={"format": format},
+        staged(model, tmp_path / "bundle", frame[["x0", "x3"]]),
+        str(folder / "iris.csv"),
+        str(tmp_path / "out"),
+        model={"method": "predict_log_proba"},
+        output={"format": format},
         input={"csv": {"header": False, "columns": names_of("iris.csv")}},
-    )  # fmt: skip
+    )
     score(job, cluster="in-process")
     assert difference(written(tmp_path / "out"), truth) is None

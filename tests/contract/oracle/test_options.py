@@ -94,14 +94,19 @@ def test_a_threshold_of_three_classes_is_refused(file, tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_real_results_are_of_the_type_asked_for_and_no_others(model, bundle, file, tmp_path, dtype, format):
     made = results(
-        bundle, str(file), tmp_path,
-        model={"method": "predict_proba"}, output={"dtype": dtype, "format": format, "keep": ["distance"]},
-    )  # fmt: skip
+        bundle,
+        str(file),
+        tmp_path,
+        model={"method": "predict_proba"},
+        output={"dtype": dtype, "format": format, "keep": ["distance"]},
+    )
     frame = read_csv(file)
     proba = model.predict_proba(frame).astype(dtype)
     if format != "parquet":
-        made = {name: np.asarray(values).astype(dtype if name != "distance" else float).tolist()
-                for name, values in made.items()}  # fmt: skip
+        made = {
+            name: np.asarray(values).astype(dtype if name != "distance" else float).tolist()
+            for name, values in made.items()
+        }
     assert difference(made, kept(frame, ["distance"]) | columns(["proba_0", "proba_1"], proba)) is None
     if format == "parquet":
         part = pd.read_parquet(next((tmp_path / "out").glob("part-*")))
@@ -164,9 +169,12 @@ def test_a_row_id_is_where_the_row_starts(bundle, tmp_path, cut):
         (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
         frames[name], data[name] = frame, content
     made = results(
-        bundle, [str(tmp_path / "*.csv"), str(tmp_path / "c.csv.gz")], tmp_path,
-        input={"partitionBytes": cut}, output={"rowId": True, "keep": ["id", "distance"]},
-    )  # fmt: skip
+        bundle,
+        [str(tmp_path / "*.csv"), str(tmp_path / "c.csv.gz")],
+        tmp_path,
+        input={"partitionBytes": cut},
+        output={"rowId": True, "keep": ["id", "distance"]},
+    )
     assert made["source"] == [name for name in frames for _ in range(90)]
     for source, position, row, distance in zip(
         made["source"], made["position"], made["id"], made["distance"], strict=True
@@ -224,14 +232,21 @@ def test_rejected_rows_are_those_that_pandas_could_not_read_either(model, bundle
         lines[row + 1] = line
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
     made = results(
-        bundle, str(tmp_path / "a.csv"), tmp_path,
-        input={"partitionBytes": "1KiB"}, output={"keep": ["id"]}, errors={"maxRows": 3},
-    )  # fmt: skip
+        bundle,
+        str(tmp_path / "a.csv"),
+        tmp_path,
+        input={"partitionBytes": "1KiB"},
+        output={"keep": ["id"]},
+        errors={"maxRows": 3},
+    )
     good = read_csv(pd.io.common.StringIO(frame.to_csv(index=False))).drop(index=list(bad))
     assert made["id"] == good["id"].tolist()
     assert made["prediction"] == model.predict(good).tolist()
-    errors = [json.loads(line) for path in sorted((tmp_path / "out" / "_errors").iterdir())
-              for line in path.read_text().splitlines()]  # fmt: skip
+    errors = [
+        json.loads(line)
+        for path in sorted((tmp_path / "out" / "_errors").iterdir())
+        for line in path.read_text().splitlines()
+    ]
     assert [error["raw"] for error in errors] == list(bad.values())
     data = (tmp_path / "a.csv").read_bytes()
     assert all(data[error["offset"] :].startswith(error["raw"].encode()) for error in errors)

@@ -36,8 +36,10 @@ def _columns(estimator, sample, **keyword):
 def test_names_come_from_the_estimator_and_types_from_the_sample():
     model = LinearRegression().fit(NUMBERS, Y)
     assert _columns(model, NUMBERS[["c", "b", "a"]].assign(target=1)) == (
-        Column("a", "float64"), Column("b", "int64"), Column("c", "float64"),
-    )  # fmt: skip
+        Column("a", "float64"),
+        Column("b", "int64"),
+        Column("c", "float64"),
+    )
 
 
 def test_a_column_that_the_sample_lacks_is_named():

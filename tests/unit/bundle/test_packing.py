@@ -73,9 +73,11 @@ def test_a_packed_model_scores_as_it_did(packed, pipeline, flowers):
 
 def test_a_bundle_says_what_it_reads_gives_and_was_trained_on(packed):
     assert packed.columns == (
-        Column("sl", "float64"), Column("pl", "float64"), Column("pw", "float64"),
+        Column("sl", "float64"),
+        Column("pl", "float64"),
+        Column("pw", "float64"),
         Column("color", "category", ("blue", "white")),
-    )  # fmt: skip
+    )
     assert [column.name for column in packed.others] == ["sw", "unused", "target"]
     assert packed.classes == (0, 1, 2)
     assert packed.results["predict_proba"][2] == Column("proba_2", "float64")
@@ -321,8 +323,10 @@ def test_a_script_packs_what_it_defines_and_a_csv_sample_tells_the_types(tmp_pat
     assert done.returncode == 0, done.stderr
     bundle = open_bundle(Model(uri=str(tmp_path / "bundle"), digest=done.stdout.strip()), HERE)
     assert [(column.name, column.dtype) for column in bundle.columns] == [
-        ("sl", "float64"), ("color", "string"), ("unused", "int64"),
-    ]  # fmt: skip
+        ("sl", "float64"),
+        ("color", "string"),
+        ("unused", "int64"),
+    ]
     assert bundle.by_value == ("__main__.is_blue",)
     assert bundle.trained["data"] == "flowers.csv"
 

@@ -60,12 +60,14 @@ def refused(model: Any, sample: Any, *texts: str, kind: type[ScoremillError] = F
         (pd.DataFrame({"c": ["a", None]}), Column("c", "string")),
         (pd.DataFrame({"c": ["a", "b"]}, dtype="string"), Column("c", "string", missing="NA")),
         (pd.DataFrame({"c": pd.array([1, 2], "int64[pyarrow]")}), Column("c", "int64[pyarrow]")),
-        (pd.DataFrame({"c": pd.array(["NA", "b"], pd.ArrowDtype(pa.large_string()))}),
-         Column("c", "large_string[pyarrow]", texts=("NA",))),
+        (
+            pd.DataFrame({"c": pd.array(["NA", "b"], pd.ArrowDtype(pa.large_string()))}),
+            Column("c", "large_string[pyarrow]", texts=("NA",)),
+        ),
         (pd.DataFrame({"c": pd.array([0.0, 2], "Sparse[float64]")}), Column("c", "float64")),
         (pd.DataFrame({"c": pd.to_datetime(["2020-01-01T00+02:00"])}), Column("c", "datetime64[us, +02:00]")),
     ],
-)  # fmt: skip
+)
 def test_a_column_records_how_training_represents_its_values(frame, column):
     model = function(lambda x: np.ones((len(x), 1)), frame)
     assert packed(model, frame).columns == (column,)
@@ -157,16 +159,25 @@ def test_text_that_csv_rejects_is_recorded_for_csv_alone():
 @pytest.mark.parametrize(
     ("frame", "call", "texts"),
     [
-        (of(1, "1"), lambda x: x.map(lambda v: float(isinstance(v, str))),
-         ["turns 1 into '1'", "column 'c' cannot be written"]),
-        (pd.DataFrame({"c": pd.to_timedelta([1, 2], "s")}), lambda x: x.apply(lambda s: s.dt.total_seconds()),
-         ["'c' is timedelta64", "convert time spans to seconds"]),
+        (
+            of(1, "1"),
+            lambda x: x.map(lambda v: float(isinstance(v, str))),
+            ["turns 1 into '1'", "column 'c' cannot be written"],
+        ),
+        (
+            pd.DataFrame({"c": pd.to_timedelta([1, 2], "s")}),
+            lambda x: x.apply(lambda s: s.dt.total_seconds()),
+            ["'c' is timedelta64", "convert time spans to seconds"],
+        ),
         (pd.DataFrame({"c": pd.cut([1, 2, 3], 2)}), lambda x: x.apply(lambda s: s.cat.codes), ["category[interval"]),
-        (pd.DataFrame({"c": pd.period_range("2020", periods=3, freq="D")}), lambda x: x.apply(lambda s: s.dt.day),
-         ["'c' is period[D]"]),
+        (
+            pd.DataFrame({"c": pd.period_range("2020", periods=3, freq="D")}),
+            lambda x: x.apply(lambda s: s.dt.day),
+            ["'c' is period[D]"],
+        ),
         (of(b"a", b"b"), lambda x: x.map(len) * x.map(lambda v: float(v[0])), ["turns b'a' into"]),
     ],
-)  # fmt: skip
+)
 def test_values_that_no_file_carries_are_refused_with_column_and_value(frame, call, texts):
     refused(function(call, frame), frame, *texts)
 

@@ -46,8 +46,10 @@ def written(folder: Path, text: str, name: str = "sample.csv") -> Path:
     return folder / name
 
 
-@pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder(),
-                                     make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())])  # fmt: skip
+@pytest.mark.parametrize(
+    "encoder",
+    [OneHotEncoder(), OrdinalEncoder(), make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())],
+)
 def test_digits_of_a_csv_are_text_if_the_model_learned_text(encoder, tmp_path):
     ZIPS.to_csv(tmp_path / "sample.csv", index=False)
     assert packed(zips(encoder), tmp_path / "sample.csv").columns == (
@@ -156,8 +158,11 @@ def test_a_sample_that_is_not_there_is_named(name, tmp_path):
 
 def test_a_form_of_missing_values_must_be_one_of_a_column_that_can_have_it(tmp_path):
     frame = pd.DataFrame({"zip": ["a", None], "fare": [1.0, 2]})
-    for missing, text in (({"zip": "nil"}, "--missing zip=None"), ({"zap": "None"}, "zip, fare"),
-                          ({"fare": "None"}, "is float64")):  # fmt: skip
+    for missing, text in (
+        ({"zip": "nil"}, "--missing zip=None"),
+        ({"zap": "None"}, "zip, fare"),
+        ({"fare": "None"}, "is float64"),
+    ):
         with pytest.raises(UsageError) as caught:
             sample_of(frame, Storage(), Csv(), missing)  # type: ignore[arg-type]
         assert text in str(caught.value)

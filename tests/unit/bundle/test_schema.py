@@ -11,14 +11,24 @@ from scoremill.spec import Column
 
 BUNDLE = sealed(
     Bundle(
-        uri="s3://models/tip", digest="", model_class="sklearn.dummy.DummyClassifier", format="joblib",
-        columns=(Column("kind", "category", ("a", "b"), True), Column("x", "float64")), named=True, method="predict",
-        results={"predict": (Column("prediction", "string"),)}, classes=("no", "yes"), versions={"numpy": "2.4"},
-        code=("code/features.py",), trained={"when": "2026-01-01", "meta": {"by": "ci"}}, sizes={"model.joblib": 9},
-        files={"model.joblib": "00", "code/features.py": "11"}, facts={"by_value": ["__main__.f"]},
+        uri="s3://models/tip",
+        digest="",
+        model_class="sklearn.dummy.DummyClassifier",
+        format="joblib",
+        columns=(Column("kind", "category", ("a", "b"), True), Column("x", "float64")),
+        named=True,
+        method="predict",
+        results={"predict": (Column("prediction", "string"),)},
+        classes=("no", "yes"),
+        versions={"numpy": "2.4"},
+        code=("code/features.py",),
+        trained={"when": "2026-01-01", "meta": {"by": "ci"}},
+        sizes={"model.joblib": 9},
+        files={"model.joblib": "00", "code/features.py": "11"},
+        facts={"by_value": ["__main__.f"]},
         others=(Column("target", "int64"),),
     )
-)  # fmt: skip
+)
 
 
 def _through_json(bundle: Bundle) -> Bundle:
@@ -40,10 +50,17 @@ def test_the_digest_does_not_know_where_when_or_by_whom():
 @pytest.mark.parametrize(
     "change",
     [
-        {"method": "predict_proba"}, {"columns": ()}, {"files": {"model.joblib": "01"}}, {"versions": {"numpy": "2.5"}},
-        {"code": ()}, {"named": False}, {"classes": ("yes", "no")}, {"batch_dependent": True}, {"results": {}},
+        {"method": "predict_proba"},
+        {"columns": ()},
+        {"files": {"model.joblib": "01"}},
+        {"versions": {"numpy": "2.5"}},
+        {"code": ()},
+        {"named": False},
+        {"classes": ("yes", "no")},
+        {"batch_dependent": True},
+        {"results": {}},
     ],
-)  # fmt: skip
+)
 def test_the_digest_covers_what_shapes_results(change):
     assert digest_of(replace(BUNDLE, **change)) != BUNDLE.digest
 

@@ -53,10 +53,18 @@ def test_a_prefix_covers_what_lies_below_it(uri):
 @pytest.mark.parametrize(
     "uri",
     [
-        "s3://models-evil/tip", "gs://models/tip", "s3://other/s3://models/tip", "s3://models/../evil/tip",
-        "s3://models/./tip", "s3://models//tip", "s3://models/%2e%2e/evil", "s3://models\\..\\evil", "models/tip", "s3://",
+        "s3://models-evil/tip",
+        "gs://models/tip",
+        "s3://other/s3://models/tip",
+        "s3://models/../evil/tip",
+        "s3://models/./tip",
+        "s3://models//tip",
+        "s3://models/%2e%2e/evil",
+        "s3://models\\..\\evil",
+        "models/tip",
+        "s3://",
     ],
-)  # fmt: skip
+)
 def test_a_prefix_covers_nothing_else(uri):
     assert not is_below(uri, ["s3://models"])
 

@@ -48,8 +48,14 @@ def altered(bundle: Bundle, model: object, types: list[str], code: dict[str, str
     for name in files:
         with (folder / name).open("rb") as file:
             hashes[name] = sha256(file)
-    made = sealed(replace(bundle, facts={"types": types, "trusted": types}, files=hashes,
-                          code=tuple(name for name in files if name.startswith("code/"))))  # fmt: skip
+    made = sealed(
+        replace(
+            bundle,
+            facts={"types": types, "trusted": types},
+            files=hashes,
+            code=tuple(name for name in files if name.startswith("code/")),
+        )
+    )
     (folder / MANIFEST).write_text(json.dumps(to_document(made)))
     return made
 
@@ -164,8 +170,15 @@ def test_the_hint_about_types_of_the_users_own_works_when_packing_and_scoring(mo
     frame.to_csv(tmp_path / "in.csv", index=False)
 
     def packed(types: list[str]) -> Bundle:
-        return pack(model, tmp_path / "bundle", sample=frame, format="skops", method="transform", code=[module],
-                    trusted_types=types)  # fmt: skip
+        return pack(
+            model,
+            tmp_path / "bundle",
+            sample=frame,
+            format="skops",
+            method="transform",
+            code=[module],
+            trusted_types=types,
+        )
 
     def scored(types: list[str]) -> pd.DataFrame:
         spec = {"uri": str(tmp_path / "bundle"), "trustedTypes": types}

@@ -49,31 +49,35 @@ CASES: dict[str, tuple[str | bytes, str]] = {
     "pipes with another quote": (PLAIN.replace(",", "|").replace("|a|", "|'a|b\n'|"), "--delimiter '|' --quote \"'\""),
     "preamble": ('Report "x\n\n2020;1\n' + PLAIN, "--skip-rows 3"),
     "preamble and delimiter": ("Report\nMarch\n" + PLAIN.replace(",", ";"), "--skip-rows 2 --delimiter ';'"),
-    "comments before the header": ("# one\n#two, \"x\n" + PLAIN, "--comment '#'"),
+    "comments before the header": ('# one\n#two, "x\n' + PLAIN, "--comment '#'"),
     "comments between rows": (PLAIN + "# the end\n", "--comment '#'"),
     "comments everywhere": ("% x\n" + HEADER + "% y\n".join(ROWS), "--comment %"),
     "Excel's separator line": ("sep=;\r\n" + PLAIN.replace(",", ";"), "--skip-rows 1 --delimiter ';'"),
     "decimal commas": (HEADER.replace(",", ";") + DECIMAL, "--delimiter ';' --decimal ,"),
     "decimal commas and thousands": (
-        HEADER.replace(",", ";") + DECIMAL + "1.234,5;c;1.000\n", "--delimiter ';' --decimal , --thousands .",
+        HEADER.replace(",", ";") + DECIMAL + "1.234,5;c;1.000\n",
+        "--delimiter ';' --decimal , --thousands .",
     ),
     "thousands": (HEADER + '"1,234.5",a,"1,234,567"\n' * 9, "--thousands ,"),
     "no header": (PLAIN.removeprefix(HEADER), "--no-header --names 'fare,zone,größe'"),
     "no header and tabs": (
-        PLAIN.removeprefix(HEADER).replace(",", "\t"), r"--no-header --names 'fare,zone,größe' --delimiter '\t'",
+        PLAIN.removeprefix(HEADER).replace(",", "\t"),
+        r"--no-header --names 'fare,zone,größe' --delimiter '\t'",
     ),
     "Latin-1": (PLAIN.encode("cp1252"), "--encoding cp1252"),
     "Spark's escapes": (PLAIN + '1,"say \\"x, y\\"",2\n', r"--escape '\'"),
     "escapes without quotes": (
-        PLAIN.replace(",", "\t") + "1\ta\\\tb\t2\n", r"--delimiter '\t' --escape '\' --escape-unquoted",
+        PLAIN.replace(",", "\t") + "1\ta\\\tb\t2\n",
+        r"--delimiter '\t' --escape '\' --escape-unquoted",
     ),
     "surplus delimiters": (HEADER + "".join(row.replace("\n", ",,\n") for row in ROWS), "--surplus-fields DropEmpty"),
     "blanks behind delimiters": (PLAIN.replace(",", ", "), "--skip-initial-space"),
     "question marks": (PLAIN + "?,?,?\n,NA,5\n", "--null-values '?,,NA'"),
     "blanks and question marks": (
-        HEADER + "".join(ROWS).replace(",", ", ") + "1, ?, ?\n", "--skip-initial-space --null-values '?,'",
+        HEADER + "".join(ROWS).replace(",", ", ") + "1, ?, ?\n",
+        "--skip-initial-space --null-values '?,'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -162,11 +166,13 @@ def test_names_that_are_fewer_than_the_fields_are_counted(tmp_path):
         (PLAIN + '1,"say \\"x\\"",2\n', [], "quotes look escaped", r"If they are, give --escape '\'"),
         (PLAIN + "1,\\N,2\n", [], r"are read as the text '\\N'", r"If they are missing, give --null-values '\N,'"),
         (
-            PLAIN + "1,\\N,2\n,NA,3\n", ["--escape", "\\", "--escape-unquoted"], "are read as the text 'N'",
+            PLAIN + "1,\\N,2\n,NA,3\n",
+            ["--escape", "\\", "--escape-unquoted"],
+            "are read as the text 'N'",
             r"If they are missing, give --null-values '\N,,NA'",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_can_be_read_and_probably_means_something_else_is_a_warning(content, flags, message, hint, tmp_path):
     files = {"a.csv": content.encode()}
     (problem,) = planned(tmp_path, files, flags).problems

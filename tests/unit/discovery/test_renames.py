@@ -32,8 +32,12 @@ def planned(folder: Path, files: dict[str, Any], /, **spec: Any) -> Plan:
 @pytest.mark.parametrize(
     ("missing", "names", "used", "pairs"),
     [
-        (["mean radius", "mean area"], ["Mean_Radius", "Mean_Area"], (),
-         [("Mean_Radius", "mean radius"), ("Mean_Area", "mean area")]),
+        (
+            ["mean radius", "mean area"],
+            ["Mean_Radius", "Mean_Area"],
+            (),
+            [("Mean_Radius", "mean radius"), ("Mean_Area", "mean area")],
+        ),
         (["mean area"], ["mean radius", "id"], ["mean radius"], []),
         (["mean area"], ["mean area error", "mean arae"], (), [("mean arae", "mean area")]),
         (["mean area"], ["mean arae", "x"], ["mean arae"], []),
@@ -42,7 +46,7 @@ def planned(folder: Path, files: dict[str, Any], /, **spec: Any) -> Plan:
         (["zone"], ["ZONE", "Zone"], (), [("ZONE", "zone")]),
         (["zone"], ["distance"], (), []),
     ],
-)  # fmt: skip
+)
 def test_suggestions_are_columns_that_nothing_uses_and_each_is_suggested_once(missing, names, used, pairs):
     assert pairs_of(missing, names, used) == pairs
 
@@ -71,8 +75,10 @@ def test_columns_that_a_flag_names_wrongly_are_told_with_the_flag_and_all_names_
 def test_columns_of_the_model_and_of_flags_that_are_missing_are_told_apart(tmp_path):
     problems = planned(tmp_path, {"a.csv": "x\n1\n"}, output={"keep": ["y"]}, input={"where": "z > 1"}).errors
     assert [problem.message.partition(" name")[0].partition(" read")[0] for problem in problems] == [
-        "the model", "--keep", "--where",
-    ]  # fmt: skip
+        "the model",
+        "--keep",
+        "--where",
+    ]
 
 
 GOOD = "Mean_Radius,zone\n1,a\n"

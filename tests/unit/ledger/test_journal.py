@@ -34,8 +34,12 @@ def receipt(store, number=0, rows=3, rejected=1, text=None):
 
 
 def complete(ledger, *receipts):
-    return write_manifest(ledger.store, list(receipts), [Origin("a.csv", 0, 1)] * len(receipts),
-                          {"method": "predict", "bundle": "sha256:0", "settings": {}})  # fmt: skip
+    return write_manifest(
+        ledger.store,
+        list(receipts),
+        [Origin("a.csv", 0, 1)] * len(receipts),
+        {"method": "predict", "bundle": "sha256:0", "settings": {}},
+    )
 
 
 def test_receipts_are_read_as_they_were_written(ledger):

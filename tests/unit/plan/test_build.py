@@ -144,10 +144,14 @@ def test_what_shapes_a_part_is_in_its_id_and_what_does_not_is_not(tmp_path):
 
     assert ids() == ids(cluster={"workers": 7}) == ids(errors={"maxRows": 5}) == ids(output={"mode": "Overwrite"})
     others = [
-        {"output": {"format": "csv"}}, {"output": {"keep": ["a"]}}, {"output": {"rowId": True}},
-        {"output": {"dtype": "float32"}}, {"model": {"batchRows": 7}}, {"input": {"csv": {"nullValues": ["-"]}}},
+        {"output": {"format": "csv"}},
+        {"output": {"keep": ["a"]}},
+        {"output": {"rowId": True}},
+        {"output": {"dtype": "float32"}},
+        {"model": {"batchRows": 7}},
+        {"input": {"csv": {"nullValues": ["-"]}}},
         {"errors": {"raw": "Omit"}},
-    ]  # fmt: skip
+    ]
     assert len({tuple(ids(**spec)) for spec in [{}, *others]}) == len(others) + 1
 
 

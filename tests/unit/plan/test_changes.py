@@ -24,15 +24,17 @@ SETTINGS = Settings.of(make_job("bundle", "in", "out").spec, NEEDS, (), ())
         ({"keep": (Column("id", "int64"), Column("a b", "string"))}, ["--keep: none → id,a b"]),
         ({"threshold": 0.5, "row_id": True}, ["--row-id: no → yes", "--threshold: none → 0.5"]),
         ({"bundle": "sha256:fedcba9876543210"}, ["--model: sha256:0123456789ab… → sha256:fedcba987654…"]),
-        ({"csv": Csv(delimiter=";", columns=("a", "b"), header=False)},
-         ["--delimiter: ',' → ';'", "--header: yes → no", "--names: none → a,b"]),
+        (
+            {"csv": Csv(delimiter=";", columns=("a", "b"), header=False)},
+            ["--delimiter: ',' → ';'", "--header: yes → no", "--names: none → a,b"],
+        ),
         ({"csv": Csv(dtypes={"a": "int64"})}, ["--dtypes a: none → int64"]),
         ({"columns": (("1", "yhat"),)}, ["--columns 1: none → yhat"]),
         ({"where": "fare > 0", "where_columns": (Column("fare", "float64"),)}, ["--where: none → 'fare > 0'"]),
         ({"raw": "Omit"}, ["--errors-raw: Keep → Omit"]),
         ({}, []),
     ],
-)  # fmt: skip
+)
 def test_change_names_the_flag_and_only_what_differs(changed: dict[str, Any], said: list[str]) -> None:
     assert sorted(changes(SETTINGS, replace(SETTINGS, **changed))) == said
 

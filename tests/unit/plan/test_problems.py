@@ -51,17 +51,28 @@ CASES: dict[str, tuple[Any, dict[str, Any], str, str]] = {
     "other types": ("fare,zone\nx,1\ny,2\n", {}, "'x' is not a float64", "Check the column"),
     "decimal comma": ('fare,zone\n"1,5",a\n"2,5",b\n', {}, "'1,5' is not a float64", "--decimal"),
     "ragged": ("fare,zone\n1,a,b\n2,a,b\n", {}, "expected 2 fields, found 3", "--delimiter"),
-    "kept column": (GOOD, {"output": {"keep": ["tip"]}}, "a column that the file does not have: 'tip'",
-                    "Its columns"),
-    "parquet of other types": (pd.DataFrame({"fare": ["x", "y"], "zone": "a"}), {}, "'x' is not a float64",
-                               "Check the column"),
-    "parquet of times": (pd.DataFrame({"fare": pd.to_datetime(["2020-01-01"]), "zone": "a"}), {},
-                         "column 'fare' is timestamp", "train with this one"),
+    "kept column": (GOOD, {"output": {"keep": ["tip"]}}, "a column that the file does not have: 'tip'", "Its columns"),
+    "parquet of other types": (
+        pd.DataFrame({"fare": ["x", "y"], "zone": "a"}),
+        {},
+        "'x' is not a float64",
+        "Check the column",
+    ),
+    "parquet of times": (
+        pd.DataFrame({"fare": pd.to_datetime(["2020-01-01"]), "zone": "a"}),
+        {},
+        "column 'fare' is timestamp",
+        "train with this one",
+    ),
     "parquet without a column": (pd.DataFrame({"fare": [1.0]}), {}, "'zone'", "Its columns: fare"),
     "truncated gz": (gzip.compress(GOOD.encode() * 999)[:-20], {}, "truncated or damaged", "Upload it again"),
-    "two gz": (gzip.compress(gzip.compress(GOOD.encode())), {}, "compressed twice, at last with gzip",
-               "Decompress it once"),
-}  # fmt: skip
+    "two gz": (
+        gzip.compress(gzip.compress(GOOD.encode())),
+        {},
+        "compressed twice, at last with gzip",
+        "Decompress it once",
+    ),
+}
 
 
 def suffix(case: str) -> str:
@@ -80,8 +91,9 @@ def test_a_problem_names_the_file_what_is_wrong_and_the_mend(case, tmp_path):
 
 
 def test_all_problems_are_told_at_once(tmp_path):
-    files = {f"{at}.{suffix(case)}": content for at, (case, (content, spec, _, _)) in enumerate(CASES.items())
-             if not spec}  # fmt: skip
+    files = {
+        f"{at}.{suffix(case)}": content for at, (case, (content, spec, _, _)) in enumerate(CASES.items()) if not spec
+    }
     lines = "\n".join(told(planned(tmp_path, {**files, "good.csv": GOOD}), tmp_path))
     for _, spec, message, mend in CASES.values():
         # Values that do not fit one column are one problem, shown by the first of them.
@@ -138,8 +150,12 @@ def test_compressed_files_are_sampled_to_a_whole_row(tmp_path, suffix):
 
 
 def test_an_object_is_compressed_or_not_as_its_content_is(tmp_path):
-    files = {"a.csv": GOOD, "b.csv": gzip.compress(GOOD.encode()), "c.csv.gz": GOOD,
-             "d.csv.gz": gzip.compress(GOOD.encode())}  # fmt: skip
+    files = {
+        "a.csv": GOOD,
+        "b.csv": gzip.compress(GOOD.encode()),
+        "c.csv.gz": GOOD,
+        "d.csv.gz": gzip.compress(GOOD.encode()),
+    }
     plan = planned(tmp_path, files)
     assert told(plan, tmp_path) == []
     assert [source.compression for source in plan.sources] == [None, "gzip", None, "gzip"]

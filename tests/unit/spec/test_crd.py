@@ -140,8 +140,11 @@ def test_the_limits_of_a_run_are_shown_and_nothing_else():
     spec = defaulted(JOB, JOB_SCHEMA)
     assert spec["deadlines"] == {"preRunningSeconds": 900, "noProgressSeconds": 1800}
     assert spec["cleanup"] == {
-        "onSuccess": "Delete", "onFailure": "Keep", "logHistoryLimit": 100, "logRetentionDays": 90
-    }  # fmt: skip
+        "onSuccess": "Delete",
+        "onFailure": "Keep",
+        "logHistoryLimit": 100,
+        "logRetentionDays": 90,
+    }
     assert spec["input"]["partitionBytes"] == "64MiB"
     assert not {"storage", "credentials", "suspend", "managedBy"} & spec.keys()
     assert "csv" not in spec["input"]
@@ -214,8 +217,13 @@ def test_all_but_suspend_and_the_number_of_workers_is_fixed_once_a_job_has_begun
 
 
 def test_the_hash_of_a_spec_knows_nothing_of_what_can_change_while_a_job_runs():
-    specs = [{**JOB, **more} for more in (
-        {"cluster": {"memory": "1GiB"}}, {"cluster": {"memory": "1GiB", "workers": 4}}, {"cluster": {"memory": "2GiB"}},
-        {"cluster": {"memory": "1GiB", "maxWorkers": 9}, "suspend": True},
-    )]  # fmt: skip
+    specs = [
+        {**JOB, **more}
+        for more in (
+            {"cluster": {"memory": "1GiB"}},
+            {"cluster": {"memory": "1GiB", "workers": 4}},
+            {"cluster": {"memory": "2GiB"}},
+            {"cluster": {"memory": "1GiB", "maxWorkers": 9}, "suspend": True},
+        )
+    ]
     assert [spec_hash(spec) == spec_hash(specs[0]) for spec in specs] == [True, True, False, True]

@@ -29,12 +29,36 @@ def test_a_plain_endpoint_is_kept(url):
 @pytest.mark.parametrize(
     "name",
     [
-        "key", "secret", "token", "password", "account_key", "sas_token", "connection_string", "conn_str", "passphrase",
-        "pwd", "pass", "ssh_pass", "auth", "http_auth", "authorization", "sse_customer_key", "SSECustomerKey",
-        "SSECustomerKeyMD5", "encryption_key", "pkey", "cookie", "cookies", "headers", "extra_headers", "client_secret",
-        "aws_session_token", "bearer", "private_key_path",
+        "key",
+        "secret",
+        "token",
+        "password",
+        "account_key",
+        "sas_token",
+        "connection_string",
+        "conn_str",
+        "passphrase",
+        "pwd",
+        "pass",
+        "ssh_pass",
+        "auth",
+        "http_auth",
+        "authorization",
+        "sse_customer_key",
+        "SSECustomerKey",
+        "SSECustomerKeyMD5",
+        "encryption_key",
+        "pkey",
+        "cookie",
+        "cookies",
+        "headers",
+        "extra_headers",
+        "client_secret",
+        "aws_session_token",
+        "bearer",
+        "private_key_path",
     ],
-)  # fmt: skip
+)
 def test_options_that_hold_credentials_are_refused_and_not_quoted(name):
     with pytest.raises(UsageError, match=name) as raised:
         parse(options={name: "hush"})
@@ -44,11 +68,31 @@ def test_options_that_hold_credentials_are_refused_and_not_quoted(name):
 @pytest.mark.parametrize(
     "name",
     [
-        "region", "addressing_style", "signature_version", "default_block_size", "default_cache_type", "consistency",
-        "project", "access", "location", "use_ssl", "version_aware", "max_concurrency", "requester_pays", "account_name",
-        "block_size", "host", "port", "username", "kms_key_name", "authority_host", "bypass_proxy", "compass", "monkeys",
+        "region",
+        "addressing_style",
+        "signature_version",
+        "default_block_size",
+        "default_cache_type",
+        "consistency",
+        "project",
+        "access",
+        "location",
+        "use_ssl",
+        "version_aware",
+        "max_concurrency",
+        "requester_pays",
+        "account_name",
+        "block_size",
+        "host",
+        "port",
+        "username",
+        "kms_key_name",
+        "authority_host",
+        "bypass_proxy",
+        "compass",
+        "monkeys",
         "timeout",
     ],
-)  # fmt: skip
+)
 def test_other_options_are_taken(name):
     assert parse(options={name: "x"}).options == {name: "x"}

@@ -51,12 +51,20 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        ServiceError("SlowDown", 503), ServiceError("InternalError"), ServiceError("429", 429), ServiceError("X", 502),
-        HttpError(503), HttpError("429"), ConnectionResetError(), TimeoutError(), OSError(errno.EBUSY, "busy"),
-        OSError(errno.ESTALE, "stale"), ServiceError("ConditionalRequestConflict", 409),
+        ServiceError("SlowDown", 503),
+        ServiceError("InternalError"),
+        ServiceError("429", 429),
+        ServiceError("X", 502),
+        HttpError(503),
+        HttpError("429"),
+        ConnectionResetError(),
+        TimeoutError(),
+        OSError(errno.EBUSY, "busy"),
+        OSError(errno.ESTALE, "stale"),
+        ServiceError("ConditionalRequestConflict", 409),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_faults_that_pass_are_tried_again(fault: Exception) -> None:
     assert is_transient(fault)
     assert persist(failing(*[fault] * 4)) == "done"
@@ -68,11 +76,18 @@ def test_faults_that_pass_are_tried_again(fault: Exception) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        FileNotFoundError(), PermissionError(), FileExistsError(), ValueError(), ServiceError("AccessDenied", 403),
-        ServiceError("NoSuchKey", 404), HttpError(404), SSLError(), OSError(errno.ENOSPC, "full"),
+        FileNotFoundError(),
+        PermissionError(),
+        FileExistsError(),
+        ValueError(),
+        ServiceError("AccessDenied", 403),
+        ServiceError("NoSuchKey", 404),
+        HttpError(404),
+        SSLError(),
+        OSError(errno.ENOSPC, "full"),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_faults_that_stay_are_not(fault: Exception) -> None:
     with pytest.raises(type(fault)):
         persist(failing(fault))
@@ -95,12 +110,17 @@ def test_each_wait_is_announced_with_its_error_and_attempt() -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (FileNotFoundError(), True), (ServiceError("NoSuchKey", 404), True), (ServiceError("404", 404), True),
-        (ServiceError("NotFound", 404), True), (HttpError(404), True), (ServiceError("XAdminUserNotFound", 404), False),
-        (ServiceError("NoSuchBucket", 404), False), (ServiceError("AccessDenied", 403), False),
+        (FileNotFoundError(), True),
+        (ServiceError("NoSuchKey", 404), True),
+        (ServiceError("404", 404), True),
+        (ServiceError("NotFound", 404), True),
+        (HttpError(404), True),
+        (ServiceError("XAdminUserNotFound", 404), False),
+        (ServiceError("NoSuchBucket", 404), False),
+        (ServiceError("AccessDenied", 403), False),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_absent_is_only_what_the_store_calls_absent(error: Exception, expected: bool) -> None:
     assert is_absent(error) == expected
 

@@ -59,10 +59,18 @@ def spellings(draw: st.DrawFn) -> tuple[str, int]:
     offset = draw(OFFSETS)
     sign, (hours, minutes) = "+-"[offset < 0], divmod(abs(offset), 60)
     zones = {
-        "": 0, "Z": 0, " UTC": 0, "+00": 0, "+00:00": 0, "+0000": 0, " +0000": 0, " Z": 0,
-        f"{sign}{hours:02}{minutes:02}": offset, f"{sign}{hours:02}:{minutes:02}": offset,
+        "": 0,
+        "Z": 0,
+        " UTC": 0,
+        "+00": 0,
+        "+00:00": 0,
+        "+0000": 0,
+        " +0000": 0,
+        " Z": 0,
+        f"{sign}{hours:02}{minutes:02}": offset,
+        f"{sign}{hours:02}:{minutes:02}": offset,
         f"{sign}{hours:02}": (-1 if offset < 0 else 1) * hours * 60,
-    }  # fmt: skip
+    }
     zone = draw(st.sampled_from(sorted(zones)))
     seconds = (moment - EPOCH) // dt.timedelta(seconds=1) - zones[zone] * 60
     return f"{date}{mark}{moment.strftime(clock)}{point}{digits}{zone}", seconds * 10**9 + int(digits.ljust(9, "0"))
@@ -129,10 +137,31 @@ def test_further_spellings_of_iso_8601_are_read(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["01/02/2020", "1.2.2020", "2009.5", "2009 01 04", "-0500", "1231027200", "1231027200000", "20090104025200", "2009-01-04 02:52 GMT",
-     "2009-01-04 02:52 PM", "2009-01-04+01:00", "2009-01-04 02:52+24:00", "2009-01-04 02:52+01:60", "2009-01-04 02:52:60", "0000-00-00",
-     "2009-01-04 02:52:00.1234567891", "2009-W01", "2009-001", "10000-01-01", "infinity", "12:30", "1.5"],
-)  # fmt: skip
+    [
+        "01/02/2020",
+        "1.2.2020",
+        "2009.5",
+        "2009 01 04",
+        "-0500",
+        "1231027200",
+        "1231027200000",
+        "20090104025200",
+        "2009-01-04 02:52 GMT",
+        "2009-01-04 02:52 PM",
+        "2009-01-04+01:00",
+        "2009-01-04 02:52+24:00",
+        "2009-01-04 02:52+01:60",
+        "2009-01-04 02:52:60",
+        "0000-00-00",
+        "2009-01-04 02:52:00.1234567891",
+        "2009-W01",
+        "2009-001",
+        "10000-01-01",
+        "infinity",
+        "12:30",
+        "1.5",
+    ],
+)
 def test_what_is_ambiguous_or_no_time_is_rejected(text):
     assert time_of(text) == REJECTED
     assert ticks([text, "2009-01-04"], "us")[0] == REJECTED
@@ -196,8 +225,11 @@ def test_counts_since_1970_are_read_exactly(whole, fraction, source, negative):
 
 def test_counts_since_1970_that_pandas_wrote_as_floats_are_read():
     assert ticks(["1231027200.0", "1.2310272e9", "x", "2009-01-04"], "s", "epoch_s") == [
-        1231027200, 1231027200, REJECTED, REJECTED,
-    ]  # fmt: skip
+        1231027200,
+        1231027200,
+        REJECTED,
+        REJECTED,
+    ]
 
 
 def test_integers_of_parquet_are_times_by_the_unit_given():

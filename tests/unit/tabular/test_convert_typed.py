@@ -137,8 +137,15 @@ def test_types_of_a_parquet_schema() -> None:
     )
     dtypes = arrow_dtypes(schema)
     assert list(dtypes.values()) == [
-        "int32", "float32", "float64", "bool", "string", "string", "datetime64[us, UTC]", "datetime64[s]",
-    ]  # fmt: skip
+        "int32",
+        "float32",
+        "float64",
+        "bool",
+        "string",
+        "string",
+        "datetime64[us, UTC]",
+        "datetime64[s]",
+    ]
 
 
 def test_decimals_are_the_nearest_floats() -> None:
@@ -176,8 +183,17 @@ def test_objects_whose_values_do_not_convert_are_set_aside_by_the_type_of_the_va
     assert reject.reason == "'x' is not an int64"
 
 
-@pytest.mark.parametrize("dtype", ["string[pyarrow]", "int64[pyarrow]", "double[pyarrow]", "bool[pyarrow]",
-                                   "timestamp[us, tz=UTC][pyarrow]", "large_string[pyarrow]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "string[pyarrow]",
+        "int64[pyarrow]",
+        "double[pyarrow]",
+        "bool[pyarrow]",
+        "timestamp[us, tz=UTC][pyarrow]",
+        "large_string[pyarrow]",
+    ],
+)
 def test_arrow_dtypes_are_those_that_were_asked_for(dtype: str) -> None:
     text = "2020-01-01" if dtype.startswith("time") else "1"
     series = to_frame(typed_rows(a=pa.array([text, None])), [Column("a", dtype)], Csv()).frame["a"]

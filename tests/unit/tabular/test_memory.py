@@ -55,8 +55,9 @@ def test_a_row_group_that_does_not_fit_is_refused_before_it_is_decoded(tmp_path)
         [sys.executable, "-c", READ, *paths], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == [
-        *(f"{kind} refused True" for kind in BOMBS), "zeros 8000000 True",
-    ]  # fmt: skip
+        *(f"{kind} refused True" for kind in BOMBS),
+        "zeros 8000000 True",
+    ]
 
 
 @pytest.fixture

@@ -76,8 +76,10 @@ def refuse_other_frame(
     if all(difference(found[method], again[method]) > 0 for method in apart):
         return  # It gives other results each time, which the proof says.
     if not _methods_apart(direct, score(plain.set_axis(rows.index))):
-        raise FitError("the results depend on the index of the sample, and rows of a file have no index",
-                       "Make the index a column (`reset_index`), and train the model with that column.")  # fmt: skip
+        raise FitError(
+            "the results depend on the index of the sample, and rows of a file have no index",
+            "Make the index a column (`reset_index`), and train the model with that column.",
+        )
     raise FitError(
         "the model gives other results for the rows of the sample in a plain data frame",
         "Train and pack it with a data frame that has one index level, text as column names, and no sparse columns.",

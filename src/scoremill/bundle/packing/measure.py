@@ -54,8 +54,10 @@ def measure(
             failures.append(error)
     if sample is not None:
         raise failures[0]
-    raise UsageError(f"without a sample it cannot be told what the model reads ({failures[0].message})",
-                     "Give a sample (--sample FILE): a few rows of what it was trained on.")  # fmt: skip
+    raise UsageError(
+        f"without a sample it cannot be told what the model reads ({failures[0].message})",
+        "Give a sample (--sample FILE): a few rows of what it was trained on.",
+    )
 
 
 def _samples(feed: Feed, sample: Sample | None) -> Sequence[Sample]:
@@ -85,9 +87,18 @@ def _measured(estimator: Any, feed: Feed, sample: Sample, own: str, offered: Seq
 
 def _draft(estimator: Any, feed: Feed, columns: tuple[Column, ...], method: str) -> Bundle:
     kind = type(estimator)
-    return Bundle(uri="", digest="", model_class=f"{kind.__module__}.{kind.__qualname__}", format="", results={},
-                  columns=columns, named=feed.named, series=feed.series, method=method,
-                  classes=_classes(estimator))  # fmt: skip
+    return Bundle(
+        uri="",
+        digest="",
+        model_class=f"{kind.__module__}.{kind.__qualname__}",
+        format="",
+        results={},
+        columns=columns,
+        named=feed.named,
+        series=feed.series,
+        method=method,
+        classes=_classes(estimator),
+    )
 
 
 def _score(estimator: Any, bundle: Bundle) -> Callable[[pd.DataFrame], dict[str, Results]]:

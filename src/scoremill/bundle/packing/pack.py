@@ -88,8 +88,16 @@ def pack(
         "meta": dict(meta or {}),
     }
     with tempfile.TemporaryDirectory(prefix="scoremill-pack-") as place:
-        staged = stage(estimator, Path(place), sample=rows, method=method, code=code, format=format, columns=columns,
-                       trusted_types=trusted_types)  # fmt: skip
+        staged = stage(
+            estimator,
+            Path(place),
+            sample=rows,
+            method=method,
+            code=code,
+            format=format,
+            columns=columns,
+            trusted_types=trusted_types,
+        )
         check_types("the model", staged.bundle.types, trusted_types)
         (found,) = prove([staged.claim])
         if isinstance(found, Exception):
@@ -149,8 +157,10 @@ def read_model(path: Path, code: Sequence[str | Path] = (), trusted_types: Seque
     }:
         # What is packed is said to be of the version here: an older model must not pass for one.
         if minor(there) != minor(here):
-            raise SkewError(f"{path} was trained with scikit-learn {there}, here is {here}",
-                            f"Pack it with scikit-learn {there}, or train it again.")  # fmt: skip
+            raise SkewError(
+                f"{path} was trained with scikit-learn {there}, here is {here}",
+                f"Pack it with scikit-learn {there}, or train it again.",
+            )
     return estimator
 
 
@@ -181,12 +191,16 @@ def _unread(path: Path, error: Exception) -> ScoremillError:
     with path.open("rb") as file:
         begin = file.read(20)
     if not begin.startswith(_MAGIC) and not isinstance(error, ImportError | AttributeError):
-        return ModelError(f"{path} is not a pickled model: it begins with {begin!r}",
-                          "Name the file that joblib.dump, pickle.dump or skops.io.dump wrote.")  # fmt: skip
+        return ModelError(
+            f"{path} is not a pickled model: it begins with {begin!r}",
+            "Name the file that joblib.dump, pickle.dump or skops.io.dump wrote.",
+        )
     if isinstance(error, EOFError) or "truncated" in str(error) or "EOF" in str(error):
-        return ModelError(f"{path} was not written to its end",
-                          "joblib cannot write lambdas or functions that are defined inside others: call "
-                          "scoremill.pack(model, …) in the script that trains the model, or move them to a module.")  # fmt: skip
+        return ModelError(
+            f"{path} was not written to its end",
+            "joblib cannot write lambdas or functions that are defined inside others: call "
+            "scoremill.pack(model, …) in the script that trains the model, or move them to a module.",
+        )
     return explained(error, str(path))
 
 
@@ -212,12 +226,19 @@ def stage(
     measured = measure(estimator, sample, method, columns)
     files = _written(kind, estimator, folder, carried.gather(code))
     hashes = {name: _hash(folder / name) for name in files}
-    bundle = sealed(replace(
-        measured.bundle, uri=str(folder), format=format, versions=versions_here(), files=hashes,
-        facts=files[kind.ARTIFACT], code=tuple(name for name in files if name != kind.ARTIFACT),
-        sizes={name: (folder / name).stat().st_size for name in files},
-        others=() if sample is None else other_columns(sample, list(measured.frame.columns)),
-    ))  # fmt: skip
+    bundle = sealed(
+        replace(
+            measured.bundle,
+            uri=str(folder),
+            format=format,
+            versions=versions_here(),
+            files=hashes,
+            facts=files[kind.ARTIFACT],
+            code=tuple(name for name in files if name != kind.ARTIFACT),
+            sizes={name: (folder / name).stat().st_size for name in files},
+            others=() if sample is None else other_columns(sample, list(measured.frame.columns)),
+        )
+    )
     _write(folder, bundle)
     return Staged(bundle, Claim(str(folder), measured.frame, measured.expected, tuple(trusted_types)))
 
@@ -240,14 +261,20 @@ def judged(bundle: Bundle, found: Mapping[str, Proof], *, allow_batch_dependent:
 def _problem(bundle: Bundle, method: str, proof: Proof, *, allow_batch_dependent: bool) -> ModelError | None:
     call_ = f"{bundle.model_class}.{method}"
     if proof.again > 0:
-        return ModelError(f"{call_} is not deterministic: two calls on the same rows differ by {proof.again:.1e}",
-                          "Give the estimator a fixed random_state, or pack another method.")  # fmt: skip
+        return ModelError(
+            f"{call_} is not deterministic: two calls on the same rows differ by {proof.again:.1e}",
+            "Give the estimator a fixed random_state, or pack another method.",
+        )
     if proof.loaded > 0:
-        return ModelError(f"{call_} differs by {proof.loaded:.1e} once the model is loaded in a clean process",
-                          "Something that it reads is not part of the model: a global, a file, a setting.")  # fmt: skip
+        return ModelError(
+            f"{call_} differs by {proof.loaded:.1e} once the model is loaded in a clean process",
+            "Something that it reads is not part of the model: a global, a file, a setting.",
+        )
     if proof.apart > TOLERANCE and not allow_batch_dependent:
-        return ModelError(f"{call_} of a row depends on the rows scored with it: other batches differ by {proof.apart:.1e}",
-                          "Allow it (--allow-batch-dependent) if results may depend on how the input is cut.")  # fmt: skip
+        return ModelError(
+            f"{call_} of a row depends on the rows scored with it: other batches differ by {proof.apart:.1e}",
+            "Allow it (--allow-batch-dependent) if results may depend on how the input is cut.",
+        )
     return None
 
 
@@ -256,8 +283,10 @@ def _written(kind: Flavour, estimator: Any, folder: Path, code: Mapping[str, byt
     try:
         files = {kind.ARTIFACT: kind.dump(estimator, folder / kind.ARTIFACT)}
     except Exception as error:
-        raise ModelError(f"the model cannot be written: {type(error).__name__}: {error}",
-                         "Open files, connections, locks and generators cannot be part of a model; skops knows fewer types than joblib.") from error  # fmt: skip
+        raise ModelError(
+            f"the model cannot be written: {type(error).__name__}: {error}",
+            "Open files, connections, locks and generators cannot be part of a model; skops knows fewer types than joblib.",
+        ) from error
     for name, content in code.items():
         path = folder / CODE / name
         path.parent.mkdir(parents=True, exist_ok=True)

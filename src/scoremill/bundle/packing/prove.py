@@ -58,8 +58,12 @@ def prove(claims: Sequence[Claim]) -> list[dict[str, Proof] | ScoremillError]:
         request.write_bytes(pickle.dumps(list(claims)))
         done = subprocess.run(
             [sys.executable, "-P", "-c", _ENTRANCE, _root(), str(request), str(answer)],
-            cwd=place, env=_environment(place), stdin=subprocess.DEVNULL, capture_output=True, check=False,
-        )  # fmt: skip
+            cwd=place,
+            env=_environment(place),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
         if not answer.exists():
             last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
             raise ModelError(f"the process that proves the bundle ended with code {done.returncode}: {last}")

@@ -148,7 +148,9 @@ def _read(path: str, storage: Storage, csv: Csv, missing: Mapping[str, Missing])
         except ScoremillError:
             raise
         except Exception as error:
-            raise UsageError(f"the sample {path} cannot be read as Parquet: {error}", "Give a Parquet file or a CSV.") from None  # fmt: skip
+            raise UsageError(
+                f"the sample {path} cannot be read as Parquet: {error}", "Give a Parquet file or a CSV."
+            ) from None
 
 
 def _with_forms(sample: FrameSample, missing: Mapping[str, Missing]) -> FrameSample:

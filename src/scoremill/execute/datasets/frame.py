@@ -74,9 +74,15 @@ def as_frame(opened: Opened, reading: ReadOnly) -> pd.DataFrame:
         tables.append(pa.schema([*kinds, (ROW, pa.int64()), (OFFSET, pa.int64())]).empty_table())
     frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(types_mapper=pd.ArrowDtype)
     frame.attrs[_LEARNED] = Learned(
-        tuple(opened.firsts), tuple(opened.origins), tuple(opened.tallies), tuple(opened.headers), tuple(rejects),
-        opened.left_out, tuple(opened.paths), reading.settings.where is not None,
-    )  # fmt: skip
+        tuple(opened.firsts),
+        tuple(opened.origins),
+        tuple(opened.tallies),
+        tuple(opened.headers),
+        tuple(rejects),
+        opened.left_out,
+        tuple(opened.paths),
+        reading.settings.where is not None,
+    )
     return frame
 
 
@@ -101,9 +107,15 @@ def open_held(work: Reading, partition: Partition, frame: pd.DataFrame) -> Opene
     """The rows of `partition` as open_partition gives them, from memory."""
     learned = learned_of(frame)
     opened = Opened(
-        partition, iter(()), list(learned.firsts), list(learned.origins), list(learned.tallies),
-        list(learned.headers), learned.left_out, list(learned.paths),
-    )  # fmt: skip
+        partition,
+        iter(()),
+        list(learned.firsts),
+        list(learned.origins),
+        list(learned.tallies),
+        list(learned.headers),
+        learned.left_out,
+        list(learned.paths),
+    )
     opened.rows = _rows(work, opened, frame, learned)
     return opened
 

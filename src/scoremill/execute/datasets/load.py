@@ -170,9 +170,15 @@ class _Loading:
     """One load: what is in memory, and which of it counts."""
 
     def __init__(
-        self, plan: Plan, reading: ReadOnly, meta: pd.DataFrame, room: float, client: Client,
-        watchers: tuple[Watcher, ...], patience: float,
-    ) -> None:  # fmt: skip
+        self,
+        plan: Plan,
+        reading: ReadOnly,
+        meta: pd.DataFrame,
+        room: float,
+        client: Client,
+        watchers: tuple[Watcher, ...],
+        patience: float,
+    ) -> None:
         self._plan, self._reading, self._meta, self._room = plan, reading, meta, room
         self._client, self._watchers, self._patience = client, watchers, patience
         self._proofs = Proofs(plan)

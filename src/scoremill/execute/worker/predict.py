@@ -100,9 +100,10 @@ class _Search:
         if stop - start == 1:
             self._failed.append(Failed(start, self._tell(error)))
             if self._most is not None and len(self._failed) > self._most:
-                raise BudgetError(f"more rows are rejected than may be, the last because of {self._tell(error)}",
-                                  "To accept them, run the same command with a higher --max-errors or "
-                                  "--max-error-fraction.")  # fmt: skip
+                raise BudgetError(
+                    f"more rows are rejected than may be, the last because of {self._tell(error)}",
+                    "To accept them, run the same command with a higher --max-errors or --max-error-fraction.",
+                )
             return
         middle = (start + stop) // 2
         for low, high in ((start, middle), (middle, stop)):
@@ -122,5 +123,7 @@ class _Search:
 
 def model_error(reason: str) -> ModelError:
     """The model fails on every row that was tried."""
-    return ModelError(f"the model raises on every row that was tried: {reason}",
-                      "Score a few rows in Python with the same bundle, or see `scoremill model inspect`.")  # fmt: skip
+    return ModelError(
+        f"the model raises on every row that was tried: {reason}",
+        "Score a few rows in Python with the same bundle, or see `scoremill model inspect`.",
+    )

@@ -12,9 +12,8 @@ from .faults import GaveUpError, VersionChanged, code_of, is_absent, refuses_obj
 from .reasons import reason_of
 from .refusal import Refusal
 
-_LIBRARIES = {
-    "botocore", "aiobotocore", "aiohttp", "s3fs", "gcsfs", "google", "requests", "urllib3", "azure", "fsspec",
-}  # fmt: skip
+_HTTP = {"aiohttp", "requests", "urllib3"}
+_LIBRARIES = {"botocore", "aiobotocore", "s3fs", "gcsfs", "google", "azure", "fsspec", *_HTTP}
 
 
 def explain(error: Exception, uri: str, settings: Storage) -> ScoremillError:

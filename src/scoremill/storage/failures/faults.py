@@ -10,22 +10,21 @@ import errno
 import re
 from collections.abc import Iterator
 
-_TRANSIENT_CODES = {
-    "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "BandwidthLimitExceeded",
-    "RequestTimeout", "InternalError", "ServiceUnavailable", "OperationAborted", "ConditionalRequestConflict",
-    "KMS.ThrottlingException",
-}  # fmt: skip
+THROTTLED = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests")
+"""Codes of a store that gets more requests than it takes."""
+_OVERLOADED = ("BandwidthLimitExceeded", "KMS.ThrottlingException")
+_FAILED = ("RequestTimeout", "InternalError", "ServiceUnavailable", "OperationAborted", "ConditionalRequestConflict")
+_TRANSIENT_CODES = {*THROTTLED, *_OVERLOADED, *_FAILED}
 _TRANSIENT_STATUSES = {408, 425, 429, 500, 502, 503, 504}
-_TRANSIENT_ERRNOS = {
-    errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.ESTALE, errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED,
-    errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETRESET,
-}  # fmt: skip
-_TRANSIENT_TYPES = {
-    "HTTPClientError", "ResponseStreamingError", "ResponseParserError", "IncompleteReadError",  # botocore
-    "ClientConnectionError", "ClientPayloadError",  # aiohttp
-    "RequestException", "TransportError", "ChecksumError",  # requests, google-auth, gcsfs
-    "IncompleteRead", "ConnectionError", "TimeoutError", "ServiceRequestError", "ServiceResponseError",  # others
-}  # fmt: skip
+_OF_FILES = {errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.ESTALE, errno.EPIPE}
+_OF_CONNECTIONS = {errno.ECONNRESET, errno.ECONNABORTED, errno.ECONNREFUSED}
+_OF_NETWORKS = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETRESET}
+_TRANSIENT_ERRNOS = _OF_FILES | _OF_CONNECTIONS | _OF_NETWORKS
+_OF_BOTOCORE = ("HTTPClientError", "ResponseStreamingError", "ResponseParserError", "IncompleteReadError")
+_OF_AIOHTTP = ("ClientConnectionError", "ClientPayloadError")
+_OF_GOOGLE = ("RequestException", "TransportError", "ChecksumError")
+_OF_OTHERS = ("IncompleteRead", "ConnectionError", "TimeoutError", "ServiceRequestError", "ServiceResponseError")
+_TRANSIENT_TYPES = {*_OF_BOTOCORE, *_OF_AIOHTTP, *_OF_GOOGLE, *_OF_OTHERS}
 _CUT_SHORT_TYPES = {"ClientPayloadError", "ContentLengthError", "TransferEncodingError", "IncompleteRead"}
 UNTRUSTED_TYPES = {"SSLError", "ClientSSLError", "SSLCertVerificationError", "ClientConnectorCertificateError"}
 EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired", "InvalidToken"}

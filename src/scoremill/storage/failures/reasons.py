@@ -11,7 +11,7 @@ from pathlib import Path
 from scoremill.units import format_seconds
 
 from ..uri import local_path
-from .faults import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNTRUSTED_TYPES, is_absent, is_transient
+from .faults import EXPIRED_CODES, THROTTLED, UNKNOWN_KEY_CODES, UNTRUSTED_TYPES, is_absent, is_transient
 from .refusal import Refusal
 
 Reason = tuple[str, str]
@@ -270,14 +270,10 @@ def _untrusted(r: Refusal) -> Reason | None:
     )
 
 
-_UNREACHED = {
-    "EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ConnectionRefusedError", "ProxyConnectionError",
-    "NewConnectionError", "ServerTimeoutError", "ConnectionTimeoutError",
-}  # fmt: skip
-_THROTTLED = {
-    "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "BandwidthLimitExceeded",
-    "429", "KMS.ThrottlingException",
-}  # fmt: skip
+_NOT_CONNECTED = {"EndpointConnectionError", "ClientConnectorError", "ConnectionRefusedError", "NewConnectionError"}
+_TIMED_OUT = {"ConnectTimeoutError", "ServerTimeoutError", "ConnectionTimeoutError"}
+_UNREACHED = {"ProxyConnectionError", *_NOT_CONNECTED, *_TIMED_OUT}
+_THROTTLED = {"429", "BandwidthLimitExceeded", "KMS.ThrottlingException", *THROTTLED}
 
 
 def _unreachable(r: Refusal) -> Reason | None:
@@ -318,8 +314,8 @@ def _other(r: Refusal) -> Reason:
     )
 
 
-_KINDS: tuple[Callable[[Refusal], Reason | None], ...] = (
-    _no_credentials, _unknown_profile, _skewed_clock, _expired, _unknown_key, _wrong_secret, _account,
-    _archived, _throttled, _encrypted, _requester_pays, _wrong_region, _no_bucket, _bucket_name, _unsupported, _locked, _full,
-    _file_system, _missing, _denied, _untrusted, _unreachable, _failing, _other,
-)  # fmt: skip
+_OF_CALLERS = (_no_credentials, _unknown_profile, _skewed_clock, _expired, _unknown_key, _wrong_secret, _account)
+_OF_OBJECTS = (_archived, _throttled, _encrypted, _requester_pays)
+_OF_BUCKETS = (_wrong_region, _no_bucket, _bucket_name, _unsupported, _locked, _full)
+_OF_PLACES = (_file_system, _missing, _denied, _untrusted, _unreachable, _failing, _other)
+_KINDS: tuple[Callable[[Refusal], Reason | None], ...] = (*_OF_CALLERS, *_OF_OBJECTS, *_OF_BUCKETS, *_OF_PLACES)

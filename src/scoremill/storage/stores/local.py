@@ -126,9 +126,8 @@ class LocalBackend:
         for folder, folders, files in os.walk(top, followlinks=follows_links):
             here = os.path.realpath(folder)
             folders[:] = [
-                one for one in folders
-                if not f"{here}/".startswith(f"{os.path.realpath(Path(folder, one))}/")
-            ]  # fmt: skip
+                one for one in folders if not f"{here}/".startswith(f"{os.path.realpath(Path(folder, one))}/")
+            ]
             below = Path(folder).relative_to(self._root)
             yield from ((below / file).as_posix() for file in files)
 

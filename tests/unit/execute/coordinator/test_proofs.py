@@ -17,9 +17,21 @@ from scoremill.spec import Csv
 
 CUT = 4
 SETTINGS = Settings(
-    bundle="", method="predict", batch_rows=1, partition_bytes=CUT, csv=Csv(), hive=False, id_by="version",
-    format="parquet", keep=(), row_id=False, columns=(), threshold=None, dtype=None, raw="Keep",
-)  # fmt: skip
+    bundle="",
+    method="predict",
+    batch_rows=1,
+    partition_bytes=CUT,
+    csv=Csv(),
+    hive=False,
+    id_by="version",
+    format="parquet",
+    keep=(),
+    row_id=False,
+    columns=(),
+    threshold=None,
+    dtype=None,
+    raw="Keep",
+)
 TEXTS = st.text(alphabet='"",\na', max_size=60).map(str.encode)
 
 
@@ -39,10 +51,15 @@ class World:
         (piece,) = partition.pieces
         text = self.texts[int(piece.source.name)]
         return Receipt(
-            partition.number, partition.id, rows=1, scored=1, rejected=0, parts=(),
+            partition.number,
+            partition.id,
+            rows=1,
+            scored=1,
+            rejected=0,
+            parts=(),
             quotes=text[piece.start : piece.end].count(b'"'),
             irregular=() if piece.whole or self.is_regular(text, piece.start, piece.end, piece.inside_quotes) else (0,),
-        )  # fmt: skip
+        )
 
     @staticmethod
     def is_regular(text: bytes, start: int, end: int, inside: bool) -> bool:

@@ -14,18 +14,31 @@ from scoremill.execute.engines.dask.scheduler_http import routes
 from scoremill.kubernetes.objects.dask_config import SCHEDULER
 
 READ_BY_ALL = ["/health", "/metrics", "/api/v1/adaptive_target", "/api/v1/check_idle"]
-LOCAL = ["/info/main/workers.html", "/info/main/logs.html", "/json/identity.json", "/json/counts.json", "/api/v1/get_workers",
-         "/individual-plots.json", "/statics/css/base.css"]  # fmt: skip
+LOCAL = [
+    "/info/main/workers.html",
+    "/info/main/logs.html",
+    "/json/identity.json",
+    "/json/counts.json",
+    "/api/v1/get_workers",
+    "/individual-plots.json",
+    "/statics/css/base.css",
+]
 ELSEWHERE = "127.0.0.2"
 """An address that is not the scheduler's own, as that of another pod."""
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with dask.config.set(dict(SCHEDULER)), LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard": False},
-    ) as running:  # fmt: skip
+    with (
+        dask.config.set(dict(SCHEDULER)),
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+        ) as running,
+    ):
         yield running
 
 

@@ -19,9 +19,21 @@ from tests.unit.tabular.csv import machine
 
 PLAIN = Csv(null_values=())
 SETTINGS = Settings(
-    bundle="", method="predict", batch_rows=1, partition_bytes=1, csv=Csv(), hive=False, id_by="version",
-    format="parquet", keep=(), row_id=False, columns=(), threshold=None, dtype=None, raw="Keep",
-)  # fmt: skip
+    bundle="",
+    method="predict",
+    batch_rows=1,
+    partition_bytes=1,
+    csv=Csv(),
+    hive=False,
+    id_by="version",
+    format="parquet",
+    keep=(),
+    row_id=False,
+    columns=(),
+    threshold=None,
+    dtype=None,
+    raw="Keep",
+)
 Scored = tuple[list[Rows], Tally]
 
 
@@ -74,8 +86,16 @@ def prove_cuts(size: int, cut: int, run: Callable[[Piece], Scored]) -> tuple[lis
         (piece,) = partition.pieces
         _, tally = done[partition.id] = run(piece)
         whole |= piece.whole
-        receipt = Receipt(partition.number, partition.id, tally.rows, tally.rows, 0, (), quotes=tally.quotes,
-                          irregular=(0,) * tally.irregular)  # fmt: skip
+        receipt = Receipt(
+            partition.number,
+            partition.id,
+            tally.rows,
+            tally.rows,
+            0,
+            (),
+            quotes=tally.quotes,
+            irregular=(0,) * tally.irregular,
+        )
         queue += proofs.take(receipt).again
     assert proofs.is_complete
     counted = [done[receipt.id] for _, receipt in proofs.accepted()]
@@ -101,9 +121,13 @@ def as_csv_reads(data: bytes, dialect: Csv = PLAIN) -> list[list[str]]:
     if dialect.escape and not dialect.escape_unquoted:
         return list(machine.rows("".join(lines.rest()), dialect))
     rows = csv.reader(
-        lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, escapechar=dialect.escape,
-        skipinitialspace=dialect.skip_initial_space, quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-    )  # fmt: skip
+        lines,
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote or None,
+        escapechar=dialect.escape,
+        skipinitialspace=dialect.skip_initial_space,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+    )
     found = []
     for row in rows:
         lines.begins_row = True

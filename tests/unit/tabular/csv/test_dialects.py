@@ -15,8 +15,26 @@ from tests.unit.tabular.csv.test_cuts import EXAMPLES, check, every_cut
 
 SPARK: dict[str, Any] = {"escape": "\\"}
 PYTHON: dict[str, Any] = {"escape": "\\", "escape_unquoted": True}
-TOKENS = [b"a", b",", b'"', b"\n", b"\r", b"\r\n", b" ", b'""', b'"x\ny",', b"\\", b'\\"', b"\\\\", b"\\N", b"#", b"\n#",
-          b",,\n", b', "b, c"', "é".encode()]  # fmt: skip
+TOKENS = [
+    b"a",
+    b",",
+    b'"',
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b" ",
+    b'""',
+    b'"x\ny",',
+    b"\\",
+    b'\\"',
+    b"\\\\",
+    b"\\N",
+    b"#",
+    b"\n#",
+    b",,\n",
+    b', "b, c"',
+    "é".encode(),
+]
 OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "quote": st.sampled_from(['"', '"', '"', ""]),
     "comment": st.sampled_from([None, "#"]),

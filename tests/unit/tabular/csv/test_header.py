@@ -107,10 +107,16 @@ names = st.lists(
 @given(
     names,
     st.sampled_from(["utf-8", "latin-1"]),
-    st.sampled_from([{}, {"escape": "\\"}, {"escape": "\\", "escape_unquoted": True},
-                     {"quote": "", "escape": "\\", "escape_unquoted": True}]),
+    st.sampled_from(
+        [
+            {},
+            {"escape": "\\"},
+            {"escape": "\\", "escape_unquoted": True},
+            {"quote": "", "escape": "\\", "escape_unquoted": True},
+        ]
+    ),
     st.booleans(),
-)  # fmt: skip
+)
 def test_a_header_that_is_written_is_read_as_it_was(
     names: list[str], encoding: str, escape: dict[str, Any], skips_blanks: bool
 ) -> None:

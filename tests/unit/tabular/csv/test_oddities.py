@@ -21,7 +21,11 @@ ODDITIES: list[tuple[str, bytes, list[list[str]]]] = [
     ("newlines are LF CR", b"a,b\n\r1,2\n\r", [["1", "2"]]),
     ("a byte order mark", b"\xef\xbb\xbfa,b\n1,2\n", [["1", "2"]]),
     ("a byte order mark before a quoted name", b'\xef\xbb\xbf"a",b\n1,2\n', [["1", "2"]]),
-    ("a byte order mark in the middle is data", "a,b\n\ufeff1,2\n\ufeff,\ufeff\n".encode(), [["\ufeff1", "2"], ["\ufeff"] * 2]),
+    (
+        "a byte order mark in the middle is data",
+        "a,b\n\ufeff1,2\n\ufeff,\ufeff\n".encode(),
+        [["\ufeff1", "2"], ["\ufeff"] * 2],
+    ),
     ("blank lines everywhere", b"\n\na,b\n\n1,2\n\n\n3,4\n\n", [["1", "2"], ["3", "4"]]),
     ("a blank line of one column is no row", b"a\n1\n\n2\n", [["1"], ["2"]]),
     ("an empty quoted field of one column is a row", b'a\n1\n""\n2\n', [["1"], [""], ["2"]]),
@@ -47,13 +51,17 @@ ODDITIES: list[tuple[str, bytes, list[list[str]]]] = [
     ("comment signs are characters", b"a,b\n#1,2\n//,--\n", [["#1", "2"], ["//", "--"]]),
     ("formulas are characters", b"a,b\n=1+1,@x\n", [["=1+1", "@x"]]),
     ("control characters are data", b"a,b\n\x01,\x1a\n\x0b,\x0c\x7f\n", [["\x01", "\x1a"], ["\x0b", "\x0c\x7f"]]),
-    ("the other newlines of Unicode are data", "a,b\n\u2028,\u2029\n\x85,\x1c\n".encode(), [["\u2028", "\u2029"], ["\x85", "\x1c"]]),
+    (
+        "the other newlines of Unicode are data",
+        "a,b\n\u2028,\u2029\n\x85,\x1c\n".encode(),
+        [["\u2028", "\u2029"], ["\x85", "\x1c"]],
+    ),
     ("right to left and combining characters", "a,b\nשלום,é\n".encode(), [["שלום", "é"]]),
     ("characters of four bytes", "a,b\n😀,👩‍👩‍👧\n".encode(), [["😀", "👩‍👩‍👧"]]),
     ("a header that is repeated is a row", b"a,b\n1,2\na,b\n3,4\n", [["1", "2"], ["a", "b"], ["3", "4"]]),
     ("a header over several lines", b'"a\nb",c\n1,2\n', [["1", "2"]]),
     ("wide rows", b",".join(b"c%d" % i for i in range(60)) + b"\n" + b",".join([b"1"] * 60), [["1"] * 60]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("data", "rows"), [o[1:] for o in ODDITIES], ids=[o[0] for o in ODDITIES])

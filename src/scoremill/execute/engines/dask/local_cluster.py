@@ -68,11 +68,17 @@ def _size(asked: Cluster) -> tuple[int, int]:
 def _started(count: int, memory: int) -> LocalCluster:
     try:
         return LocalCluster(
-            n_workers=count, threads_per_worker=1, processes=True, memory_limit=memory,
-            security=True, silence_logs=_log_level(), host="127.0.0.1",
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=memory,
+            security=True,
+            silence_logs=_log_level(),
+            host="127.0.0.1",
             # No dashboard, and any free port for the scheduler's HTTP server, which answers nothing.
-            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
-        )  # fmt: skip
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+        )
     except Exception as error:
         raise ClusterError(
             f"the local Dask cluster did not start: {error}",
