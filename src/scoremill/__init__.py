@@ -13,7 +13,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .bundle import pack
-    from .execute import build_plan, score, verify
+    from .execute import plan, score, verify
     from .jobs import JobHandle, find_job, submit
     from .outputs.rejected import rejected
     from .spec import ScoringJob, job, load_job
@@ -22,13 +22,13 @@ __all__ = [
     "JobHandle",
     "ScoringJob",
     "__version__",
-    "build_plan",
     "errors",
     "events",
     "find_job",
     "job",
     "load_job",
     "pack",
+    "plan",
     "rejected",
     "score",
     "submit",
@@ -38,7 +38,7 @@ __all__ = [
 _HOMES = {
     "JobHandle": "jobs",
     "ScoringJob": "spec",
-    "build_plan": "execute",
+    "plan": "execute",
     "find_job": "jobs",
     "job": "spec",
     "load_job": "spec",

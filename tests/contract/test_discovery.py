@@ -78,7 +78,7 @@ def test_an_empty_object_without_others_below_it_is_an_object(store, store_uri):
 
 def put_output(store: Store, name: str, *, is_complete: bool = True) -> None:
     put(store, f"{name}/part-0.parquet", f"{name}/part-1.parquet", f"{name}/vendor=a/part-2.parquet")
-    put(store, f"{name}/_errors/part-0.jsonl", f"{name}/_scoremill/job.json", f"{name}/_scoremill/plan/0.parquet")
+    put(store, f"{name}/_errors/part-0.jsonl", f"{name}/_scoremill/job.json", f"{name}/_scoremill/planning/0.parquet")
     put(store, f"{name}/_retries/1/part-0.parquet", f"{name}/_retries/1/_scoremill/job.json")
     if is_complete:
         put(store, f"{name}/_scoremill/manifest.json", f"{name}/_SUCCESS")

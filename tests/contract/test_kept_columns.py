@@ -21,7 +21,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
-from scoremill import build_plan, pack, score, verify
+from scoremill import pack, plan, score, verify
 from scoremill.errors import InputError
 from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
@@ -268,7 +268,7 @@ def test_nested_values_are_objects_in_json_lines_and_refused_in_csv_before_anyth
     expected = json.loads(json.dumps(table[name].to_pylist()))
     assert column(output, name) == expected
     job = make_job(model, str(tmp_path / "in.parquet"), str(tmp_path / "csv"), output={"keep": [name], "format": "csv"})
-    (problem,) = build_plan(job).errors
+    (problem,) = plan(job).errors
     assert f"--keep {name}" in problem.where and "--format parquet or jsonl" in problem.mend
 
 
@@ -290,7 +290,7 @@ def test_files_whose_types_no_type_holds_are_a_problem_with_a_way_out(model, tmp
         values = pa.array([2**53 + 1 if kind == pa.int64() else number]).cast(kind)
         pq.write_table(pa.table({"id": values, "x": [1.0]}), folder / f"{number}.parquet")
     job = make_job(model, str(folder), str(tmp_path / "out"), output={"keep": ["id"]})
-    (problem,) = build_plan(job).errors
+    (problem,) = plan(job).errors
     assert "--dtypes id=string" in problem.mend
     output = scored(model, folder, tmp_path / "out", "id", input={"csv": {"dtypes": {"id": "string"}}})
     assert column(output, "id")[0] == str(2**53 + 1)
@@ -302,7 +302,7 @@ def test_a_file_that_was_not_sampled_and_has_another_type_is_named(model, tmp_pa
     for number in range(70):
         pq.write_table(pa.table({"id": pa.array([number], pa.int32()), "x": [1.0]}), folder / f"{number:02}.parquet")
     job = make_job(model, str(folder), str(tmp_path / "out"), output={"keep": ["id"]})
-    sampled = set(build_plan(job).headers)
+    sampled = set(plan(job).headers)
     (odd,) = [path for path in sorted(folder.iterdir()) if str(path) not in sampled][:1]
     pq.write_table(pa.table({"id": ["x"], "x": [1.0]}), odd)
     with pytest.raises(InputError, match=f"{odd.name}: the kept column 'id' is string here and int32"):
@@ -389,7 +389,7 @@ def test_folders_of_a_kept_column_hold_its_text_apart_from_missing_values(model,
 def test_types_that_cannot_name_folders_are_a_problem_of_the_plan(model, tmp_path, name):
     own_types(tmp_path / "in.parquet")
     out = {"keep": [name], "partitionBy": [name]}
-    (problem,) = build_plan(make_job(model, str(tmp_path / "in.parquet"), str(tmp_path / "out"), output=out)).errors
+    (problem,) = plan(make_job(model, str(tmp_path / "in.parquet"), str(tmp_path / "out"), output=out)).errors
     assert f"--partition-by {name}" in problem.where
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from scoremill import score, verify
 from scoremill.errors import BudgetError, FitError, InputError
-from scoremill.execute import build_plan, execute, preview
+from scoremill.execute import execute, plan, preview
 from scoremill.execute.api import table_of
 from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
@@ -162,8 +162,8 @@ def test_an_input_without_one_readable_object_is_an_error_of_the_plan(model, tmp
 
 def test_the_plan_warns_of_objects_that_will_be_rejected(model, tmp_path):
     source = folder(tmp_path / "in", "cut.parquet")
-    plan = build_plan(job(model, source, tmp_path / "out"))
-    assert [(problem.severity, "1-cut.parquet" in problem.text) for problem in plan.problems] == [("warning", True)]
+    planned = plan(job(model, source, tmp_path / "out"))
+    assert [(problem.severity, "1-cut.parquet" in problem.text) for problem in planned.problems] == [("warning", True)]
     code, out, err = here("plan", "--model", model, "--input", source, "--on-file-error", "Reject")
     assert (code, "1-cut.parquet" in out + err) == (0, True)
 

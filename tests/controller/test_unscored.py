@@ -20,8 +20,8 @@ from scoremill.execute.coordinator.earlier import earlier_of
 from scoremill.kubernetes.objects.scheduled import announced, scheduled_job, seen
 from scoremill.kubernetes.objects.unscored import MOST, outputs_after, what_is_new
 from scoremill.naming import MANIFEST
-from scoremill.plan import Needs, Plan, Settings, write_groups
-from scoremill.plan.partition import group_sources
+from scoremill.planning import Needs, Plan, Settings, write_groups
+from scoremill.planning.partition import group_sources
 from scoremill.spec import parse_job
 from scoremill.spec.resources.schedule import RunOutput, ScheduleStatus
 from scoremill.storage.filesystem import Store
@@ -117,7 +117,7 @@ class Machine(RuleBasedStateMachine):
                     job["status"] = {"phase": "Failed"}
                     continue
             self.plans[uri] = plan
-            Store(uri).write("_scoremill/plan/000000.parquet", write_groups(plan.groups))
+            Store(uri).write("_scoremill/planning/000000.parquet", write_groups(plan.groups))
             if earlier is not None:
                 Store(uri).write("_scoremill/earlier.parquet", earlier.to_bytes())
 

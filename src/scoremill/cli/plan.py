@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scoremill.discovery import Problem
     from scoremill.execute.coordinator.estimate import Estimate
     from scoremill.execute.coordinator.prepare import Prepared
-    from scoremill.plan import Match
+    from scoremill.planning import Match
     from scoremill.spec import ScoringJob
 
 
@@ -88,7 +88,7 @@ def _fields(problem: Problem) -> dict[str, Any]:
 
 
 def _match(prepared: Prepared) -> Match:
-    from scoremill.plan import match_columns
+    from scoremill.planning import match_columns
 
     return match_columns(prepared.plan, [column.name for column in prepared.bundle.columns])
 

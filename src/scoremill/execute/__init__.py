@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import build_plan, engine_for, prepare_job, preview, score, table_of, verify
+    from .api import engine_for, plan, prepare_job, preview, score, table_of, verify
     from .coordinator.run import execute
 
 _HOMES = {
-    "build_plan": "api",
+    "plan": "api",
     "engine_for": "api",
     "execute": "coordinator.run",
     "prepare_job": "api",
@@ -20,7 +20,7 @@ _HOMES = {
     "verify": "api",
 }
 
-__all__ = ["build_plan", "engine_for", "execute", "prepare_job", "preview", "score", "table_of", "verify"]
+__all__ = ["engine_for", "execute", "plan", "prepare_job", "preview", "score", "table_of", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from distributed import Security
 
     from scoremill.ledger import Manifest, Verified
-    from scoremill.plan import Plan
+    from scoremill.planning import Plan
 
     from .coordinator.prepare import Prepared
     from .engines.protocol import Engine
@@ -115,7 +115,7 @@ def engine_for(
     )
 
 
-def build_plan(job: ScoringJob) -> Plan:
+def plan(job: ScoringJob) -> Plan:
     """Return the plan of `job`, with every problem that can be found before a worker starts.
 
     Parameters

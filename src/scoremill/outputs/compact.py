@@ -22,7 +22,7 @@ from scoremill.ledger import (
     verify,
     write_manifest,
 )
-from scoremill.plan import Settings
+from scoremill.planning import Settings
 from scoremill.storage.filesystem import Publication, Store
 from scoremill.storage.uri import absolute
 from scoremill.tabular.writers import ParquetWriter

@@ -10,7 +10,7 @@ from itertools import islice
 
 from scoremill.ledger import Ledger, Manifest, Receipt, read_manifest, require_output
 from scoremill.naming import LEDGER
-from scoremill.plan import read_groups
+from scoremill.planning import read_groups
 from scoremill.storage.filesystem import Store
 
 from .warnings import warnings_of

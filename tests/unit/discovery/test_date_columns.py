@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from scoremill.cli.flags.options import Pairs
-from scoremill.plan import Needs, Plan, build_plan
+from scoremill.planning import Needs, Plan, build_plan
 from scoremill.spec import Column
 from tests.support.jobs import make_job
 

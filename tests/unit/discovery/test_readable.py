@@ -13,7 +13,7 @@ import pytest
 from scoremill.cli.flags.options import FLAGS as ALL_FLAGS
 from scoremill.cli.flags.options import job_from, job_options
 from scoremill.discovery.dialect.flags import FLAGS
-from scoremill.plan import Needs, Plan, build_plan
+from scoremill.planning import Needs, Plan, build_plan
 from scoremill.spec import Column, Csv
 
 COLUMNS = (Column("fare", "float64"), Column("zone", "string"), Column("größe", "int64"))

@@ -10,7 +10,7 @@ import pytest
 
 from scoremill.discovery.discover import SAMPLED_FILES
 from scoremill.discovery.suggest import pairs_of
-from scoremill.plan import Needs, Plan, build_plan
+from scoremill.planning import Needs, Plan, build_plan
 from scoremill.spec import Column
 from tests.support.jobs import make_job
 

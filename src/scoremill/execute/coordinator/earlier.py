@@ -11,7 +11,7 @@ import pyarrow as pa
 from scoremill.discovery import Earlier
 from scoremill.errors import UsageError, VerificationError
 from scoremill.ledger import Ledger, read_manifest
-from scoremill.plan import read_groups
+from scoremill.planning import read_groups
 from scoremill.spec import EarlierOutput, JobSpec
 from scoremill.storage.filesystem import Store, find_outputs
 from scoremill.storage.uri import canonical, has_wildcard

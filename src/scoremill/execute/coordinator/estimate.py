@@ -10,7 +10,7 @@ from itertools import islice
 import pyarrow as pa
 
 from scoremill.discovery import Problem
-from scoremill.plan import Partition
+from scoremill.planning import Partition
 from scoremill.units import GIB, format_bytes
 
 from ..worker.inputs import open_partition

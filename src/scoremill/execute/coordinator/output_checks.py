@@ -8,7 +8,7 @@ from scoremill.bundle import open_bundle
 from scoremill.discovery import Problem, discover
 from scoremill.errors import ScoremillError
 from scoremill.ledger import Ledger, refuse_held
-from scoremill.plan import Plan
+from scoremill.planning import Plan
 from scoremill.spec import JobSpec, ScoringJob
 from scoremill.storage.filesystem import Store
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from scoremill.bundle import Bundle, open_bundle
 from scoremill.discovery import Problem
 from scoremill.errors import FitError, UsageError
-from scoremill.plan import Needs, Plan, Survey, build_plan
+from scoremill.planning import Needs, Plan, Survey, build_plan
 from scoremill.spec import Column, Errors, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
 from scoremill.tabular.where import Where

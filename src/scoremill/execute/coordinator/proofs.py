@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from scoremill.ledger import Receipt
-from scoremill.plan import Group, Partition, Piece, Plan, make_partition, piece_at, whole_pieces
+from scoremill.planning import Group, Partition, Piece, Plan, make_partition, piece_at, whole_pieces
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from scoremill.errors import UsageError
 from scoremill.ledger import Ledger, is_part
 from scoremill.naming import partition_of
-from scoremill.plan import Plan, Settings, read_groups, write_groups
+from scoremill.planning import Plan, Settings, read_groups, write_groups
 from scoremill.spec import ScoringJob
 
 from .prepare import Prepared

@@ -21,7 +21,7 @@ from scoremill.errors import (
 )
 from scoremill.events import Ended, Event, Note, Progress, Retrying, Started, Watcher
 from scoremill.ledger import Lease, Ledger, Manifest, Receipt, Totals, read_manifest, write_manifest
-from scoremill.plan import Partition, Plan
+from scoremill.planning import Partition, Plan
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store
 

@@ -14,7 +14,7 @@ from distributed import Future, futures_of
 from scoremill.errors import FitError, UsageError
 from scoremill.events import Watcher
 from scoremill.ledger import Manifest, Receipt
-from scoremill.plan import Partition, Piece, Survey
+from scoremill.planning import Partition, Piece, Survey
 from scoremill.spec import Column, Input, ScoringJob
 from scoremill.storage.uri import absolute
 

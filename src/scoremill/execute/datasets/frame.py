@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from scoremill.errors import InputChanged
 from scoremill.ledger import Receipt
-from scoremill.plan import Partition, Settings
+from scoremill.planning import Partition, Settings
 from scoremill.spec import Storage
 from scoremill.tabular.csv import Tally, without_nulls
 from scoremill.tabular.parquet_reader import as_message

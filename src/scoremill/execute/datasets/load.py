@@ -22,7 +22,7 @@ from scoremill.bundle import inspect
 from scoremill.errors import ClusterError, KilledWorkerError, UsageError
 from scoremill.events import Event, Note, Progress, Started, Watcher
 from scoremill.kubernetes.objects.dask_config import KILLS
-from scoremill.plan import Needs, Partition, Piece, Plan, Survey, build_plan, take_survey
+from scoremill.planning import Needs, Partition, Piece, Plan, Survey, build_plan, take_survey
 from scoremill.spec import Column, JobSpec
 from scoremill.units import format_bytes
 

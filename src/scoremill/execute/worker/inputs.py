@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from scoremill.discovery import Source
 from scoremill.errors import InputChanged, InputError, ObjectError, RefusedError
-from scoremill.plan import Partition, Piece, Settings
+from scoremill.planning import Partition, Piece, Settings
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store, is_local
 from scoremill.tabular.csv import CsvReader, Header, Range, Tally, read_header

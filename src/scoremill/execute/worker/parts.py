@@ -12,7 +12,7 @@ import pyarrow as pa
 from scoremill.errors import UsageError
 from scoremill.ledger import Part
 from scoremill.naming import part_name
-from scoremill.plan import Settings
+from scoremill.planning import Settings
 from scoremill.storage.filesystem import Publication, Store
 from scoremill.storage.hashing import sha256
 from scoremill.tabular.writers import open_writer

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from scoremill.errors import FitError, UsageError
-from scoremill.plan import Settings
+from scoremill.planning import Settings
 from scoremill.spec import Column
 from scoremill.tabular.convert import arrow_type, kept_type
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scoremill.bundle import Bundle
-from scoremill.plan import Partition, Settings
+from scoremill.planning import Partition, Settings
 from scoremill.spec import Column, Storage
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scoremill.discovery import Source
 from scoremill.execute.coordinator.proofs import Proofs
 from scoremill.ledger import Receipt
-from scoremill.plan import Group, Partition, Plan, Settings
+from scoremill.planning import Group, Partition, Plan, Settings
 from scoremill.spec import Csv
 
 CUT = 4

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from scoremill.discovery import Source
 from scoremill.execute.coordinator.proofs import Proofs
 from scoremill.ledger import Receipt
-from scoremill.plan import Group, Piece, Plan, Settings
+from scoremill.planning import Group, Piece, Plan, Settings
 from scoremill.spec import Csv
 from scoremill.tabular.csv import CsvReader, Range, Tally, read_header
 from scoremill.tabular.rows import BytesSource, Reject, Rows

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from scoremill.cli.flags.options import FLAGS
-from scoremill.plan import Needs, Settings
-from scoremill.plan.changes import changes, flag
+from scoremill.planning import Needs, Settings
+from scoremill.planning.changes import changes, flag
 from scoremill.spec import Column, Csv
 from tests.support.jobs import make_job
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from scoremill.discovery import Source
 from scoremill.errors import UsageError
-from scoremill.plan import Needs, Plan, build_plan, read_groups, write_groups
-from scoremill.plan.partition import group_sources
+from scoremill.planning import Needs, Plan, build_plan, read_groups, write_groups
+from scoremill.planning.partition import group_sources
 from scoremill.spec import Column
 from scoremill.storage.compression import compression_by_name
 from tests.support.jobs import make_job
@@ -130,7 +130,7 @@ def test_small_files_are_packed_by_the_text_that_they_hold():
 
 
 def planned_settings(cut: int) -> Any:
-    from scoremill.plan import Settings
+    from scoremill.planning import Settings
 
     job = make_job("bundle", "x", "/out", input={"partitionBytes": cut})
     return Settings.of(job.spec, NEEDS, (), ())

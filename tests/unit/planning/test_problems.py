@@ -13,7 +13,7 @@ import pytest
 
 from scoremill.discovery import Problem
 from scoremill.errors import InputError, UsageError
-from scoremill.plan import Needs, Plan, build_plan
+from scoremill.planning import Needs, Plan, build_plan
 from scoremill.spec import Column, Gap
 from tests.support.jobs import make_job
 
