@@ -20,7 +20,7 @@ from scoremill.kubernetes.client import Kube, connect
 from tests.cluster import parts
 
 NODE = "nowhere"
-ENDS = {"code": 0, "rows": {"total": 1000, "scored": 1000, "rejected": 0}, "partitions": 1, "repeated": 0,
+ENDS = {"exitCode": 0, "rows": {"total": 1000, "scored": 1000, "rejected": 0}, "partitions": 1, "repeated": 0,
         "modelDigest": f"sha256:{'0' * 64}", "outputs": {"manifest": "s3://bucket/out/_scoremill/manifest.json"}}  # fmt: skip
 """What every driver says at its end."""
 _RUNS = """

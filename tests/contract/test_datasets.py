@@ -356,7 +356,7 @@ def test_a_column_that_was_not_loaded_is_named(cluster, bundle, known, tmp_path)
     )
     with pytest.raises(FitError, match=r"does not hold 'note'; it holds (\w+, )+\w+\n") as raised:
         score_held(cluster, known, job)
-    assert "--columns note" in str(raised.value.mend)
+    assert "--columns note" in str(raised.value.hint)
 
 
 def test_a_column_of_another_type_than_the_rows_were_chosen_by_is_named(cluster, known, tmp_path):

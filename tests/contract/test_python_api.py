@@ -61,7 +61,7 @@ def test_each_rejected_row_of_a_file_in_many_partitions_is_there_once_and_a_retr
     totals = scoremill.score(job).totals
     assert totals.partitions > 5
     assert list(scoremill.rejected(output)["line"]) == [at + 1 for at in bad]
-    code, _, err = run("retry-errors", output, "--model", bundle, "--cluster", "in-process")
+    code, _, err = run("retry-rejected", output, "--model", bundle, "--cluster", "in-process")
     assert code == 0, err
     assert len(scoremill.rejected(output)) == len(scoremill.rejected(output / "_retries" / "1")) == len(bad)
 

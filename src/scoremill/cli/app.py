@@ -27,7 +27,7 @@ COMMANDS = {
     "score": ("scoremill.cli.score", "score_command", "Score CSVs or Parquet with a packed model."),
     "verify": ("scoremill.cli.verify", "verify_command", "Prove an output from its objects."),
     "report": ("scoremill.cli.report", "report_command", "Show what a run has done so far, and how."),
-    "retry-errors": ("scoremill.cli.outputs", "retry_command", "Score rejected rows again, with a mended model."),
+    "retry-rejected": ("scoremill.cli.outputs", "retry_command", "Score rejected rows again, with a mended model."),
     "compact": ("scoremill.cli.outputs", "compact_command", "Rewrite an output with parts of another size."),
     "clean": ("scoremill.cli.outputs", "clean_command", "List and remove what earlier runs left behind."),
     "model": ("scoremill.cli.model", "model_group", "Pack, inspect and verify model bundles."),

@@ -291,5 +291,5 @@ def why_command(name: str, as_json: bool, **flags: Any) -> int:
     elif cause is None:
         echo(f"nothing is wrong with {name}: {job.phase}")
     else:
-        echo("\n".join([f"{cause.reason}: {cause.evidence}", *([f"  {cause.mend}"] if cause.mend else [])]))
+        echo("\n".join([f"{cause.reason}: {cause.evidence}", *([f"  {cause.hint}"] if cause.hint else [])]))
     return failure_of(job).exit_code if job.phase == "Failed" else 0

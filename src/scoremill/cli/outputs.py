@@ -1,4 +1,4 @@
-"""`scoremill retry-errors`, `compact` and `clean`: what is done with an output afterwards."""
+"""`scoremill retry-rejected`, `compact` and `clean`: what is done with an output afterwards."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _model_options(command: Command) -> Command:
     return command
 
 
-@click.command("retry-errors")
+@click.command("retry-rejected")
 @click.argument("output")
 @_model_options
 @click.option(
@@ -50,10 +50,10 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
 
     \b
     Example:
-      scoremill retry-errors s3://b/scores/ --model s3://models/tips/2
+      scoremill retry-rejected s3://b/scores/ --model s3://models/tips/2
     """
     from scoremill.execute.api import engine_for
-    from scoremill.outputs.retry import retry_errors
+    from scoremill.outputs.retry import retry_rejected
     from scoremill.storage.filesystem import Store
 
     check_address(cluster)
@@ -61,7 +61,7 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
     model = {field: flag.read(value) for field, (flag, value) in given.items() if value not in (None, ())}
     changes: dict[str, Any] = {"spec": {"model": model, "errors": {"maxFraction": 1.0}}}
     with Progress() as progress:
-        manifest = retry_errors(
+        manifest = retry_rejected(
             Store(output, storage_from(flags)),
             lambda job: engine_for(job, cluster),
             changes,

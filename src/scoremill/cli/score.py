@@ -112,7 +112,7 @@ def _tell(manifest: Manifest, as_json: bool) -> None:
         echo(f"rejected rows: {manifest.store.uri}/_errors/")
     if totals.rejected_files:
         echo(
-            f"after a repair of the input: scoremill retry-errors {manifest.store.uri} --files --digest {fields['bundle']}"
+            f"after a repair of the input: scoremill retry-rejected {manifest.store.uri} --files --digest {fields['bundle']}"
         )
 
 

@@ -82,7 +82,7 @@ def score(
     ------
     ScoremillError
         One of `scoremill.errors`: UsageError, TrustError if nobody chose the model, FitError if input and model do not
-        fit, BudgetError if too many rows are rejected, StorageError, ClusterError. Completed partitions are kept.
+        fit, RejectLimitError if too many rows are rejected, StorageError, ClusterError. Completed partitions are kept.
 
     """
     prepared = prepare_job(job)

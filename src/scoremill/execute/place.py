@@ -74,4 +74,4 @@ def _meant(where: str, error: ScoremillError) -> ScoremillError:
     close = [f"tls://{where}"] if ":" in where else difflib.get_close_matches(where.lower(), names.RESERVED, n=1)
     if not close:
         return error
-    return type(error)(error.message, " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.mend])))
+    return type(error)(error.message, " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.hint])))

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoremill.errors import LeaseError, ScoremillError, VerificationError
-from scoremill.naming import LEDGER, MANIFEST, SUCCESS
+from scoremill.naming import LEDGER, MANIFEST
 from scoremill.storage.filesystem import Store
 
-from .journal import FORMAT, read_document
+from .journal import FORMAT, read_document, write_success
 from .receipt import Part, Receipt
 
 _REWRITE = f"Delete {MANIFEST} and run the same `scoremill score` again: what is done is kept."
@@ -148,7 +148,7 @@ def write_manifest(store: Store, receipts: list[Receipt], origins: list[Origin],
     }
     if not store.create(MANIFEST, json.dumps(fields, indent=1).encode()):
         raise LeaseError(f"another driver has just completed {store.uri}", "See `scoremill verify`.")
-    store.write(SUCCESS, b"")
+    write_success(store)
     return Manifest(totals, fields, store)
 
 

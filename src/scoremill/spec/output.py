@@ -57,7 +57,7 @@ class Output(Spec):
 class Errors(Spec):
     """How many rejected rows are allowed, and what is kept of them."""
 
-    on_row_error: Literal["Quarantine", "Fail"] = "Quarantine"
+    on_row_error: Literal["Reject", "Fail"] = "Reject"
     """Set a bad row aside and go on, or end the run at the first."""
     max_rows: Annotated[int, Field(ge=0)] | None = None
     """Most rejected rows allowed; the run fails when there are more."""

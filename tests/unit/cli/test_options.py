@@ -146,8 +146,8 @@ def test_what_is_no_pair_is_refused_with_the_form_and_how_to_write_equals_signs(
     with pytest.raises(UsageError, match=message) as caught:
         Pairs("--x", "OLD=NEW", at)([item])
     assert caught.value.message.startswith(f"--x: {item!r} ")
-    assert str(caught.value.mend).startswith("Give --x OLD=NEW")
-    assert (r"written \=." in str(caught.value.mend)) == (at != "first")
+    assert str(caught.value.hint).startswith("Give --x OLD=NEW")
+    assert (r"written \=." in str(caught.value.hint)) == (at != "first")
 
 
 def test_a_name_given_twice_is_refused_unless_it_is_the_same():
@@ -184,7 +184,7 @@ def test_a_pattern_that_the_shell_expanded_gets_the_hint_to_quote_it(arguments, 
     with pytest.raises(UsageError) as caught:
         parsed(*BASE, *arguments)
     assert message in caught.value.message
-    assert caught.value.mend is not None and f"--input '{glob}'" in caught.value.mend
+    assert caught.value.hint is not None and f"--input '{glob}'" in caught.value.hint
     assert parsed("--model", "m", "--output", "o", "--input", glob).spec.input.uris == (glob,)
 
 
@@ -193,7 +193,7 @@ def test_a_file_that_is_no_job_is_told_how_data_is_named(tmp_path):
         (tmp_path / "part-0000").write_text(content)
         with pytest.raises(UsageError) as caught:
             parsed(*BASE, str(tmp_path / "part-0000"))
-        assert "name it with --input" in str(caught.value.mend)
+        assert "name it with --input" in str(caught.value.hint)
 
 
 def test_only_one_job_file_is_taken():

@@ -44,7 +44,7 @@ NEEDS_CLUSTER: frozenset[str | None] = frozenset({"WaitingForCluster", "Scoring"
 """Stages of a driver that has made its plan and asks for workers."""
 
 ConditionType = Literal[
-    "Running", "Complete", "Failed", "Suspended", "Invalid", "SpecChanged", "Reconciling", "Stalled"
+    "Running", "Complete", "Failed", "Finished", "Suspended", "Invalid", "SpecChanged", "Reconciling", "Stalled"
 ]
 """The conditions of a job; Reconciling and Stalled are those of kstatus."""
 
@@ -70,7 +70,7 @@ class Reason(StrEnum):
     NO_PROGRESS = "NoProgress", "No partition was finished within `deadlines.noProgressSeconds`."
     USAGE = "Usage", "The driver refused what was asked: exit code 2."
     DOES_NOT_FIT = "DoesNotFit", "Model and data do not fit together: exit code 3."
-    TOO_MANY_BAD_ROWS = "TooManyBadRows", "More rows were rejected than `errors` allows: exit code 4."
+    TOO_MANY_REJECTED_ROWS = "TooManyRejectedRows", "More rows were rejected than `errors` allows: exit code 4."
     STORAGE_FAILED = "StorageFailed", "A store could not be read or written: exit code 5."
     CLUSTER_FAILED = "ClusterFailed", "The Dask cluster failed: exit code 6."
     OUTPUT_BUSY = "OutputBusy", "Another run writes to the same output: exit code 6."
@@ -101,7 +101,7 @@ class Reason(StrEnum):
 REASON_OF_CODE = {
     2: Reason.USAGE,
     3: Reason.DOES_NOT_FIT,
-    4: Reason.TOO_MANY_BAD_ROWS,
+    4: Reason.TOO_MANY_REJECTED_ROWS,
     5: Reason.STORAGE_FAILED,
     6: Reason.CLUSTER_FAILED,
     7: Reason.VERIFICATION_FAILED,
@@ -273,9 +273,9 @@ class Failure(Status):
     """In one word."""
     message: Text | None = None
     """For humans."""
-    mend: Text | None = None
+    hint: Text | None = None
     """What to do about it."""
-    code: Annotated[int, Field(ge=0, le=255)] | None = None
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     """Exit code of the driver, the one that `scoremill score` would have ended with."""
 
 
@@ -294,15 +294,15 @@ class JobStatus(Status):
     phase: Phase | None = None
     """Where it stands, in one word; conditions tell it to programs."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Running, Complete, Failed, Suspended, Invalid, SpecChanged, and kstatus' Reconciling and Stalled."""
+    """Running, Complete, Failed, Finished (complete or failed), Suspended, Invalid, SpecChanged, and kstatus' Reconciling and Stalled."""
     observed_generation: Count | None = None
     """The generation of the spec that was looked at."""
     spec_hash: Annotated[str, Field(max_length=64)] | None = None
     """SHA-256 of the spec without `suspend` at the first start, in hexadecimal."""
     attempt: Count | None = None
     """Number of the present driver, from 1."""
-    failures: Count | None = None
-    """Attempts that count against `retry.backoffLimit`."""
+    failed_attempts: Count | None = None
+    """Number of failed attempts, as `retry.backoffLimit` counts them."""
     retry_time: Time | None = None
     """When the next attempt begins, or the present one began if it is not the first."""
     start_time: Time | None = None
@@ -325,7 +325,7 @@ class JobStatus(Status):
     """Where the results lie."""
     failure: Failure | None = None
     """Why the last failed attempt failed."""
-    failure_list: Annotated[tuple[FailedObject, ...], Field(max_length=20)] = ()
+    failed_objects: Annotated[tuple[FailedObject, ...], Field(max_length=20)] = ()
     """The first objects that could not be scored."""
     progress: Progress | None = None
     """How far the driver is."""
