@@ -25,6 +25,14 @@ The number is the exit code of the command line. 130 means interrupted.
 
 from __future__ import annotations
 
+HINT = "hint: "
+"""What a line begins with that says what the user can do."""
+
+
+def with_hint(message: str, hint: str | None) -> str:
+    """Return the message, and the hint, if there is one, on a line of its own."""
+    return f"{message}\n{HINT}{hint}" if hint else message
+
 
 class ScoremillError(Exception):
     """What went wrong, in one sentence, and in `hint` what the user can do about it."""
@@ -37,7 +45,7 @@ class ScoremillError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+        return with_hint(self.message, self.hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors travel from workers: both arguments must survive pickling.

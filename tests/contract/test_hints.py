@@ -146,7 +146,7 @@ def misspelled_bundle(w: World) -> Case:
     wrong = w.bundle.replace("trips", "tripz")
     words = w.words()
     return Case(
-        tuple(wrong if word == w.bundle else word for word in words), 2, r"no such bundle: .*\n  Did you mean (\S+)\?",
+        tuple(wrong if word == w.bundle else word for word in words), 2, r"no such bundle: .*\nhint: Did you mean (\S+)\?",
         lambda meant: works(tuple(meant if word == w.bundle else word for word in words)),
     )  # fmt: skip
 
@@ -339,7 +339,10 @@ def model_that_fails_on_many_rows_together(w: World) -> Case:
 def misspelled_output(w: World) -> Case:
     w.copy()
     return Case(
-        ("verify", "outt"), 2, r"no such output: outt\n  Did you mean (\w+)\?", lambda meant: works(("verify", meant))
+        ("verify", "outt"),
+        2,
+        r"no such output: outt\nhint: Did you mean (\w+)\?",
+        lambda meant: works(("verify", meant)),
     )
 
 
@@ -522,12 +525,12 @@ def misspelled_model_and_sample(w: World) -> Case:
     def follow(model: str) -> None:
         words = ("model", "pack", model, "--output", "packed", "--sample")
         code, _, err = here(*words, "simple.csv")
-        found = re.search(r"there is no sample file simple.csv\n  Did you mean (\S+)\?", err)
+        found = re.search(r"there is no sample file simple.csv\nhint: Did you mean (\S+)\?", err)
         assert code == 2 and found, err
         works((*words, found[1]))
 
     words = ("model", "pack", "modell.joblib", "--output", "packed", "--sample", "sample.csv")
-    return Case(words, 2, r"there is no model file modell.joblib\n  Did you mean (\S+)\?", follow)
+    return Case(words, 2, r"there is no model file modell.joblib\nhint: Did you mean (\S+)\?", follow)
 
 
 @case

@@ -142,6 +142,6 @@ def test_why_ends_as_the_run_would_have_ended(served: Served, tmp_path: Path) ->
         failure = {"reason": reason, "message": "so it is", "hint": "Do this.", "exitCode": code}
         served.job["status"]["failure"] = failure
         ended, out, _ = run("job", "why", "tips", environment=environment)
-        assert (ended, out) == (code, f"{reason}: so it is\n  Do this.\n")
+        assert (ended, out) == (code, f"{reason}: so it is\nhint: Do this.\n")
     served.job["status"]["phase"] = "Retrying"
     assert run("job", "why", "tips", environment=environment)[0] == 0

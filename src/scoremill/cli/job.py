@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from scoremill.document import plain
-from scoremill.errors import ScoremillError
+from scoremill.errors import ScoremillError, with_hint
 from scoremill.kubernetes.job import Job, failure_of, refuse_failed
 from scoremill.kubernetes.manifest import asks_the_same, manifest
 
@@ -291,5 +291,5 @@ def why_command(name: str, as_json: bool, **flags: Any) -> int:
     elif cause is None:
         echo(f"nothing is wrong with {name}: {job.phase}")
     else:
-        echo("\n".join([f"{cause.reason}: {cause.evidence}", *([f"  {cause.hint}"] if cause.hint else [])]))
+        echo(with_hint(f"{cause.reason}: {cause.evidence}", cause.hint))
     return failure_of(job).exit_code if job.phase == "Failed" else 0

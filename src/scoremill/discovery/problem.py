@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from scoremill.errors import FitError, ScoremillError
+from scoremill.errors import FitError, ScoremillError, with_hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +32,4 @@ class Problem:
         return self.message if self.where in self.message else f"{self.where}: {self.message}"
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.text}" + (f"\n  {self.hint}" if self.hint else "")
+        return with_hint(f"{self.severity}: {self.text}", self.hint)

@@ -32,7 +32,9 @@ def connected(at: Named) -> Iterator[Connection]:
     certificates = certificates_of(at)
     workers = at.workers()
     if workers is None:
-        raise ClusterError(f"cluster {at.name} has no workers", f"scoremill cluster scale {at.name} 4")
+        raise ClusterError(
+            f"cluster {at.name} has no workers", f"Give it some with `scoremill cluster scale {at.name} 4`."
+        )
     with at.forward(names.COMM_PORT) as forward:
         if at.scheduler_pod() is None:
             raise ClusterError(f"the scheduler of {at.name} is not ready", f"See scoremill cluster status {at.name}.")

@@ -80,7 +80,7 @@ def _unreconciled(job: Job) -> str | None:
 def refuse_failed(job: Job) -> None:
     """Returns where the job is complete; else the error that `scoremill score` would have ended with."""
     if job.phase == "Suspended":
-        raise ClusterError(f"job {job.name} is suspended", f"scoremill job resume {job.name}")
+        raise ClusterError(f"job {job.name} is suspended", f"Resume it with `scoremill job resume {job.name}`.")
     if job.phase != "Complete":
         raise failure_of(job)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from scoremill.bundle import Bundle, open_bundle
 from scoremill.discovery import Problem
-from scoremill.errors import FitError, UsageError
+from scoremill.errors import HINT, FitError, UsageError
 from scoremill.planning import Needs, Plan, Survey, build_plan
 from scoremill.spec import Column, Errors, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
@@ -140,7 +140,7 @@ def refuse(problems: Iterable[Problem]) -> None:
     if errors:
         worst = min((problem.error for problem in errors), key=lambda error: error.exit_code)
         listed = "\n".join(_lines(errors))
-        message, _, hint = listed.rpartition("\n  ") if errors[-1].hint else (listed, "", None)
+        message, _, hint = listed.rpartition(f"\n{HINT}") if errors[-1].hint else (listed, "", None)
         raise worst(message, hint)
 
 
@@ -149,7 +149,7 @@ def _lines(problems: Iterable[Problem]) -> Iterator[str]:
     for hint, alike in groupby(problems, key=lambda problem: problem.hint):
         yield from (problem.text for problem in alike)
         if hint:
-            yield f"  {hint}"
+            yield f"{HINT}{hint}"
 
 
 def _results(bundle: Bundle, method: str, spec: JobSpec) -> tuple[Column, ...]:

@@ -60,7 +60,7 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
         return Cause("Accepting", "scoremill's operator takes up a change of the spec", _IS_THERE_AN_OPERATOR)
     if status.phase in {"Suspended", "Suspending"}:
         going = "driver and cluster are about to go" if status.phase == "Suspending" else "the job holds nothing"
-        return Cause("Suspended", f"spec.suspend is true: {going}", "scoremill job resume NAME")
+        return Cause("Suspended", f"spec.suspend is true: {going}", "Resume it with `scoremill job resume NAME`.")
     if status.phase == "Retrying":
         return _between_attempts(status)
     driver = next((each for each in drivers if status.driver and each.name == status.driver.job), None)
