@@ -12,6 +12,7 @@ from . import errors, events
 from .version import __version__
 
 if TYPE_CHECKING:
+    from . import clusters, datasets
     from .bundle import pack
     from .execute import plan, score, verify
     from .jobs import JobHandle, find_job, submit
@@ -22,6 +23,8 @@ __all__ = [
     "JobHandle",
     "ScoringJob",
     "__version__",
+    "clusters",
+    "datasets",
     "errors",
     "events",
     "find_job",
@@ -50,7 +53,12 @@ _HOMES = {
 }
 
 
+_MODULES = ("clusters", "datasets")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return _importlib.import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(_importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -64,7 +64,7 @@ def connection(address: str) -> tuple[str, Cluster, Deadlines]:
 def loaded(address: str, name: str, job: ScoringJob, *bundles: str) -> Dataset:
     """The dataset of the job's input, with the columns that the job keeps and `bundles` read."""
     with OnDask(*connection(address)) as engine:
-        return load(name, job.spec, bundles, engine)[0]
+        return load(name, job.spec, bundles, engine)
 
 
 def score_held(address: str, dataset: Dataset, job: ScoringJob) -> Any:

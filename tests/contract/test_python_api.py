@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
 
 import scoremill
 from scoremill.errors import ClusterError, UsageError
@@ -113,6 +115,49 @@ def test_a_cluster_that_is_named_is_one_on_kubernetes(bundle: str, data: Path, m
     job = scoremill.job(model=bundle, input=f"{data}/*.csv", output=f"{data}/out", errors={"maxFraction": 0.5})
     with pytest.raises(ClusterError, match="no Kubernetes to work with"):
         scoremill.score(job, cluster="trips")
+
+
+def test_score_and_plan_take_a_job_file(bundle: str, data: Path) -> None:
+    fields = {"model": {"uri": bundle}, "input": {"uris": [f"{data}/*.csv"]}, "output": {"uri": f"{data}/out"}}
+    (data / "job.json").write_text(json.dumps({"spec": {**fields, "errors": {"maxFraction": 0.5}}}))
+    assert len(scoremill.plan(data / "job.json")) == 1
+    assert scoremill.score(str(data / "job.json"), cluster="in-process").totals.scored == 300
+    with pytest.raises(TypeError, match="path of a job file, not dict"):
+        scoremill.score(fields)  # type: ignore[arg-type]
+
+
+def test_a_dataset_is_loaded_listed_scored_and_dropped(bundle: str, data: Path) -> None:
+    with LocalCluster(n_workers=1, memory_limit="1GiB", dashboard_address=None) as local:
+        cluster = local.scheduler_address
+        trips = scoremill.datasets.load("trips", f"{data}/*.csv", cluster=cluster, models=[bundle], columns=["id"])
+        assert (trips.rows + trips.rejected, sum(trips.by_worker.values())) == (303, trips.bytes)
+        assert [each.name for each in scoremill.datasets.list(cluster=cluster)] == ["trips"]
+        job = scoremill.job(
+            model=bundle, input=trips.input, output=f"{data}/out", keep=["id"], errors={"maxFraction": 0.5}
+        )
+        assert scoremill.score(job, cluster=cluster, dataset=trips).totals.scored == 300
+        scoremill.datasets.drop("trips", cluster=cluster)
+        with pytest.raises(UsageError, match="no dataset 'trips'"):
+            scoremill.datasets.find("trips", cluster=cluster)
+
+
+def test_a_dataset_needs_a_cluster_that_stays() -> None:
+    with pytest.raises(UsageError, match="local cluster ends"):
+        scoremill.datasets.list(cluster="local")
+
+
+def test_the_objects_of_a_cluster_are_those_of_the_dry_run() -> None:
+    made = scoremill.clusters.manifests("trips", namespace="science", workers="0:4", memory="2GiB", secret="buckets")
+    command = ["cluster", "up", "trips", "--namespace", "science", "--workers", "0:4", "--memory", "2GiB"]
+    code, out, err = run(*command, "--secret", "buckets", "--dry-run", "-o", "json")
+    assert code == 0, err
+    assert json.loads(out)["items"] == list(made)
+
+
+@pytest.mark.parametrize("workers", ["many", "4:2", -1])
+def test_wrong_workers_of_a_cluster_are_refused(workers: str | int) -> None:
+    with pytest.raises(UsageError, match="neither a number of workers such as 4 nor a range"):
+        scoremill.clusters.manifests("trips", namespace="science", workers=workers)
 
 
 def test_a_job_with_paths_of_this_machine_is_not_submitted() -> None:

@@ -185,7 +185,7 @@ def test_a_dataset_has_the_new_names_and_gives_the_same_bytes(bundle, tmp_path, 
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster:
         asked = (cluster.scheduler_address, Cluster(), Deadlines())
         with OnDask(*asked) as engine:
-            dataset, _ = load("renamed", held.spec, [bundle], engine)
+            dataset = load("renamed", held.spec, [bundle], engine)
         score_dataset(dataset, held, OnDataset("renamed", *asked))
     made = objects(str(tmp_path / "b"))
     assert made == objects(str(tmp_path / "a"))

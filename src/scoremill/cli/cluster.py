@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from scoremill.errors import ClusterError, ScoremillError
+from scoremill import clusters
+from scoremill.document import plain
+from scoremill.errors import ClusterError
 from scoremill.units import format_bytes, format_seconds
 
-from .flags.clusters import described, namespace_of, objects, place_options, places_of, seconds, unissued, workers
+from .flags.clusters import described, environment, namespace_of, place_options, places_of, seconds, template, workers
 from .views.display import echo, print_objects, say, table
 from .views.document import print_document
 
 if TYPE_CHECKING:
-    from scoremill.kubernetes.clusters import Named
     from scoremill.spec import Workers
+
+_SETTINGS = ("workers", "memory", "cpu", "image", "secret", "service_account", "idle_timeout")
 
 
 @click.group("cluster")
@@ -26,16 +30,28 @@ def cluster_group() -> None:
 
 @cluster_group.command("up")
 @click.argument("name")
-@click.option("--workers", type=workers, default="1", show_default=True, metavar="N|MIN:MAX",
-              help="Workers, or a range that follows the load: 0:20.")  # fmt: skip
+@click.option(
+    "--workers",
+    type=workers,
+    default="1",
+    show_default=True,
+    metavar="N|MIN:MAX",
+    help="Number of workers, or a range that follows the load: 0:20.",
+)
 @click.option("--memory", help="Memory of a worker's pod (4GiB).")
 @click.option("--cpu", type=float, help="Cores that a worker's pod asks for (1).")
 @click.option("--image", help="Container image of scheduler and workers; scoremill's own by default.")
 @click.option("--secret", help="Secret whose keys become the workers' environment: credentials of buckets.")
 @click.option("--service-account", help="Service account of the workers, for a bucket's workload identity.")
 @click.option("--env", multiple=True, help="Further environment of the workers: NAME=VALUE. No secrets.")
-@click.option("--idle-timeout", type=seconds, metavar="TIME", default="30m", show_default=True,
-              help="Remove the cluster after so long without work; 0 for never.")  # fmt: skip
+@click.option(
+    "--idle-timeout",
+    type=seconds,
+    metavar="TIME",
+    default="30m",
+    show_default=True,
+    help="Time without work after which the cluster is deleted; 0 disables this.",
+)
 @click.option("--template", type=click.Path(), help="YAML file laid over the DaskCluster.")
 @click.option(
     "--timeout", type=seconds, metavar="TIME", default="300s", show_default=True, help="How long to wait for all of it."
@@ -56,35 +72,14 @@ def up_command(name: str, **flags: Any) -> None:
       scoremill cluster up trips --workers 4
       scoremill cluster up trips --workers 0:20 --memory 8GiB --secret buckets
     """
-    places, waits, keep = places_of(flags), flags["wait"], flags["keep"]
+    places, waits = places_of(flags), flags["wait"]
+    asked: Any = {name: flags[name] for name in _SETTINGS}
+    asked |= {"env": environment(flags["env"]), "template": template(flags["template"])}
     if flags["dry_run"]:
-        print_objects(objects(name, namespace_of(places), flags, unissued()), flags["format"])
+        print_objects([*clusters.manifests(name, namespace=namespace_of(places), **asked)], flags["format"])
         return
-    from scoremill.kubernetes.clusters import create, named
-    from scoremill.kubernetes.objects import issue
-
-    at = named(name, places)
-    cluster, *children = objects(name, at.kube.namespace, flags, issue(name, at.kube.namespace))
-    made = create(at, cluster, children)
-    if waits:
-        _wait_or_remove(at, flags["timeout"], removes=made and not keep)
+    clusters.create(name, wait=waits, timeout=flags["timeout"], keep=flags["keep"], say=say, **places, **asked)
     echo(f"cluster {name} is {'up' if waits else 'made'}: scoremill score … --cluster {name}")
-
-
-def _wait_or_remove(at: Named, seconds: float, *, removes: bool) -> None:
-    from scoremill.kubernetes.readiness import remove, wait_until_up
-
-    try:
-        wait_until_up(at, seconds, say)
-    except ScoremillError:
-        if removes:
-            say("not up in time: removing it again (--keep leaves it to be looked at)")
-            try:
-                # dask-kubernetes' operator rests for 60 s where it has met a connection that broke.
-                remove(at, 120, say)
-            except ScoremillError as left:
-                say(str(left))
-        raise
 
 
 @cluster_group.command("list")
@@ -98,17 +93,16 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill cluster list
     """
-    from scoremill.kubernetes.client import connect
-    from scoremill.kubernetes.cluster_status import clusters
-
-    found = clusters(connect(**places_of(flags)), everywhere=all_namespaces)
+    found = clusters.list(all_namespaces=all_namespaces, **places_of(flags))
     if as_json:
         print_document(clusters=found)
-        return
-    table(["NAME", "NAMESPACE", "WORKERS", "SCHEDULER", "AGE"], [
-        [each["name"], each["namespace"], each["workers"], "ready" if each["ready"] else "not ready",
-         format_seconds(each["age"])] for each in found
-    ])  # fmt: skip
+    else:
+        table(["NAME", "NAMESPACE", "WORKERS", "SCHEDULER", "AGE"], [_row(each) for each in found])
+
+
+def _row(each: clusters.Summary) -> list[str]:
+    ready = "ready" if each.ready else "not ready"
+    return [each.name, each.namespace, each.workers, ready, format_seconds(each.age)]
 
 
 @cluster_group.command("status")
@@ -122,24 +116,26 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill cluster status trips
     """
-    from scoremill.kubernetes.cluster_status import status
-    from scoremill.kubernetes.clusters import named
-
-    found = status(named(name, places_of(flags)))
+    found = clusters.find(name, **places_of(flags)).status()
     if as_json:
-        print_document(**found)
+        print_document(**plain(found))
         return
-    echo(f"{name} in {found['namespace']}: {found['state']}, {found['image']}")
-    if found["waitsFor"]:
-        echo(f"waits for: {found['waitsFor']}")
-    echo(f"workers   {len(found['workers'])} of {found['wanted']}" + (
-        f", {found['range']} by load" if found["range"] else ""))  # fmt: skip
-    if found["tasks"]:
-        echo("tasks     " + ", ".join(f"{count} {state}" for state, count in found["tasks"].items()))
-    table(["WORKER", "NODE", "MEMORY", "LIMIT", "RUNS"], [
-        [each["name"], each["node"], format_bytes(each["memory"]), format_bytes(each["limit"]), str(each["executing"])]
-        for each in found["workers"]
-    ])  # fmt: skip
+    echo("\n".join(_lines(found)))
+    table(["WORKER", "NODE", "MEMORY", "LIMIT", "RUNS"], [_worker(each) for each in found.workers])
+
+
+def _lines(found: clusters.ClusterStatus) -> Iterator[str]:
+    yield f"{found.name} in {found.namespace}: {found.state}, {found.image}"
+    if found.waits_for:
+        yield f"waits for: {found.waits_for}"
+    by_load = f", {found.range} by load" if found.range else ""
+    yield f"workers   {len(found.workers)} of {found.wanted}{by_load}"
+    if found.tasks:
+        yield "tasks     " + ", ".join(f"{count} {state}" for state, count in found.tasks.items())
+
+
+def _worker(each: clusters.Worker) -> list[str]:
+    return [each.name, each.node, format_bytes(each.memory), format_bytes(each.limit), str(each.executing)]
 
 
 @cluster_group.command("scale")
@@ -154,9 +150,7 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
       scoremill cluster scale trips 8
       scoremill cluster scale trips 0:20
     """
-    from scoremill.kubernetes.clusters import named, scale
-
-    scale(named(name, places_of(flags)), count)
+    clusters.scale(name, count, **places_of(flags))
     echo(f"cluster {name} asks for {described(count)}")
 
 
@@ -173,12 +167,9 @@ def logs_command(name: str, scheduler: bool, worker: str | None, tail: int, **fl
     Example:
       scoremill cluster logs trips --worker all --tail 20
     """
-    from scoremill.kubernetes.cluster_status import logs
-    from scoremill.kubernetes.clusters import named
-
     if scheduler and worker:
         raise click.UsageError("--scheduler and --worker are two things; give one")
-    for pod, text in logs(named(name, places_of(flags)), worker, tail):
+    for pod, text in clusters.find(name, **places_of(flags)).logs(worker, tail).items():
         echo(f"==> {pod} <==", err=True)
         echo(text)
 
@@ -195,10 +186,9 @@ def dashboard_command(name: str, port: int, **flags: Any) -> None:
       scoremill cluster dashboard trips --port 8787
     """
     from scoremill.kubernetes.cluster_status import front_page
-    from scoremill.kubernetes.clusters import named
     from scoremill.kubernetes.objects import names
 
-    at = named(name, places_of(flags))
+    at = clusters.find(name, **places_of(flags))
     at.exists()
     with at.forward(names.HTTP_PORT, port) as forward:
         page = front_page(forward)
@@ -234,19 +224,9 @@ def down_command(name: str | None, every: bool, timeout: float, **flags: Any) ->
     Example:
       scoremill cluster down trips
     """
-    from scoremill.kubernetes.client import connect
-    from scoremill.kubernetes.cluster_status import clusters
-    from scoremill.kubernetes.clusters import Named, named
-    from scoremill.kubernetes.readiness import remove
-
     if bool(name) == every:
         raise click.UsageError("give the NAME of a cluster, or --all")
     places = places_of(flags)
-    if name:
-        doomed = [named(name, places)]
-    else:
-        kube = connect(**places)
-        doomed = [Named(kube, each["name"]) for each in clusters(kube)]
-    for at in doomed:
-        found = remove(at, timeout, say)
-        echo(f"cluster {at.name} is gone" if found else f"there was no cluster {at.name}")
+    for each in [name] if name else [each.name for each in clusters.list(**places)]:
+        found = clusters.delete(each, timeout=timeout, say=say, **places)
+        echo(f"cluster {each} is gone" if found else f"there was no cluster {each}")

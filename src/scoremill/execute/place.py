@@ -52,12 +52,15 @@ class EnginePlace:
 
 
 @contextmanager
-def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Iterator[EnginePlace]:
+def engine_at(where: str | Named, job: ScoringJob, places: dict[str, str | None]) -> Iterator[EnginePlace]:
     """What `--cluster WHERE` means for `job`, open while this is.
 
-    `local`, `in-process` and addresses are what they are; a name is a cluster of the Kubernetes in `places`, and the
-    job then has the workers that are there.
+    A name is a cluster of the Kubernetes in `places`, and the job then has the workers of that cluster.
     """
+    if isinstance(where, Named):
+        with connected(where) as found:
+            yield _there(job, found)
+        return
     names.refuse_user(where)
     if not names.is_name(where):
         yield EnginePlace(job, where)
@@ -67,8 +70,12 @@ def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Ite
             found = stack.enter_context(connected(named(where, places)))
         except (ClusterError, UsageError) as error:
             raise _meant(where, error) from None
-        spec = job.spec.model_copy(update={"cluster": job.spec.cluster.within(found.workers)})
-        yield EnginePlace(job.model_copy(update={"spec": spec}), found.address, found.security)
+        yield _there(job, found)
+
+
+def _there(job: ScoringJob, found: Connection) -> EnginePlace:
+    spec = job.spec.model_copy(update={"cluster": job.spec.cluster.within(found.workers)})
+    return EnginePlace(job.model_copy(update={"spec": spec}), found.address, found.security)
 
 
 def _meant(where: str, error: ScoremillError) -> ScoremillError:

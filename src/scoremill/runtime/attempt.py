@@ -73,7 +73,7 @@ def _score_persisted(
         if _DATASET not in held:
             for watch in watchers:
                 watch(Note("loading the input into the memory of the cluster"))
-            held[_DATASET], _ = load(_DATASET, job.spec, [job.spec.model.uri], engine, watchers)
+            held[_DATASET] = load(_DATASET, job.spec, [job.spec.model.uri], engine, watchers)
     over = OnDataset(_DATASET, *place, **settings)
     return score_dataset(held[_DATASET], job, over, watchers, wait=LEASE_SECONDS, uid=uid)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scoremill.cli.flags.clusters import workers
+from scoremill.clusters import workers_of as workers
 from scoremill.errors import ClusterError
 from scoremill.kubernetes.jobs import Ours
 from scoremill.spec import parse_job
