@@ -102,6 +102,9 @@ def app() -> None:
 
 def main() -> None:
     """Runs the command line and exits with one of the documented codes."""
+    if "_SCOREMILL_COMPLETE" in os.environ:
+        # A shell asks for completions; click answers and exits.
+        app.main(prog_name="scoremill")
     signal.signal(signal.SIGTERM, _interrupt)
     code = run(lambda: app.main(standalone_mode=False))
     sys.stdout.flush()

@@ -12,6 +12,7 @@ from scoremill import datasets
 from scoremill.units import format_bytes
 
 from .flags.clusters import check_address, place_options, places_of
+from .flags.fields import set_option
 from .flags.options import FLAGS, job_from
 from .views.display import echo, say
 from .views.document import print_document
@@ -40,6 +41,7 @@ def _on_a_cluster(command: Command) -> Command:
 
 
 def _input_options(command: Command) -> Command:
+    command = set_option(command)
     for flag in reversed(_INPUT):
         command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
     return command

@@ -9,7 +9,8 @@ import click
 from scoremill.units import format_bytes
 
 from .flags.clusters import check_address
-from .flags.options import FLAGS, Command, storage_from, storage_options
+from .flags.fields import given_fields, set_option
+from .flags.options import FLAGS, Command, put, storage_from, storage_options
 from .views.display import echo
 from .views.document import print_document
 from .views.logs import verbose_option
@@ -24,6 +25,7 @@ _MODEL = tuple(
 
 
 def _model_options(command: Command) -> Command:
+    command = set_option(command)
     for flag in reversed(_MODEL):
         command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
     return command
@@ -59,6 +61,10 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
     check_address(cluster)
     given = {flag.path.rpartition(".")[2]: (flag, flags.get(flag.parameter)) for flag in _MODEL}
     model = {field: flag.read(value) for field, (flag, value) in given.items() if value not in (None, ())}
+    for each in given_fields(flags["fields"]):
+        if each.steps[:2] != ("spec", "model"):
+            raise click.UsageError(f"--set {each.path}: only fields of spec.model can be given here")
+        put(model, each.steps[2:], each.value)
     changes: dict[str, Any] = {"spec": {"model": model, "errors": {"maxFraction": 1.0}}}
     with Progress() as progress:
         manifest = retry_rejected(

@@ -67,7 +67,7 @@ def submit_command(
 
 def _made(path: str | None, given: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
     if is_schedule(path):
-        if given or any(flags[flag.parameter] not in {None, ()} for flag in (*FLAGS, *KUBERNETES)):
+        if given or flags["fields"] or any(flags[flag.parameter] not in {None, ()} for flag in (*FLAGS, *KUBERNETES)):
             raise UsageError(f"{path} is a whole schedule", "Change the file, or give a job's file with --schedule.")
         return read_schedule(str(path))
     if "schedule" not in given:

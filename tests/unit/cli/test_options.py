@@ -31,7 +31,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--partition-bytes", "16KiB"], {"input": {"partitionBytes": 16384}}),
     (["--rename", "Mean_Radius=mean radius,a=b", "--match-columns", "Relaxed"],
      {"input": {"rename": {"Mean_Radius": "mean radius", "a": "b"}, "matchColumns": "Relaxed"}}),
-    (["--hive", "--id-by", "content"], {"input": {"hive": True, "idBy": "content"}}),
+    (["--set", "spec.input.hive=true", "--set", "spec.input.idBy=content"], {"input": {"hive": True, "idBy": "content"}}),
     (["--since", "2026-11-21T03:00:00Z", "--until", "2026-11-22T03:00:00Z"],
      {"input": {"since": "2026-11-21T03:00:00Z", "until": "2026-11-22T03:00:00Z"}}),
     (["--not-scored-by", "s3://a", "--not-scored-by", "b/*", "--allow-empty"],
@@ -56,7 +56,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--workers", "4", "--memory", "2GiB"], {"cluster": {"workers": 4, "memory": 2 * 2**30}}),
     (["--memory", "2GiB", "--workers", "0:4"], {"cluster": {"workers": 0, "maxWorkers": 4, "memory": 2 * 2**30}}),
     (["--endpoint", "http://x", "--anonymous"], {"storage": {"endpoint": "http://x", "anonymous": True}}),
-    (["--input-storage", "endpoint=http://y,region=eu"],
+    (["--set", "spec.input.storage.endpoint=http://y", "--set", "spec.input.storage.options.region=eu"],
      {"input": {"storage": {"endpoint": "http://y", "options": {"region": "eu"}}}}),
 ]  # fmt: skip
 
@@ -119,7 +119,7 @@ def test_names_and_pairs_are_read_with_quotes():
         (["--dtypes", "job=Sales=float64"], {"input": {"csv": {"dtypes": {"job=Sales": "float64"}}}}),
         (["--date-formats", "due=by=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"due=by": "%d.%m.%Y"}}}}),
         (["--date-formats", r"due=day\=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"due": "day=%d.%m.%Y"}}}}),
-        (["--input-storage", "query=a=b=="], {"input": {"storage": {"options": {"query": "a=b=="}}}}),
+        (["--set", "spec.input.storage.options.query=a=b=="], {"input": {"storage": {"options": {"query": "a=b=="}}}}),
     ],
 )
 def test_an_equals_sign_may_be_part_of_a_name(tmp_path, flags, spec):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from scoremill.errors import UsageError
 from scoremill.spec import Csv, ScoringJob, Storage, load_job, merge, parse_job
 from scoremill.spec.pairs import At, split_pair
 
+from .fields import given_fields, refuse_twice, set_option
 from .job_file import job_file
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -68,26 +69,6 @@ class Pairs:
         return f"Give {self.flag} {self.form}{escaped}."
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Reads storage settings: fields of the job's `storage` by their names there, others as fsspec options."""
-
-    flag: str
-
-    def __call__(self, values: Iterable[str]) -> dict[str, Any]:
-        fields = {"endpoint", "profile", "kmsKey", "caBundle", "optionsFile"}
-        switches = {"anonymous", "requesterPays"}
-        settings: dict[str, Any] = {}
-        for key, value in Pairs(self.flag, "KEY=VALUE", "first")(values).items():
-            if key in fields:
-                settings[key] = value
-            elif key in switches:
-                settings[key] = value.lower() in {"true", "yes", "1"}
-            else:
-                settings.setdefault("options", {})[key] = value
-        return settings
-
-
 def bounds(text: str) -> tuple[int, int]:
     """The fewest and the most in `4` and in `0:20`; ValueError where they are no numbers."""
     least, colon, most = text.partition(":")
@@ -132,9 +113,6 @@ FLAGS = (
     Flag("--match-columns", "spec.input.matchColumns", "Match columns exactly, or without case, blanks and underscores.",
          settings=_choice("Exact", "Relaxed")),
     Flag("--where", "spec.input.where", "Score only rows that meet a condition: fare > 0 and vendor in ('A', 'B')."),
-    Flag("--hive", "spec.input.hive", "Folders such as year=2009/ are columns.", settings=SWITCH),
-    Flag("--id-by", "spec.input.idBy", "Tell input objects by version (ETag, or size and time) or by content.",
-         settings=_choice("version", "content")),
     Flag("--since", "spec.input.since", "Read only objects modified from this time on (RFC 3339)."),
     Flag("--until", "spec.input.until", "Read only objects modified before this time (RFC 3339)."),
     Flag("--not-scored-by", "spec.input.notScoredBy",
@@ -208,17 +186,12 @@ FLAGS = (
     Flag("--kms-key", "spec.storage.kmsKey", "Key that the store encrypts new objects with."),
     Flag("--ca-bundle", "spec.storage.caBundle", "File of certificate authorities for the endpoint."),
     Flag("--storage-options", "spec.storage.optionsFile", "JSON or YAML file of further options, secrets included."),
-    Flag("--input-storage", "spec.input.storage", "Settings of the input's store: anonymous=true,endpoint=…",
-         Settings("--input-storage"), MANY),
-    Flag("--output-storage", "spec.output.storage", "Settings of the output's store.",
-         Settings("--output-storage"), MANY),
-    Flag("--model-storage", "spec.model.storage", "Settings of the model's store.",
-         Settings("--model-storage"), MANY),
 )  # fmt: skip
 
 
 def job_options(command: Command, more: tuple[Flag, ...] = ()) -> Command:
     """Adds the job file and all flags, and `more` of them, to a command; `job_from` reads them back."""
+    command = set_option(command)
     for flag in reversed((*FLAGS, *more)):
         command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
     return click.argument("job", nargs=-1, metavar="[JOB]", type=click.Path(dir_okay=False), callback=job_file)(command)
@@ -251,8 +224,14 @@ def job_from(
         value = flags.get(flag.parameter)
         if value is not None and value != ():
             read = flag.read(value)
-            _put(given, flag.path.split("."), read)
+            put(given, flag.path.split("."), read)
             names |= dict.fromkeys(_paths(flag, read), flag.name.split("/")[0])
+    for field in given_fields(flags.get("fields", ())):
+        for other, name in names.items():
+            if not name.startswith("--set"):
+                refuse_twice(field.path, [other], name)
+        put(given, field.steps, field.value)
+        names[field.path] = f"--set {field.path}"
     if job is not None:
         if not Path(job).is_file():
             raise UsageError(f"there is no job file {job!r}", "Give a YAML or JSON file, or use flags; see --help.")
@@ -278,7 +257,7 @@ def csv_from(flags: dict[str, Any]) -> Csv:
     for flag in _CSV:
         value = flags.get(flag.parameter)
         if value is not None and value != ():
-            _put(given, flag.path.split("."), flag.read(value))
+            put(given, flag.path.split("."), flag.read(value))
     return parse_job(given).spec.input.csv
 
 
@@ -316,7 +295,8 @@ def _paths(flag: Flag, value: Any) -> list[str]:
     return [f"{flag.path}.{name}" for name in value] if flag.is_several else [flag.path]
 
 
-def _put(fields: dict[str, Any], path: list[str], value: Any) -> None:
+def put(fields: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set the field at `path` of nested mappings."""
     for step in path[:-1]:
         fields = fields.setdefault(step, {})
     # Beside a flag that gives several fields, others may give more of the same mapping.
