@@ -281,7 +281,7 @@ def test_130_an_interrupted_run_says_how_to_go_on(bundle, tmp_path):
     driver.send_signal(signal.SIGINT)
     _, err = driver.communicate(timeout=60)
     assert driver.returncode == 130
-    assert "the same command goes on" in err
+    assert "run the same command again to resume" in err
     assert "Traceback" not in err
 
 

@@ -94,7 +94,7 @@ def test_sigterm_leaves_it_whole(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert [*logs(tmp_path / "out").values()] == [err] and "interrupted" in err
+    assert [*logs(tmp_path / "out").values()] == [err] and "Interrupted" in err
     assert pod.last()["outputs"]["logs"].endswith(f"{CHILD}/")
 
 

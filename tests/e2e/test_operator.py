@@ -135,7 +135,7 @@ def test_a_suspended_job_holds_nothing_and_resumes_where_it_was(mill: Mill) -> N
     assert not job.pods("driver") and not mill.kube.select("DaskCluster", f"scoremill.dev/cluster={job.child}")
     kept = set(objects(job.output))
     assert 3 <= len(kept) < PARTITIONS
-    assert "interrupted" in job.logs()[-1]
+    assert "Interrupted" in job.logs()[-1]
     job.suspend(False)
     status = job.proves()
     assert not status.failed_attempts and status.condition("Suspended").status == "False"

@@ -25,7 +25,7 @@ _SETTINGS = ("workers", "memory", "cpu", "image", "secret", "service_account", "
 
 @click.group("cluster")
 def cluster_group() -> None:
-    """Start, look at and remove Dask clusters on Kubernetes, through dask-kubernetes."""
+    """Create, inspect, and delete Dask clusters on Kubernetes."""
 
 
 @cluster_group.command("up")
@@ -36,33 +36,42 @@ def cluster_group() -> None:
     default="1",
     show_default=True,
     metavar="N|MIN:MAX",
-    help="Number of workers, or a range that follows the load: 0:20.",
+    help="Number of workers, or a range for autoscaling, such as 0:20.",
 )
-@click.option("--memory", help="Memory of a worker's pod (4GiB).")
-@click.option("--cpu", type=float, help="Cores that a worker's pod asks for (1).")
-@click.option("--image", help="Container image of scheduler and workers; scoremill's own by default.")
-@click.option("--secret", help="Secret whose keys become the workers' environment: credentials of buckets.")
-@click.option("--service-account", help="Service account of the workers, for a bucket's workload identity.")
-@click.option("--env", multiple=True, help="Further environment of the workers: NAME=VALUE. No secrets.")
+@click.option("--memory", help="Memory of a worker pod (4GiB).")
+@click.option("--cpu", type=float, help="CPU cores of a worker pod (1).")
+@click.option("--image", help="Container image of the scheduler and the workers. Defaults to the image of scoremill.")
+@click.option(
+    "--secret", help="Secret with storage credentials, whose keys become environment variables of the workers."
+)
+@click.option("--service-account", help="Service account of the workers, for workload identity.")
+@click.option(
+    "--env", multiple=True, help="Additional environment variable of the workers: NAME=VALUE. Not for secrets."
+)
 @click.option(
     "--idle-timeout",
     type=seconds,
     metavar="TIME",
     default="30m",
     show_default=True,
-    help="Time without work after which the cluster is deleted; 0 disables this.",
+    help="Idle time after which the cluster is deleted; 0 disables this.",
 )
-@click.option("--template", type=click.Path(), help="YAML file laid over the DaskCluster.")
+@click.option("--template", type=click.Path(), help="YAML file that is merged into the DaskCluster.")
 @click.option(
-    "--timeout", type=seconds, metavar="TIME", default="300s", show_default=True, help="How long to wait for all of it."
+    "--timeout",
+    type=seconds,
+    metavar="TIME",
+    default="300s",
+    show_default=True,
+    help="Maximum time to wait for the cluster.",
 )
-@click.option("--wait/--no-wait", default=True, help="Return when all workers are there, or at once.")
-@click.option("--keep", is_flag=True, help="Leave a cluster that did not come up, to look at it.")
-@click.option("--dry-run", is_flag=True, help="Print the objects and make nothing.")
+@click.option("--wait/--no-wait", default=True, help="Wait until all workers are ready, or return immediately.")
+@click.option("--keep", is_flag=True, help="Keep a cluster that failed to start, to inspect it.")
+@click.option("--dry-run", is_flag=True, help="Print the objects without creating them.")
 @click.option("-o", "format", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
 @place_options
 def up_command(name: str, **flags: Any) -> None:
-    """Start a cluster and wait until its workers are there.
+    """Create a cluster and wait until its workers are ready.
 
     What cannot come up is removed again, and the cause is told. The same command again, in place of an interrupted
     one, goes on waiting.
@@ -83,7 +92,7 @@ def up_command(name: str, **flags: Any) -> None:
 
 
 @cluster_group.command("list")
-@click.option("--all-namespaces", is_flag=True, help="Of all namespaces.")
+@click.option("--all-namespaces", is_flag=True, help="List objects in all namespaces.")
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
@@ -110,7 +119,7 @@ def _row(each: clusters.Summary) -> list[str]:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status_command(name: str, as_json: bool, **flags: Any) -> None:
-    """Show nodes, workers, memory and tasks of a cluster, and what it waits for.
+    """Show the nodes, workers, memory, and tasks of a cluster, and what it is waiting for.
 
     \b
     Example:
@@ -143,7 +152,7 @@ def _worker(each: clusters.Worker) -> list[str]:
 @click.argument("count", type=workers, metavar="N|MIN:MAX")
 @place_options
 def scale_command(name: str, count: Workers, **flags: Any) -> None:
-    """Change the number of workers, or the range that follows the load.
+    """Change the number of workers, or the range for autoscaling.
 
     \b
     Examples:
@@ -156,12 +165,14 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
 
 @cluster_group.command("logs")
 @click.argument("name")
-@click.option("--scheduler", is_flag=True, help="Of the scheduler; so without --worker.")
-@click.option("--worker", help="Of this worker, by its name or the end of it; all: of every worker.")
-@click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Lines of each.")
+@click.option("--scheduler", is_flag=True, help="Show the logs of the scheduler (default).")
+@click.option("--worker", help="Show the logs of the worker with this name or end of a name, or of `all` workers.")
+@click.option(
+    "--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Number of lines to show of each pod."
+)
 @place_options
 def logs_command(name: str, scheduler: bool, worker: str | None, tail: int, **flags: Any) -> None:
-    """Print the last lines that scheduler or workers have logged.
+    """Print the logs of the scheduler or the workers.
 
     \b
     Example:
@@ -176,10 +187,10 @@ def logs_command(name: str, scheduler: bool, worker: str | None, tail: int, **fl
 
 @cluster_group.command("dashboard")
 @click.argument("name")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of this machine; any free one by default.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Local port. Defaults to any free port.")
 @place_options
 def dashboard_command(name: str, port: int, **flags: Any) -> None:
-    """Forward the scheduler's pages to this machine and print their address, until Ctrl-C.
+    """Forward the Dask dashboard to this machine until interrupted.
 
     \b
     Example:
@@ -207,18 +218,18 @@ def dashboard_command(name: str, port: int, **flags: Any) -> None:
 
 @cluster_group.command("down")
 @click.argument("name", required=False)
-@click.option("--all", "every", is_flag=True, help="Every cluster of the namespace.")
+@click.option("--all", "every", is_flag=True, help="Delete all clusters in the namespace.")
 @click.option(
     "--timeout",
     type=seconds,
     metavar="TIME",
     default="180s",
     show_default=True,
-    help="How long to wait for each to go.",
+    help="Maximum time to wait for each deletion.",
 )
 @place_options
 def down_command(name: str | None, every: bool, timeout: float, **flags: Any) -> None:
-    """Remove a cluster, and return when nothing of it is left. One that is not there is no error.
+    """Delete a cluster and wait until it is deleted. A cluster that does not exist is not an error.
 
     \b
     Example:

@@ -30,7 +30,7 @@ _INPUT = tuple(
 
 @click.group("dataset")
 def dataset_group() -> None:
-    """Hold an input in a cluster's memory: read it once, score it with several models in seconds each."""
+    """Load inputs into the memory of a cluster, to score them with several models."""
 
 
 def _on_a_cluster(command: Command) -> Command:
@@ -49,14 +49,18 @@ def _input_options(command: Command) -> Command:
 
 @dataset_group.command("load")
 @click.argument("uris", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--name", required=True, help="What to call the dataset.")
+@click.option("--name", required=True, help="Name of the dataset.")
 @click.option(
-    "--for", "bundles", multiple=True, metavar="BUNDLE", help="Load what this model reads; may be given several times."
+    "--for",
+    "bundles",
+    multiple=True,
+    metavar="BUNDLE",
+    help="Load the columns that this model reads. Can be given several times.",
 )
-@click.option("--columns", "kept", multiple=True, help="Load these columns too: a,b; '*' is all of them.")
+@click.option("--columns", "kept", multiple=True, help="Additional columns to load: a,b, or '*' for all.")
 @_input_options
 @_on_a_cluster
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
 def load_command(
     uris: tuple[str, ...],
     name: str,
@@ -67,7 +71,7 @@ def load_command(
     quiet: bool,
     **flags: Any,
 ) -> None:
-    """Read INPUT, paths, URIs or globs of CSV or Parquet, into the memory of a cluster's workers.
+    """Load INPUT (paths, URIs, or globs of CSV or Parquet) into the memory of a cluster.
 
     It stays there until it is dropped or the cluster ends. What a lost worker held is read again.
 
@@ -95,7 +99,7 @@ def load_command(
 @dataset_group.command("list")
 @_on_a_cluster
 def list_command(cluster: str, as_json: bool, **flags: Any) -> None:
-    """List what a cluster holds.
+    """List the datasets in a cluster.
 
     \b
     Example:
@@ -119,7 +123,7 @@ def list_command(cluster: str, as_json: bool, **flags: Any) -> None:
 @click.argument("name")
 @_on_a_cluster
 def drop_command(name: str, cluster: str, as_json: bool, **flags: Any) -> None:
-    """Let a cluster forget the dataset NAME; what it was loaded from is left alone.
+    """Unload the dataset NAME from a cluster. Its source is not changed.
 
     \b
     Example:

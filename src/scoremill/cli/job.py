@@ -30,12 +30,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.group("job")
 def job_group() -> None:
-    """Let the operator score on Kubernetes: it makes the cluster, runs, retries, reports and cleans up."""
+    """Submit and follow jobs that the operator runs on Kubernetes."""
 
 
 def wait_options(command: Command) -> Command:
     """Adds what following a job takes."""
-    command = click.option("--quiet", is_flag=True, help="No progress.")(command)
+    command = click.option("--quiet", is_flag=True, help="Do not show progress.")(command)
     text = "How long to wait; without end by default."
     return click.option("--timeout", type=seconds, metavar="TIME", help=text)(command)
 
@@ -50,13 +50,13 @@ def ours(flags: dict[str, Any], kind: str = "ScoringJob") -> Ours:
 
 @job_group.command("submit")
 @lambda command: job_options(command, KUBERNETES)
-@click.option("--wait", is_flag=True, help="Follow the job until it ends, with the exit code of `scoremill score`.")
+@click.option("--wait", is_flag=True, help="Wait until the job finishes, and exit with its exit code.")
 @wait_options
-@click.option("--dry-run", is_flag=True, help="Print the ScoringJob and make nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the ScoringJob without creating it.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
 @place_options
 def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> None:
-    """Hand a job to the operator.
+    """Submit a job to the operator.
 
     JOB is a YAML or JSON file, the one that `scoremill score` takes; flags beside it override it.
 
@@ -83,7 +83,7 @@ def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> 
 
 
 @job_group.command("list")
-@click.option("--all-namespaces", is_flag=True, help="Of all namespaces.")
+@click.option("--all-namespaces", is_flag=True, help="List objects in all namespaces.")
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
@@ -109,7 +109,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status_command(name: str, as_json: bool, **flags: Any) -> None:
-    """Show what is known of a job.
+    """Show the status of a job.
 
     \b
     Example:
@@ -132,7 +132,7 @@ def _print_status(job: Job, *, as_json: bool) -> None:
 @wait_options
 @place_options
 def wait_command(name: str, **flags: Any) -> None:
-    """Follow a job until it ends, with the exit code of `scoremill score`; one that is suspended ends with 6.
+    """Wait until a job finishes, and exit with its exit code. Exits with 6 if the job is suspended.
 
     \b
     Example:
@@ -156,12 +156,14 @@ def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
 
 @job_group.command("logs")
 @click.argument("name")
-@click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Lines.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the driver ends.")
-@click.option("--attempt", type=click.IntRange(min=1), help="Of that driver; of the last one by default.")
+@click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Number of lines to show.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the logs until the driver exits.")
+@click.option(
+    "--attempt", type=click.IntRange(min=1), help="Number of the attempt whose logs to show. Defaults to the last."
+)
 @place_options
 def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flags: Any) -> None:
-    """Print the last lines that the driver has logged, from the job's output where its pod is gone.
+    """Print the logs of the driver. If its pod is deleted, they are read from the output.
 
     \b
     Examples:
@@ -181,7 +183,7 @@ def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flag
 @click.argument("name")
 @place_options
 def suspend_command(name: str, **flags: Any) -> None:
-    """Stop a job so that it holds nothing; what is done is kept.
+    """Suspend a job: delete its driver and cluster, and keep completed partitions.
 
     \b
     Example:
@@ -195,7 +197,7 @@ def suspend_command(name: str, **flags: Any) -> None:
 @click.argument("name")
 @place_options
 def resume_command(name: str, **flags: Any) -> None:
-    """Let a suspended job go on.
+    """Resume a suspended job.
 
     \b
     Example:
@@ -210,7 +212,7 @@ def resume_command(name: str, **flags: Any) -> None:
 @click.argument("count", type=workers, metavar="N|MIN:MAX")
 @place_options
 def scale_command(name: str, count: Workers, **flags: Any) -> None:
-    """Change the number of workers of a job, also while it runs.
+    """Change the number of workers of a job, even while it is running.
 
     \b
     Examples:
@@ -224,10 +226,10 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
 @job_group.command("cancel")
 @click.argument("name")
 @click.option("--timeout", type=seconds, metavar="TIME", default="180s", show_default=True,
-              help="How long to wait for it to go.")  # fmt: skip
+              help="Maximum time to wait for the deletion.")  # fmt: skip
 @place_options
 def cancel_command(name: str, timeout: float, **flags: Any) -> None:
-    """Remove a job and all that it has on Kubernetes; its output stays. One that is not there is no error.
+    """Delete a job and its Kubernetes objects; its output is kept. A job that does not exist is not an error.
 
     \b
     Example:
@@ -242,7 +244,7 @@ def cancel_command(name: str, timeout: float, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def report_command(name: str, as_json: bool, **flags: Any) -> None:
-    """Show the report of a job's output, as `scoremill report` does; its status where the output cannot be read.
+    """Show the report of a job's output, or its status if the output cannot be read.
 
     \b
     Example:
@@ -272,7 +274,7 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def why_command(name: str, as_json: bool, **flags: Any) -> int:
-    """Say why a job waits or has failed: the most probable cause, its evidence, and what to do about it.
+    """Explain why a job is waiting or failed: the most likely cause, the evidence, and a hint.
 
     Ends with the exit code of `scoremill score` where the job has failed, and with 0 where it may yet be complete.
 

@@ -35,15 +35,17 @@ def _model_options(command: Command) -> Command:
 @click.argument("output")
 @_model_options
 @click.option(
-    "--files", is_flag=True, help="Score rejected input objects, after their repair, instead of rejected rows."
+    "--files", is_flag=True, help="Score repaired input objects that were rejected, instead of rejected rows."
 )
-@click.option("--to", help="Where to write; OUTPUT/_retries/N by default.")
-@click.option("--cluster", default="in-process", metavar="WHERE", show_default=True, help="As in `score`.")
+@click.option("--to", help="Path or URI to write to. Defaults to OUTPUT/_retries/N.")
+@click.option(
+    "--cluster", default="in-process", metavar="WHERE", show_default=True, help="Where to run, as for `score`."
+)
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @verbose_option
 def retry_command(output: str, files: bool, to: str | None, cluster: str, as_json: bool, **flags: Any) -> None:
-    """Score the rows that OUTPUT rejected once more, to an output of their own with its own manifest.
+    """Re-score the rows that OUTPUT rejected, into an output with its own manifest.
 
     With --files, score the input objects that --on-file-error Reject set aside, where they are.
 
@@ -84,12 +86,12 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
 
 @click.command("compact")
 @click.argument("output")
-@click.option("--rows-per-file", type=click.IntRange(min=1), required=True, help="Rows of a part.")
-@click.option("--to", help="Where to write; OUTPUT-compact by default.")
+@click.option("--rows-per-file", type=click.IntRange(min=1), required=True, help="Number of rows per file.")
+@click.option("--to", help="Path or URI to write to. Defaults to OUTPUT-compact.")
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bool, **flags: Any) -> None:
-    """Rewrite the parts of OUTPUT with more or fewer rows each, and prove that the rows are the same.
+    """Rewrite OUTPUT with more or fewer rows per file, and verify that the rows are the same.
 
     OUTPUT is left as it is: readers must never see old and new parts side by side.
 
@@ -111,12 +113,12 @@ def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bo
 
 @click.command("clean")
 @click.argument("output", required=False)
-@click.option("--cache", is_flag=True, help="Bundles that were fetched to this machine, too.")
+@click.option("--cache", is_flag=True, help="Also list bundles cached on this machine.")
 @click.option("--yes", is_flag=True, help="Remove what is listed.")
 @storage_options
-@click.option("--json", "as_json", is_flag=True, help="Print what is found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **flags: Any) -> None:
-    """List what earlier runs left behind in OUTPUT, and remove it with --yes.
+    """List leftovers of earlier runs in OUTPUT, and remove them with --yes.
 
     These are unfinished uploads, parts that the manifest does not name, old retries, and cached bundles.
 

@@ -23,25 +23,29 @@ _KIND = "ScoringSchedule"
 
 @click.group("schedule")
 def schedule_group() -> None:
-    """Let the operator score at the times of a clock, as a CronJob does."""
+    """Run scoring jobs on a cron schedule."""
 
 
 @schedule_group.command("submit")
 @lambda command: job_options(command, KUBERNETES)
-@click.option("--schedule", metavar="CRON", help="When: five fields as cron has them, or @daily and the like.")
+@click.option(
+    "--schedule",
+    metavar="CRON",
+    help="Cron expression with five fields, or @hourly, @daily, @weekly, @monthly, or @yearly.",
+)
 @click.option("--time-zone", help="Time zone of --schedule, such as Europe/Vienna (UTC).")
 @click.option("--concurrency", type=click.Choice(["Allow", "Forbid", "Replace"]),
               help="Start a due run alongside an unfinished one, after it, or instead of it (Forbid).")  # fmt: skip
 @click.option("--look-back", type=seconds, metavar="TIME",
-              help="With --since LastSuccess: how long before the last complete run a new object may have been modified (7d).")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule and make nothing.")
+              help="With --since LastSuccess: time before the last complete run in which to look for new objects (7d).")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule without creating it.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
 @place_options
 def submit_command(
     job: str | None, schedule: str | None, time_zone: str | None, concurrency: str | None, look_back: float | None,
     dry_run: bool, **flags: Any,
 ) -> None:  # fmt: skip
-    """Hand a schedule to the operator.
+    """Submit a schedule to the operator.
 
     JOB is a file of a ScoringSchedule, or one of a job with --schedule beside it; flags override a job's.
 
@@ -79,11 +83,11 @@ def _made(path: str | None, given: dict[str, Any], flags: dict[str, Any]) -> dic
 
 
 @schedule_group.command("list")
-@click.option("--all-namespaces", is_flag=True, help="Of all namespaces.")
+@click.option("--all-namespaces", is_flag=True, help="List objects in all namespaces.")
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
-    """List schedules, their last and next times, and the jobs that have not ended.
+    """List schedules with their last and next times and their active jobs.
 
     \b
     Example:
@@ -103,7 +107,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status_command(name: str, as_json: bool, **flags: Any) -> None:
-    """Show what is known of a schedule: its times, its jobs, and why a run is held up.
+    """Show the status of a schedule: its times, its jobs, and why a run is waiting.
 
     \b
     Example:
@@ -120,7 +124,7 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
 @click.argument("name")
 @place_options
 def suspend_command(name: str, **flags: Any) -> None:
-    """Let no further runs begin; those that have begun go on.
+    """Suspend a schedule: start no further runs. Active runs continue.
 
     \b
     Example:
@@ -134,7 +138,7 @@ def suspend_command(name: str, **flags: Any) -> None:
 @click.argument("name")
 @place_options
 def resume_command(name: str, **flags: Any) -> None:
-    """Let runs begin again.
+    """Resume a suspended schedule.
 
     \b
     Example:
@@ -147,10 +151,10 @@ def resume_command(name: str, **flags: Any) -> None:
 @schedule_group.command("delete")
 @click.argument("name")
 @click.option("--timeout", type=seconds, metavar="TIME", default="180s", show_default=True,
-              help="How long to wait for it to go.")  # fmt: skip
+              help="Maximum time to wait for the deletion.")  # fmt: skip
 @place_options
 def delete_command(name: str, timeout: float, **flags: Any) -> None:
-    """Remove a schedule and its jobs; their outputs stay. One that is not there is no error.
+    """Delete a schedule and its jobs; their outputs are kept. A schedule that does not exist is not an error.
 
     \b
     Example:
@@ -167,7 +171,7 @@ def delete_command(name: str, timeout: float, **flags: Any) -> None:
                    "existing output has scored.")  # fmt: skip
 @place_options
 def run_command(name: str, since: datetime | None, **flags: Any) -> None:
-    """Make a job of a schedule now, as if it were time; refused while another goes on, but with --concurrency Allow.
+    """Create a job of a schedule now. Fails while another is active, unless its concurrency is Allow.
 
     \b
     Examples:

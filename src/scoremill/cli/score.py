@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     default="local",
     metavar="WHERE",
     show_default=True,
-    help="local (a LocalCluster), in-process, a cluster on Kubernetes by its name, or a scheduler's address.",
+    help="Where to run: local, in-process, the name of a cluster on Kubernetes, or a scheduler address.",
 )
-@click.option("--dataset", metavar="NAME", help="Score what `scoremill dataset load` put into the memory of --cluster.")
+@click.option("--dataset", metavar="NAME", help="Score a dataset loaded into --cluster by `scoremill dataset load`.")
 @place_options
-@click.option("--limit", type=click.IntRange(min=1), help="Print the first rows to stdout and write nothing.")
-@click.option("--wait", is_flag=True, help="Wait while another driver writes to the output.")
+@click.option("--limit", type=click.IntRange(min=1), help="Print this many predictions to stdout and write nothing.")
+@click.option("--wait", is_flag=True, help="Wait if another run is writing to the output.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
 @verbose_option
 def score_command(
     job: str | None,

@@ -74,9 +74,9 @@ def described(workers: Workers) -> str:
 def place_options(command: Command) -> Command:
     """Adds the flags that say which Kubernetes and which namespace."""
     for flags, text in (
-        (("-n", "--namespace"), "Namespace to work in; the context's by default."),
-        (("--context",), "Context of the kubeconfig; its current one by default."),
-        (("--kubeconfig",), "Kubeconfig file; KUBECONFIG or ~/.kube/config by default."),
+        (("-n", "--namespace"), "Kubernetes namespace. Defaults to that of the context."),
+        (("--context",), "Context of the kubeconfig. Defaults to the current context."),
+        (("--kubeconfig",), "Path of the kubeconfig. Defaults to $KUBECONFIG or ~/.kube/config."),
     ):
         command = click.option(*flags, help=text)(command)
     return command
