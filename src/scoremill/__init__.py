@@ -12,7 +12,7 @@ from . import errors, events
 from .version import __version__
 
 if TYPE_CHECKING:
-    from . import clusters, datasets
+    from . import bundle, clusters, datasets, jobs, schedules
     from .bundle import pack
     from .execute import plan, score, verify
     from .jobs import JobHandle, find_job, submit
@@ -23,16 +23,19 @@ __all__ = [
     "JobHandle",
     "ScoringJob",
     "__version__",
+    "bundle",
     "clusters",
     "datasets",
     "errors",
     "events",
     "find_job",
     "job",
+    "jobs",
     "load_job",
     "pack",
     "plan",
     "rejected",
+    "schedules",
     "score",
     "submit",
     "verify",
@@ -53,7 +56,7 @@ _HOMES = {
 }
 
 
-_MODULES = ("clusters", "datasets")
+_MODULES = ("bundle", "clusters", "datasets", "jobs", "schedules")
 
 
 def __getattr__(name: str) -> Any:

@@ -121,7 +121,7 @@ class Cluster(Named):
         """Change the number of workers (`8`), or the range that follows the load (`"0:20"`)."""
         from .kubernetes.clusters import scale
 
-        scale(self, workers_of(workers))
+        scale(self, Workers.of(workers))
 
     def logs(self, worker: str | None = None, tail: int = 100) -> dict[str, str]:
         """Return the last lines of the log of each pod: the scheduler's, those of one `worker`, or of `"all"`."""
@@ -325,18 +325,6 @@ def list(  # noqa: A001 - the name of the command
     return tuple(Summary(**each) for each in found)
 
 
-def workers_of(given: int | str | Workers) -> Workers:
-    """Return the bounds in `4` and in `"0:20"`; UsageError for what is neither."""
-    if isinstance(given, Workers):
-        return given
-    least, colon, most = str(given).partition(":")
-    try:
-        return Workers(min=int(least), max=int(most if colon else least))
-    except ValueError:
-        message = f"{given!r} is neither a number of workers such as 4 nor a range such as 0:20"
-        raise UsageError(message) from None
-
-
 def _at(name: str, namespace: str | None, context: str | None, kubeconfig: str | None) -> Cluster:
     from .kubernetes.client import connect
     from .kubernetes.objects import names
@@ -351,7 +339,7 @@ def _objects(name: str, namespace: str, certificates: Certificates, settings: Se
     from .version import __version__
 
     names.refuse_name(name)
-    workers = workers_of(settings.get("workers", 1))
+    workers = Workers.of(settings.get("workers", 1))
     cluster, credentials = _spec(settings)
     made = dask_cluster(name, namespace, f"{RUNNER}:{__version__}", cluster.within(workers), credentials)
     return (made, *cluster_objects(name, namespace, workers, certificates))

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import inspect
 import json
+import operator
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from distributed import LocalCluster
 
 import scoremill
+from scoremill.cli import app
 from scoremill.errors import ClusterError, UsageError
+from tests.docs.pages import ROOT
 from tests.support.jobs import run, trip_bundle, trips
 
 BAD = ['7,far,cash,"a, b",2', "8,1.5,cash,x", "9,\xff,cash,x,2"]
@@ -163,6 +169,58 @@ def test_wrong_workers_of_a_cluster_are_refused(workers: str | int) -> None:
 def test_a_job_with_paths_of_this_machine_is_not_submitted() -> None:
     with pytest.raises(UsageError, match="path on this machine"):
         scoremill.submit(scoremill.job(model="bundle", input="in.csv", output="out"))
+
+
+def leaves(command: click.Command, name: str) -> Iterator[str]:
+    """Return the full names of the commands below `command`."""
+    if not isinstance(command, click.Group):
+        yield name
+        return
+    context = click.Context(command)
+    for each in command.list_commands(context):
+        child = command.get_command(context, each)
+        assert child is not None
+        yield from leaves(child, f"{name} {each}")
+
+
+def table() -> list[tuple[str, str]]:
+    """Return the rows of the table in the guide."""
+    lines = (ROOT / "docs" / "how-to" / "python.md").read_text().splitlines()
+    rows = [line.strip("| ").split(" | ", 1) for line in lines if line.startswith("| ")]
+    return [(command, python) for command, python in rows]
+
+
+def test_the_guide_names_the_python_for_every_command() -> None:
+    named = {command for cell, _ in table() for command in re.findall(r"`(scoremill [^`]+)`", cell)}
+    assert set(leaves(app, "scoremill")) == named - {"scoremill score --dataset"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted({path for _, cell in table() for path in re.findall(r"scoremill(?:\.\w+)+", cell)})
+)
+def test_python_that_the_guide_names_exists(path: str) -> None:
+    found = operator.attrgetter(path.removeprefix("scoremill."))(scoremill)
+    assert callable(found) and inspect.getdoc(found)
+
+
+def test_a_schedule_is_made_of_a_job() -> None:
+    job = scoremill.job(name="nightly", model="s3://m/tips", input="s3://b/*.csv", output="s3://b/scores")
+    made = scoremill.schedules.made_of(job, "0 3 * * *", timeZone="Europe/Vienna")
+    flags = ["--model", "s3://m/tips", "--input", "s3://b/*.csv", "--output", "s3://b/scores", "--name", "nightly"]
+    code, out, err = run(
+        "schedule",
+        "submit",
+        *flags,
+        "--schedule",
+        "0 3 * * *",
+        "--time-zone",
+        "Europe/Vienna",
+        "--dry-run",
+        "-o",
+        "json",
+    )
+    assert code == 0, err
+    assert json.loads(out)["items"] == [made]
 
 
 def test_the_package_shows_its_api_and_nothing_else() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from scoremill import jobs
 from scoremill.document import plain
 from scoremill.errors import ScoremillError, with_hint
 from scoremill.kubernetes.job import Job, failure_of, refuse_failed
@@ -40,12 +41,12 @@ def wait_options(command: Command) -> Command:
     return click.option("--timeout", type=seconds, metavar="TIME", help=text)(command)
 
 
-def ours(flags: dict[str, Any], kind: str = "ScoringJob") -> Ours:
-    """The jobs, or objects of another `kind`, at the place that `flags` name."""
+def ours(flags: dict[str, Any]) -> Ours:
+    """The jobs at the place that `flags` name."""
     from scoremill.kubernetes.client import connect
     from scoremill.kubernetes.jobs import Ours
 
-    return Ours(connect(**places_of(flags)), kind)
+    return Ours(connect(**places_of(flags)), "ScoringJob")
 
 
 @job_group.command("submit")
@@ -74,12 +75,12 @@ def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> 
     if dry_run:
         print_objects([made], flags["shape"])
         return
-    jobs, name = ours(flags), made["metadata"]["name"]
-    is_new = jobs.submit(made, lambda there: asks_the_same(there, made))
+    mine, name = ours(flags), made["metadata"]["name"]
+    is_new = mine.submit(made, lambda there: asks_the_same(there, made))
     further = "" if wait else f": scoremill job wait {name}{same_place(flags)}"
     say(f"job {name} is {'submitted' if is_new else 'there already'}{further}")
     if wait:
-        _wait(jobs, name, flags)
+        _wait(mine, name, flags)
 
 
 @job_group.command("list")
@@ -93,9 +94,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill job list
     """
-    from scoremill.kubernetes.jobs import seen
-
-    found = [seen(made) for made in ours(flags).every(everywhere=all_namespaces)]
+    found = jobs.list(all_namespaces=all_namespaces, **places_of(flags))
     if as_json:
         print_document(jobs=[document(job) for job in found])
     elif all_namespaces:
@@ -141,12 +140,12 @@ def wait_command(name: str, **flags: Any) -> None:
     _wait(ours(flags), name, flags)
 
 
-def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
+def _wait(mine: Ours, name: str, flags: dict[str, Any]) -> None:
     from scoremill.kubernetes.jobs import follow
 
     try:
         with Progress(quiet=flags["quiet"]) as progress:
-            job = follow(jobs, name, progress, flags["timeout"])
+            job = follow(mine, name, progress, flags["timeout"])
     except KeyboardInterrupt:
         say(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
         raise
@@ -173,8 +172,8 @@ def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flag
     from scoremill.kubernetes.jobs import seen
     from scoremill.kubernetes.logs import log
 
-    jobs = ours(flags)
-    for piece in log(jobs.kube, seen(jobs.find(name)), attempt, tail, say, follows=follow):
+    mine = ours(flags)
+    for piece in log(mine.kube, seen(mine.find(name)), attempt, tail, say, follows=follow):
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
@@ -189,7 +188,7 @@ def suspend_command(name: str, **flags: Any) -> None:
     Example:
       scoremill job suspend tips-2009
     """
-    ours(flags).suspend(name, suspend=True)
+    jobs.find_job(name, **places_of(flags)).suspend()
     echo(f"job {name} is to be suspended: scoremill job resume {name}{same_place(flags)}")
 
 
@@ -203,7 +202,7 @@ def resume_command(name: str, **flags: Any) -> None:
     Example:
       scoremill job resume tips-2009
     """
-    ours(flags).suspend(name, suspend=False)
+    jobs.find_job(name, **places_of(flags)).resume()
     echo(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
 
 
@@ -219,7 +218,7 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
       scoremill job scale tips-2009 8
       scoremill job scale tips-2009 0:20
     """
-    ours(flags).scale(name, count)
+    jobs.find_job(name, **places_of(flags)).scale(count)
     echo(f"job {name} asks for {described(count)}")
 
 
@@ -285,9 +284,9 @@ def why_command(name: str, as_json: bool, **flags: Any) -> int:
     from scoremill.kubernetes.explain import cause_of
     from scoremill.kubernetes.jobs import seen
 
-    jobs = ours(flags)
-    job = seen(jobs.find(name))
-    cause = cause_of(jobs.kube, job)
+    mine = ours(flags)
+    job = seen(mine.find(name))
+    cause = cause_of(mine.kube, job)
     if as_json:
         print_document(name=name, phase=job.phase, cause=cause)
     elif cause is None:

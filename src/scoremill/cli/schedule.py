@@ -7,18 +7,15 @@ from typing import Any
 
 import click
 
+from scoremill import schedules
 from scoremill.errors import UsageError
-from scoremill.kubernetes.manifest import manifest
 
-from .flags.clusters import place_options, same_place, seconds
+from .flags.clusters import place_options, places_of, same_place, seconds
 from .flags.kubernetes import KUBERNETES
 from .flags.options import FLAGS, job_from, job_options
-from .job import ours
 from .views.display import echo, print_objects, say, table
 from .views.document import print_document
-from .views.schedule import TITLES, asks_the_same, document, is_schedule, lines, read_schedule, row, schedule_of
-
-_KIND = "ScoringSchedule"
+from .views.schedule import TITLES, document, lines, row
 
 
 @click.group("schedule")
@@ -65,21 +62,19 @@ def submit_command(
         print_objects([made], flags["shape"])
         return
     name = made["metadata"]["name"]
-    is_new = ours(flags, _KIND).submit(made, lambda there: asks_the_same(there, made))
+    is_new = schedules.submit(made, **places_of(flags))
     say(f"schedule {name} is {'submitted' if is_new else 'there already'}")
 
 
 def _made(path: str | None, given: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
-    if is_schedule(path):
+    if schedules.is_schedule(path):
         if given or flags["fields"] or any(flags[flag.parameter] not in {None, ()} for flag in (*FLAGS, *KUBERNETES)):
             raise UsageError(f"{path} is a whole schedule", "Change the file, or give a job's file with --schedule.")
-        return read_schedule(str(path))
+        return schedules.read_schedule(str(path))
     if "schedule" not in given:
         raise UsageError("missing --schedule", "Such as --schedule '0 3 * * *'; or give a file of a ScoringSchedule.")
     job = job_from(path, flags, more=KUBERNETES)
-    if "name" not in job.metadata.model_fields_set:
-        raise UsageError("missing --name", "A schedule has a name, and its jobs begin with it.")
-    return schedule_of(manifest(job), given)
+    return schedules.made_of(job, **given)
 
 
 @schedule_group.command("list")
@@ -93,7 +88,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill schedule list
     """
-    found = ours(flags, _KIND).every(everywhere=all_namespaces)
+    found = schedules.list(all_namespaces=all_namespaces, **places_of(flags))
     if as_json:
         print_document(schedules=[document(made) for made in found])
     elif all_namespaces:
@@ -113,7 +108,7 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill schedule status nightly
     """
-    made = ours(flags, _KIND).find(name)
+    made = schedules.find(name, **places_of(flags))
     if as_json:
         print_document(**document(made))
     else:
@@ -130,7 +125,7 @@ def suspend_command(name: str, **flags: Any) -> None:
     Example:
       scoremill schedule suspend nightly
     """
-    ours(flags, _KIND).suspend(name, suspend=True)
+    schedules.suspend(name, **places_of(flags))
     echo(f"schedule {name} is suspended: scoremill schedule resume {name}{same_place(flags)}")
 
 
@@ -144,7 +139,7 @@ def resume_command(name: str, **flags: Any) -> None:
     Example:
       scoremill schedule resume nightly
     """
-    ours(flags, _KIND).suspend(name, suspend=False)
+    schedules.resume(name, **places_of(flags))
     echo(f"schedule {name} goes on")
 
 
@@ -160,7 +155,7 @@ def delete_command(name: str, timeout: float, **flags: Any) -> None:
     Example:
       scoremill schedule delete nightly
     """
-    found = ours(flags, _KIND).remove(name, timeout, say)
+    found = schedules.delete(name, timeout, say, **places_of(flags))
     echo(f"schedule {name} is gone" if found else f"there was no schedule {name}")
 
 
@@ -178,7 +173,5 @@ def run_command(name: str, since: datetime | None, **flags: Any) -> None:
       scoremill schedule run nightly
       scoremill schedule run nightly --since 2026-11-21T00:00:00Z
     """
-    from scoremill.kubernetes.schedules import run_now
-
-    job = run_now(ours(flags, _KIND), name, since)
+    job = schedules.run(name, since, **places_of(flags))
     say(f"job {job} is submitted: scoremill job wait {job}{same_place(flags)}")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from scoremill.errors import UsageError
 from scoremill.units import MIB
 
 from .base import Size, Spec
@@ -28,6 +29,18 @@ class Workers(Spec):
         if self.min > self.max:
             raise ValueError(f"min ({self.min}) is above max ({self.max})")
         return self
+
+    @classmethod
+    def of(cls, given: int | str | Workers) -> Workers:
+        """Return the bounds in `4` and in `"0:20"`; UsageError for what is neither."""
+        if isinstance(given, Workers):
+            return given
+        least, colon, most = str(given).partition(":")
+        try:
+            return cls(min=int(least), max=int(most if colon else least))
+        except ValueError:
+            message = f"{given!r} is neither a number of workers such as 4 nor a range such as 0:20"
+            raise UsageError(message) from None
 
 
 class Cluster(Spec):

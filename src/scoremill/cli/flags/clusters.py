@@ -35,10 +35,10 @@ def seconds(text: str) -> float:
 
 def workers(text: str) -> Workers:
     """The bounds in `4` and in `0:20`."""
-    from scoremill.clusters import workers_of
+    from scoremill.spec import Workers
 
     try:
-        return workers_of(text)
+        return Workers.of(text)
     except UsageError as error:
         raise click.BadParameter(error.message) from None
 
