@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from .errors import ClusterError, ScoremillError, UsageError
 from .kubernetes.clusters import Named
+from .notebook import html_table
 from .spec import Workers
 from .units import MIB, format_bytes
 
@@ -78,6 +79,12 @@ class ClusterStatus:
     tasks: dict[str, int]
     workers: tuple[Worker, ...]
 
+    def _repr_html_(self) -> str:
+        workers = f"{len(self.workers)} of {self.wanted}"
+        tasks = ", ".join(f"{count} {state}" for state, count in self.tasks.items()) or None
+        fields = {"state": self.state, "waits for": self.waits_for, "image": self.image, "workers": workers}
+        return html_table(f"{self.name} in {self.namespace}", {**fields, "tasks": tasks})
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -96,6 +103,9 @@ class Cluster(Named):
 
     In a `with` statement it is deleted at the end.
     """
+
+    def _repr_html_(self) -> str:
+        return html_table("Cluster", {"name": self.name, "namespace": self.namespace})
 
     @property
     def namespace(self) -> str:

@@ -10,6 +10,7 @@ from .events import Event, Watcher
 from .kubernetes.job import Job, refuse_failed
 from .kubernetes.jobs import Ours, follow, seen
 from .kubernetes.manifest import asks_the_same, manifest
+from .notebook import html_table
 from .spec import ScoringJob, Workers, parse_job
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class JobHandle:
     name: str
     namespace: str
     _jobs: Ours = field(repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        return html_table("ScoringJob", {"name": self.name, "namespace": self.namespace})
 
     def status(self) -> JobStatus:
         """Return the status as it is now.

@@ -147,6 +147,22 @@ def test_a_dataset_is_loaded_listed_scored_and_dropped(bundle: str, data: Path) 
             scoremill.datasets.find("trips", cluster=cluster)
 
 
+def test_plans_and_results_are_tables_in_a_notebook(bundle: str, data: Path) -> None:
+    job = scoremill.job(model=bundle, input=f"{data}/*.csv", output=f"{data}/<b>", errors={"maxFraction": 0.5})
+    planned = scoremill.plan(job)._repr_html_()
+    assert "<th>partitions</th><td>1</td>" in planned and "<th>objects</th><td>1</td>" in planned
+    scored = scoremill.score(job, cluster="in-process")._repr_html_()
+    assert "<th>scored</th><td>300</td>" in scored and "<th>rejected</th><td>3</td>" in scored
+    assert "&lt;b&gt;" in scored and "<b>" not in scored
+
+
+def test_the_status_of_a_cluster_is_a_table_in_a_notebook() -> None:
+    status = scoremill.clusters.ClusterStatus("trips", "science", "waiting", "a <pod>", None, 4, None, {}, ())
+    shown = status._repr_html_()
+    assert "<caption>trips in science</caption>" in shown and "<td>0 of 4</td>" in shown
+    assert "a &lt;pod&gt;" in shown and "image" not in shown and "tasks" not in shown
+
+
 def test_a_dataset_needs_a_cluster_that_stays() -> None:
     with pytest.raises(UsageError, match="local cluster ends"):
         scoremill.datasets.list(cluster="local")

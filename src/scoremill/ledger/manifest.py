@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 
 from scoremill.errors import LeaseError, ScoremillError, VerificationError
 from scoremill.naming import LEDGER, MANIFEST
+from scoremill.notebook import html_table
 from scoremill.storage.filesystem import Store
+from scoremill.units import format_bytes
 
 from .journal import FORMAT, read_document, write_success
 from .receipt import Part, Receipt
@@ -101,6 +103,11 @@ class Manifest:
     totals: Totals
     fields: dict[str, Any]
     store: Store
+
+    def _repr_html_(self) -> str:
+        rows = {"rows": self.totals.rows, "scored": self.totals.scored, "rejected": self.totals.rejected}
+        size = format_bytes(self.totals.bytes)
+        return html_table(self.store.uri, {**rows, "partitions": self.totals.partitions, "size": size})
 
     def entries(self) -> Iterator[Entry]:
         """The published objects, in the order of the input."""
