@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e cluster-up cluster-down images images-lock sbom chart check install-check verify generate bench bench-load format changelog clean
+.PHONY: help demo test e2e control-plane cluster-up cluster-down images images-lock sbom chart check install-check verify generate bench bench-load format changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,11 +18,14 @@ help: ## this list
 demo: $(READY) ## score a million taxi rows in an S3 bucket of its own, and prove the result
 	$(BIN)/python examples/01-taxi-tips/demo.py $(ARGS)
 
-test: $(READY) ## all tests (ARGS='-k cuts' for some of them)
+test: control-plane ## all tests (ARGS='-k cuts' for some of them)
 	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 e2e: cluster-up ## tests on a real Kubernetes (half an hour; make cluster-down ends the cluster)
 	$(BIN)/python -m pytest --cluster -n $(PROCESSES) --dist loadfile tests/e2e $(ARGS)
+
+control-plane: $(READY) ## the API server and etcd that tests talk to (needs Go; 10 minutes the first time)
+	$(BIN)/python -m tests.cluster parts
 
 cluster-up: $(READY) ## a Kubernetes cluster for end-to-end tests, by kind (10 minutes the first time; then ARGS=--cluster)
 	$(BIN)/python -m tests.cluster up
@@ -45,12 +48,15 @@ images: ## build the images: of driver, scheduler and workers, and of the operat
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make images-lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
        --python-version 3.11 --generate-hashes --no-annotate
 
+# The asynchronous twin of the Kubernetes client needs them; the operator's image has no such twin.
+ASYNCHRONOUS = aiohttp aiohttp-retry aiohappyeyeballs aiosignal attrs frozenlist multidict propcache yarl
+
 EXTRAS = --extra s3 --extra gcs --extra kubernetes --extra skops
 
 images-lock: $(READY) ## pin the newest libraries for the images
 	$(LOCK) --no-emit-package kubernetes-asyncio --no-emit-package pykube-ng $(EXTRAS) \
 	    -o images/runner/requirements.lock pyproject.toml
-	$(LOCK) --constraint images/runner/requirements.lock -o images/operator/requirements.lock images/operator/requirements.in
+	$(LOCK) $(ASYNCHRONOUS:%=--no-emit-package %) --constraint images/runner/requirements.lock -o images/operator/requirements.lock images/operator/requirements.in
 	echo 'hatchling>=1.26' | $(LOCK) -o images/runner/build.lock -
 
 SBOM = $(BIN)/uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements --output-reproducible

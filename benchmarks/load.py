@@ -26,10 +26,11 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(Path(__file__).resolve().parent)]
 
-from plane import Plane, free_ports, wait_for  # noqa: E402 the paths above
+from plane import Plane  # noqa: E402 the paths above
 
 from scoremill.kubernetes.client import KINDS, Kube, Object  # noqa: E402
 from scoremill.kubernetes.objects import names  # noqa: E402
+from tests.support.control_plane import free_ports, wait_for  # noqa: E402
 
 MIB = 2**20
 CALLS, ERRORS = "scoremill_api_calls_total", "scoremill_reconcile_errors_total"

@@ -1,4 +1,4 @@
-"""`python -m tests.cluster up|down|status`: the cluster that end-to-end tests run on."""
+"""`python -m tests.cluster up|down|status|parts`: the cluster that end-to-end tests run on, and what it is made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.cluster import lifecycle, nodes
+from tests.cluster import lifecycle, nodes, parts
 from tests.cluster.places import read_state
 from tests.cluster.steps import NoClusterError, say
 
@@ -15,7 +15,7 @@ from tests.cluster.steps import NoClusterError, say
 def main() -> int:
     """The exit code: 0 for done, 1 where there is no cluster."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
-    parser.add_argument("verb", choices=["up", "down", "status"])
+    parser.add_argument("verb", choices=["up", "down", "status", "parts"])
     try:
         match parser.parse_args().verb:
             case "up":
@@ -26,6 +26,8 @@ def main() -> int:
             case "down":
                 lifecycle.down()
                 say("down")
+            case "parts":
+                parts.hyperkube()
             case _:
                 return status()
     except NoClusterError as error:

@@ -44,20 +44,35 @@ def tool(name: str) -> Path:
 
 def hyperkube() -> Path:
     """The folder of two static binaries: all of Kubernetes, etcd and our node network in one; and pause."""
-    folder = PARTS / f"kubernetes-{KUBERNETES}-{digest(_HYPERKUBE)}"
-    if not folder.exists():
-        stamp = "k8s.io/component-base/version"
-        major, minor, _ = KUBERNETES.removeprefix("v").split(".")
-        values = {
-            f"{stamp}.gitVersion": KUBERNETES, f"{stamp}.gitMajor": major, f"{stamp}.gitMinor": minor,
-            f"{stamp}.gitTreeState": "clean", f"{stamp}.buildDate": "1970-01-01T00:00:00Z",
-            "k8s.io/client-go/pkg/version.gitVersion": KUBERNETES,
-        }  # fmt: skip
-        flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in values.items())])
-        with step(f"build Kubernetes {KUBERNETES} from its Go modules", "6 to 10 min, once"), made(folder) as new:
-            command = ["nice", "go", "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", f"{new}/"]
-            run(*command, ".", "./pause", cwd=_HYPERKUBE, env={**os.environ, "CGO_ENABLED": "0"})
+    folder = kubernetes_folder()
+    with alone(PARTS / ".kubernetes.lock"):
+        if not folder.exists():
+            _build_kubernetes(folder)
     return folder
+
+
+def kubernetes_folder() -> Path:
+    """Where `hyperkube` puts them."""
+    return PARTS / f"kubernetes-{KUBERNETES}-{digest(_HYPERKUBE)}"
+
+
+def _build_kubernetes(folder: Path) -> None:
+    if shutil.which("go") is None:
+        raise NoClusterError("no Go to build Kubernetes with: install Go 1.25 or later")
+    stamp = "k8s.io/component-base/version"
+    major, minor, _ = KUBERNETES.removeprefix("v").split(".")
+    values = {
+        f"{stamp}.gitVersion": KUBERNETES,
+        f"{stamp}.gitMajor": major,
+        f"{stamp}.gitMinor": minor,
+        f"{stamp}.gitTreeState": "clean",
+        f"{stamp}.buildDate": "1970-01-01T00:00:00Z",
+        "k8s.io/client-go/pkg/version.gitVersion": KUBERNETES,
+    }
+    flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in values.items())])
+    with step(f"build Kubernetes {KUBERNETES} from its Go modules", "6 to 10 min, once"), made(folder) as new:
+        command = ["nice", "go", "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", f"{new}/"]
+        run(*command, ".", "./pause", cwd=_HYPERKUBE, env={**os.environ, "CGO_ENABLED": "0"})
 
 
 def debian(name: str, packages: list[str]) -> Path:
