@@ -1,9 +1,8 @@
-"""`python -m scoremill_operator`: probes, then the Lease, then the watches; the end of any of them is the end of all."""
+"""`python -m scoremill_operator`: probes, then the Lease, then the watches, until SIGTERM or the loss of the Lease."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import datetime as dt
 import json
 import logging
@@ -15,9 +14,8 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import kopf
 import yaml
 
 import scoremill
@@ -30,10 +28,14 @@ from .reconcile import cluster
 from .reconcile.observed import Key, Object, Settings
 from .reconcile.policies.validation import NOTHING, laid
 from .reconcile.reconciler import Reconciler
-from .run import handlers, probes
-from .run.hearing import Hearing
+from .run import probes
+from .run.handlers import Handlers
 from .run.lease import Lease
 from .run.queue import Queue, Resync
+from .run.watch import Watch
+
+if TYPE_CHECKING:
+    from scoremill.kubernetes.client import Kube
 
 _STOP_SECONDS = 20.0
 _KIND_SECONDS = 5.0
@@ -128,6 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.error("%s", error)
         return error.exit_code
     lease = Lease(kube, asked.lease, asked.identity)
+    # Threads that are started before this would take the signals, and end the process.
+    stopped = _stopped_by_signals(lease)
     settings = Settings(
         image=asked.image,
         driver_resources=asked.driver_resources,
@@ -138,57 +142,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
         network=network_of(asked),
     )
     reconciler = Reconciler(kube, settings)
-    hearing = Hearing()
     queue = Queue(reconciler, workers=asked.workers)
 
     def known() -> list[Key]:
-        keys, versions, before = [], {}, hearing.so_far()
         until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=asked.resync)
-        for key, found, is_due in reconciler.known(asked.namespace, until):
-            keys += [key] if is_due else []
-            versions[found["metadata"]["uid"]] = found["metadata"]["resourceVersion"]
-        hearing.listed(versions, before)
-        return keys
+        return [key for key, _, is_due in reconciler.known(asked.namespace, until) if is_due]
 
     resync = Resync(queue, known, asked.resync)
-    health = probes.Health(lease, queue, resync, hearing)
+    watches = Handlers(queue.add, reconciler).watches(kube, asked.namespace)
+    health = probes.Health(lease, queue, resync, watches)
     health.tell()
     server = probes.serve(asked.port, health.trouble)
     try:
-        return _lead(asked, lease, kube, queue, resync, handlers.registry(queue.add, reconciler, hearing))
+        logger.info("waits for the Lease %s as %s", asked.lease, asked.identity)
+        _lead(lease, kube, queue, [resync, *watches], stopped)
     except Exception:
         logger.exception("ends")
         return 1
     finally:
         server.shutdown()
+    return 0
 
 
-def _lead(
-    asked: argparse.Namespace, lease: Lease, kube: Any, queue: Queue, resync: Resync, registry: kopf.OperatorRegistry
-) -> int:
-    stopped = threading.Event()
-
-    def stop(*_: Any) -> None:
-        stopped.set()
-        lease.stop()
-
-    # Until kopf has handlers of its own.
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    logger.info("waits for the Lease %s as %s", asked.lease, asked.identity)
+def _lead(lease: Lease, kube: Kube, queue: Queue, sources: Sequence[Resync | Watch], stopped: threading.Event) -> None:
+    """Waits for the Lease, then works until `stopped`; `sources` add keys to the queue."""
     if not lease.acquire():
-        return 0
+        return
     lease.keep(_end)
     try:
         if _wait_for_kinds(kube, stopped):
             queue.start()
-            resync.start()
-            asyncio.run(_watch(asked, registry))
+            for each in sources:
+                each.start()
+            stopped.wait()
     finally:
-        resync.stop()
+        for each in sources:
+            each.stop()
         if queue.stop(_STOP_SECONDS):
             lease.release()
-    return 0
+
+
+def _stopped_by_signals(lease: Lease) -> threading.Event:
+    """An Event that SIGTERM and SIGINT set; they end the wait for the Lease too.
+
+    A thread waits for them: a handler would run in the main thread, and could find it inside the very lock of the Event.
+    """
+    stopped, signals = threading.Event(), {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def wait() -> None:
+        signal.sigwait(signals)
+        stopped.set()
+        lease.stop()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+    return stopped
 
 
 def _end() -> None:
@@ -198,7 +206,7 @@ def _end() -> None:
     os._exit(1)
 
 
-def _wait_for_kinds(kube: Any, stopped: threading.Event) -> bool:
+def _wait_for_kinds(kube: Kube, stopped: threading.Event) -> bool:
     """Whether our kinds are there now; False if the process is to end."""
     while not stopped.is_set():
         try:
@@ -209,11 +217,6 @@ def _wait_for_kinds(kube: Any, stopped: threading.Event) -> bool:
             logger.warning("waits: %s", error)
         stopped.wait(_KIND_SECONDS)
     return False
-
-
-async def _watch(asked: argparse.Namespace, registry: kopf.OperatorRegistry) -> None:
-    where: dict[str, Any] = {"namespaces": asked.namespace} if asked.namespace else {"clusterwide": True}
-    await kopf.operator(registry=registry, settings=handlers.settings(), **where)
 
 
 if __name__ == "__main__":

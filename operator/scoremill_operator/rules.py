@@ -15,7 +15,7 @@ RULES: tuple[Rule, ...] = (
     ("scoremill.dev", ("scoringjobs/finalizers", "scoringschedules/finalizers"), ("update",)),
     # Clusters and drivers come and go; what stands beside them goes with its owner.
     ("kubernetes.dask.org", ("daskclusters",), ("get", "list", "watch", "create", "delete")),
-    # The number of workers of a job that runs can change. Patching a DaskCluster would let kopf take finalizers away.
+    # The number of workers of a job that runs can change.
     ("kubernetes.dask.org", ("daskautoscalers",), ("get", "create", "patch", "delete")),
     ("batch", ("jobs",), ("list", "watch", "create", "delete")),
     ("", ("secrets", "serviceaccounts"), ("create",)),

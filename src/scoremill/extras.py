@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from .errors import UsageError
 
-LIBRARIES = {"s3": "s3fs", "gcs": "gcsfs", "kubernetes": "kubernetes", "operator": "kopf", "skops": "skops"}
+LIBRARIES = {"s3": "s3fs", "gcs": "gcsfs", "kubernetes": "kubernetes", "operator": "cronsim", "skops": "skops"}
 """The library of each extra whose absence says that the extra is not installed."""
 
 

@@ -1,50 +1,55 @@
-"""The Lease: one holds it, another takes over; against a server with optimistic locking, with real threads."""
+"""The Lease: one holds it, another takes over; against a real API server, with real threads."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from scoremill.kubernetes.client import Kube, connect
-from scoremill_operator.run import lease as module
-from scoremill_operator.run.lease import Lease
-from tests.support.objects import Objects, serving
+from scoremill_operator.run.lease import Lease, Timing
+from tests.support.kubernetes_api import KubernetesApi
+from tests.support.tunnel import tunnel
 
-LEASES = "/apis/coordination.k8s.io/v1/namespaces/science/leases"
-
-
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LEASE_SECONDS", 2)
-    monkeypatch.setattr(module, "RENEW_SECONDS", 1.0)
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
+FAST = Timing(promised=2, renew=1.0, retry=0.05)
 
 
 @pytest.fixture
-def server() -> Iterator[Objects]:
-    with serving() as server:
-        yield server
+def kube(kubernetes_api: KubernetesApi) -> Kube:
+    return kubernetes_api.kube
 
 
-@pytest.fixture
-def kube(server: Objects, tmp_path: Path) -> Kube:
-    return connect(str(server.kubeconfig(tmp_path)))
+def lease_of(kube: Kube, identity: str, timing: Timing = FAST) -> Lease:
+    return Lease(kube, "op", identity, timing)
 
 
-def holder(server: Objects) -> str:
-    return str(server.objects[LEASES, "op"]["spec"]["holderIdentity"])
+def spec(kube: Kube) -> Any:
+    there = kube.get("Lease", "op")
+    return there and there["spec"]
+
+
+def holder(kube: Kube) -> str:
+    return str(spec(kube)["holderIdentity"])
+
+
+def until(is_so: Callable[[], object]) -> None:
+    """Returns when it is so; fails where it does not come to that."""
+    for _ in range(400):
+        if is_so():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it did not come to that")
 
 
 def never() -> None:
     raise AssertionError("the Lease was lost")
 
 
-def test_of_many_that_ask_at_once_one_gets_it(server: Objects, kube: Kube) -> None:
-    leases = [Lease(kube, "op", str(number)) for number in range(4)]
+def test_of_many_that_ask_at_once_one_gets_it(kube: Kube) -> None:
+    leases = [lease_of(kube, str(number)) for number in range(4)]
     held: list[Lease] = []
 
     def ask(lease: Lease) -> None:
@@ -56,13 +61,12 @@ def test_of_many_that_ask_at_once_one_gets_it(server: Objects, kube: Kube) -> No
     for each in threads:
         each.start()
     try:
-        server.wait_for(LEASES, "op", "spec", "renewTime")
-        first = server.objects[LEASES, "op"]["spec"]["renewTime"]
-        with server.changed:
-            # It outlives its first term, for it is renewed.
-            assert server.changed.wait_for(lambda: server.objects[LEASES, "op"]["spec"]["renewTime"] > first, 10)
+        until(lambda: spec(kube))
+        first = spec(kube)["renewTime"]
+        # It outlives its first term, for it is renewed.
+        until(lambda: spec(kube)["renewTime"] > first)
         assert len(held) == 1
-        assert holder(server) == str(leases.index(held[0]))
+        assert holder(kube) == str(leases.index(held[0]))
         waiting = [lease for lease in leases if lease not in held]
         assert all(lease.renewed is None and time.monotonic() - lease.tried < 5 for lease in waiting)
     finally:
@@ -72,49 +76,49 @@ def test_of_many_that_ask_at_once_one_gets_it(server: Objects, kube: Kube) -> No
             each.join()
 
 
-def test_one_that_was_given_back_is_taken_at_once(server: Objects, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LEASE_SECONDS", 3600)
-    first, second = Lease(kube, "op", "first"), Lease(kube, "op", "second")
+def test_one_that_was_given_back_is_taken_at_once(kube: Kube) -> None:
+    long = Timing(promised=3600, renew=1.0, retry=0.05)
+    first, second = lease_of(kube, "first", long), lease_of(kube, "second", long)
     assert first.acquire()
     first.keep(never)
     thread = threading.Thread(target=second.acquire)
     thread.start()
     first.release()
     thread.join(20)
-    assert holder(server) == "second"
-    assert server.objects[LEASES, "op"]["spec"]["leaseTransitions"] == 1
+    assert holder(kube) == "second"
+    assert spec(kube)["leaseTransitions"] == 1
 
 
-def test_one_whose_holder_is_gone_is_taken_when_it_has_run_out(server: Objects, kube: Kube) -> None:
-    assert Lease(kube, "op", "first").acquire()
+def test_one_whose_holder_is_gone_is_taken_when_it_has_run_out(kube: Kube) -> None:
+    assert lease_of(kube, "first").acquire()
     begin = time.monotonic()
-    assert Lease(kube, "op", "second").acquire()
+    assert lease_of(kube, "second").acquire()
     assert time.monotonic() - begin >= 2
-    assert holder(server) == "second"
+    assert holder(kube) == "second"
 
 
-def test_a_holder_that_cannot_renew_is_told_before_another_may_take_it(server: Objects, kube: Kube) -> None:
-    lease, lost = Lease(kube, "op", "first"), threading.Event()
+def test_a_holder_that_cannot_renew_is_told_before_another_may_take_it(kubernetes_api: KubernetesApi) -> None:
+    with tunnel(kubernetes_api.address) as way:
+        lease, lost = lease_of(connect(str(kubernetes_api.kubeconfig(way.port))), "first"), threading.Event()
+        assert lease.acquire()
+        lease.keep(lost.set)
+        way.cut()
+        assert lost.wait(10)
+        assert lease.renewed is not None
+        assert time.monotonic() - lease.renewed < 2
+
+
+def test_a_holder_that_another_has_replaced_is_told(kube: Kube) -> None:
+    lease, lost = lease_of(kube, "first"), threading.Event()
     assert lease.acquire()
-    lease.keep(lost.set)
-    server.is_down = True
-    assert lost.wait(10)
-    assert lease.renewed is not None
-    assert time.monotonic() - lease.renewed < 2
-
-
-def test_a_holder_that_another_has_replaced_is_told(server: Objects, kube: Kube) -> None:
-    lease, lost = Lease(kube, "op", "first"), threading.Event()
-    assert lease.acquire()
-    there = server.objects[LEASES, "op"]
-    server.put(LEASES, {**there, "spec": {**there["spec"], "holderIdentity": "second"}}, "MODIFIED")
+    assert kube.patch("Lease", "op", {"spec": {"holderIdentity": "second"}})
     lease.keep(lost.set)
     assert lost.wait(10)
-    assert holder(server) == "second"
+    assert holder(kube) == "second"
 
 
-def test_one_that_is_stopped_waits_no_longer(server: Objects, kube: Kube) -> None:
-    assert Lease(kube, "op", "first").acquire()
-    second = Lease(kube, "op", "second")
+def test_one_that_is_stopped_waits_no_longer(kube: Kube) -> None:
+    assert lease_of(kube, "first").acquire()
+    second = lease_of(kube, "second")
     second.stop()
     assert not second.acquire()

@@ -98,8 +98,8 @@ def test_what_it_makes_may_keep_its_owner_from_going() -> None:
 
 
 def test_what_is_watched_may_be_watched() -> None:
-    ours = [(handlers.GROUP, handlers.VERSION, plural) for plural in ("scoringjobs", "scoringschedules")]
-    for group, _, plural in [*ours, *handlers.CHILDREN]:
+    for prefix, plural in (KINDS[kind] for kind in ("ScoringJob", "ScoringSchedule", *handlers.CHILDREN)):
+        group = prefix.split("/")[2] if prefix.startswith("/apis/") else ""
         assert any(
             group == of and plural in names and {"list", "watch"} <= {*verbs} for of, names, verbs in rules.RULES
         )

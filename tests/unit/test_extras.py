@@ -32,7 +32,6 @@ OPTIONAL = (
     "urllib3",
     "websocket",
     "skops",
-    "kopf",
     "cronsim",
     "prometheus_client",
 )

@@ -1,81 +1,75 @@
-"""Events of watches become keys in the queue. kopf watches and reconnects; it writes nothing anywhere."""
+"""What events of watches ask for: keys in the queue."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import kopf
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scoremill.kubernetes.objects import names
 
 from ..reconcile.observed import Key
 from ..reconcile.reconciler import Reconciler
 from ..reconcile.rest import has_ended, rests
-from .hearing import Hearing
+from .watch import LISTED, Watch
 
-GROUP, VERSION = "scoremill.dev", "v1alpha1"
+if TYPE_CHECKING:
+    from scoremill.kubernetes.client import Kube, Object
+
 _CALM_SECONDS = 1.0
 """Time in which events of children, as a pod has several while it starts, bring one look together."""
-CHILDREN = (("kubernetes.dask.org", "v1", "daskclusters"), ("batch", "v1", "jobs"), ("", "v1", "pods"))
-"""Group, version and plural of what is watched where it bears our label."""
+CHILDREN = ("DaskCluster", "Job", "Pod")
+"""Kinds that are watched where they bear our label."""
 
 
-def registry(add: Callable[[Key, float], None], reconciler: Reconciler, hearing: Hearing) -> kopf.OperatorRegistry:
-    """Handlers that give `add` the key of whatever an event is about, and a delay in seconds."""
-    found = kopf.OperatorRegistry()
+@dataclass(frozen=True)
+class Handlers:
+    """Give `add` the key of whatever an event is about, and a delay in seconds."""
 
-    @kopf.on.login(registry=found)
-    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    add: Callable[[Key, float], None]
+    reconciler: Reconciler
 
-    async def job(
-        *, namespace: str | None, name: str, meta: kopf.Meta, body: kopf.Body, type: str | None, **_: Any
-    ) -> None:
-        hearing.heard(meta["uid"], meta["resourceVersion"])
-        key = Key("ScoringJob", namespace or "", name)
+    def watches(self, kube: Kube, namespaces: Sequence[str]) -> list[Watch]:
+        """Watches of those namespaces, or of all where none is given, which call these handlers; none has begun."""
+        everywhere = not namespaces
+        places = [_apart(kube, namespace) for namespace in namespaces or [kube.namespace]]
+        ours = {"ScoringJob": self.job, "ScoringSchedule": self.schedule}
+        return [
+            *(Watch(at, kind, hear, everywhere=everywhere) for at in places for kind, hear in ours.items()),
+            *(
+                Watch(at, kind, self.child, selector=names.JOB, everywhere=everywhere)
+                for at in places
+                for kind in CHILDREN
+            ),
+        ]
+
+    def job(self, event: str, job: Object) -> None:
+        """A ScoringJob was listed or has changed."""
+        meta = job["metadata"]
+        key = Key("ScoringJob", meta["namespace"], meta["name"])
         # What is left of one that rests is found by the resync.
-        if type == "DELETED" or (not rests(body, dt.datetime.now(dt.UTC)) and reconciler.is_news(key, body)):
-            add(key, 0)
+        if event == "DELETED" or (not rests(job, dt.datetime.now(dt.UTC)) and self.reconciler.is_news(key, job)):
+            self.add(key, 0)
         for owner in meta.get("ownerReferences", ()):
             if owner["kind"] == "ScoringSchedule":
-                add(Key("ScoringSchedule", namespace or "", owner["name"]), 0)
+                self.add(Key("ScoringSchedule", meta["namespace"], owner["name"]), 0)
 
-    async def schedule(*, namespace: str | None, name: str, meta: kopf.Meta, **_: Any) -> None:
-        hearing.heard(meta["uid"], meta["resourceVersion"])
-        add(Key("ScoringSchedule", namespace or "", name), 0)
+    def schedule(self, event: str, schedule: Object) -> None:
+        """A ScoringSchedule was listed or has changed."""
+        self.add(Key("ScoringSchedule", schedule["metadata"]["namespace"], schedule["metadata"]["name"]), 0)
 
-    async def child(
-        *, namespace: str | None, annotations: Mapping[str, str], body: kopf.Body, type: str | None, **_: Any
-    ) -> None:
-        key = Key("ScoringJob", namespace or "", annotations.get(names.JOB_NAME, ""))
-        # A listing, at the start or after a watch was lost, shows what ended long ago for jobs that have.
-        is_old = type is None and has_ended(body)
-        goes = type == "DELETED" or "deletionTimestamp" in body["metadata"]
-        if key.name and not is_old and not (goes and reconciler.is_over(key)):
-            add(key, _CALM_SECONDS)
-
-    kopf.on.event(GROUP, VERSION, "scoringjobs", registry=found)(job)
-    kopf.on.event(GROUP, VERSION, "scoringschedules", registry=found)(schedule)
-    for kind in CHILDREN:
-        kopf.on.event(*kind, registry=found)(child)
-    return found
+    def child(self, event: str, child: Object) -> None:
+        """Something that a ScoringJob owns was listed or has changed."""
+        meta = child["metadata"]
+        key = Key("ScoringJob", meta["namespace"], meta.get("annotations", {}).get(names.JOB_NAME, ""))
+        # A listing shows what ended long ago for jobs that have ended.
+        is_old = event == LISTED and has_ended(child)
+        goes = event == "DELETED" or "deletionTimestamp" in meta
+        if key.name and not is_old and not (goes and self.reconciler.is_over(key)):
+            self.add(key, _CALM_SECONDS)
 
 
-def settings() -> kopf.OperatorSettings:
-    """Settings of kopf as a watcher only: it posts no events, keeps no state, waits for nobody, and no watch goes deaf."""
-    made = kopf.OperatorSettings()
-    made.posting.enabled = False
-    # kopf takes its own finalizer away where no handler needs it, and that of dask-kubernetes, which is made of kopf, for it.
-    made.persistence.finalizer = f"{GROUP}/none"
-    made.peering.standalone = True
-    # Kinds are there before it starts, and namespaces are given: it needs no right beyond them.
-    made.scanning.disabled = True
-    made.watching.server_timeout, made.watching.client_timeout, made.watching.connect_timeout = 300, 330, 10
-    made.watching.chunk_size = 250
-    made.networking.request_timeout, made.networking.connect_timeout = 30, 10
-    made.queueing.idle_timeout = 1
-    for kind in CHILDREN:
-        made.watching.label_selectors[kind] = names.JOB
-    return made
+def _apart(kube: Kube, namespace: str) -> Kube:
+    """The same API in a namespace, by connections of its own: watches hold theirs all the time."""
+    return type(kube)(kube.configuration, namespace)

@@ -6,15 +6,23 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from scoremill.errors import ScoremillError
 from scoremill.kubernetes.client import Conflict, Kube, Object
 
 from ..log import logger
 
-LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS = 15, 10.0, 2.0
-"""As in Kubernetes' own controllers: a holder that has not renewed for 10 s ends, and after 15 s another takes over."""
 _CALL_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds. As in Kubernetes' own controllers: a holder that has not renewed for 10 s ends, and after 15 s another takes over."""
+
+    promised: int = 15
+    renew: float = 10.0
+    retry: float = 2.0
 
 
 class Lease:
@@ -23,9 +31,9 @@ class Lease:
     Whether a holder is gone is told by this process's own clock: its record has not changed for as long as it promised.
     """
 
-    def __init__(self, kube: Kube, name: str, identity: str) -> None:
+    def __init__(self, kube: Kube, name: str, identity: str, timing: Timing = Timing()) -> None:
         self._kube, self._name, self._identity = kube.hurried(_CALL_SECONDS), name, identity
-        self._is_anothers = False
+        self._timing, self._is_anothers = timing, False
         self._seen: tuple[str, float] = ("", 0.0)
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -40,7 +48,7 @@ class Lease:
             if self._try():
                 logger.info("holds the Lease %s", self._name)
                 return True
-            self._stopped.wait(RETRY_SECONDS)
+            self._stopped.wait(self._timing.retry)
         return False
 
     def keep(self, lost: Callable[[], None]) -> None:
@@ -68,8 +76,8 @@ class Lease:
 
     def _keep(self, lost: Callable[[], None]) -> None:
         assert self.renewed is not None
-        while not self._stopped.wait(RETRY_SECONDS):
-            if not self._try() and (self._is_anothers or time.monotonic() - self.renewed > RENEW_SECONDS):
+        while not self._stopped.wait(self._timing.retry):
+            if not self._try() and (self._is_anothers or time.monotonic() - self.renewed > self._timing.renew):
                 lost()
                 return
 
@@ -92,7 +100,7 @@ class Lease:
         version, spec = there["metadata"]["resourceVersion"], there["spec"]
         if self._seen[0] != version:
             self._seen = (version, time.monotonic())
-        promised = spec.get("leaseDurationSeconds") or LEASE_SECONDS
+        promised = spec.get("leaseDurationSeconds") or self._timing.promised
         self._is_anothers = spec.get("holderIdentity") not in {None, "", self._identity}
         return not self._is_anothers or time.monotonic() - self._seen[1] > promised
 
@@ -106,8 +114,10 @@ class Lease:
     def _claim(self, before: Object | None) -> Object:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         claim: Object = {
-            "holderIdentity": self._identity, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now
-        }  # fmt: skip
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": self._timing.promised,
+            "renewTime": now,
+        }
         if before is None or before.get("holderIdentity") != self._identity:
             claim |= {"acquireTime": now, "leaseTransitions": (before or {}).get("leaseTransitions", -1) + 1}
         return claim

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +13,9 @@ from typing import Any, cast
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import metrics
-from .hearing import Hearing
 from .lease import Lease
 from .queue import Queue, Resync
+from .watch import Watch
 
 _LEASE_SECONDS = 60.0
 _QUEUE_SECONDS = 900.0
@@ -28,7 +28,7 @@ class Health:
     lease: Lease
     queue: Queue
     resync: Resync
-    hearing: Hearing
+    watches: Sequence[Watch]
 
     def trouble(self) -> str:
         """What this process no longer does; empty while it is well."""
@@ -41,13 +41,14 @@ class Health:
             return "jobs could not be listed"
         if self.queue.standing() > _QUEUE_SECONDS:
             return "the queue does not move"
-        return "watches are deaf" if self.hearing.is_deaf else ""
+        silent = any(now - each.answered > 5 * each.seconds for each in self.watches)
+        return "a watch gets no answers" if silent else ""
 
     def tell(self) -> None:
         """Has Prometheus' gauges ask here."""
         metrics.QUEUE.set_function(lambda: self.queue.overdue()[0])
         metrics.QUEUE_AGE.set_function(lambda: self.queue.overdue()[1])
-        metrics.EVENT_AGE.set_function(lambda: self.hearing.age)
+        metrics.WATCH_AGE.set_function(lambda: max(0.0, time.monotonic() - min(each.answered for each in self.watches)))
         metrics.LEADER.set_function(lambda: self.lease.renewed is not None)
 
 

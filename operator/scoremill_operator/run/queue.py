@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 import threading
 import time
@@ -139,12 +140,13 @@ class Resync:
     def __init__(self, queue: Queue, known: Callable[[], Sequence[Key]], seconds: float) -> None:
         self._queue, self._known, self.seconds = queue, known, seconds
         self._stopped = threading.Event()
-        self.done = time.monotonic()
-        """When all keys were last listed (monotonic)."""
+        self.done = math.inf
+        """When all keys were last listed (monotonic); infinite before the start."""
         self._thread = threading.Thread(target=self._run, name="resync", daemon=True)
 
     def start(self) -> None:
         """The first listing begins."""
+        self.done = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from scoremill import jobs
 from scoremill.document import plain
-from scoremill.errors import ScoremillError, with_hint
+from scoremill.errors import ScoremillError
 from scoremill.kubernetes.job import Job, failure_of, refuse_failed
 from scoremill.kubernetes.manifest import asks_the_same, manifest
 
@@ -31,33 +30,33 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.group("job")
 def job_group() -> None:
-    """Submit and follow jobs that the operator runs on Kubernetes."""
+    """Let the operator score on Kubernetes: it makes the cluster, runs, retries, reports and cleans up."""
 
 
 def wait_options(command: Command) -> Command:
     """Adds what following a job takes."""
-    command = click.option("--quiet", is_flag=True, help="Do not show progress.")(command)
+    command = click.option("--quiet", is_flag=True, help="No progress.")(command)
     text = "How long to wait; without end by default."
     return click.option("--timeout", type=seconds, metavar="TIME", help=text)(command)
 
 
-def ours(flags: dict[str, Any]) -> Ours:
-    """The jobs at the place that `flags` name."""
+def ours(flags: dict[str, Any], kind: str = "ScoringJob") -> Ours:
+    """The jobs, or objects of another `kind`, at the place that `flags` name."""
     from scoremill.kubernetes.client import connect
     from scoremill.kubernetes.jobs import Ours
 
-    return Ours(connect(**places_of(flags)), "ScoringJob")
+    return Ours(connect(**places_of(flags)), kind)
 
 
 @job_group.command("submit")
 @lambda command: job_options(command, KUBERNETES)
-@click.option("--wait", is_flag=True, help="Wait until the job finishes, and exit with its exit code.")
+@click.option("--wait", is_flag=True, help="Follow the job until it ends, with the exit code of `scoremill score`.")
 @wait_options
-@click.option("--dry-run", is_flag=True, help="Print the ScoringJob without creating it.")
+@click.option("--dry-run", is_flag=True, help="Print the ScoringJob and make nothing.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
 @place_options
 def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> None:
-    """Submit a job to the operator.
+    """Hand a job to the operator.
 
     JOB is a YAML or JSON file, the one that `scoremill score` takes; flags beside it override it.
 
@@ -75,16 +74,16 @@ def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> 
     if dry_run:
         print_objects([made], flags["shape"])
         return
-    mine, name = ours(flags), made["metadata"]["name"]
-    is_new = mine.submit(made, lambda there: asks_the_same(there, made))
+    jobs, name = ours(flags), made["metadata"]["name"]
+    is_new = jobs.submit(made, lambda there: asks_the_same(there, made))
     further = "" if wait else f": scoremill job wait {name}{same_place(flags)}"
     say(f"job {name} is {'submitted' if is_new else 'there already'}{further}")
     if wait:
-        _wait(mine, name, flags)
+        _wait(jobs, name, flags)
 
 
 @job_group.command("list")
-@click.option("--all-namespaces", is_flag=True, help="List objects in all namespaces.")
+@click.option("--all-namespaces", is_flag=True, help="Of all namespaces.")
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
@@ -94,7 +93,9 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill job list
     """
-    found = jobs.list(all_namespaces=all_namespaces, **places_of(flags))
+    from scoremill.kubernetes.jobs import seen
+
+    found = [seen(made) for made in ours(flags).every(everywhere=all_namespaces)]
     if as_json:
         print_document(jobs=[document(job) for job in found])
     elif all_namespaces:
@@ -108,7 +109,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status_command(name: str, as_json: bool, **flags: Any) -> None:
-    """Show the status of a job.
+    """Show what is known of a job.
 
     \b
     Example:
@@ -131,7 +132,7 @@ def _print_status(job: Job, *, as_json: bool) -> None:
 @wait_options
 @place_options
 def wait_command(name: str, **flags: Any) -> None:
-    """Wait until a job finishes, and exit with its exit code. Exits with 6 if the job is suspended.
+    """Follow a job until it ends, with the exit code of `scoremill score`; one that is suspended ends with 6.
 
     \b
     Example:
@@ -140,12 +141,12 @@ def wait_command(name: str, **flags: Any) -> None:
     _wait(ours(flags), name, flags)
 
 
-def _wait(mine: Ours, name: str, flags: dict[str, Any]) -> None:
+def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
     from scoremill.kubernetes.jobs import follow
 
     try:
         with Progress(quiet=flags["quiet"]) as progress:
-            job = follow(mine, name, progress, flags["timeout"])
+            job = follow(jobs, name, progress, flags["timeout"])
     except KeyboardInterrupt:
         say(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
         raise
@@ -155,14 +156,12 @@ def _wait(mine: Ours, name: str, flags: dict[str, Any]) -> None:
 
 @job_group.command("logs")
 @click.argument("name")
-@click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Number of lines to show.")
-@click.option("-f", "--follow", is_flag=True, help="Follow the logs until the driver exits.")
-@click.option(
-    "--attempt", type=click.IntRange(min=1), help="Number of the attempt whose logs to show. Defaults to the last."
-)
+@click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the driver ends.")
+@click.option("--attempt", type=click.IntRange(min=1), help="Of that driver; of the last one by default.")
 @place_options
 def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flags: Any) -> None:
-    """Print the logs of the driver. If its pod is deleted, they are read from the output.
+    """Print the last lines that the driver has logged, from the job's output where its pod is gone.
 
     \b
     Examples:
@@ -172,8 +171,8 @@ def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flag
     from scoremill.kubernetes.jobs import seen
     from scoremill.kubernetes.logs import log
 
-    mine = ours(flags)
-    for piece in log(mine.kube, seen(mine.find(name)), attempt, tail, say, follows=follow):
+    jobs = ours(flags)
+    for piece in log(jobs.kube, seen(jobs.find(name)), attempt, tail, say, follows=follow):
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
@@ -182,13 +181,13 @@ def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flag
 @click.argument("name")
 @place_options
 def suspend_command(name: str, **flags: Any) -> None:
-    """Suspend a job: delete its driver and cluster, and keep completed partitions.
+    """Stop a job so that it holds nothing; what is done is kept.
 
     \b
     Example:
       scoremill job suspend tips-2009
     """
-    jobs.find_job(name, **places_of(flags)).suspend()
+    ours(flags).suspend(name, suspend=True)
     echo(f"job {name} is to be suspended: scoremill job resume {name}{same_place(flags)}")
 
 
@@ -196,13 +195,13 @@ def suspend_command(name: str, **flags: Any) -> None:
 @click.argument("name")
 @place_options
 def resume_command(name: str, **flags: Any) -> None:
-    """Resume a suspended job.
+    """Let a suspended job go on.
 
     \b
     Example:
       scoremill job resume tips-2009
     """
-    jobs.find_job(name, **places_of(flags)).resume()
+    ours(flags).suspend(name, suspend=False)
     echo(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
 
 
@@ -211,24 +210,24 @@ def resume_command(name: str, **flags: Any) -> None:
 @click.argument("count", type=workers, metavar="N|MIN:MAX")
 @place_options
 def scale_command(name: str, count: Workers, **flags: Any) -> None:
-    """Change the number of workers of a job, even while it is running.
+    """Change the number of workers of a job, also while it runs.
 
     \b
     Examples:
       scoremill job scale tips-2009 8
       scoremill job scale tips-2009 0:20
     """
-    jobs.find_job(name, **places_of(flags)).scale(count)
+    ours(flags).scale(name, count)
     echo(f"job {name} asks for {described(count)}")
 
 
 @job_group.command("cancel")
 @click.argument("name")
 @click.option("--timeout", type=seconds, metavar="TIME", default="180s", show_default=True,
-              help="Maximum time to wait for the deletion.")  # fmt: skip
+              help="How long to wait for it to go.")  # fmt: skip
 @place_options
 def cancel_command(name: str, timeout: float, **flags: Any) -> None:
-    """Delete a job and its Kubernetes objects; its output is kept. A job that does not exist is not an error.
+    """Remove a job and all that it has on Kubernetes; its output stays. One that is not there is no error.
 
     \b
     Example:
@@ -243,7 +242,7 @@ def cancel_command(name: str, timeout: float, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def report_command(name: str, as_json: bool, **flags: Any) -> None:
-    """Show the report of a job's output, or its status if the output cannot be read.
+    """Show the report of a job's output, as `scoremill report` does; its status where the output cannot be read.
 
     \b
     Example:
@@ -273,7 +272,7 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def why_command(name: str, as_json: bool, **flags: Any) -> int:
-    """Explain why a job is waiting or failed: the most likely cause, the evidence, and a hint.
+    """Say why a job waits or has failed: the most probable cause, its evidence, and what to do about it.
 
     Ends with the exit code of `scoremill score` where the job has failed, and with 0 where it may yet be complete.
 
@@ -284,13 +283,13 @@ def why_command(name: str, as_json: bool, **flags: Any) -> int:
     from scoremill.kubernetes.explain import cause_of
     from scoremill.kubernetes.jobs import seen
 
-    mine = ours(flags)
-    job = seen(mine.find(name))
-    cause = cause_of(mine.kube, job)
+    jobs = ours(flags)
+    job = seen(jobs.find(name))
+    cause = cause_of(jobs.kube, job)
     if as_json:
         print_document(name=name, phase=job.phase, cause=cause)
     elif cause is None:
         echo(f"nothing is wrong with {name}: {job.phase}")
     else:
-        echo(with_hint(f"{cause.reason}: {cause.evidence}", cause.hint))
+        echo("\n".join([f"{cause.reason}: {cause.evidence}", *([f"  {cause.mend}"] if cause.mend else [])]))
     return failure_of(job).exit_code if job.phase == "Failed" else 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 from scoremill.errors import ClusterError, UsageError
@@ -41,6 +42,8 @@ KINDS = {
 }
 CONNECT_SECONDS, READ_SECONDS = 5, 30
 PAGE = 250
+_GRACE = 1.25
+"""Of its time, how long a watch may be silent: one that the server has not ended by then is cut."""
 _NO_LOG = "unable to retrieve container logs for "
 """What the kubelet answers, with a 200, in place of a log that it has just removed."""
 _TRIES = 4
@@ -61,9 +64,12 @@ class Kube:
         self._timeout = Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
         # Every call may be repeated: what was made before its answer was lost is there, and is told by 409.
         self._retry = Retry(
-            total=3, backoff_factor=0.3, status_forcelist=(429, 502, 503, 504), allowed_methods=None,
+            total=3,
+            backoff_factor=0.3,
+            status_forcelist=(429, 502, 503, 504),
+            allowed_methods=None,
             raise_on_status=False,
-        )  # fmt: skip
+        )
 
     def within(self, namespace: str) -> Kube:
         """The same API server, working in `namespace`."""
@@ -84,25 +90,50 @@ class Kube:
         status, answer = self._call("GET", self.path(kind, name))
         return None if status == 404 else answer
 
-    def select(
-        self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False
-    ) -> list[Object]:  # fmt: skip
+    def select(self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False) -> list[Object]:
         """The objects that labels and fields pick, in this namespace or in all; none where the server has no such kind."""
         return [*self.each(kind, selector, fields=fields, everywhere=everywhere)]
 
-    def each(
-        self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False
-    ) -> Iterator[Object]:  # fmt: skip
+    def each(self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False) -> Iterator[Object]:
         """Like `select`, with no more than a page of them in memory."""
+        for page in self.pages(kind, selector, fields=fields, everywhere=everywhere):
+            yield from page["items"]
+
+    def pages(self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False) -> Iterator[Object]:
+        """The lists that `each` reads: `items`, and in `metadata` the version of all that they show together."""
         query = {"labelSelector": selector, "fieldSelector": fields, "limit": str(PAGE)}
         while True:
             status, answer = self._call("GET", self.path(kind, everywhere=everywhere), query)
             if status == 404:
                 return
-            yield from answer["items"]
+            yield answer
             query["continue"] = answer.get("metadata", {}).get("continue", "")
             if not query["continue"]:
                 return
+
+    def watch(
+        self, kind: str, selector: str = "", *, version: str, seconds: float, everywhere: bool = False
+    ) -> Iterator[Object]:
+        """Every change after `version` as it happens, for `seconds`; bookmarks tell of versions that changed nothing here.
+
+        Gone where the server has forgotten what came after `version`; Unavailable where the connection breaks, or is
+        silent although the server should have ended it.
+        """
+        query = {
+            "labelSelector": selector,
+            "resourceVersion": version,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(math.ceil(seconds)),
+        }
+        path, line = self.path(kind, everywhere=everywhere), b""
+        for piece in self._stream(path, query, math.ceil(seconds) * _GRACE):
+            *lines, line = (line + piece).split(b"\n")
+            for each in lines:
+                event = json.loads(each)
+                if event["type"] == "ERROR":
+                    self._fail(event["object"].get("code", 500), event["object"], "GET", path)
+                yield event
 
     def select_if_allowed(self, kind: str, *, fields: str = "") -> list[Object]:
         """Like `select`, but nothing where reading is not permitted: for what only explains."""
@@ -182,23 +213,8 @@ class Kube:
 
     def follow_log(self, pod: str, tail: int) -> Iterator[bytes]:
         """The last `tail` lines of the pod's log, and what it logs from then on, in pieces, until its container ends."""
-        from urllib3 import Timeout
-        from urllib3.exceptions import HTTPError
-
-        path = f"{self.path('Pod', pod)}/log?{urlencode({'tailLines': tail, 'follow': 'true'})}"
-        try:
-            answer = self._pool.request(
-                "GET", f"{self.configuration.host}{path}", headers=self.authorization(), preload_content=False,
-                timeout=Timeout(connect=CONNECT_SECONDS, read=None), retries=self._retry,
-            )  # fmt: skip
-            with closing(answer):
-                if answer.status in {400, 404}:
-                    return
-                if answer.status != 200:
-                    self._refuse(answer.status, _parsed(answer.read()), "GET", "pods/log")
-                yield from answer.stream(amt=None)
-        except HTTPError as error:
-            raise unreachable(self.configuration.host, error) from None
+        query = {"tailLines": str(tail), "follow": "true"}
+        yield from self._stream(f"{self.path('Pod', pod)}/log", query, None, absent=(400, 404))
 
     def require(self, kind: str) -> None:
         """Returns where the API server has objects of that kind; ClusterError that says what to install elsewhere."""
@@ -217,29 +233,66 @@ class Kube:
         return {auth["key"]: auth["value"] for auth in self.configuration.auth_settings().values()}
 
     def _call(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Object | None = None,
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
         content: str | None = None,
-    ) -> tuple[int, Object]:  # fmt: skip
+    ) -> tuple[int, Object]:
         answer = self._request(method, path, query or {}, body, content)
         parsed = _parsed(answer.data)
         self._refuse(answer.status, parsed, method, path)
         return answer.status, parsed
 
     def _request(
-        self, method: str, path: str, query: Mapping[str, str], body: Object | None, content: str | None = None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | None,
+        content: str | None = None,
+        **how: Any,
     ) -> Any:
+        """The answer as urllib3 has it; `how` is for its pool."""
         from urllib3.exceptions import HTTPError
 
         kind = content or ("application/merge-patch+json" if method == "PATCH" else "application/json")
         query = {key: value for key, value in query.items() if value}
         try:
             return self._pool.request(
-                method, f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else ""),
-                body=None if body is None else json.dumps(body).encode(), timeout=self._timeout, retries=self._retry,
+                method,
+                f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else ""),
+                body=None if body is None else json.dumps(body).encode(),
                 headers={"Accept": "application/json", "Content-Type": kind, **self.authorization()},
-            )  # fmt: skip
+                **{"timeout": self._timeout, "retries": self._retry, **how},
+            )
         except HTTPError as error:
             raise unreachable(self.configuration.host, error) from None
+
+    def _stream(
+        self, path: str, query: Mapping[str, str], seconds: float | None, absent: Container[int] = ()
+    ) -> Iterator[bytes]:
+        """The answer in pieces as they come, with at most `seconds` between two; nothing for a status in `absent`."""
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
+
+        timeout = Timeout(connect=CONNECT_SECONDS, read=seconds)
+        try:
+            with closing(self._request("GET", path, query, None, preload_content=False, timeout=timeout)) as answer:
+                if answer.status in absent:
+                    return
+                if answer.status != 200:
+                    self._fail(answer.status, _parsed(answer.read()), "GET", path)
+                yield from answer.stream(amt=None)
+        except HTTPError as error:
+            raise unreachable(self.configuration.host, error) from None
+
+    def _fail(self, status: int, answer: Object, method: str, path: str) -> NoReturn:
+        """Like `_refuse`, for calls where there is no good answer but a 200."""
+        self._refuse(status, answer, method, path)
+        message = answer.get("message") or f"HTTP {status}"
+        raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again in a while.")
 
     def _refuse(self, status: int, answer: Object, method: str, path: str) -> None:
         message = answer.get("message") or f"HTTP {status}"
@@ -255,6 +308,8 @@ class Kube:
             )
         if status in {400, 422}:
             raise UsageError(f"Kubernetes refuses what was asked: {message}", "See --template and the values given.")
+        if status == 410:
+            raise Gone(f"the Kubernetes API has forgotten what was asked for: {message}", "List again.")
         if status == 429 or status >= 500:
             raise Unavailable(f"the Kubernetes API failed at {method} {path}: {message}", "Try again in a while.")
         if status >= 400 and status not in {404, 409}:
@@ -282,6 +337,10 @@ def event_time(event: Mapping[str, Any]) -> dt.datetime:
 
 class Unavailable(ClusterError):
     """Nobody answers, or not now: the same call may go well in a while."""
+
+
+class Gone(ClusterError):
+    """The server no longer knows that version."""
 
 
 class NoPlace(ClusterError):

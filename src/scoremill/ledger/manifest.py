@@ -17,12 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoremill.errors import LeaseError, ScoremillError, VerificationError
-from scoremill.naming import LEDGER, MANIFEST
-from scoremill.notebook import html_table
+from scoremill.naming import LEDGER, MANIFEST, SUCCESS
 from scoremill.storage.filesystem import Store
-from scoremill.units import format_bytes
 
-from .journal import FORMAT, read_document, write_success
+from .journal import FORMAT, read_document
 from .receipt import Part, Receipt
 
 _REWRITE = f"Delete {MANIFEST} and run the same `scoremill score` again: what is done is kept."
@@ -104,11 +102,6 @@ class Manifest:
     fields: dict[str, Any]
     store: Store
 
-    def _repr_html_(self) -> str:
-        rows = {"rows": self.totals.rows, "scored": self.totals.scored, "rejected": self.totals.rejected}
-        size = format_bytes(self.totals.bytes)
-        return html_table(self.store.uri, {**rows, "partitions": self.totals.partitions, "size": size})
-
     def entries(self) -> Iterator[Entry]:
         """The published objects, in the order of the input."""
         for segment in self.fields["segments"]:
@@ -155,7 +148,7 @@ def write_manifest(store: Store, receipts: list[Receipt], origins: list[Origin],
     }
     if not store.create(MANIFEST, json.dumps(fields, indent=1).encode()):
         raise LeaseError(f"another driver has just completed {store.uri}", "See `scoremill verify`.")
-    write_success(store)
+    store.write(SUCCESS, b"")
     return Manifest(totals, fields, store)
 
 

@@ -1,4 +1,4 @@
-"""The job: given by flags, in a file, or as a custom resource."""
+"""The job: what a user asks for, whether by flags, in a file or as a custom resource."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ API_VERSION = "scoremill.dev/v1alpha1"
 
 
 class Metadata(Spec):
-    """Kubernetes object metadata. Fields not listed here are accepted and ignored."""
+    """Of Kubernetes' object metadata, what scoremill itself reads; the rest is accepted and left alone."""
 
     model_config = {**Spec.model_config, "extra": "allow"}
 
     name: Annotated[str, Field(max_length=253)] = "scoring"
-    """Name of the job: lower-case letters, digits, `-`, and `.`."""
+    """The job's name: lower-case letters, digits, `-` and `.`."""
     namespace: str | None = None
-    """Kubernetes namespace of the job."""
+    """Namespace of the job on Kubernetes."""
     labels: dict[str, str] = {}
-    """Kubernetes labels of the job."""
+    """Labels of the job on Kubernetes."""
     annotations: dict[str, str] = {}
-    """Kubernetes annotations of the job."""
+    """Annotations of the job on Kubernetes."""
 
     @field_validator("name")
     @classmethod
@@ -43,34 +43,34 @@ class Metadata(Spec):
 
 
 class JobSpec(Spec):
-    """Specification of a job."""
+    """What to score, with what, to where, and under which limits."""
 
     model: Model
-    """The model to score with."""
+    """The model."""
     input: Input
-    """The objects to score."""
+    """The data."""
     output: Output
-    """Where and how to write the predictions."""
+    """The predictions."""
     errors: Errors = Errors()
-    """How to handle rows and objects that cannot be scored."""
+    """Rows that cannot be scored."""
     storage: Storage = Storage()
-    """Settings of the object store. `model`, `input`, and `output` can override it."""
+    """How stores are reached; model, input and output may each have their own."""
     cluster: Cluster = Cluster()
-    """The Dask cluster to run on."""
+    """The Dask cluster."""
     persist: bool = False
-    """Whether to load the input into the memory of the cluster before scoring."""
+    """Whether the input is first loaded into the cluster's memory."""
     credentials: Credentials = Credentials()
-    """Storage credentials on Kubernetes."""
+    """Credentials on Kubernetes."""
     retry: Retry = Retry()
-    """How many times to retry after failures."""
+    """Attempts."""
     deadlines: Deadlines = Deadlines()
-    """Time limits of the run."""
+    """Time limits."""
     cleanup: Cleanup = Cleanup()
-    """What to keep after the job has finished."""
+    """What is left behind on Kubernetes."""
     suspend: bool = False
-    """Whether to suspend the job: its driver and cluster are deleted, and completed partitions are kept."""
+    """Whether the job waits, holding nothing."""
     managed_by: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Controller that runs the job on Kubernetes. Defaults to the operator of scoremill, `scoremill.dev/operator`."""
+    """Who runs the job on Kubernetes; scoremill's operator where it is not given or `scoremill.dev/operator`."""
 
     @property
     def model_storage(self) -> Storage:
@@ -86,15 +86,15 @@ class JobSpec(Spec):
 
 
 class ScoringJob(Spec):
-    """A job that scores objects with a model, as a YAML file or a custom resource."""
+    """One request to score objects with a model; a YAML file and a custom resource alike."""
 
     api_version: Literal["scoremill.dev/v1alpha1"] = "scoremill.dev/v1alpha1"
-    """API version of this format."""
+    """Version of this format."""
     kind: Literal["ScoringJob"] = "ScoringJob"
     """Always `ScoringJob`."""
     metadata: Metadata = Metadata()
-    """Kubernetes object metadata."""
+    """Name and labels."""
     spec: JobSpec
-    """Specification of the job."""
+    """What is asked."""
     status: dict[str, Any] | None = Field(default=None, exclude=True)
-    """Status of the job, written by the operator. Ignored in files."""
+    """Written by the operator; ignored in files."""

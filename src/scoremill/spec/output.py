@@ -1,4 +1,4 @@
-"""The output of a job, and what happens to rows that cannot be scored."""
+"""What is written, where, and what happens to rows that cannot be scored."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ CsvFormulas = Literal["Keep", "Escape"]
 
 
 class Output(Spec):
-    """The predictions: one row for each input row that was scored."""
+    """The predictions, one for each row of input that could be scored."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """Path or URI of the folder to write to."""
+    """Folder or prefix that the run writes to."""
     format: Format = "parquet"
-    """Format of the output files."""
+    """Format of the parts."""
     csv_formulas: CsvFormulas = "Keep"
-    """How CSV output writes text that a spreadsheet would run as a formula: unchanged, or with a leading single quote."""
+    """How CSV output writes texts that a spreadsheet takes for formulas: as they are, or with a single quote before them."""
     mode: Literal["Resume", "ErrorIfExists", "Overwrite"] = "Resume"
-    """What to do if the output exists: resume the earlier run, fail, or overwrite it."""
+    """What to do where an earlier run wrote: go on with it, refuse, or begin anew."""
     keep: tuple[str, ...] = ()
-    """Input columns to copy to the output. `*` copies all."""
+    """Input columns to carry along; `*` is all of them."""
     drop: tuple[str, ...] = ()
-    """Columns to exclude from `keep: ["*"]`."""
+    """Columns that `keep: ["*"]` leaves out."""
     partition_by: tuple[str, ...] = ()
-    """Kept or result columns to partition the output by. They become folders such as `vendor=CMT/` instead of columns."""
+    """Kept or result columns that become folders, such as `vendor=CMT/`, instead of columns of the parts."""
     rows_per_file: Annotated[int, Field(ge=1)] | None = None
-    """Maximum number of rows in an output file. Defaults to one file per partition."""
+    """The most rows of a part; a partition with more writes several. One part a partition where it is not given."""
     row_id: bool = False
-    """Whether to write the origin of each row: its object, and its byte offset or row number."""
+    """Whether to write where each row came from: its object, its byte offset or row number."""
     columns: dict[str, str] = {}
-    """Result columns to write, as class or column and its name in the output."""
+    """Selects and renames result columns: a class or column, and its name in the output."""
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Probability at or above which `predict` of a binary classifier returns the second class."""
+    """Of a binary classifier's `predict`: the probability from which a row is of the second class."""
     dtype: Literal["float32", "float64"] | None = None
-    """Type of floating-point results. Defaults to the type that the model returns."""
+    """The type of real-valued results; as the model gives them where it is not given."""
     storage: Storage | None = None
-    """Settings of the store that holds the output. Defaults to the job's `storage`."""
+    """How the output's store is reached; the job's `storage` where it is not given."""
 
     @model_validator(mode="after")
     def _escapes_formulas_of_csv_only(self) -> Self:
@@ -57,15 +57,15 @@ class Output(Spec):
 class Errors(Spec):
     """How many rejected rows are allowed, and what is kept of them."""
 
-    on_row_error: Literal["Reject", "Fail"] = "Reject"
-    """What to do with a row that cannot be scored: write it to `_errors/` and continue, or fail the run."""
+    on_row_error: Literal["Quarantine", "Fail"] = "Quarantine"
+    """Set a bad row aside and go on, or end the run at the first."""
     max_rows: Annotated[int, Field(ge=0)] | None = None
-    """Maximum number of rejected rows. The run fails if there are more."""
+    """Most rejected rows allowed; the run fails when there are more."""
     max_fraction: Annotated[float, Field(ge=0, le=1)] | None = 0.01
-    """Maximum fraction of rejected rows. The run fails if it is exceeded."""
+    """Largest fraction of rejected rows allowed; the run fails when it is exceeded."""
     on_file_error: Literal["Fail", "Reject"] = "Fail"
     """What to do if an input object cannot be read: fail the run, or list the object in `_errors/` and score the others."""
     max_files: Annotated[int, Field(ge=0)] = 10
-    """Maximum number of rejected input objects. The run fails if there are more."""
+    """Most rejected input objects allowed; the run fails when there are more."""
     raw: Literal["Keep", "Hash", "Omit"] = "Keep"
-    """What is stored of the text of a rejected row: the text, its hash, or nothing."""
+    """What the errors objects hold of a rejected row's text."""

@@ -1,4 +1,4 @@
-"""A schedule that creates scoring jobs, as a CronJob creates Jobs."""
+"""When jobs are made: a schedule, as a CronJob is one, of scoring jobs."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ LOOK_BACK_SECONDS = 7 * 24 * 3600
 
 
 class JobTemplateMetadata(Spec):
-    """Labels and annotations of the created jobs."""
+    """What the jobs bear beside their names."""
 
     labels: dict[str, str] = {}
-    """Labels of the created jobs."""
+    """Their labels."""
     annotations: dict[str, str] = {}
-    """Annotations of the created jobs."""
+    """Their annotations."""
 
 
 class JobTemplate(Spec):
-    """Template of the created jobs."""
+    """What each run is made of."""
 
     metadata: JobTemplateMetadata = JobTemplateMetadata()
-    """Labels and annotations of the created jobs."""
+    """Labels and annotations of the jobs."""
     # The API server keeps it as it is: of each run, the operator and this model judge it.
     spec: Annotated[JobSpec, WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
-    """Specification of the created ScoringJobs. `{scheduledTime}` in `output.uri` is replaced by the time of the run, such as `20261121T0300Z`."""
+    """Their spec, that of a ScoringJob; `{scheduledTime}` in `output.uri` is the run's time, such as 20261121T0300Z."""
 
 
 class ScheduleSpec(Spec):
-    """Specification of a schedule."""
+    """When a job is made, and of what."""
 
     schedule: Annotated[str, Field(min_length=1, max_length=256)]
-    """Cron expression with five fields, such as `0 3 * * *`, or `@hourly`, `@daily`, `@weekly`, `@monthly`, or `@yearly`."""
+    """Five fields as cron has them, such as `0 3 * * *`; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """Time zone of `schedule`, such as `Europe/Vienna`. Defaults to UTC."""
+    """Name of the time zone that `schedule` is in, such as `Europe/Vienna`; UTC where it is not given."""
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Forbid"
     """What to do when a run is due and the previous one has not finished: Allow starts it as well; Forbid waits for the
     previous one to finish and then starts the latest run that is due; Replace deletes the previous one and starts it."""
     starting_deadline_seconds: Annotated[int, Field(ge=0)] | None = None
-    """Maximum number of seconds that a run can start late. No limit by default."""
+    """How late a run may begin; any lateness where it is not given."""
     look_back_seconds: Annotated[int, Field(ge=0, le=10 * 366 * 24 * 3600)] = LOOK_BACK_SECONDS
-    """With `since: LastSuccess`: number of seconds before the last complete run in which to look for objects not yet scored.
+    """With `since: LastSuccess`: seconds before the last complete run from which on objects are looked for that no run has scored.
 
-    It must exceed the time between the modification time of an object and its appearance in the store, as in a multipart upload.
+    It must be longer than an object takes from its modification time to its appearance, such as a multipart upload.
     """
     suspend: bool = False
-    """Whether to suspend the schedule: no further jobs are created."""
+    """Whether no further runs begin."""
     successful_jobs_history_limit: Annotated[int, Field(ge=0, le=1000)] = 3
-    """Number of complete jobs to keep."""
+    """Complete jobs that are left."""
     failed_jobs_history_limit: Annotated[int, Field(ge=0, le=1000)] = 3
-    """Number of failed jobs to keep."""
+    """Failed jobs that are left."""
     job_template: JobTemplate
-    """Template of the jobs to create."""
+    """The job to make."""
 
     @field_validator("schedule")
     @classmethod
@@ -80,47 +80,47 @@ class ScheduleSpec(Spec):
 
 
 class RunOutput(Status):
-    """The output of a run, as later runs need it."""
+    """The output of a run, for the runs that follow it."""
 
     uri: Uri
     """URI of the output."""
     complete: bool = False
-    """Whether the run is complete."""
+    """Whether the run is known to be complete."""
     since: Time | None = None
-    """`input.since` of the run. The output does not record objects modified earlier."""
+    """The run's `input.since`; objects modified before are not remembered by the output."""
     created: Time | None = None
-    """Time at which the job of the run was created."""
+    """When the run's job was created."""
 
 
 class ScheduleStatus(Status):
-    """Observed state of a schedule, written by the operator."""
+    """What is known of a schedule; the operator writes it."""
 
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Conditions of the schedule: Invalid, Scheduled (false while a due run cannot start), and Stalled."""
+    """Invalid, Scheduled (True while no due run is held up), and kstatus' Stalled."""
     observed_generation: Count | None = None
-    """Generation of the spec that this status describes."""
+    """The generation of the spec that was looked at."""
     last_schedule_time: Time | None = None
-    """Scheduled time of the last run."""
+    """The time that the last run was made for."""
     last_successful_time: Time | None = None
-    """Scheduled time of the last complete run. With `since: LastSuccess`, the next run looks back from it."""
+    """The time that the last complete run was made for; with `since: LastSuccess`, the next run looks back from it."""
     next_schedule_time: Time | None = None
-    """Scheduled time of the next run."""
+    """The time of the next run."""
     outputs: Annotated[tuple[RunOutput, ...], Field(max_length=100)] = ()
-    """With `since: LastSuccess`: outputs of the last complete run and those after it, whose objects the next run skips."""
+    """With `since: LastSuccess`: outputs of the runs from the last complete one on, whose objects the next run leaves out."""
     active: Annotated[tuple[Name, ...], Field(max_length=1000)] = ()
-    """Names of the jobs that have not finished."""
+    """The jobs that have not ended."""
 
 
 class ScoringSchedule(Spec):
-    """A schedule that creates scoring jobs at set times."""
+    """Scoring jobs at the times of a clock."""
 
     api_version: Literal["scoremill.dev/v1alpha1"] = "scoremill.dev/v1alpha1"
-    """API version of this format."""
+    """Version of this format."""
     kind: Literal["ScoringSchedule"] = "ScoringSchedule"
     """Always `ScoringSchedule`."""
     metadata: Metadata = Metadata()
-    """Kubernetes object metadata."""
+    """Name and labels."""
     spec: ScheduleSpec
-    """Specification of the schedule."""
+    """What is asked."""
     status: dict[str, Any] | None = Field(default=None, exclude=True)
-    """Status of the schedule, written by the operator. Ignored in files."""
+    """Written by the operator; ignored in files."""

@@ -1,4 +1,4 @@
-"""The status of a job, as the operator and the driver write it."""
+"""WHAT has become of a job: its status, as operator and driver write it and everyone reads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..base import Spec
 
 
 def format_time(time: datetime) -> str:
-    """Return `time` as Kubernetes writes it: RFC 3339, in UTC, to the second."""
+    """`time` as Kubernetes writes it: RFC 3339, in UTC, to the second."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -21,111 +21,111 @@ Time = Annotated[
     PlainSerializer(format_time, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A point in time; RFC 3339 in JSON."""
+"""A moment; RFC 3339 outside."""
 Count = Annotated[int, Field(ge=0)]
-"""A number of things."""
+"""How many."""
 Text = Annotated[str, Field(max_length=32_768)]
-"""Text for people."""
+"""What a human reads."""
 Name = Annotated[str, Field(max_length=253)]
-"""Name of a Kubernetes object."""
+"""Name of an object on Kubernetes."""
 Uri = Annotated[str, Field(max_length=4096)]
 """URI of an object or folder."""
 
 Phase = Literal[
     "Pending", "Planning", "Starting", "Running", "Suspending", "Suspended", "Retrying", "Complete", "Failed"
 ]
-"""State of a job. Complete and Failed are final."""
+"""Where a job stands; Complete and Failed are for ever."""
 ENDS: frozenset[str | None] = frozenset({"Complete", "Failed"})
-"""Final phases."""
+"""Phases after which nothing more happens."""
 
 Stage = Literal["Planning", "WaitingForCluster", "Scoring"]
-"""What a driver is doing."""
+"""What a driver does."""
 NEEDS_CLUSTER: frozenset[str | None] = frozenset({"WaitingForCluster", "Scoring"})
-"""Stages of a driver that has its plan and needs workers."""
+"""Stages of a driver that has made its plan and asks for workers."""
 
 ConditionType = Literal[
-    "Running", "Complete", "Failed", "Finished", "Suspended", "Invalid", "SpecChanged", "Reconciling", "Stalled"
+    "Running", "Complete", "Failed", "Suspended", "Invalid", "SpecChanged", "Reconciling", "Stalled"
 ]
-"""The conditions of a job. Reconciling and Stalled are those of kstatus."""
+"""The conditions of a job; Reconciling and Stalled are those of kstatus."""
 
 
 class Reason(StrEnum):
-    """Reason of a condition, with its `meaning` as a sentence."""
+    """Why a condition holds; each has its `meaning`, a sentence."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> Self:
-        """Create the member `value` with its meaning."""
+        """The member `value`, which means `meaning`."""
         member = str.__new__(cls, value)
         member._value_, member.meaning = value, meaning
         return member
 
-    INVALID_SPEC = "InvalidSpec", "The spec, or a template in it, is invalid."
-    SPEC_CHANGED = "SpecChanged", "The spec was changed after the job started. Only `suspend` can be changed."
+    INVALID_SPEC = "InvalidSpec", "The spec, or a template in it, is not one that the operator understands."
+    SPEC_CHANGED = "SpecChanged", "The spec is not the one that the job began with, and only `suspend` may change."
     PRE_RUNNING_DEADLINE = (
         "PreRunningDeadline",
-        "The driver did not start, or no worker connected, within `deadlines.preRunningSeconds`.",
+        "The driver did not start, or no worker came, within `deadlines.preRunningSeconds`.",
     )
-    ACTIVE_DEADLINE = "ActiveDeadline", "The run did not finish within `deadlines.activeSeconds`."
-    NO_PROGRESS = "NoProgress", "No partition was completed within `deadlines.noProgressSeconds`."
-    USAGE = "Usage", "The job cannot be run as specified: exit code 2."
-    DOES_NOT_FIT = "DoesNotFit", "The model and the input do not fit together: exit code 3."
-    TOO_MANY_REJECTED_ROWS = "TooManyRejectedRows", "More rows were rejected than `errors` allows: exit code 4."
-    STORAGE_FAILED = "StorageFailed", "An object store could not be read or written: exit code 5."
+    ACTIVE_DEADLINE = "ActiveDeadline", "The run did not end within `deadlines.activeSeconds`."
+    NO_PROGRESS = "NoProgress", "No partition was finished within `deadlines.noProgressSeconds`."
+    USAGE = "Usage", "The driver refused what was asked: exit code 2."
+    DOES_NOT_FIT = "DoesNotFit", "Model and data do not fit together: exit code 3."
+    TOO_MANY_BAD_ROWS = "TooManyBadRows", "More rows were rejected than `errors` allows: exit code 4."
+    STORAGE_FAILED = "StorageFailed", "A store could not be read or written: exit code 5."
     CLUSTER_FAILED = "ClusterFailed", "The Dask cluster failed: exit code 6."
     OUTPUT_BUSY = "OutputBusy", "Another run writes to the same output: exit code 6."
-    VERIFICATION_FAILED = "VerificationFailed", "The model or the output failed verification: exit code 7."
-    DRIVER_FAILED = "DriverFailed", "The driver failed with an internal error: exit code 1 or an unknown one."
-    DRIVER_LOST = "DriverLost", "The pod of the driver disappeared without an exit code."
-    DRIVER_OUT_OF_MEMORY = "DriverOutOfMemory", "The driver was killed because it exceeded its memory limit."
-    WORKER_OUT_OF_MEMORY = "WorkerOutOfMemory", "A partition needs more memory than a worker has: exit code 6."
+    VERIFICATION_FAILED = "VerificationFailed", "Model or output are not what they should be: exit code 7."
+    DRIVER_FAILED = "DriverFailed", "The driver ended with an error of its own: exit code 1, or one that is not known."
+    DRIVER_LOST = "DriverLost", "The driver's pod went without leaving an exit code."
+    DRIVER_OUT_OF_MEMORY = "DriverOutOfMemory", "The driver was killed for exceeding its memory limit."
+    WORKER_OUT_OF_MEMORY = "WorkerOutOfMemory", "A partition needs more memory than a worker's limit: exit code 6."
 
-    ALL_ROWS_DONE = "AllRowsDone", "Every row was scored or rejected, and the manifest was written."
+    ALL_ROWS_DONE = "AllRowsDone", "Every row is scored or rejected, and the manifest is written."
     DRIVER_RUNS = "DriverRuns", "The driver is scoring."
-    DRIVER_STARTS = "DriverStarts", "The driver was created and is not running yet."
-    DRIVER_PLANS = "DriverPlans", "The driver is checking model, input, and output and computing the plan."
-    CLUSTER_STARTS = "ClusterStarts", "The Dask cluster was created and has no worker yet."
-    BACKOFF = "Backoff", "An attempt failed, and the next one is waiting for its backoff time."
+    DRIVER_STARTS = "DriverStarts", "The driver is asked for and does not run yet."
+    DRIVER_PLANS = "DriverPlans", "The driver checks model, input and output and makes the plan."
+    CLUSTER_STARTS = "ClusterStarts", "The Dask cluster is asked for and has no worker yet."
+    BACKOFF = "Backoff", "An attempt failed, and the next one waits for its time."
     SUSPEND_ASKED = "SuspendAsked", "`suspend` is true."
-    SUSPENDING = "Suspending", "Driver and cluster are being deleted because `suspend` is true."
-    VALID = "Valid", "The spec is valid."
-    FINISHED = "Finished", "The job is complete or has failed."
+    SUSPENDING = "Suspending", "Driver and cluster are about to go, since `suspend` is true."
+    VALID = "Valid", "The spec is one that the operator understands."
+    FINISHED = "Finished", "The job is complete or has failed: nothing more will happen."
 
-    IDLE = "Idle", "For a schedule: no run is due."
-    SUSPENDED = "Suspended", "For a schedule: `suspend` is true, and no jobs are created."
-    JOB_ALREADY_ACTIVE = "JobAlreadyActive", "For a schedule: a run is due, and the previous one has not finished."
-    JOB_REFUSED = "JobRefused", "For a schedule: a run is due, and Kubernetes rejected its job."
-    MISSED_DEADLINE = "MissedDeadline", "For a schedule: a run was not started within `startingDeadlineSeconds`."
+    IDLE = "Idle", "Of a schedule: no run is due."
+    SUSPENDED = "Suspended", "Of a schedule: `suspend` is true, and no run begins."
+    JOB_ALREADY_ACTIVE = "JobAlreadyActive", "Of a schedule: a run is due, and the last one has not ended."
+    JOB_REFUSED = "JobRefused", "Of a schedule: a run is due, and Kubernetes does not take its job."
+    MISSED_DEADLINE = "MissedDeadline", "Of a schedule: a run was not begun within `startingDeadlineSeconds`."
 
 
 REASON_OF_CODE = {
     2: Reason.USAGE,
     3: Reason.DOES_NOT_FIT,
-    4: Reason.TOO_MANY_REJECTED_ROWS,
+    4: Reason.TOO_MANY_BAD_ROWS,
     5: Reason.STORAGE_FAILED,
     6: Reason.CLUSTER_FAILED,
     7: Reason.VERIFICATION_FAILED,
 }
-"""Reason of a failure by exit code of the driver. DRIVER_FAILED stands for any other code."""
+"""Why a job failed whose driver ended with this exit code; DRIVER_FAILED is any other."""
 REASON_OF_ERROR = {
     "LeaseError": Reason.OUTPUT_BUSY,
     "StallError": Reason.NO_PROGRESS,
     "DeadlineError": Reason.ACTIVE_DEADLINE,
     "WorkerMemoryError": Reason.WORKER_OUT_OF_MEMORY,
 }
-"""Reason of a failure by class of its error (`scoremill.errors`), if it says more than the exit code."""
+"""Why, where the class of its error (`scoremill.errors`) tells more than its code."""
 
 
 class Status(Spec):
-    """A frozen value. Unknown fields, of a newer version, are ignored; no field is required."""
+    """A frozen value of which a newer version may know more: unknown fields are ignored, none is required."""
 
     model_config = {**Spec.model_config, "extra": "ignore"}
 
     def fields(self) -> dict[str, Any]:
-        """Return the fields as the API stores them: camelCase, times as text, and no empty fields.
+        """As the API holds it: camelCase, times as text, and nothing that is not known.
 
-        Empty objects are omitted: server-side apply would set one that replaces an object with fields to null, which the
-        API server then rejects.
+        An object of which nothing is known is left out: if it replaces one that had fields, a server-side apply makes
+        it null, which the API server then refuses.
         """
         return _filled(self.model_dump(mode="json", by_alias=True, exclude_none=True))
 
@@ -137,196 +137,196 @@ def _filled(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 class Condition(Status):
-    """A condition, as everywhere in Kubernetes."""
+    """One aspect of the state, as all of Kubernetes tells it."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Type of the condition, such as `Complete`."""
+    """Its name, such as `Complete`."""
     status: Literal["True", "False", "Unknown"]
-    """Whether the condition is true."""
+    """Whether it holds."""
     reason: Annotated[str, Field(max_length=1024)] = ""
-    """Reason of the last transition, in CamelCase."""
+    """Why, in one word."""
     message: Text = ""
-    """Message for people."""
+    """Why, for humans."""
     last_transition_time: Time | None = None
-    """Time at which `status` last changed."""
+    """When `status` last changed."""
     observed_generation: Count | None = None
-    """Generation of the spec that this describes."""
+    """The generation of the spec that was looked at."""
 
 
 class PartitionCounts(Status):
-    """Numbers of partitions of a run."""
+    """Partitions of a run."""
 
     total: Count | None = None
-    """Number of partitions in the plan."""
+    """Of the whole plan."""
     done: Count | None = None
-    """Number of completed partitions, including those of earlier attempts."""
+    """With a receipt in the output, also of earlier attempts."""
     resumed: Count | None = None
-    """Number of partitions completed by earlier attempts or runs."""
+    """With a receipt of an earlier attempt or run; `done` is more once this attempt has finished one."""
 
 
 class RowProgress(Status):
-    """Numbers of rows of a run."""
+    """Rows of a run."""
 
     total: Count | None = None
-    """Number of rows in the input; an estimate for CSV."""
+    """Of the whole input; an estimate for CSV."""
     done: Count | None = None
-    """Number of rows in completed partitions, including rejected rows."""
+    """In finished partitions, rejected ones among them."""
     rejected: Count | None = None
-    """Number of rows that could not be scored."""
+    """Set aside because they could not be scored."""
 
 
 class Progress(Status):
-    """Progress of the current attempt, written by the driver."""
+    """Figures of the present attempt; the driver alone writes them."""
 
     attempt: Count | None = None
-    """Number of the attempt that this progress describes."""
+    """The attempt that these figures are of."""
     stage: Stage | None = None
-    """What the driver is doing. The cluster is created when the driver waits for it."""
+    """What the driver does; the cluster is created once it waits for it."""
     partitions: PartitionCounts | None = None
-    """Numbers of partitions."""
+    """Partitions."""
     rows: RowProgress | None = None
-    """Numbers of rows."""
+    """Rows."""
     rows_per_second: Annotated[float, Field(ge=0)] | None = None
-    """Current number of rows per second."""
+    """Rows that a second brings at present."""
     eta_seconds: Annotated[float, Field(ge=0)] | None = None
-    """Estimated number of seconds until the run finishes."""
+    """Seconds that are left, at this speed."""
     workers: Count | None = None
-    """Number of connected workers."""
+    """Workers that are connected."""
     update_time: Time | None = None
-    """Time at which this progress was written."""
+    """When these figures were written."""
     progress_time: Time | None = None
-    """Time at which the last partition was completed, or the current stage started."""
+    """When the last partition was finished, or else the present stage began."""
     notes: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=20)] = ()
-    """Notes of the driver, such as warnings about the input."""
+    """What the driver found worth telling."""
 
     @computed_field
     def summary(self) -> str | None:
-        """Completed and total partitions, such as `812/4096`."""
+        """Finished partitions of all, such as `812/4096`."""
         counts = self.partitions
         return f"{counts.done or 0}/{counts.total}" if counts and counts.total is not None else None
 
 
 class WorkerCounts(Status):
-    """Numbers of workers of the cluster."""
+    """Workers of the cluster."""
 
     wanted: Count | None = None
-    """Desired number of workers."""
+    """Asked for."""
     ready: Count | None = None
-    """Number of ready workers."""
+    """Whose pods are ready."""
 
 
 class ClusterStatus(Status):
-    """State of the Dask cluster of the job."""
+    """The job's Dask cluster."""
 
     name: Name | None = None
-    """Name of the DaskCluster."""
+    """Its name."""
     workers: WorkerCounts | None = None
-    """Numbers of workers."""
+    """Its workers."""
     waiting: Text | None = None
-    """What the cluster is waiting for, with the evidence."""
+    """What it waits for, and the evidence."""
 
 
 class DriverStatus(Status):
-    """State of the driver of the job."""
+    """The job's driver."""
 
     job: Name | None = None
-    """Name of the batch Job of the current attempt."""
+    """The batch Job of the present attempt."""
     pod: Name | None = None
-    """Name of the pod of the driver."""
+    """Its pod."""
 
 
 class ModelStatus(Status):
     """The model that was used."""
 
     digest: Annotated[str, Field(max_length=256)] | None = None
-    """Digest of the model bundle."""
+    """Digest of its bundle."""
 
 
 class RowCounts(Status):
-    """Numbers of rows of a complete run: total = scored + rejected."""
+    """Rows of a whole run; scored and rejected are all there are."""
 
     total: Count | None = None
-    """Number of rows read."""
+    """Read."""
     scored: Count | None = None
-    """Number of rows with a prediction in the output."""
+    """With a prediction in the output."""
     rejected: Count | None = None
-    """Number of rows that could not be scored."""
+    """Set aside because they could not be scored."""
 
 
 class Outputs(Status):
-    """Where the results are."""
+    """Where the results lie."""
 
     manifest: Uri | None = None
-    """URI of the manifest, which lists all objects of the output."""
+    """The list of all parts, with rows and hashes."""
     errors: Uri | None = None
-    """URI of the folder with the rejected rows."""
+    """Folder of the rejected rows."""
     report: Uri | None = None
-    """URI of the report."""
+    """The report."""
     logs: Uri | None = None
-    """URI of the folder with the logs of the drivers, `ATTEMPT-TIME.log`."""
+    """Folder of the logs of the job's drivers, `ATTEMPT-TIME.log`; of a failed job too."""
 
 
 class Failure(Status):
     """Why the last failed attempt failed."""
 
     reason: Annotated[str, Field(max_length=1024)] | None = None
-    """Reason of the failure, in CamelCase."""
+    """In one word."""
     message: Text | None = None
-    """Message for people."""
-    hint: Text | None = None
-    """What to do about the failure."""
-    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
-    """Exit code of the driver, the same as that of `scoremill score`."""
+    """For humans."""
+    mend: Text | None = None
+    """What to do about it."""
+    code: Annotated[int, Field(ge=0, le=255)] | None = None
+    """Exit code of the driver, the one that `scoremill score` would have ended with."""
 
 
 class FailedObject(Status):
     """An object that could not be scored."""
 
     uri: Uri | None = None
-    """URI of the object."""
+    """The object."""
     message: Text | None = None
-    """Why the object could not be scored."""
+    """What is wrong with it."""
 
 
 class JobStatus(Status):
-    """Observed state of a job, written by the operator; `progress` is written by the driver."""
+    """What is known of a job; written by the operator, `progress` by the driver."""
 
     phase: Phase | None = None
-    """State of the job as one word. Programs should use `conditions`."""
+    """Where it stands, in one word; conditions tell it to programs."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Conditions of the job: Running, Complete, Failed, Finished (complete or failed), Suspended, Invalid, SpecChanged, Reconciling, and Stalled."""
+    """Running, Complete, Failed, Suspended, Invalid, SpecChanged, and kstatus' Reconciling and Stalled."""
     observed_generation: Count | None = None
-    """Generation of the spec that this describes."""
+    """The generation of the spec that was looked at."""
     spec_hash: Annotated[str, Field(max_length=64)] | None = None
-    """SHA-256 of the spec without `suspend` at the first start, in hexadecimal digits."""
+    """SHA-256 of the spec without `suspend` at the first start, in hexadecimal."""
     attempt: Count | None = None
-    """Number of the current attempt, starting at 1."""
-    failed_attempts: Count | None = None
-    """Number of failed attempts, as `retry.backoffLimit` counts them."""
+    """Number of the present driver, from 1."""
+    failures: Count | None = None
+    """Attempts that count against `retry.backoffLimit`."""
     retry_time: Time | None = None
-    """Time at which the next attempt starts, or at which the current retry started."""
+    """When the next attempt begins, or the present one began if it is not the first."""
     start_time: Time | None = None
-    """Time at which the first attempt started, or the first one since the job was last resumed."""
+    """When the first attempt began, or the first since the last resume."""
     running_time: Time | None = None
-    """Time at which scoring first started."""
+    """When a driver first had a cluster to score on."""
     completion_time: Time | None = None
-    """Time at which the job completed or failed."""
+    """When it became complete or failed."""
     cluster: ClusterStatus | None = None
-    """State of the Dask cluster."""
+    """The Dask cluster."""
     driver: DriverStatus | None = None
-    """State of the driver."""
+    """The driver."""
     model: ModelStatus | None = None
     """The model that was used."""
     rows: RowCounts | None = None
-    """Numbers of rows, set when the job is complete."""
+    """Rows, when all is done."""
     rejected_files: Count | None = None
-    """Number of input objects that could not be read, set when the job is complete."""
+    """Input objects that could not be read and were set aside, when all is done."""
     outputs: Outputs | None = None
-    """Where the results are."""
+    """Where the results lie."""
     failure: Failure | None = None
     """Why the last failed attempt failed."""
-    failed_objects: Annotated[tuple[FailedObject, ...], Field(max_length=20)] = ()
-    """The first objects that could not be scored, up to 20."""
+    failure_list: Annotated[tuple[FailedObject, ...], Field(max_length=20)] = ()
+    """The first objects that could not be scored."""
     progress: Progress | None = None
     """How far the driver is."""
 
