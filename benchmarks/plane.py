@@ -15,7 +15,7 @@ from tests.support.control_plane import ControlPlane, free_ports, wait_for
 FAST = ("--kube-api-qps=500", "--kube-api-burst=1000")
 NODE = "nowhere"
 ENDS = {
-    "code": 0,
+    "exitCode": 0,
     "rows": {"total": 1000, "scored": 1000, "rejected": 0},
     "partitions": 1,
     "repeated": 0,

@@ -11,20 +11,22 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from scoremill.spec.resources.status import ENDS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-JOBS = Gauge("scoremill_jobs", "ScoringJobs by phase.", ["phase"])
-ROWS = Counter("scoremill_rows", "Rows that jobs have worked through.")
-REJECTED = Counter("scoremill_rejected_rows", "Rows that jobs have rejected.")
-PARTITIONS = Counter("scoremill_partitions", "Partitions that jobs have ended.")
+JOBS = Gauge("scoremill_jobs", "Number of ScoringJobs by phase.", ["phase"])
+ROWS = Counter("scoremill_rows", "Total number of rows scored or rejected by jobs.")
+REJECTED = Counter("scoremill_rejected_rows", "Total number of rows rejected by jobs.")
+PARTITIONS = Counter("scoremill_partitions", "Total number of partitions completed by jobs.")
 RECONCILE = Histogram(
-    "scoremill_reconcile_seconds", "Time of one look at an object.", ["kind"],
+    "scoremill_reconcile_seconds", "Duration of a reconciliation in seconds.", ["kind"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )  # fmt: skip
-ERRORS = Counter("scoremill_reconcile_errors", "Looks that failed, and will be repeated.", ["kind"])
-CALLS = Counter("scoremill_api_calls", "Calls of the Kubernetes API.", ["method"])
-QUEUE = Gauge("scoremill_queue_length", "Keys that are due.")
-QUEUE_AGE = Gauge("scoremill_queue_age_seconds", "How long the oldest of them has been due.")
-WATCH_AGE = Gauge("scoremill_watch_age_seconds", "Time since the API last answered the watch that has waited longest.")
-LEADER = Gauge("scoremill_leader", "1 where this process holds the Lease.")
+ERRORS = Counter("scoremill_reconcile_errors", "Total number of failed reconciliations.", ["kind"])
+CALLS = Counter("scoremill_api_calls", "Total number of Kubernetes API calls.", ["method"])
+QUEUE = Gauge("scoremill_queue_length", "Number of objects waiting to be reconciled.")
+QUEUE_AGE = Gauge(
+    "scoremill_queue_age_seconds", "Seconds for which the oldest object has been waiting to be reconciled."
+)
+WATCH_AGE = Gauge("scoremill_watch_age_seconds", "Seconds since the API last answered the quietest watch.")
+LEADER = Gauge("scoremill_leader", "1 if this process holds the Lease, else 0.")
 
 
 class _Last(NamedTuple):

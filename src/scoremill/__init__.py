@@ -12,6 +12,7 @@ from . import errors, events
 from .version import __version__
 
 if TYPE_CHECKING:
+    from . import bundle, clusters, datasets, jobs, schedules
     from .bundle import pack
     from .execute import plan, score, verify
     from .jobs import JobHandle, find_job, submit
@@ -22,14 +23,19 @@ __all__ = [
     "JobHandle",
     "ScoringJob",
     "__version__",
+    "bundle",
+    "clusters",
+    "datasets",
     "errors",
     "events",
     "find_job",
     "job",
+    "jobs",
     "load_job",
     "pack",
     "plan",
     "rejected",
+    "schedules",
     "score",
     "submit",
     "verify",
@@ -50,7 +56,12 @@ _HOMES = {
 }
 
 
+_MODULES = ("bundle", "clusters", "datasets", "jobs", "schedules")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return _importlib.import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(_importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -9,7 +9,7 @@
     │   │   └── InputChanged  3  an input object is not the one that was planned
     │   ├── SkewError         3  versions here differ from those the model was trained with
     │   └── ModelError        3  the model fails on rows that it should be able to score
-    ├── BudgetError           4  more rows were rejected than the job allows
+    ├── RejectLimitError           4  more rows were rejected than the job allows
     ├── StorageError          5  a store refused, or could not be reached
     │   └── RefusedError      5  a store refuses one object, and will refuse it again
     ├── ClusterError          6  the Dask cluster could not be had, or was lost
@@ -25,23 +25,31 @@ The number is the exit code of the command line. 130 means interrupted.
 
 from __future__ import annotations
 
+HINT = "hint: "
+"""What a line begins with that says what the user can do."""
+
+
+def with_hint(message: str, hint: str | None) -> str:
+    """Return the message, and the hint, if there is one, on a line of its own."""
+    return f"{message}\n{HINT}{hint}" if hint else message
+
 
 class ScoremillError(Exception):
-    """What went wrong, in one sentence, and in `mend` what the user can do about it."""
+    """What went wrong, in one sentence, and in `hint` what the user can do about it."""
 
     exit_code = 1
 
-    def __init__(self, message: str, mend: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n  {self.mend}" if self.mend else self.message
+        return with_hint(self.message, self.hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors travel from workers: both arguments must survive pickling.
-        return type(self), (self.message, self.mend)
+        return type(self), (self.message, self.hint)
 
 
 class UsageError(ScoremillError):
@@ -67,12 +75,12 @@ class InputError(FitError):
 class ObjectError(InputError):
     """An input object cannot be read at all; `uri` is its URI."""
 
-    def __init__(self, message: str, mend: str | None = None, uri: str = "") -> None:
-        super().__init__(message, mend)
+    def __init__(self, message: str, hint: str | None = None, uri: str = "") -> None:
+        super().__init__(message, hint)
         self.uri = uri
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.message, self.mend, self.uri)
+        return type(self), (self.message, self.hint, self.uri)
 
 
 class InputChanged(InputError):
@@ -87,7 +95,7 @@ class ModelError(FitError):
     """The model fails on rows that it should be able to score."""
 
 
-class BudgetError(ScoremillError):
+class RejectLimitError(ScoremillError):
     """More rows were rejected than the job allows."""
 
     exit_code = 4

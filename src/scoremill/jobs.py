@@ -10,7 +10,8 @@ from .events import Event, Watcher
 from .kubernetes.job import Job, refuse_failed
 from .kubernetes.jobs import Ours, follow, seen
 from .kubernetes.manifest import asks_the_same, manifest
-from .spec import ScoringJob, parse_job
+from .notebook import html_table
+from .spec import ScoringJob, Workers, parse_job
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,9 @@ class JobHandle:
     name: str
     namespace: str
     _jobs: Ours = field(repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        return html_table("ScoringJob", {"name": self.name, "namespace": self.namespace})
 
     def status(self) -> JobStatus:
         """Return the status as it is now.
@@ -123,6 +127,18 @@ class JobHandle:
 
         return cause_of(self._jobs.kube, self._seen())
 
+    def suspend(self) -> None:
+        """Stop the job so that it holds no resources; completed partitions are kept."""
+        self._jobs.suspend(self.name, suspend=True)
+
+    def resume(self) -> None:
+        """Continue the job after `suspend`."""
+        self._jobs.suspend(self.name, suspend=False)
+
+    def scale(self, workers: int | str | Workers) -> None:
+        """Change the number of workers (`8`), or the range that follows the load (`"0:20"`), also while the job runs."""
+        self._jobs.scale(self.name, Workers.of(workers))
+
     def cancel(self, timeout: float = _REMOVE_SECONDS) -> bool:
         """Delete the job and its objects on Kubernetes, and return whether it existed.
 
@@ -195,6 +211,31 @@ def find_job(
     jobs = _jobs(namespace, context, kubeconfig)
     jobs.find(name)
     return JobHandle(name, jobs.kube.namespace, jobs)
+
+
+def list(  # noqa: A001 - the name of the command
+    *,
+    all_namespaces: bool = False,
+    namespace: str | None = None,
+    context: str | None = None,
+    kubeconfig: str | None = None,
+) -> tuple[Job, ...]:
+    """Return the ScoringJobs as they are now, by namespace and name; each has `name`, `phase`, `age` and `status`.
+
+    Parameters
+    ----------
+    all_namespaces : bool
+        Whether to list those of every namespace.
+    namespace, context, kubeconfig : str, optional
+        Where to look; by default, the current context and its namespace.
+
+    Raises
+    ------
+    ClusterError
+        If Kubernetes cannot be reached, or scoremill's chart is not installed on it.
+
+    """
+    return tuple(map(seen, _jobs(namespace, context, kubeconfig).every(everywhere=all_namespaces)))
 
 
 def _jobs(namespace: str | None, context: str | None, kubeconfig: str | None) -> Ours:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from scoremill import score, verify
-from scoremill.errors import BudgetError, ModelError
+from scoremill.errors import ModelError, RejectLimitError
 from scoremill.execute import execute
 from scoremill.report import build_report
 from scoremill.storage.filesystem import Store
@@ -155,7 +155,7 @@ def test_private_text_is_hashed_or_left_out_if_asked(model, tmp_path, rule, keys
 def test_private_text_is_in_no_message_of_the_run_that_it_ends(model, tmp_path, bad):
     (tmp_path / "in.csv").write_bytes(HEADER + bad + rows(2, 5))
     job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"raw": "Omit", "onRowError": "Fail"})
-    with pytest.raises(BudgetError, match=r"in\.csv line 2") as raised:
+    with pytest.raises(RejectLimitError, match=r"in\.csv line 2") as raised:
         score(job, cluster="in-process")
     assert "hush" not in str(raised.value)
     assert "2e+06" not in str(raised.value)
@@ -206,11 +206,11 @@ def parts(output: Path) -> dict[str, int]:
 @pytest.mark.parametrize("budget", [{"maxRows": 6}, {"maxFraction": 0.001}, {"maxRows": 0}, {"maxFraction": 0}])
 def test_a_spent_budget_ends_the_run_and_a_larger_one_continues_it(model, tmp_path, budget):
     (tmp_path / "in.csv").write_bytes(spread())
-    with pytest.raises(BudgetError, match="rejected"):
+    with pytest.raises(RejectLimitError, match="rejected"):
         score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors=budget), cluster="in-process")
     assert not (tmp_path / "out" / "_SUCCESS").exists()
     before = parts(tmp_path / "out")
-    with pytest.raises(BudgetError):
+    with pytest.raises(RejectLimitError):
         score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors=budget), cluster="in-process")
     assert parts(tmp_path / "out") == before, "a rerun with the same budget scores nothing"
     larger = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxRows": 14})
@@ -242,7 +242,7 @@ def test_a_fraction_that_the_end_meets_is_not_spent_by_a_bad_beginning(model, tm
 def test_a_fraction_that_no_end_can_meet_ends_the_run_early(model, tmp_path):
     (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 500) + b"x,bad,1\n" * 2000 + rows(0, 8000))
     job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxFraction": 0.01})
-    with pytest.raises(BudgetError, match="of"):
+    with pytest.raises(RejectLimitError, match="of"):
         score(job, cluster="in-process")
     assert 10 < len(parts(tmp_path / "out")) < 50
 
@@ -292,7 +292,7 @@ def test_failing_at_the_first_bad_row_of_parquet_names_its_row_in_the_file(model
     frame = pd.DataFrame({"id": range(300), "x": [1.5] * 250 + [2e6] + [1.5] * 49, "y": [1.0] * 300})
     frame.to_parquet(tmp_path / "in.parquet", row_group_size=100)
     job = bad_job(model, tmp_path / "in.parquet", tmp_path / "out", errors={"onRowError": "Fail"})
-    with pytest.raises(BudgetError, match=r"in\.parquet row 250: ValueError: x is too large"):
+    with pytest.raises(RejectLimitError, match=r"in\.parquet row 250: ValueError: x is too large"):
         score(job, cluster="in-process")
 
 

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: exit codes, messages that name the mend, JSON, and never a traceback."""
+"""The command line as a user meets it: exit codes, messages that name the hint, JSON, and never a traceback."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
         (["verify", "{tmp}"], "is not an output"),
         (["clean", "{tmp}"], "is not an output"),
         (["compact", "{tmp}/none", "--rows-per-file", "1"], "no such output"),
-        (["retry-errors", "{tmp}/none"], "no such output"),
+        (["retry-rejected", "{tmp}/none"], "no such output"),
         (["scores"], "No such command 'scores'. Did you mean 'score'?"),
         (["model", "pack", "{tmp}/none.joblib", "--output", "{tmp}/b"], "no model file"),
     ],
@@ -281,7 +281,7 @@ def test_130_an_interrupted_run_says_how_to_go_on(bundle, tmp_path):
     driver.send_signal(signal.SIGINT)
     _, err = driver.communicate(timeout=60)
     assert driver.returncode == 130
-    assert "the same command goes on" in err
+    assert "run the same command again to resume" in err
     assert "Traceback" not in err
 
 

@@ -276,7 +276,7 @@ def test_every_error_of_dask_is_a_cluster_error_with_a_hint(bundle, tmp_path, er
     made = explained(error, task_of(bundle, tmp_path))
     assert isinstance(made, ClusterError)
     assert "partition 0 (" in made.message
-    assert made.mend
+    assert made.hint
 
 
 def test_worker_killed_for_its_memory_before_its_task_has_started_is_reported_as_that(bundle, tmp_path):
@@ -329,7 +329,7 @@ def test_workers_that_would_score_otherwise_are_refused_by_name(
     with odd_worker(scheduler, tmp_path / "odd", versions, scoremill):
         with pytest.raises(error, match=match) as raised:
             score(job, cluster=scheduler)
-    assert "same image" in raised.value.mend
+    assert "same image" in raised.value.hint
     assert not objects(str(tmp_path / "out"))
 
 
@@ -434,6 +434,6 @@ def test_a_handshake_that_is_cut_is_tried_again_and_one_without_tls_is_not(answe
             engine.wait(lambda _: None)
         listener.shutdown(socket.SHUT_RDWR)
     assert ("no connection within 1 s" in str(raised.value)) == (not answer)
-    assert "Check the address" in str(raised.value.mend)
+    assert "Check the address" in str(raised.value.hint)
     if not answer:
         assert len(taken) > 1

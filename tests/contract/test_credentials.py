@@ -142,7 +142,7 @@ def test_credentials_that_stay_expired_are_the_users_to_mend(s3: s3_support.Buck
     seen = through(s3, lambda request: EXPIRED)
     with pytest.raises(StorageError, match="expired") as raised:
         Store(s3.uri()).read("a")
-    assert raised.value.mend and "Log in again" in raised.value.mend
+    assert raised.value.hint and "Log in again" in raised.value.hint
     assert len(seen.seen) == 2
 
 
@@ -153,7 +153,7 @@ def test_a_corrected_environment_counts_at_once(s3: s3_support.Bucket, monkeypat
             without.delenv(name)
         with pytest.raises(StorageError, match="no credentials") as raised:
             store.list()
-        assert raised.value.mend and "AWS_ACCESS_KEY_ID" in raised.value.mend
+        assert raised.value.hint and "AWS_ACCESS_KEY_ID" in raised.value.hint
     assert store.list() == []
 
 

@@ -16,7 +16,7 @@ from scoremill import score, verify
 from scoremill.errors import UsageError
 from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
-from scoremill.outputs.retry import retry_errors
+from scoremill.outputs.retry import retry_rejected
 from scoremill.spec import CsvFormulas
 from scoremill.storage.filesystem import Store
 from scoremill.tabular.writers import open_writer
@@ -99,7 +99,7 @@ def test_an_output_with_escaped_formulas_is_verified_retried_and_compacted(model
     compact(Store(output), Store(str(tmp_path / "small")), 1000)
     verify(str(tmp_path / "small"))
     assert ids(str(tmp_path / "small")) == wanted
-    retry_errors(Store(output), lambda _: InProcess(), {"spec": {"model": {"uri": str(models / "mild")}}})
+    retry_rejected(Store(output), lambda _: InProcess(), {"spec": {"model": {"uri": str(models / "mild")}}})
     # The retry reads the row as the input had it.
     assert ids(f"{output}/_retries/1") == ["'=id", "'=0"]
 

@@ -64,7 +64,7 @@ def connection(address: str) -> tuple[str, Cluster, Deadlines]:
 def loaded(address: str, name: str, job: ScoringJob, *bundles: str) -> Dataset:
     """The dataset of the job's input, with the columns that the job keeps and `bundles` read."""
     with OnDask(*connection(address)) as engine:
-        return load(name, job.spec, bundles, engine)[0]
+        return load(name, job.spec, bundles, engine)
 
 
 def score_held(address: str, dataset: Dataset, job: ScoringJob) -> Any:
@@ -356,7 +356,7 @@ def test_a_column_that_was_not_loaded_is_named(cluster, bundle, known, tmp_path)
     )
     with pytest.raises(FitError, match=r"does not hold 'note'; it holds (\w+, )+\w+\n") as raised:
         score_held(cluster, known, job)
-    assert "--columns note" in str(raised.value.mend)
+    assert "--columns note" in str(raised.value.hint)
 
 
 def test_a_column_of_another_type_than_the_rows_were_chosen_by_is_named(cluster, known, tmp_path):

@@ -129,7 +129,7 @@ def test_where_only_outputs_are_found_the_hint_names_one_that_can_be_scored(stor
     put_output(store, "in/scores")
     with pytest.raises(InputError, match="nothing is found") as caught:
         find(f"{store_uri}/in/")
-    named = (caught.value.mend or "").rpartition("--input ")[2]
+    named = (caught.value.hint or "").rpartition("--input ")[2]
     assert len(find(named).objects) == 3
 
 

@@ -48,7 +48,7 @@ def test_a_run_ends_with_0_and_tells_rows_outputs_and_how_far_it_was(spec, tmp_p
     with serving(spec) as api:
         code, last, err = Pod(api, tmp_path).run()
         statuses = api.statuses
-    assert (code, last["code"]) == (0, 0), err
+    assert (code, last["exitCode"]) == (0, 0), err
     assert last["rows"] == {"total": 2000, "scored": 2000, "rejected": 0}
     assert last["modelDigest"].startswith("sha256:")
     assert last["repeated"] == 0
@@ -77,7 +77,7 @@ def test_a_run_that_was_complete_is_so_again(spec, tmp_path):
 def test_a_spec_with_another_hash_is_refused_and_nothing_is_written(spec, tmp_path):
     with serving(spec) as api:
         code, last, err = Pod(api, tmp_path).run(SCOREMILL_SPEC="0" * 64)
-    assert (code, last["code"], last["error"]) == (2, 2, "UsageError")
+    assert (code, last["exitCode"], last["error"]) == (2, 2, "UsageError")
     assert "has changed" in last["message"] and last["message"] in err
     assert not (tmp_path / "out").exists()
 
@@ -92,7 +92,7 @@ def test_suspend_is_no_part_of_the_hash(spec, tmp_path):
 def test_a_job_that_is_gone_ends_with_6(spec, tmp_path):
     with serving(spec) as api:
         code, last, _ = Pod(api, tmp_path).run(SCOREMILL_JOB="other")
-    assert (code, last["code"]) == (6, 6)
+    assert (code, last["exitCode"]) == (6, 6)
     assert "there is no ScoringJob other" in last["message"]
 
 
@@ -100,7 +100,7 @@ def test_a_status_that_may_not_be_written_harms_nothing_and_is_told_once(spec, t
     with serving(spec) as api:
         api.refused = True
         code, last, err = Pod(api, tmp_path).run()
-    assert (code, last["code"]) == (0, 0), err
+    assert (code, last["exitCode"]) == (0, 0), err
     assert err.count("status.progress is not up to date") == 1
     assert "Traceback" not in err
 
@@ -127,9 +127,9 @@ def test_too_many_bad_rows_end_with_4_and_name_their_objects(spec, tmp_path):
     rows.loc[3, "distance"] = "x"
     rows.to_csv(tmp_path / "in.csv", index=False)
     code, last, err = drive({**spec, "errors": {"maxRows": 0}}, tmp_path)
-    assert (code, last["code"], last["error"]) == (4, 4, "BudgetError"), err
-    assert "mend" in last
-    (failure,) = last["failures"]
+    assert (code, last["exitCode"], last["error"]) == (4, 4, "RejectLimitError"), err
+    assert "hint" in last
+    (failure,) = last["failedObjects"]
     assert failure["uri"].endswith("in.csv") and "distance" in failure["message"]
 
 
@@ -139,14 +139,14 @@ def test_reasons_of_rows_that_must_not_be_kept_are_not_told(spec, tmp_path):
     rows.to_csv(tmp_path / "in.csv", index=False)
     code, last, _ = drive({**spec, "errors": {"maxRows": 0, "raw": "Omit"}}, tmp_path)
     assert code == 4
-    assert "failures" not in last and "private" not in json.dumps(last)
+    assert "failedObjects" not in last and "private" not in json.dumps(last)
 
 
 def test_inputs_that_do_not_fit_end_with_3_and_are_listed(spec, tmp_path):
     trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
     code, last, err = drive(spec, tmp_path)
-    assert (code, last["code"]) == (3, 3), err
-    assert last["failures"][0]["uri"].endswith("in.csv")
+    assert (code, last["exitCode"]) == (3, 3), err
+    assert last["failedObjects"][0]["uri"].endswith("in.csv")
 
 
 @pytest.fixture(params=["in-process", "a scheduler"])
@@ -174,7 +174,7 @@ def test_sigterm_keeps_what_is_done_and_lets_the_next_driver_in_at_once(slow_pla
             process.send_signal(signal.SIGTERM)
             _, err = process.communicate(timeout=30)
         assert process.returncode == 130, err
-        assert pod.last()["code"] == 130
+        assert pod.last()["exitCode"] == 130
         assert "Traceback" not in err
         done = api.statuses[-1]["progress"]["partitions"]["done"]
         code, last, err = pod.run()

@@ -76,7 +76,7 @@ def test_a_failure_has_its_error_and_mend_in_it_and_tells_where_it_is(spec: dict
     trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
     code, last, err = drive(spec, tmp_path)
     (text,) = logs(tmp_path / "out").values()
-    assert (code, text) == (3, err) and last["message"] in text and last["mend"] in text
+    assert (code, text) == (3, err) and last["message"] in text and last["hint"] in text
     assert last["outputs"] == {"logs": f"{tmp_path}/out/_scoremill/logs/{CHILD}/"}
 
 
@@ -94,7 +94,7 @@ def test_sigterm_leaves_it_whole(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert [*logs(tmp_path / "out").values()] == [err] and "interrupted" in err
+    assert [*logs(tmp_path / "out").values()] == [err] and "Interrupted" in err
     assert pod.last()["outputs"]["logs"].endswith(f"{CHILD}/")
 
 
@@ -126,8 +126,8 @@ def test_it_is_written_meanwhile_where_something_is_new(tmp_path: Path, monkeypa
     assert [*logs(tmp_path / "out").values()] == ["first\nsecond\n"]
     told = {"outputs": {"logs": f"{tmp_path}/out/_scoremill/logs/{CHILD}/"}}
     assert json.loads((tmp_path / "last").read_text()) == told, "for who finds that it was killed"
-    last.leave({"code": 3})
-    assert json.loads((tmp_path / "last").read_text()) == {"code": 3, **told}
+    last.leave({"exitCode": 3})
+    assert json.loads((tmp_path / "last").read_text()) == {"exitCode": 3, **told}
 
 
 def test_sigterm_has_it_written_at_once(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def misspelled_bundle(w: World) -> Case:
     wrong = w.bundle.replace("trips", "tripz")
     words = w.words()
     return Case(
-        tuple(wrong if word == w.bundle else word for word in words), 2, r"no such bundle: .*\n  Did you mean (\S+)\?",
+        tuple(wrong if word == w.bundle else word for word in words), 2, r"no such bundle: .*\nhint: Did you mean (\S+)\?",
         lambda meant: works(tuple(meant if word == w.bundle else word for word in words)),
     )  # fmt: skip
 
@@ -303,7 +303,7 @@ def rejected_rows_beyond_a_fraction(w: World) -> Case:
 @case
 def row_that_ends_the_run(w: World) -> Case:
     words = w.words(w.bad_file, "--max-error-fraction", 1, "--on-row-error")
-    return Case((*words, "Fail"), 4, "with --on-row-error Quarantine", again(*words, "Quarantine"))
+    return Case((*words, "Fail"), 4, "with --on-row-error Reject", again(*words, "Reject"))
 
 
 @case
@@ -339,7 +339,10 @@ def model_that_fails_on_many_rows_together(w: World) -> Case:
 def misspelled_output(w: World) -> Case:
     w.copy()
     return Case(
-        ("verify", "outt"), 2, r"no such output: outt\n  Did you mean (\w+)\?", lambda meant: works(("verify", meant))
+        ("verify", "outt"),
+        2,
+        r"no such output: outt\nhint: Did you mean (\w+)\?",
+        lambda meant: works(("verify", meant)),
     )
 
 
@@ -434,9 +437,9 @@ def retry_of_an_incomplete_output(w: World) -> Case:
 
     def follow() -> None:
         works(w.words(w.bad_file, "--max-error-fraction", 1))
-        works(("retry-errors", w.out, "--model", w.bundle))
+        works(("retry-rejected", w.out, "--model", w.bundle))
 
-    return Case(("retry-errors", w.out), 2, "Complete it first: run the same `scoremill score` again", follow)
+    return Case(("retry-rejected", w.out), 2, "Complete it first: run the same `scoremill score` again", follow)
 
 
 @case
@@ -446,9 +449,9 @@ def retry_without_the_rows(w: World) -> Case:
     def follow() -> None:
         words = w.words(w.bad_file, "--max-error-fraction", 1, "--errors-raw", "Keep")
         works(tuple("other" if word == w.out else word for word in words))
-        works(("retry-errors", "other", "--model", w.bundle))
+        works(("retry-rejected", "other", "--model", w.bundle))
 
-    return Case(("retry-errors", w.out, "--model", w.bundle), 2, "to another output, with --errors-raw Keep", follow)
+    return Case(("retry-rejected", w.out, "--model", w.bundle), 2, "to another output, with --errors-raw Keep", follow)
 
 
 @case
@@ -456,14 +459,14 @@ def retry_of_an_output_elsewhere(w: World) -> Case:
     uri = f"memory://{w.folder.name}/out"
     words = w.words(w.bad_file, "--max-error-fraction", 1)
     works(tuple(uri if word == w.out else word for word in words))
-    retry = ("retry-errors", uri)
+    retry = ("retry-rejected", uri)
     return Case(retry, 2, r"give --digest (sha256:\w+)", lambda digest: works((*retry, "--digest", digest)))
 
 
 @case
 def retry_without_a_model(w: World) -> Case:
     works(w.words(w.bad_file, "--max-error-fraction", 1))
-    retry = ("retry-errors", w.out)
+    retry = ("retry-rejected", w.out)
     return Case(retry, 2, "a prefix of its URI with --trust", again(*retry, "--trust", Path(w.bundle).parent))
 
 
@@ -522,12 +525,12 @@ def misspelled_model_and_sample(w: World) -> Case:
     def follow(model: str) -> None:
         words = ("model", "pack", model, "--output", "packed", "--sample")
         code, _, err = here(*words, "simple.csv")
-        found = re.search(r"there is no sample file simple.csv\n  Did you mean (\S+)\?", err)
+        found = re.search(r"there is no sample file simple.csv\nhint: Did you mean (\S+)\?", err)
         assert code == 2 and found, err
         works((*words, found[1]))
 
     words = ("model", "pack", "modell.joblib", "--output", "packed", "--sample", "sample.csv")
-    return Case(words, 2, r"there is no model file modell.joblib\n  Did you mean (\S+)\?", follow)
+    return Case(words, 2, r"there is no model file modell.joblib\nhint: Did you mean (\S+)\?", follow)
 
 
 @case

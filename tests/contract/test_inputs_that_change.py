@@ -1,4 +1,4 @@
-"""Inputs that change, vanish, are broken or not what they seem: told by name, with the mend, and nothing wrong published."""
+"""Inputs that change, vanish, are broken or not what they seem: told by name, with the hint, and nothing wrong published."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_an_input_that_changes_in_mid_run_ends_it_by_name(model, tmp_path, kind,
         score(job, cluster="in-process", watchers=[once(act)])
     assert time.monotonic() - began < 5, "what is gone is not waited for"
     assert str(victim) in caught.value.message
-    assert caught.value.mend
+    assert caught.value.hint
     assert not is_complete(tmp_path / "out")
     assert table(str(tmp_path / "out"))["id"].max() < 7000
     with pytest.raises(UsageError, match="replaced" if harm == "replaced" else "not in the input now"):
@@ -235,7 +235,7 @@ def test_a_truncation_behind_the_sample_is_found_by_the_task(model, tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(HEADER + lines)[:-2000])
     with pytest.raises(InputError, match=r"a\.csv\.gz is truncated or damaged") as caught:
         score(small_job(model, tmp_path / "a.csv.gz", tmp_path / "out"), cluster="in-process")
-    assert "Upload it again" in (caught.value.mend or "")
+    assert "Upload it again" in (caught.value.hint or "")
     assert objects(str(tmp_path / "out")) == {}
 
 
@@ -305,7 +305,7 @@ def test_a_header_that_differs_behind_the_sampled_files_is_found_by_its_task(mod
 
 
 @pytest.mark.parametrize(
-    ("data", "said", "mend"),
+    ("data", "said", "hint"),
     [
         (b"id,x,x,y\n1,2,3,4\n", "names 'x' twice", "Rename one of them"),
         (b"id,x\n1,2\n", "'y'", "Its columns: id, x"),
@@ -316,13 +316,13 @@ def test_a_header_that_differs_behind_the_sampled_files_is_found_by_its_task(mod
     ],
     ids=["twice", "missing", "delimiter", "utf-16", "unclosed", "nul"],
 )
-def test_a_header_that_does_not_fit_is_refused_before_anything_is_written(model, tmp_path, data, said, mend):
+def test_a_header_that_does_not_fit_is_refused_before_anything_is_written(model, tmp_path, data, said, hint):
     (tmp_path / "a.csv").write_bytes(data)
     with pytest.raises(FitError) as caught:
         score(small_job(model, tmp_path / "a.csv", tmp_path / "out"), cluster="in-process")
     assert str(tmp_path / "a.csv") in caught.value.message
     assert said in caught.value.message
-    assert mend in (caught.value.mend or "")
+    assert hint in (caught.value.hint or "")
     assert not (tmp_path / "out").exists()
 
 
@@ -335,7 +335,7 @@ def test_a_row_longer_than_the_limit_is_told_by_its_place(model, tmp_path):
     with pytest.raises(InputError) as caught:
         score(make_job(model, str(tmp_path / "a.csv"), str(tmp_path / "out")), cluster="in-process")
     assert f"{tmp_path / 'a.csv'}: the row at byte {len(before)} is longer than" in caught.value.message
-    assert "a quote that is never closed" in (caught.value.mend or "")
+    assert "a quote that is never closed" in (caught.value.hint or "")
     assert not is_complete(tmp_path / "out")
     os.truncate(tmp_path / "a.csv", 0)
 
@@ -345,7 +345,7 @@ def test_nothing_to_score_is_an_error_that_says_so(model, tmp_path, uri):
     (tmp_path / "folder").mkdir()
     with pytest.raises(FitError, match="nothing is found at") as caught:
         score(small_job(model, tmp_path / uri, tmp_path / "out"), cluster="in-process")
-    assert caught.value.mend
+    assert caught.value.hint
     assert not (tmp_path / "out").exists()
 
 

@@ -138,10 +138,10 @@ def test_the_kubelets_excuse_is_no_log(served: Served, tmp_path: Path) -> None:
 
 def test_why_ends_as_the_run_would_have_ended(served: Served, tmp_path: Path) -> None:
     environment = {"KUBECONFIG": str(served.kubeconfig(tmp_path))}
-    for code, reason in ((3, "DoesNotFit"), (4, "TooManyBadRows"), (5, "StorageFailed")):
-        failure = {"reason": reason, "message": "so it is", "mend": "Do this.", "code": code}
+    for code, reason in ((3, "DoesNotFit"), (4, "TooManyRejectedRows"), (5, "StorageFailed")):
+        failure = {"reason": reason, "message": "so it is", "hint": "Do this.", "exitCode": code}
         served.job["status"]["failure"] = failure
         ended, out, _ = run("job", "why", "tips", environment=environment)
-        assert (ended, out) == (code, f"{reason}: so it is\n  Do this.\n")
+        assert (ended, out) == (code, f"{reason}: so it is\nhint: Do this.\n")
     served.job["status"]["phase"] = "Retrying"
     assert run("job", "why", "tips", environment=environment)[0] == 0

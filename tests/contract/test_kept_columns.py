@@ -25,7 +25,7 @@ from scoremill import pack, plan, score, verify
 from scoremill.errors import InputError
 from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
-from scoremill.outputs.retry import retry_errors
+from scoremill.outputs.retry import retry_rejected
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, strict_and_mild
 
@@ -269,7 +269,7 @@ def test_nested_values_are_objects_in_json_lines_and_refused_in_csv_before_anyth
     assert column(output, name) == expected
     job = make_job(model, str(tmp_path / "in.parquet"), str(tmp_path / "csv"), output={"keep": [name], "format": "csv"})
     (problem,) = plan(job).errors
-    assert f"--keep {name}" in problem.where and "--format parquet or jsonl" in problem.mend
+    assert f"--keep {name}" in problem.where and "--format parquet or jsonl" in problem.hint
 
 
 def test_files_of_wider_and_narrower_types_are_kept_as_the_wider(model, tmp_path):
@@ -291,7 +291,7 @@ def test_files_whose_types_no_type_holds_are_a_problem_with_a_way_out(model, tmp
         pq.write_table(pa.table({"id": values, "x": [1.0]}), folder / f"{number}.parquet")
     job = make_job(model, str(folder), str(tmp_path / "out"), output={"keep": ["id"]})
     (problem,) = plan(job).errors
-    assert "--dtypes id=string" in problem.mend
+    assert "--dtypes id=string" in problem.hint
     output = scored(model, folder, tmp_path / "out", "id", input={"csv": {"dtypes": {"id": "string"}}})
     assert column(output, "id")[0] == str(2**53 + 1)
 
@@ -323,7 +323,7 @@ def retried(models: Path, source: Path, folder: Path, keep: list[str], **output:
     """The output of a retry of the rows that the strict model rejects, and that of all rows at the first go."""
     first = scored(str(models / "strict"), source, folder / "out", *keep, output=output)
     assert len(column(first, keep[0])) == GOOD
-    retry_errors(Store(first), lambda _: InProcess(), {"spec": {"model": {"uri": str(models / "mild")}}})
+    retry_rejected(Store(first), lambda _: InProcess(), {"spec": {"model": {"uri": str(models / "mild")}}})
     return f"{first}/_retries/1", scored(str(models / "mild"), source, folder / "whole", *keep, output=output)
 
 

@@ -136,7 +136,7 @@ def test_what_is_older_than_since_is_neither_scored_nor_remembered(local):
     for fields in ({}, {"since": at(1)}):
         with pytest.raises(UsageError, match="remembers only objects modified since 1970-01-01T00:00:02Z") as caught:
             local.score("out/4", "out/2", **fields)
-    assert "--since 1970-01-01T00:00:02Z" in str(caught.value.mend)
+    assert "--since 1970-01-01T00:00:02Z" in str(caught.value.hint)
 
 
 def test_an_output_that_names_no_objects_is_refused(local):

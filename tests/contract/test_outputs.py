@@ -28,7 +28,7 @@ from scoremill.outputs import compact as compacting
 from scoremill.outputs import windows
 from scoremill.outputs.clean import left_overs, remove
 from scoremill.outputs.compact import compact, regrouped
-from scoremill.outputs.retry import retry_errors, retry_job
+from scoremill.outputs.retry import retry_job, retry_rejected
 from scoremill.spec.cluster import Credentials
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, run, stored, table, trip_bundle, trips
@@ -350,7 +350,7 @@ def test_rejected_rows_are_retried_with_another_model(bundle, lenient, tmp_path,
     score(make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), **spec), cluster="in-process")
     before = objects(str(tmp_path / "out"))
     changes = {"spec": {"model": {"uri": lenient}}}
-    manifest = retry_errors(Store(str(tmp_path / "out")), lambda _: InProcess(), changes)
+    manifest = retry_rejected(Store(str(tmp_path / "out")), lambda _: InProcess(), changes)
     assert (manifest.totals.scored, manifest.totals.rejected) == (2, 0)
     assert table(manifest.store.uri)["id"].tolist() == [3, 50]
     assert objects(str(tmp_path / "out")).items() >= before.items()
@@ -364,7 +364,9 @@ def test_rejected_rows_of_parquet_are_retried(bundle, lenient, tmp_path):
     frame.to_parquet(tmp_path / "in.parquet")
     spec = {"output": {"keep": ["id"]}, "errors": {"maxFraction": 0.5}}
     score(make_job(bundle, str(tmp_path / "in.parquet"), str(tmp_path / "out"), **spec), cluster="in-process")
-    manifest = retry_errors(Store(str(tmp_path / "out")), lambda _: InProcess(), {"spec": {"model": {"uri": lenient}}})
+    manifest = retry_rejected(
+        Store(str(tmp_path / "out")), lambda _: InProcess(), {"spec": {"model": {"uri": lenient}}}
+    )
     assert table(manifest.store.uri)["id"].tolist() == [7]
 
 
@@ -400,18 +402,18 @@ def test_a_retry_runs_the_model_that_an_output_names_only_if_the_user_vouches_fo
 ):
     output = rejecting() if place == "here" else rejecting(place)
     with pytest.raises(TrustError, match="nobody vouched for it") as raised:
-        retry_errors(output, in_process, {"spec": ANY})
+        retry_rejected(output, in_process, {"spec": ANY})
     assert not output.list("_retries")
-    digest = re.search(r"--digest (sha256:\w+)", raised.value.mend)[1]
+    digest = re.search(r"--digest (sha256:\w+)", raised.value.hint)[1]
     vouched = {"spec": {"model": {"digest": digest}, **ANY}}
-    assert retry_errors(output, in_process, vouched).totals.rejected == 2
+    assert retry_rejected(output, in_process, vouched).totals.rejected == 2
     job = json.loads(output.read("_scoremill/job.json"))
     job["bundle"] = job["job"]["spec"]["model"]["uri"] = lenient
     output.write("_scoremill/job.json", json.dumps(job).encode())
     with pytest.raises(TrustError, match="digest"):
-        retry_errors(output, in_process, vouched)
+        retry_rejected(output, in_process, vouched)
     monkeypatch.setenv("SCOREMILL_TRUSTED_PREFIXES", str(Path(lenient).parent))
-    assert retry_errors(output, in_process, {"spec": ANY}).totals.scored == 2
+    assert retry_rejected(output, in_process, {"spec": ANY}).totals.scored == 2
 
 
 def test_a_retry_trusts_and_reaches_nothing_that_a_ledger_names(rejecting, lenient):
@@ -433,23 +435,23 @@ def test_a_retry_trusts_and_reaches_nothing_that_a_ledger_names(rejecting, lenie
 
 def test_a_retry_that_was_interrupted_is_gone_on_with(rejecting, lenient, bundle):
     output = rejecting()
-    first = retry_errors(output, in_process, with_model(lenient))
+    first = retry_rejected(output, in_process, with_model(lenient))
     before = objects(first.store.uri)
     first.store.delete(["_SUCCESS", "_scoremill/manifest.json"])
     for info in first.store.list("_scoremill/input"):
         # As if it were laid down again: same bytes, another time.
         first.store.write(info.name, first.store.read(info.name))
-    again = retry_errors(output, in_process, with_model(lenient))
+    again = retry_rejected(output, in_process, with_model(lenient))
     assert again.store.uri == first.store.uri
     assert objects(again.store.uri) == before
-    assert retry_errors(output, in_process, with_model(lenient)).store.uri.endswith("_retries/2")
+    assert retry_rejected(output, in_process, with_model(lenient)).store.uri.endswith("_retries/2")
 
 
 def test_a_retry_that_did_not_end_is_left_alone_by_one_with_another_model(rejecting, lenient, bundle):
     output = rejecting()
-    first = retry_errors(output, in_process, with_model(bundle))
+    first = retry_rejected(output, in_process, with_model(bundle))
     first.store.delete(["_SUCCESS"])
-    assert retry_errors(output, in_process, with_model(lenient)).store.uri.endswith("_retries/2")
+    assert retry_rejected(output, in_process, with_model(lenient)).store.uri.endswith("_retries/2")
 
 
 def test_laying_down_again_does_not_touch_what_a_driver_may_be_reading(rejecting, lenient):
@@ -464,7 +466,7 @@ def test_an_errors_object_that_the_manifest_does_not_name_is_not_retried(rejecti
     output = rejecting()
     name = next(info.name for info in output.list("_errors"))
     output.write(f"_errors/part-00009-{'0' * 16}.jsonl", output.read(name))
-    assert retry_errors(output, in_process, with_model(lenient)).totals.rows == 2
+    assert retry_rejected(output, in_process, with_model(lenient)).totals.rows == 2
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
@@ -482,7 +484,7 @@ def test_a_retry_has_the_columns_of_the_path(lenient, bundle, tmp_path, format):
     spec = {"input": {"hive": True}, "output": {"keep": ["*"], "drop": ["distance", "passengers"]}}
     job = make_job(bundle, glob, str(tmp_path / "out"), errors={"maxFraction": 0.5}, **spec)
     score(job, cluster="in-process")
-    manifest = retry_errors(Store(str(tmp_path / "out")), in_process, with_model(lenient))
+    manifest = retry_rejected(Store(str(tmp_path / "out")), in_process, with_model(lenient))
     made, first = stored(manifest.store.uri), stored(str(tmp_path / "out"))
     assert made.columns.tolist() == first.columns.tolist()
     assert made[["id", "payment"]].astype(str).to_numpy().tolist() == [["7", "cash"], ["7", "credit"]]
@@ -498,7 +500,7 @@ def test_a_row_that_no_listing_of_the_retry_would_find_is_not_lost(lenient, bund
     spec = {"input": {"hive": True}, "errors": {"maxFraction": 0.5}}
     score(make_job(bundle, str(folder / "a.csv"), str(tmp_path / "out"), **spec), cluster="in-process")
     with pytest.raises(UsageError, match="_day=1"):
-        retry_errors(Store(str(tmp_path / "out")), in_process, with_model(lenient))
+        retry_rejected(Store(str(tmp_path / "out")), in_process, with_model(lenient))
 
 
 def test_a_row_that_lacks_a_field_does_not_take_one_from_its_path(lenient, bundle, tmp_path):
@@ -508,7 +510,7 @@ def test_a_row_that_lacks_a_field_does_not_take_one_from_its_path(lenient, bundl
     (folder / "a.csv").write_text(text + "100,3.5\n")
     spec = {"input": {"hive": True}, "output": {"keep": ["id"]}, "errors": {"maxFraction": 0.5}}
     score(make_job(bundle, f"{tmp_path}/in/**/*.csv", str(tmp_path / "out"), **spec), cluster="in-process")
-    totals = retry_errors(Store(str(tmp_path / "out")), in_process, with_model(lenient)).totals
+    totals = retry_rejected(Store(str(tmp_path / "out")), in_process, with_model(lenient)).totals
     assert (totals.scored, totals.rejected) == (0, 1)
 
 
@@ -520,21 +522,21 @@ def test_texts_of_parquet_that_csv_takes_for_missing_stay_texts(bundle, lenient,
     frame.to_parquet(tmp_path / "in.parquet")
     spec = {"output": {"keep": ["id", "note"]}, "errors": {"maxFraction": 1.0}}
     score(make_job(bundle, str(tmp_path / "in.parquet"), str(tmp_path / "out"), **spec), cluster="in-process")
-    manifest = retry_errors(Store(str(tmp_path / "out")), in_process, with_model(lenient))
+    manifest = retry_rejected(Store(str(tmp_path / "out")), in_process, with_model(lenient))
     made = stored(manifest.store.uri)["note"].astype(object)
     assert made.where(made.notna(), None).tolist() == ["NA", "", None, "null", "1"]
 
 
 def test_retry_takes_its_model_from_flags(rejecting, lenient):
     output = rejecting()
-    code, out, _ = run("retry-errors", output.uri, "--model", lenient, "--allow-version-skew", "--json")
+    code, out, _ = run("retry-rejected", output.uri, "--model", lenient, "--allow-version-skew", "--json")
     assert (code, json.loads(out)["totals"]["scored"]) == (0, 2)
 
 
 def test_without_a_rejected_row_there_is_nothing_to_retry(bundle, files, tmp_path):
     scored(bundle, files, tmp_path)
     with pytest.raises(UsageError, match="was rejected"):
-        retry_errors(Store(str(tmp_path)), lambda _: InProcess(), {})
+        retry_rejected(Store(str(tmp_path)), lambda _: InProcess(), {})
 
 
 def test_left_overs_are_listed_and_then_removed(bundle, files, tmp_path):
@@ -559,7 +561,7 @@ def test_left_overs_are_listed_and_then_removed(bundle, files, tmp_path):
 def test_only_retries_older_than_the_last_complete_one_are_left_overs(rejecting, lenient, bundle):
     output = rejecting()
     first, second, third = (
-        retry_errors(output, in_process, with_model(uri)).store for uri in (bundle, lenient, bundle)
+        retry_rejected(output, in_process, with_model(uri)).store for uri in (bundle, lenient, bundle)
     )
     third.delete(["_SUCCESS"])
     assert {each.name.split("/")[1] for each in left_overs(output)} == {"1"}
@@ -604,7 +606,7 @@ def test_settings_of_another_part_format_are_refused_with_a_way_out(bundle, file
     path.write_text(json.dumps(job))
     with pytest.raises(UsageError, match="another version of scoremill") as raised:
         scored(bundle, files, tmp_path)
-    assert "--mode Overwrite" in raised.value.mend
+    assert "--mode Overwrite" in raised.value.hint
     scored(bundle, files, tmp_path, output={"mode": "Overwrite"})
 
 

@@ -16,7 +16,7 @@ from scoremill import score, verify
 from scoremill.errors import ScoremillError
 from scoremill.events import Progress
 from scoremill.execute.engines.protocol import InProcess
-from scoremill.outputs.retry import retry_errors
+from scoremill.outputs.retry import retry_rejected
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, run, table, trip_bundle, trips
 
@@ -93,7 +93,7 @@ def test_a_rejected_row_is_named_by_its_own_file_and_retried(bundle, tmp_path, k
     assert told[0]["file"] == told[1]["file"] == str(victim)
     assert told[0]["offset"] == told[1]["offset"] and told[0]["column"] == "distance"
     mended = trips(500).astype({"distance": "str"})
-    retried = retry_errors(
+    retried = retry_rejected(
         manifests[0].store, lambda _: InProcess(), {"spec": {"model": {"uri": lenient(mended, tmp_path)}}}
     )
     assert table(retried.store.uri)["id"].tolist() == [107]

@@ -8,7 +8,7 @@ from scoremill import score
 from scoremill.discovery import Source
 from scoremill.errors import FitError
 from scoremill.execute.engines.protocol import InProcess
-from scoremill.outputs.retry import retry_errors
+from scoremill.outputs.retry import retry_rejected
 from scoremill.storage.store import Store
 from tests.support.jobs import make_job, table, trip_bundle, trips
 
@@ -54,6 +54,6 @@ def test_values_of_folders_are_those_that_were_written_and_survive_a_retry(bundl
     )
     if bad:
         with pytest.raises(FitError, match="many"):
-            retry_errors(Store(str(tmp_path / "out")), lambda _: InProcess(), {"spec": {"model": {"uri": bundle}}})
+            retry_rejected(Store(str(tmp_path / "out")), lambda _: InProcess(), {"spec": {"model": {"uri": bundle}}})
         laid_down = (tmp_path / "out" / "_retries").glob("**/rejected.csv")
         assert {path.parent.name for path in laid_down} == {f"city={step}" for step in values}

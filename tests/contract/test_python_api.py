@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import json
+import operator
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from distributed import LocalCluster
 
 import scoremill
+from scoremill.cli import app
 from scoremill.errors import ClusterError, UsageError
+from tests.docs.pages import ROOT
 from tests.support.jobs import run, trip_bundle, trips
 
 BAD = ['7,far,cash,"a, b",2', "8,1.5,cash,x", "9,\xff,cash,x,2"]
@@ -61,7 +69,7 @@ def test_each_rejected_row_of_a_file_in_many_partitions_is_there_once_and_a_retr
     totals = scoremill.score(job).totals
     assert totals.partitions > 5
     assert list(scoremill.rejected(output)["line"]) == [at + 1 for at in bad]
-    code, _, err = run("retry-errors", output, "--model", bundle, "--cluster", "in-process")
+    code, _, err = run("retry-rejected", output, "--model", bundle, "--cluster", "in-process")
     assert code == 0, err
     assert len(scoremill.rejected(output)) == len(scoremill.rejected(output / "_retries" / "1")) == len(bad)
 
@@ -115,9 +123,120 @@ def test_a_cluster_that_is_named_is_one_on_kubernetes(bundle: str, data: Path, m
         scoremill.score(job, cluster="trips")
 
 
+def test_score_and_plan_take_a_job_file(bundle: str, data: Path) -> None:
+    fields = {"model": {"uri": bundle}, "input": {"uris": [f"{data}/*.csv"]}, "output": {"uri": f"{data}/out"}}
+    (data / "job.json").write_text(json.dumps({"spec": {**fields, "errors": {"maxFraction": 0.5}}}))
+    assert len(scoremill.plan(data / "job.json")) == 1
+    assert scoremill.score(str(data / "job.json"), cluster="in-process").totals.scored == 300
+    with pytest.raises(TypeError, match="path of a job file, not dict"):
+        scoremill.score(fields)  # type: ignore[arg-type]
+
+
+def test_a_dataset_is_loaded_listed_scored_and_dropped(bundle: str, data: Path) -> None:
+    with LocalCluster(n_workers=1, memory_limit="1GiB", dashboard_address=None) as local:
+        cluster = local.scheduler_address
+        trips = scoremill.datasets.load("trips", f"{data}/*.csv", cluster=cluster, models=[bundle], columns=["id"])
+        assert (trips.rows + trips.rejected, sum(trips.by_worker.values())) == (303, trips.bytes)
+        assert [each.name for each in scoremill.datasets.list(cluster=cluster)] == ["trips"]
+        job = scoremill.job(
+            model=bundle, input=trips.input, output=f"{data}/out", keep=["id"], errors={"maxFraction": 0.5}
+        )
+        assert scoremill.score(job, cluster=cluster, dataset=trips).totals.scored == 300
+        scoremill.datasets.drop("trips", cluster=cluster)
+        with pytest.raises(UsageError, match="no dataset 'trips'"):
+            scoremill.datasets.find("trips", cluster=cluster)
+
+
+def test_plans_and_results_are_tables_in_a_notebook(bundle: str, data: Path) -> None:
+    job = scoremill.job(model=bundle, input=f"{data}/*.csv", output=f"{data}/<b>", errors={"maxFraction": 0.5})
+    planned = scoremill.plan(job)._repr_html_()
+    assert "<th>partitions</th><td>1</td>" in planned and "<th>objects</th><td>1</td>" in planned
+    scored = scoremill.score(job, cluster="in-process")._repr_html_()
+    assert "<th>scored</th><td>300</td>" in scored and "<th>rejected</th><td>3</td>" in scored
+    assert "&lt;b&gt;" in scored and "<b>" not in scored
+
+
+def test_the_status_of_a_cluster_is_a_table_in_a_notebook() -> None:
+    status = scoremill.clusters.ClusterStatus("trips", "science", "waiting", "a <pod>", None, 4, None, {}, ())
+    shown = status._repr_html_()
+    assert "<caption>trips in science</caption>" in shown and "<td>0 of 4</td>" in shown
+    assert "a &lt;pod&gt;" in shown and "image" not in shown and "tasks" not in shown
+
+
+def test_a_dataset_needs_a_cluster_that_stays() -> None:
+    with pytest.raises(UsageError, match="local cluster ends"):
+        scoremill.datasets.list(cluster="local")
+
+
+def test_the_objects_of_a_cluster_are_those_of_the_dry_run() -> None:
+    made = scoremill.clusters.manifests("trips", namespace="science", workers="0:4", memory="2GiB", secret="buckets")
+    command = ["cluster", "up", "trips", "--namespace", "science", "--workers", "0:4", "--memory", "2GiB"]
+    code, out, err = run(*command, "--secret", "buckets", "--dry-run", "-o", "json")
+    assert code == 0, err
+    assert json.loads(out)["items"] == list(made)
+
+
+@pytest.mark.parametrize("workers", ["many", "4:2", -1])
+def test_wrong_workers_of_a_cluster_are_refused(workers: str | int) -> None:
+    with pytest.raises(UsageError, match="neither a number of workers such as 4 nor a range"):
+        scoremill.clusters.manifests("trips", namespace="science", workers=workers)
+
+
 def test_a_job_with_paths_of_this_machine_is_not_submitted() -> None:
     with pytest.raises(UsageError, match="path on this machine"):
         scoremill.submit(scoremill.job(model="bundle", input="in.csv", output="out"))
+
+
+def leaves(command: click.Command, name: str) -> Iterator[str]:
+    """Return the full names of the commands below `command`."""
+    if not isinstance(command, click.Group):
+        yield name
+        return
+    context = click.Context(command)
+    for each in command.list_commands(context):
+        child = command.get_command(context, each)
+        assert child is not None
+        yield from leaves(child, f"{name} {each}")
+
+
+def table() -> list[tuple[str, str]]:
+    """Return the rows of the table in the guide."""
+    lines = (ROOT / "docs" / "how-to" / "python.md").read_text().splitlines()
+    rows = [line.strip("| ").split(" | ", 1) for line in lines if line.startswith("| ")]
+    return [(command, python) for command, python in rows]
+
+
+def test_the_guide_names_the_python_for_every_command() -> None:
+    named = {command for cell, _ in table() for command in re.findall(r"`(scoremill [^`]+)`", cell)}
+    assert set(leaves(app, "scoremill")) == named - {"scoremill score --dataset"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted({path for _, cell in table() for path in re.findall(r"scoremill(?:\.\w+)+", cell)})
+)
+def test_python_that_the_guide_names_exists(path: str) -> None:
+    found = operator.attrgetter(path.removeprefix("scoremill."))(scoremill)
+    assert callable(found) and inspect.getdoc(found)
+
+
+def test_a_schedule_is_made_of_a_job() -> None:
+    job = scoremill.job(name="nightly", model="s3://m/tips", input="s3://b/*.csv", output="s3://b/scores")
+    made = scoremill.schedules.made_of(job, "0 3 * * *", timeZone="Europe/Vienna")
+    flags = ["--model", "s3://m/tips", "--input", "s3://b/*.csv", "--output", "s3://b/scores", "--name", "nightly"]
+    code, out, err = run(
+        "schedule",
+        "submit",
+        *flags,
+        "--schedule",
+        "0 3 * * *",
+        "--time-zone",
+        "Europe/Vienna",
+        "--dry-run",
+        "-o",
+        "json",
+    )
+    assert code == 0, err
+    assert json.loads(out)["items"] == [made]
 
 
 def test_the_package_shows_its_api_and_nothing_else() -> None:

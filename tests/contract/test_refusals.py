@@ -186,7 +186,7 @@ def test_s3_refusal_is_named_as_what_it_is(s3: s3_support.Bucket, through: Throu
         # The answer to a HEAD has no body, so `info` has to find out in another way.
         CALLS[call](Store(s3.uri()))
     assert re.search(message.replace("{bucket}", s3.bucket), raised.value.message)
-    assert raised.value.mend and hint in raised.value.mend
+    assert raised.value.hint and hint in raised.value.hint
     assert raised.value.__suppress_context__
 
 
@@ -212,7 +212,7 @@ def test_fault_that_lasts_is_reported_with_attempts_and_seconds(
     with pytest.raises(StorageError) as raised:
         Store(s3.uri()).read("a")
     assert re.search(message, raised.value.message)
-    assert raised.value.mend and hint in raised.value.mend
+    assert raised.value.hint and hint in raised.value.hint
     assert len(seen.seen) == 5
 
 
@@ -298,7 +298,7 @@ def test_google_refusal_is_named_as_what_it_is(gcs: gcs_support.Bucket, through:
     with pytest.raises(StorageError) as raised:
         CALLS[call](Store(gcs.uri()))
     assert re.search(message.replace("{bucket}", gcs.bucket), raised.value.message)
-    assert raised.value.mend and hint in raised.value.mend
+    assert raised.value.hint and hint in raised.value.hint
 
 
 @pytest.mark.parametrize("call", ["list", "write", "create", "info"])
@@ -372,7 +372,7 @@ def test_anonymous_reader_of_private_data_is_told_to_use_credentials(
         through(bucket, lambda request, answer=answer: answer)
         with pytest.raises(StorageError, match="permission denied") as raised:
             Store(bucket.uri(), Storage(anonymous=True)).read("a")
-        assert raised.value.mend and "leave out --anonymous" in raised.value.mend
+        assert raised.value.hint and "leave out --anonymous" in raised.value.hint
 
 
 def test_dead_endpoint_is_named_with_attempts_and_seconds(
@@ -386,7 +386,7 @@ def test_dead_endpoint_is_named_with_attempts_and_seconds(
     assert re.fullmatch(
         r"could not connect to http://127.0.0.1:9 for s3://\S+ after 5 attempts in \d s", raised.value.message
     )
-    assert raised.value.mend and "--endpoint (storage.endpoint)" in raised.value.mend
+    assert raised.value.hint and "--endpoint (storage.endpoint)" in raised.value.hint
     # Only pauses that a user would notice.
     waits = [record.getMessage() for record in caplog.records if record.name == "scoremill.storage"]
     assert len(waits) == 1 and "attempt 5 of 5 follows in" in waits[0]

@@ -18,7 +18,7 @@ from scoremill.execute.datasets.dataset import OnDataset, score_dataset
 from scoremill.execute.datasets.load import load
 from scoremill.execute.engines.dask.engine import OnDask
 from scoremill.execute.engines.protocol import InProcess
-from scoremill.outputs.retry import retry_errors
+from scoremill.outputs.retry import retry_rejected
 from scoremill.spec import Cluster, Deadlines
 from scoremill.storage.store import Store
 from tests.support.jobs import make_job, objects, run, table, trip_bundle, trips
@@ -145,9 +145,9 @@ def test_rejected_rows_of_renamed_columns_are_retried(bundle, tmp_path, kind, ma
 
     other = trips(400).assign(passengers=lambda frame: frame["passengers"].astype(str))
     with pytest.raises(FitError, match="'many' is not an int64"):
-        retry_errors(output, lambda _: InProcess(), {"spec": {"model": {"uri": bundle}}})
+        retry_rejected(output, lambda _: InProcess(), {"spec": {"model": {"uri": bundle}}})
     mended = mended_bundle(tmp_path / "mended", other)
-    manifest = retry_errors(output, lambda _: InProcess(), {"spec": {"model": {"uri": mended}}})
+    manifest = retry_rejected(output, lambda _: InProcess(), {"spec": {"model": {"uri": mended}}})
     assert (manifest.totals.scored, manifest.totals.rejected) == (1, 0)
     assert table(manifest.store.uri)["id"].astype(int).tolist() == [7]
 
@@ -185,7 +185,7 @@ def test_a_dataset_has_the_new_names_and_gives_the_same_bytes(bundle, tmp_path, 
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster:
         asked = (cluster.scheduler_address, Cluster(), Deadlines())
         with OnDask(*asked) as engine:
-            dataset, _ = load("renamed", held.spec, [bundle], engine)
+            dataset = load("renamed", held.spec, [bundle], engine)
         score_dataset(dataset, held, OnDataset("renamed", *asked))
     made = objects(str(tmp_path / "b"))
     assert made == objects(str(tmp_path / "a"))

@@ -102,7 +102,7 @@ def test_what_is_not_found_is_told_with_the_closest_name(
         store.write(name, b"a\n1\n")
     with pytest.raises(InputError, match=r"nothing is found at") as caught:
         find(f"{store_uri}/{wanted}")
-    assert caught.value.mend == f"The closest name {closest.format(store_uri)}."
+    assert caught.value.hint == f"The closest name {closest.format(store_uri)}."
 
 
 def test_nothing_is_suggested_for_what_is_not_like_anything(store: Store, store_uri: str) -> None:
@@ -110,7 +110,7 @@ def test_nothing_is_suggested_for_what_is_not_like_anything(store: Store, store_
     for wanted in ("fares.csv", "tumours/*.csv", "*.parquet"):
         with pytest.raises(InputError) as caught:
             find(f"{store_uri}/{wanted}")
-        assert "closest" not in str(caught.value.mend)
+        assert "closest" not in str(caught.value.hint)
 
 
 def test_ranges_end_where_the_object_ends(store: Store) -> None:
@@ -148,7 +148,7 @@ def test_a_missing_object_is_named(store: Store, store_uri: str) -> None:
     for read in (store.read, store.open):
         with pytest.raises(StorageError, match=r"^no such (file|object): ") as raised:
             read("gone.csv")
-        assert f"{store_uri}/gone.csv" in raised.value.message and raised.value.mend
+        assert f"{store_uri}/gone.csv" in raised.value.message and raised.value.hint
 
 
 def test_deleting_what_is_not_there_is_fine(store: Store) -> None:

@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 
 from scoremill import score, verify
-from scoremill.errors import BudgetError, FitError, InputError
+from scoremill.errors import FitError, InputError, RejectLimitError
 from scoremill.execute import execute, plan, preview
 from scoremill.execute.api import table_of
 from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
-from scoremill.outputs.retry import retry_errors
+from scoremill.outputs.retry import retry_rejected
 from scoremill.report import as_text, build_report
 from scoremill.storage.filesystem import Store
 from tests.support.cli import here
@@ -141,14 +141,14 @@ def test_more_rejected_objects_than_the_limit_fail_the_run_and_its_hint_works(mo
     (source / "3-cut.csv.gz").write_bytes(BROKEN["cut.csv.gz"](trips(200)))
     flags = ("--model", model, "--input", source, "--output", tmp_path / "out", "--cluster", "in-process")
     code, _, err = here("score", *flags, "--on-file-error", "Reject", "--max-file-errors", "1")
-    assert code == BudgetError.exit_code
+    assert code == RejectLimitError.exit_code
     assert "2 of 6 input objects cannot be read; at most 1 may be" in err
     assert "--max-file-errors" in err
     code, out, err = here("score", *flags, "--on-file-error", "Reject", "--max-file-errors", "2")
     assert (code, "2 input objects could not be read" in err) == (0, True)
     for path in source.glob("*-cut.csv.gz"):
         path.write_bytes(gzip.compress(csv(trips(200))))
-    (hint,) = re.findall(r"scoremill (retry-errors .*)", out)
+    (hint,) = re.findall(r"scoremill (retry-rejected .*)", out)
     code, out, err = here(*hint.split())
     assert (code, err) == (0, "")
     assert out.startswith("400 rows scored, 0 rejected again")
@@ -190,7 +190,7 @@ def test_repaired_objects_are_scored_by_a_retry(model, tmp_path):
     source = folder(tmp_path / "in", "cut.csv.gz")
     score(job(model, source, tmp_path / "out"), cluster="in-process")
     (source / "1-cut.csv.gz").write_bytes(gzip.compress(csv(trips(200, seed=99))))
-    code, out, err = here("retry-errors", tmp_path / "out", "--files", "--model", model)
+    code, out, err = here("retry-rejected", tmp_path / "out", "--files", "--model", model)
     assert (code, err) == (0, "")
     assert out.startswith("200 rows scored, 0 rejected again")
     retried = table(str(tmp_path / "out" / "_retries" / "1"))
@@ -217,10 +217,10 @@ def test_rows_and_objects_are_retried_to_outputs_of_their_own(model, tmp_path):
     output = Store(str(tmp_path / "out"))
     changes = {"spec": {"model": {"uri": model}, "errors": {"maxFraction": 1.0}}}
     with pytest.raises(FitError, match="truncated"):
-        retry_errors(output, lambda _: InProcess(), changes, kind="files")
-    rows = retry_errors(output, lambda _: InProcess(), changes)
+        retry_rejected(output, lambda _: InProcess(), changes, kind="files")
+    rows = retry_rejected(output, lambda _: InProcess(), changes)
     (source / "1-cut.csv.gz").write_bytes(gzip.compress(csv(trips(200, seed=99))))
-    files = retry_errors(output, lambda _: InProcess(), changes, kind="files")
+    files = retry_rejected(output, lambda _: InProcess(), changes, kind="files")
     assert (rows.totals.rows, files.totals.rows) == (1, 200)
     assert rows.store.uri != files.store.uri
 

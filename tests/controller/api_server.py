@@ -298,7 +298,7 @@ class Server:
 
     def end(self, pod: Object, code: int, **told: Any) -> None:
         """The driver's container ends with `code`, having written its termination message."""
-        message = json.dumps({"code": code, **told})
+        message = json.dumps({"exitCode": code, **told})
         ended = {"exitCode": code, "message": message, "finishedAt": self.stamp()}
         pod["status"] = {
             "phase": "Failed" if code else "Succeeded",

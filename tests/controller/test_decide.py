@@ -45,7 +45,14 @@ OF_DRIVER = [
 
 
 def started(phase: str, since: float = 60, **fields: Any) -> dict[str, Any]:
-    return {"phase": phase, "attempt": 1, "failures": 0, "startTime": ago(since), "observedGeneration": 1, **fields}
+    return {
+        "phase": phase,
+        "attempt": 1,
+        "failedAttempts": 0,
+        "startTime": ago(since),
+        "observedGeneration": 1,
+        **fields,
+    }
 
 
 def planned(phase: str = "Starting", since: float = 60, asked: float = 30, **fields: Any) -> dict[str, Any]:
@@ -88,7 +95,7 @@ def driver(*pods: dict[str, Any], end: str | None = None, attempt: int = 1, **co
 
 
 def ended(code: int, reason: str = "Error", told: Any = None, **message: Any) -> diagnosis.Driver:
-    text = told if told is not None else json.dumps({"code": code, **message})
+    text = told if told is not None else json.dumps({"exitCode": code, **message})
     left = pod("terminated", "Failed" if code else "Succeeded", exitCode=code, reason=reason, message=text)
     return driver(left, end="Failed" if code else "Complete")
 
@@ -326,7 +333,7 @@ def test_success_is_a_driver_that_ended_with_0() -> None:
     end = ended(0, rows={"total": 10, "scored": 9, "rejected": 1}, modelDigest="sha256:0", outputs={"report": "s3://r"})
     decision = look(resource(started("Running")), end, at=cluster())
     seen = status(decision)
-    assert (seen.phase, true(decision), decision.actions) == ("Complete", {"Complete"}, ())
+    assert (seen.phase, true(decision), decision.actions) == ("Complete", {"Complete", "Finished"}, ())
     assert seen.rows and (seen.rows.total, seen.rows.scored, seen.rows.rejected) == (10, 9, 1)
     assert seen.model and seen.model.digest == "sha256:0" and seen.outputs and seen.outputs.report == "s3://r"
 
@@ -334,7 +341,7 @@ def test_success_is_a_driver_that_ended_with_0() -> None:
 @pytest.mark.parametrize("odd", [{"rows": "many"}, {"modelDigest": 3}, {"outputs": {"report": []}}, {"rows": [1]}])
 def test_a_driver_that_tells_nonsense_ends_the_job_as_any_other(odd: dict[str, Any]) -> None:
     assert status(look(resource(started("Running")), ended(0, **odd), at=cluster())).phase == "Complete"
-    failing = look(resource(started("Running")), ended(3, **odd, message=["x"], mend=4), at=cluster())
+    failing = look(resource(started("Running")), ended(3, **odd, message=["x"], hint=4), at=cluster())
     assert status(failing).phase == "Failed"
 
 
@@ -347,17 +354,17 @@ def test_a_success_counts_whatever_else_is_asked_by_then(phase: str) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (2, "Usage"), (3, "DoesNotFit"), (4, "TooManyBadRows"), (7, "VerificationFailed"),
+        (2, "Usage"), (3, "DoesNotFit"), (4, "TooManyRejectedRows"), (7, "VerificationFailed"),
         (6, "NoProgress"), (6, "ActiveDeadline"),
     ],
 )  # fmt: skip
 def test_what_the_data_or_the_user_did_is_not_tried_again(code: int, reason: str) -> None:
     error = {"NoProgress": "StallError", "ActiveDeadline": "DeadlineError"}.get(reason, "FitError")
-    decision = look(resource(started("Running")), ended(code, error=error, message="why", mend="so"), at=cluster())
+    decision = look(resource(started("Running")), ended(code, error=error, message="why", hint="so"), at=cluster())
     seen = status(decision)
-    assert (seen.phase, true(decision), decision.actions) == ("Failed", {"Failed", "Stalled"}, ())
-    assert seen.failure and (seen.failure.reason, seen.failure.code) == (reason, code)
-    assert (seen.failure.message, seen.failure.mend) == ("why", "so")
+    assert (seen.phase, true(decision), decision.actions) == ("Failed", {"Failed", "Stalled", "Finished"}, ())
+    assert seen.failure and (seen.failure.reason, seen.failure.exit_code) == (reason, code)
+    assert (seen.failure.message, seen.failure.hint) == ("why", "so")
 
 
 @pytest.mark.parametrize(
@@ -375,10 +382,10 @@ def test_what_the_data_or_the_user_did_is_not_tried_again(code: int, reason: str
 def test_other_failures_are_tried_again_until_the_limit(end: diagnosis.Driver, reason: str, code: int | None) -> None:
     retrying = look(resource(started("Running"), retry={"backoffLimit": 1}), end, at=cluster())
     seen = status(retrying)
-    assert (seen.phase, seen.failures, true(retrying)) == ("Retrying", 1, {"Reconciling"})
-    assert seen.failure and (seen.failure.reason, seen.failure.code) == (reason, code)
+    assert (seen.phase, seen.failed_attempts, true(retrying)) == ("Retrying", 1, {"Reconciling"})
+    assert seen.failure and (seen.failure.reason, seen.failure.exit_code) == (reason, code)
     assert seen.retry_time and 8 <= (seen.retry_time - NOW).total_seconds() <= 12
-    last = look(resource(started("Running", failures=1), retry={"backoffLimit": 1}), end, at=cluster())
+    last = look(resource(started("Running", failedAttempts=1), retry={"backoffLimit": 1}), end, at=cluster())
     assert status(last).phase == "Failed" and [event.reason for event in last.events] == [reason]
 
 
@@ -405,7 +412,7 @@ def test_workers_that_die_of_memory_on_one_partition_end_the_job_with_the_kubele
         "3 workers died while scoring partition 0; the kubelet reports OOMKilled for worker pod worker-x, "
         "whose memory limit is 600 MiB"
     )
-    assert "cluster.memory" in str(seen.failure.mend)
+    assert "cluster.memory" in str(seen.failure.hint)
     assert [event.reason for event in decision.events] == ["WorkerOutOfMemory"]
 
 
@@ -495,17 +502,20 @@ def test_a_pod_that_was_disrupted_is_no_failure() -> None:
 
 def test_up_to_twenty_failed_objects_are_kept() -> None:
     failures = [{"uri": f"s3://in/{number}", "message": "torn"} for number in range(30)]
-    assert len(status(look(resource(started("Running")), ended(3, failures=failures), at=cluster())).failure_list) == 20
-    odd = look(resource(started("Running")), ended(3, failures="nonsense"), at=cluster())
-    assert status(odd).failure_list == ()
+    assert (
+        len(status(look(resource(started("Running")), ended(3, failedObjects=failures), at=cluster())).failed_objects)
+        == 20
+    )
+    odd = look(resource(started("Running")), ended(3, failedObjects="nonsense"), at=cluster())
+    assert status(odd).failed_objects == ()
 
 
 # --- retries
 
 
 def test_a_next_attempt_waits_for_its_time_and_has_a_new_cluster_if_the_last_one_failed() -> None:
-    failure = {"reason": "ClusterFailed", "message": "lost", "code": 6}
-    early = started("Retrying", failures=1, failure=failure, retryTime=ago(-30))
+    failure = {"reason": "ClusterFailed", "message": "lost", "exitCode": 6}
+    early = started("Retrying", failedAttempts=1, failure=failure, retryTime=ago(-30))
     assert gone(look(resource(early), ended(6), at=cluster())) == ["uid-of-cluster"]
     due = {**early, "retryTime": ago(1)}
     assert status(look(resource(due), ended(6), at=cluster(is_going=True))).phase == "Retrying"
@@ -514,8 +524,8 @@ def test_a_next_attempt_waits_for_its_time_and_has_a_new_cluster_if_the_last_one
 
 
 def test_a_next_attempt_keeps_a_cluster_that_did_not_fail() -> None:
-    failure = {"reason": "StorageFailed", "message": "503", "code": 5}
-    job = resource(started("Retrying", failures=1, failure=failure, retryTime=ago(1)))
+    failure = {"reason": "StorageFailed", "message": "503", "exitCode": 5}
+    job = resource(started("Retrying", failedAttempts=1, failure=failure, retryTime=ago(1)))
     then = look(job, ended(5), at=cluster())
     assert (status(then).attempt, then.actions) == (2, ())
 
@@ -544,7 +554,7 @@ def test_a_start_that_takes_too_long_fails_with_what_it_waited_for(
 ) -> None:
     at = cluster(None) if "progress" in before else None
     seen = status(look(resource(before), *drivers, at=at))
-    assert seen.failure and (seen.failure.reason, seen.failure.code) == ("PreRunningDeadline", 6)
+    assert seen.failure and (seen.failure.reason, seen.failure.exit_code) == ("PreRunningDeadline", 6)
     assert waits_for in (seen.failure.message or "")
 
 
@@ -577,8 +587,8 @@ def test_a_further_attempt_has_its_own_time_to_start() -> None:
 
 
 def test_a_next_attempt_does_not_wait_for_ever_for_the_last_cluster_to_go() -> None:
-    failure = {"reason": "ClusterFailed", "message": "lost", "code": 6}
-    job = resource(started("Retrying", since=5000, failures=1, failure=failure, retryTime=ago(899)))
+    failure = {"reason": "ClusterFailed", "message": "lost", "exitCode": 6}
+    job = resource(started("Retrying", since=5000, failedAttempts=1, failure=failure, retryTime=ago(899)))
     assert status(look(job, ended(6), at=cluster(is_going=True))).phase == "Retrying"
     job["status"]["retryTime"] = ago(901)
     # The driver of the attempt before is no driver of the next.
@@ -653,7 +663,7 @@ def test_a_job_that_is_suspended_from_the_beginning_makes_nothing() -> None:
 
 
 def test_suspension_stops_the_driver_then_the_cluster_and_counts_nothing() -> None:
-    job = resource(started("Running", failures=1), suspend=True)
+    job = resource(started("Running", failedAttempts=1), suspend=True)
     first = look(job, driver(pod()), at=cluster())
     assert (status(first).phase, gone(first)) == ("Suspending", ["uid-of-driver-1"])
     job["status"] = first.status
@@ -661,7 +671,7 @@ def test_suspension_stops_the_driver_then_the_cluster_and_counts_nothing() -> No
     assert (status(second).phase, gone(second)) == ("Suspending", ["uid-of-cluster"])
     assert look(job, at=cluster(is_going=True)).actions == ()
     last = look(job)
-    assert (status(last).phase, status(last).failures, true(last)) == ("Suspended", 0, {"Suspended"})
+    assert (status(last).phase, status(last).failed_attempts, true(last)) == ("Suspended", 0, {"Suspended"})
     resumed = look(resource(last.status))
     assert (status(resumed).phase, status(resumed).attempt, status(resumed).start_time) == ("Planning", 2, NOW)
 
@@ -678,8 +688,12 @@ def test_a_suspension_that_is_taken_back_ends_first() -> None:
 def test_a_spec_that_is_not_understood_is_told_with_all_that_is_wrong() -> None:
     decision = look(resource(input={"uris": [], "delimiter": ";"}))
     seen = status(decision)
-    assert (seen.phase, true(decision), decision.actions) == ("Failed", {"Failed", "Stalled", "Invalid"}, ())
-    assert seen.failure and (seen.failure.reason, seen.failure.code) == ("InvalidSpec", 2)
+    assert (seen.phase, true(decision), decision.actions) == (
+        "Failed",
+        {"Failed", "Stalled", "Invalid", "Finished"},
+        (),
+    )
+    assert seen.failure and (seen.failure.reason, seen.failure.exit_code) == ("InvalidSpec", 2)
     assert "spec.input.uris" in (seen.failure.message or "") and "spec.input.delimiter" in (seen.failure.message or "")
 
 
@@ -697,7 +711,7 @@ def test_a_spec_that_was_refused_and_is_mended_begins() -> None:
 
 
 def test_a_failed_job_that_had_begun_never_begins_again() -> None:
-    failure = {"reason": "DoesNotFit", "message": "m", "code": 3}
+    failure = {"reason": "DoesNotFit", "message": "m", "exitCode": 3}
     job = resource(started("Failed", completionTime=ago(5), failure=failure))
     job["metadata"]["generation"] = 2
     assert look(job) == Decision()

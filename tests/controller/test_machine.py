@@ -230,7 +230,7 @@ class Operator(RuleBasedStateMachine):
     @invariant()
     def attempts_are_bounded(self) -> None:
         status = (self.job or {}).get("status", {})
-        assert status.get("failures", 0) <= BACKOFF_LIMIT + 1
+        assert status.get("failedAttempts", 0) <= BACKOFF_LIMIT + 1
         assert status.get("attempt", 0) <= (BACKOFF_LIMIT + 1) * self.starts
 
     # --- what comes of it

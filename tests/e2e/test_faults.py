@@ -168,7 +168,7 @@ def test_a_partition_that_no_worker_has_memory_for_is_named_and_the_rest_is_kept
     with ground.run(job) as run, pytest.raises((KilledWorkerError, WorkerMemoryError)) as told:
         run.result()
     assert told.value.exit_code == 6 and "in/rows.csv, bytes" in told.value.message
-    assert "memory" in str(told.value.mend)
+    assert "memory" in str(told.value.hint)
     Store(ground.bucket.uri()).delete(["hunger"])
     ground.recovers()
     with ground.run(job) as again:

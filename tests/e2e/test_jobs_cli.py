@@ -12,7 +12,7 @@ import yaml
 
 import scoremill
 from scoremill import verify
-from scoremill.errors import BudgetError, ClusterError, UsageError
+from scoremill.errors import ClusterError, RejectLimitError, UsageError
 from scoremill.kubernetes.client import Conflict, Kube, Object
 from scoremill.naming import spec_hash
 from scoremill.spec import parse_job
@@ -83,7 +83,7 @@ def test_a_job_is_submitted_once_looked_at_changed_and_cancelled(place: Place, t
     (listed,) = [each for each in json.loads(place.ok("job", "list", "--json"))["jobs"] if each["name"] == "tips"]
     assert (listed["phase"], listed["output"], listed["namespace"]) == ("Pending", "s3://b/out", place.namespace)
     assert "tips" in place.ok("job", "list", "--all-namespaces")
-    assert json.loads(place.ok("job", "status", "tips", "--json"))["status"] == {"conditions": [], "failureList": []}
+    assert json.loads(place.ok("job", "status", "tips", "--json"))["status"] == {"conditions": [], "failedObjects": []}
     for command, suspend in (("suspend", True), ("resume", False)):
         place.ok("job", command, "tips")
         found = kube.get("ScoringJob", "tips")
@@ -107,9 +107,9 @@ def test_python_programs_submit_look_at_and_cancel_jobs(place: Place) -> None:
         handle.wait(timeout=1)
     made = place.kube.get("ScoringJob", "from-python")
     assert made
-    failure = {"reason": "TooManyBadRows", "message": "5 of 10", "code": 4}
+    failure = {"reason": "TooManyRejectedRows", "message": "5 of 10", "exitCode": 4}
     told(place.kube, made, phase="Failed", failure=failure)
-    with pytest.raises(BudgetError, match="5 of 10"):
+    with pytest.raises(RejectLimitError, match="5 of 10"):
         handle.wait()
     assert handle.status().phase == "Failed"
     assert handle.cancel() and not handle.cancel()
@@ -128,8 +128,16 @@ def test_a_job_that_is_not_there_is_told_with_those_that_are(place: Place) -> No
     ("status", "code", "words"),
     [
         ({"phase": "Complete", "rows": {"total": 9, "scored": 8, "rejected": 1}}, 0, "8 rows scored, 1 rejected"),
-        ({"phase": "Failed", "failure": {"reason": "TooManyBadRows", "message": "5 of 10", "code": 4}}, 4, "5 of 10"),
-        ({"phase": "Failed", "failure": {"reason": "StorageFailed", "message": "refused", "code": 5}}, 5, "refused"),
+        (
+            {"phase": "Failed", "failure": {"reason": "TooManyRejectedRows", "message": "5 of 10", "exitCode": 4}},
+            4,
+            "5 of 10",
+        ),
+        (
+            {"phase": "Failed", "failure": {"reason": "StorageFailed", "message": "refused", "exitCode": 5}},
+            5,
+            "refused",
+        ),
         ({"phase": "Suspended"}, 6, "job resume"),
     ],
     ids=lambda value: str(value.get("phase")) if isinstance(value, dict) else None,

@@ -71,7 +71,7 @@ def test_a_job_is_scored_whole_and_leaves_nothing_but_itself(mill: Mill) -> None
     job = mill.submit("whole")
     kubectl_in(mill, "wait", "--for=condition=Complete", "--timeout=300s", "scoringjob/whole")
     status = job.proves()
-    assert status.attempt == 1 and not status.failures
+    assert status.attempt == 1 and not status.failed_attempts
     assert status.model and status.model.digest and status.outputs and status.outputs.manifest
     assert status.outputs.logs == f"{job.output}/_scoremill/logs/{job.child}/"
     (log,) = job.logs()
@@ -121,7 +121,7 @@ def test_a_model_that_fails_on_all_rows_is_not_tried_again(mill: Mill, tmp_path:
 def test_more_bad_rows_than_the_budget_allows_are_not_tried_again(mill: Mill) -> None:
     Store(mill.bucket.uri("bad")).write("rows.csv", b"x\n" + b"1\n" * 1000 + b"far\n" * 5)
     spec = {"input": {"uris": [mill.bucket.uri("bad/*.csv")]}, "errors": {"maxRows": 4}}
-    status = mill.submit("bad", spec, {"cleanup": {"onFailure": "Delete"}}).fails("TooManyBadRows")
+    status = mill.submit("bad", spec, {"cleanup": {"onFailure": "Delete"}}).fails("TooManyRejectedRows")
     assert status.failure and status.failure.code == 4 and status.attempt == 1
     allowed = mill.submit("allowed", spec, {"errors": {"maxRows": 5}}).becomes("Complete")
     assert allowed.rows and (allowed.rows.total, allowed.rows.rejected) == (1005, 5)
@@ -135,10 +135,10 @@ def test_a_suspended_job_holds_nothing_and_resumes_where_it_was(mill: Mill) -> N
     assert not job.pods("driver") and not mill.kube.select("DaskCluster", f"scoremill.dev/cluster={job.child}")
     kept = set(objects(job.output))
     assert 3 <= len(kept) < PARTITIONS
-    assert "interrupted" in job.logs()[-1]
+    assert "Interrupted" in job.logs()[-1]
     job.suspend(False)
     status = job.proves()
-    assert not status.failures and status.condition("Suspended").status == "False"
+    assert not status.failed_attempts and status.condition("Suspended").status == "False"
 
 
 def test_a_job_deleted_in_mid_run_takes_all_with_it(mill: Mill) -> None:
@@ -169,7 +169,7 @@ def test_an_operator_that_is_killed_scaled_to_none_or_upgraded_harms_no_run(mill
     assert job.status.phase == "Running"
     mill.scale_operator(2)
     status = job.proves()
-    assert (status.attempt, status.failures or 0) == (1, 0)
+    assert (status.attempt, status.failed_attempts or 0) == (1, 0)
     leader = holder(mill)
     assert leader
     kill(mill, leader)
@@ -193,7 +193,7 @@ def test_a_scheduler_that_is_killed_costs_no_attempt(mill: Mill) -> None:
     (scheduler,) = job.pods("scheduler")
     kill(mill, scheduler["metadata"]["name"])
     status = job.proves()
-    assert (status.attempt, status.failures or 0) == (1, 0)
+    assert (status.attempt, status.failed_attempts or 0) == (1, 0)
 
 
 def test_workers_that_run_out_of_memory_end_the_job_with_that_reason(mill: Mill) -> None:
@@ -203,7 +203,7 @@ def test_workers_that_run_out_of_memory_end_the_job_with_that_reason(mill: Mill)
     failure = mill.submit("hungry", spec).becomes("Failed").failure
     # With control groups of version 1 the kernel kills the worker alone, of which the kubelet does not learn.
     assert failure and failure.reason in {"ClusterFailed", "WorkerOutOfMemory"}
-    assert "hungry/rows.csv, bytes" in str(failure.message) and "memory" in str(failure.mend)
+    assert "hungry/rows.csv, bytes" in str(failure.message) and "memory" in str(failure.hint)
     Store(mill.bucket.uri()).delete(["hunger"])
 
 
@@ -215,7 +215,7 @@ def test_a_driver_that_is_killed_for_its_memory_is_not_tried_again_at_the_same_s
     finally:
         mill.helm("upgrade")
     assert status.failure and "exceeding its memory limit of 60 MiB (OOMKilled)" in str(status.failure.message)
-    assert (status.attempt, status.failures, status.cluster) == (1, 1, None)
+    assert (status.attempt, status.failed_attempts, status.cluster) == (1, 1, None)
 
 
 def test_a_drained_node_is_left_by_the_driver_and_costs_no_attempt(mill: Mill) -> None:
@@ -226,7 +226,7 @@ def test_a_drained_node_is_left_by_the_driver_and_costs_no_attempt(mill: Mill) -
         assert evict(mill.place.kubeconfig, driver) == 201
         job.sees(lambda _: one_driver(job, but=driver["metadata"]["name"]), "a new driver")
         status = job.proves()
-    assert not status.failures
+    assert not status.failed_attempts
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def test_what_the_infrastructure_failed_is_tried_again_as_often_as_allowed(mill:
         "retried", {"input": {"uris": ["s3://there-is-no-such-bucket/*.csv"]}, "retry": {"backoffLimit": 1}}
     )
     status = status.fails("StorageFailed")
-    assert (status.attempt, status.failures) == (2, 2)
+    assert (status.attempt, status.failed_attempts) == (2, 2)
     assert status.failure.code == 5
 
 
@@ -295,7 +295,7 @@ def test_a_job_that_runs_has_the_workers_that_kubectl_scale_asks_for(mill: Mill)
     mill.place.ok("job", "scale", "scaled", "0:1")
     job.sees(lambda _: mill.kube.get("DaskAutoscaler", job.child), "a range")
     status = job.proves()
-    assert (status.attempt, status.failures or 0) == (1, 0)
+    assert (status.attempt, status.failed_attempts or 0) == (1, 0)
 
 
 # --- many ------------------------------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def _create(kube: Kube, made: Object) -> None:
     try:
         kube.create(made)
     except (UsageError, NotPermitted, NoPlace) as error:
-        raise RefusedError(f"{made['kind']} {made['metadata']['name']}: {error.message}", error.mend) from error
+        raise RefusedError(f"{made['kind']} {made['metadata']['name']}: {error.message}", error.hint) from error
 
 
 def _tell(kube: Kube, of: Object, event: Event) -> None:

@@ -60,7 +60,9 @@ def _misunderstood(look: Look, error: UsageError) -> Decision:
     if look.status.is_finished:
         return clean_up(look, look.spec.cleanup)
     step = complete(look)
-    refused = failed(look, Reason.INVALID_SPEC, error.message, error.mend, code=error.exit_code, holds=("Invalid",))
+    refused = failed(
+        look, Reason.INVALID_SPEC, error.message, error.hint, exit_code=error.exit_code, holds=("Invalid",)
+    )
     return decision_of(look, step or refused)
 
 

@@ -96,16 +96,18 @@ def after(moment: dt.datetime, seconds: float) -> dt.datetime:
     return moment + dt.timedelta(seconds=min(seconds, 10**9))
 
 
-def failure_of(reason: Reason, message: str, mend: str | None, code: int | None) -> Failure:
+def failure_of(reason: Reason, message: str, hint: str | None, exit_code: int | None) -> Failure:
     """What is told of a failure, as long as a status may hold it."""
-    return Failure(reason=reason, message=message[:MOST_MESSAGE], mend=mend and mend[:MOST_MESSAGE], code=code)
+    return Failure(
+        reason=reason, message=message[:MOST_MESSAGE], hint=hint and hint[:MOST_MESSAGE], exit_code=exit_code
+    )
 
 
 def failed(
-    look: Look, reason: Reason, message: str, mend: str | None = None, *, code: int | None = None,
+    look: Look, reason: Reason, message: str, hint: str | None = None, *, exit_code: int | None = None,
     holds: tuple[ConditionType, ...] = (), **changes: Any,
 ) -> Step:  # fmt: skip
     """The terminal Step of failure. Nothing is torn down by it: that is decided once it is written."""
-    failure = failure_of(reason, message, mend, code)
+    failure = failure_of(reason, message, hint, exit_code)
     changes = {"failure": failure, "completion_time": look.now, "retry_time": None, **changes}
     return Step("Failed", reason, message, changes, again=0, holds=holds)

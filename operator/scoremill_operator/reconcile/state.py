@@ -54,6 +54,7 @@ def _conditions(look: Look, step: Step) -> tuple[Condition, ...]:
 def _holding(step: Step) -> list[ConditionType]:
     holding: list[ConditionType] = [*step.holds]
     holding += [kind for kind in _PHASES if kind == step.phase]
+    holding += ["Finished"] if step.phase in ENDS else []
     holding += ["Stalled"] if step.phase == "Failed" else []
     holding += ["Reconciling"] if step.phase not in _RESTS else []
     return holding

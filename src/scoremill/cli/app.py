@@ -23,20 +23,20 @@ from .views.display import echo
 STARTED = time.monotonic()
 """When this process started, as far as it can tell."""
 COMMANDS = {
-    "plan": ("scoremill.cli.plan", "plan_command", "Show everything that can be known before a worker starts."),
-    "score": ("scoremill.cli.score", "score_command", "Score CSVs or Parquet with a packed model."),
-    "verify": ("scoremill.cli.verify", "verify_command", "Prove an output from its objects."),
-    "report": ("scoremill.cli.report", "report_command", "Show what a run has done so far, and how."),
-    "retry-errors": ("scoremill.cli.outputs", "retry_command", "Score rejected rows again, with a mended model."),
-    "compact": ("scoremill.cli.outputs", "compact_command", "Rewrite an output with parts of another size."),
-    "clean": ("scoremill.cli.outputs", "clean_command", "List and remove what earlier runs left behind."),
-    "model": ("scoremill.cli.model", "model_group", "Pack, inspect and verify model bundles."),
-    "cluster": ("scoremill.cli.cluster", "cluster_group", "Start, look at and remove Dask clusters on Kubernetes."),
-    "job": ("scoremill.cli.job", "job_group", "Let the operator score on Kubernetes, and follow what it does."),
-    "schedule": ("scoremill.cli.schedule", "schedule_group", "Let the operator score at the times of a clock."),
-    "dataset": ("scoremill.cli.dataset", "dataset_group", "Hold inputs in a cluster's memory, for several models."),
+    "plan": ("scoremill.cli.plan", "plan_command", "Show the plan of a job without starting a worker."),
+    "score": ("scoremill.cli.score", "score_command", "Score CSV or Parquet files with a packed model."),
+    "verify": ("scoremill.cli.verify", "verify_command", "Verify an output against its manifest."),
+    "report": ("scoremill.cli.report", "report_command", "Show rows, timings, and memory of a run."),
+    "retry-rejected": ("scoremill.cli.outputs", "retry_command", "Re-score rejected rows with a fixed model."),
+    "compact": ("scoremill.cli.outputs", "compact_command", "Rewrite an output with files of another size."),
+    "clean": ("scoremill.cli.outputs", "clean_command", "List and remove leftovers of earlier runs."),
+    "model": ("scoremill.cli.model", "model_group", "Pack, inspect, and verify model bundles."),
+    "cluster": ("scoremill.cli.cluster", "cluster_group", "Create, inspect, and delete Dask clusters on Kubernetes."),
+    "job": ("scoremill.cli.job", "job_group", "Submit and follow jobs that the operator runs on Kubernetes."),
+    "schedule": ("scoremill.cli.schedule", "schedule_group", "Run scoring jobs on a cron schedule."),
+    "dataset": ("scoremill.cli.dataset", "dataset_group", "Load inputs into the memory of a cluster."),
     "schema": ("scoremill.cli.schema", "schema_command", "Print the JSON schema of job files."),
-    "doctor": ("scoremill.cli.doctor", "doctor_command", "Say what is missing here, and how to get it."),
+    "doctor": ("scoremill.cli.doctor", "doctor_command", "Check this environment and suggest fixes."),
 }
 """Name, where it is defined, and its line in `scoremill --help`, which imports none of them."""
 HIDDEN = {"driver": ("scoremill.cli.driver", "driver_command")}
@@ -44,7 +44,7 @@ HIDDEN = {"driver": ("scoremill.cli.driver", "driver_command")}
 
 
 class EnoughRead(Exception):
-    """Whoever read our stdout has seen enough (`| head`)."""
+    """The reader of stdout closed it (`| head`)."""
 
 
 class LazyGroup(click.Group):
@@ -89,7 +89,7 @@ def app() -> None:
     """Score data too large for one machine, with models that were trained in RAM.
 
     \b
-    Pack a fitted scikit-learn pipeline, look at a few predictions, score it all, prove it:
+    Pack a fitted scikit-learn pipeline, preview predictions, score, and verify the output:
       scoremill model pack model.joblib --output bundle/ --sample sample.csv
       scoremill score --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/ --limit 10
       scoremill score --model bundle/ --input 's3://b/2009/*.csv' --output s3://b/scores/
@@ -102,6 +102,9 @@ def app() -> None:
 
 def main() -> None:
     """Runs the command line and exits with one of the documented codes."""
+    if "_SCOREMILL_COMPLETE" in os.environ:
+        # A shell asks for completions; click answers and exits.
+        app.main(prog_name="scoremill")
     signal.signal(signal.SIGTERM, _interrupt)
     code = run(lambda: app.main(standalone_mode=False))
     sys.stdout.flush()
@@ -116,8 +119,8 @@ def run(command: Callable[[], Any]) -> int:
         if isinstance(error.__cause__, EOFError):
             # click takes the end of any file for a user's Ctrl-D.
             traceback.print_exception(error.__cause__)
-            return _say("this is a defect of scoremill; please report it with the lines above", 1)
-        return _say("interrupted; what is done is kept, the same command goes on", INTERRUPTED)
+            return _say("internal error: please report this with the lines above", 1)
+        return _say("Interrupted. Completed partitions are saved; run the same command again to resume.", INTERRUPTED)
     except click.ClickException as error:
         error.show()
         return UsageError.exit_code
@@ -131,7 +134,7 @@ def run(command: Callable[[], Any]) -> int:
         return 0
     except Exception:
         traceback.print_exc()
-        return _say("this is a defect of scoremill; please report it with the lines above", 1)
+        return _say("internal error: please report this with the lines above", 1)
     return result if isinstance(result, int) else 0
 
 

@@ -69,7 +69,7 @@ def _machine() -> Iterator[Finding]:
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor_command(as_json: bool) -> int:
-    """Say what is here, what is missing, and how to get it; exits with 2 if something needed is missing.
+    """Check this environment and suggest fixes. Exits with 2 if something required is missing.
 
     \b
     Example:

@@ -29,13 +29,17 @@ END_SECONDS = 25.0
 
 @click.command("driver", hidden=True)
 @click.option("--job", "name", envvar="SCOREMILL_JOB", required=True, help="Name of the ScoringJob.")
-@click.option("--attempt", envvar="SCOREMILL_ATTEMPT", type=int, required=True, help="Number of this driver, from 1.")
-@click.option("--spec", envvar="SCOREMILL_SPEC", required=True, help="Hash that the job's spec must have.")
+@click.option(
+    "--attempt", envvar="SCOREMILL_ATTEMPT", type=int, required=True, help="Number of the attempt, starting at 1."
+)
+@click.option("--spec", envvar="SCOREMILL_SPEC", required=True, help="Expected hash of the job's spec.")
 @click.option("--cluster", envvar="SCOREMILL_CLUSTER", required=True,
-              help="The job's DaskCluster; or where else to run, as --cluster of `scoremill score`.")  # fmt: skip
-@click.option("--tls", type=click.Path(path_type=Path), default=names.TLS_FOLDER, help="Folder of the certificates.")
+              help="DaskCluster of the job, or another place to run as for --cluster of `scoremill score`.")  # fmt: skip
+@click.option(
+    "--tls", type=click.Path(path_type=Path), default=names.TLS_FOLDER, help="Folder with the TLS certificates."
+)
 @click.option("--termination-log", type=click.Path(path_type=Path), default="/dev/termination-log",
-              help="Where the last word goes.")  # fmt: skip
+              help="File to write the termination message to.")  # fmt: skip
 @place_options
 def driver_command(
     name: str, attempt: int, spec: str, cluster: str, tls: Path, termination_log: Path, **flags: Any

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from scoremill import jobs
 from scoremill.document import plain
-from scoremill.errors import ScoremillError
+from scoremill.errors import ScoremillError, with_hint
 from scoremill.kubernetes.job import Job, failure_of, refuse_failed
 from scoremill.kubernetes.manifest import asks_the_same, manifest
 
@@ -30,33 +31,33 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.group("job")
 def job_group() -> None:
-    """Let the operator score on Kubernetes: it makes the cluster, runs, retries, reports and cleans up."""
+    """Submit and follow jobs that the operator runs on Kubernetes."""
 
 
 def wait_options(command: Command) -> Command:
     """Adds what following a job takes."""
-    command = click.option("--quiet", is_flag=True, help="No progress.")(command)
+    command = click.option("--quiet", is_flag=True, help="Do not show progress.")(command)
     text = "How long to wait; without end by default."
     return click.option("--timeout", type=seconds, metavar="TIME", help=text)(command)
 
 
-def ours(flags: dict[str, Any], kind: str = "ScoringJob") -> Ours:
-    """The jobs, or objects of another `kind`, at the place that `flags` name."""
+def ours(flags: dict[str, Any]) -> Ours:
+    """The jobs at the place that `flags` name."""
     from scoremill.kubernetes.client import connect
     from scoremill.kubernetes.jobs import Ours
 
-    return Ours(connect(**places_of(flags)), kind)
+    return Ours(connect(**places_of(flags)), "ScoringJob")
 
 
 @job_group.command("submit")
 @lambda command: job_options(command, KUBERNETES)
-@click.option("--wait", is_flag=True, help="Follow the job until it ends, with the exit code of `scoremill score`.")
+@click.option("--wait", is_flag=True, help="Wait until the job finishes, and exit with its exit code.")
 @wait_options
-@click.option("--dry-run", is_flag=True, help="Print the ScoringJob and make nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the ScoringJob without creating it.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
 @place_options
 def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> None:
-    """Hand a job to the operator.
+    """Submit a job to the operator.
 
     JOB is a YAML or JSON file, the one that `scoremill score` takes; flags beside it override it.
 
@@ -74,16 +75,16 @@ def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> 
     if dry_run:
         print_objects([made], flags["shape"])
         return
-    jobs, name = ours(flags), made["metadata"]["name"]
-    is_new = jobs.submit(made, lambda there: asks_the_same(there, made))
+    mine, name = ours(flags), made["metadata"]["name"]
+    is_new = mine.submit(made, lambda there: asks_the_same(there, made))
     further = "" if wait else f": scoremill job wait {name}{same_place(flags)}"
     say(f"job {name} is {'submitted' if is_new else 'there already'}{further}")
     if wait:
-        _wait(jobs, name, flags)
+        _wait(mine, name, flags)
 
 
 @job_group.command("list")
-@click.option("--all-namespaces", is_flag=True, help="Of all namespaces.")
+@click.option("--all-namespaces", is_flag=True, help="List objects in all namespaces.")
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
@@ -93,9 +94,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill job list
     """
-    from scoremill.kubernetes.jobs import seen
-
-    found = [seen(made) for made in ours(flags).every(everywhere=all_namespaces)]
+    found = jobs.list(all_namespaces=all_namespaces, **places_of(flags))
     if as_json:
         print_document(jobs=[document(job) for job in found])
     elif all_namespaces:
@@ -109,7 +108,7 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status_command(name: str, as_json: bool, **flags: Any) -> None:
-    """Show what is known of a job.
+    """Show the status of a job.
 
     \b
     Example:
@@ -132,7 +131,7 @@ def _print_status(job: Job, *, as_json: bool) -> None:
 @wait_options
 @place_options
 def wait_command(name: str, **flags: Any) -> None:
-    """Follow a job until it ends, with the exit code of `scoremill score`; one that is suspended ends with 6.
+    """Wait until a job finishes, and exit with its exit code. Exits with 6 if the job is suspended.
 
     \b
     Example:
@@ -141,12 +140,12 @@ def wait_command(name: str, **flags: Any) -> None:
     _wait(ours(flags), name, flags)
 
 
-def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
+def _wait(mine: Ours, name: str, flags: dict[str, Any]) -> None:
     from scoremill.kubernetes.jobs import follow
 
     try:
         with Progress(quiet=flags["quiet"]) as progress:
-            job = follow(jobs, name, progress, flags["timeout"])
+            job = follow(mine, name, progress, flags["timeout"])
     except KeyboardInterrupt:
         say(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
         raise
@@ -156,12 +155,14 @@ def _wait(jobs: Ours, name: str, flags: dict[str, Any]) -> None:
 
 @job_group.command("logs")
 @click.argument("name")
-@click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Lines.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the driver ends.")
-@click.option("--attempt", type=click.IntRange(min=1), help="Of that driver; of the last one by default.")
+@click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Number of lines to show.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the logs until the driver exits.")
+@click.option(
+    "--attempt", type=click.IntRange(min=1), help="Number of the attempt whose logs to show. Defaults to the last."
+)
 @place_options
 def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flags: Any) -> None:
-    """Print the last lines that the driver has logged, from the job's output where its pod is gone.
+    """Print the logs of the driver. If its pod is deleted, they are read from the output.
 
     \b
     Examples:
@@ -171,8 +172,8 @@ def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flag
     from scoremill.kubernetes.jobs import seen
     from scoremill.kubernetes.logs import log
 
-    jobs = ours(flags)
-    for piece in log(jobs.kube, seen(jobs.find(name)), attempt, tail, say, follows=follow):
+    mine = ours(flags)
+    for piece in log(mine.kube, seen(mine.find(name)), attempt, tail, say, follows=follow):
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
@@ -181,13 +182,13 @@ def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flag
 @click.argument("name")
 @place_options
 def suspend_command(name: str, **flags: Any) -> None:
-    """Stop a job so that it holds nothing; what is done is kept.
+    """Suspend a job: delete its driver and cluster, and keep completed partitions.
 
     \b
     Example:
       scoremill job suspend tips-2009
     """
-    ours(flags).suspend(name, suspend=True)
+    jobs.find_job(name, **places_of(flags)).suspend()
     echo(f"job {name} is to be suspended: scoremill job resume {name}{same_place(flags)}")
 
 
@@ -195,13 +196,13 @@ def suspend_command(name: str, **flags: Any) -> None:
 @click.argument("name")
 @place_options
 def resume_command(name: str, **flags: Any) -> None:
-    """Let a suspended job go on.
+    """Resume a suspended job.
 
     \b
     Example:
       scoremill job resume tips-2009
     """
-    ours(flags).suspend(name, suspend=False)
+    jobs.find_job(name, **places_of(flags)).resume()
     echo(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
 
 
@@ -210,24 +211,24 @@ def resume_command(name: str, **flags: Any) -> None:
 @click.argument("count", type=workers, metavar="N|MIN:MAX")
 @place_options
 def scale_command(name: str, count: Workers, **flags: Any) -> None:
-    """Change the number of workers of a job, also while it runs.
+    """Change the number of workers of a job, even while it is running.
 
     \b
     Examples:
       scoremill job scale tips-2009 8
       scoremill job scale tips-2009 0:20
     """
-    ours(flags).scale(name, count)
+    jobs.find_job(name, **places_of(flags)).scale(count)
     echo(f"job {name} asks for {described(count)}")
 
 
 @job_group.command("cancel")
 @click.argument("name")
 @click.option("--timeout", type=seconds, metavar="TIME", default="180s", show_default=True,
-              help="How long to wait for it to go.")  # fmt: skip
+              help="Maximum time to wait for the deletion.")  # fmt: skip
 @place_options
 def cancel_command(name: str, timeout: float, **flags: Any) -> None:
-    """Remove a job and all that it has on Kubernetes; its output stays. One that is not there is no error.
+    """Delete a job and its Kubernetes objects; its output is kept. A job that does not exist is not an error.
 
     \b
     Example:
@@ -242,7 +243,7 @@ def cancel_command(name: str, timeout: float, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def report_command(name: str, as_json: bool, **flags: Any) -> None:
-    """Show the report of a job's output, as `scoremill report` does; its status where the output cannot be read.
+    """Show the report of a job's output, or its status if the output cannot be read.
 
     \b
     Example:
@@ -272,7 +273,7 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def why_command(name: str, as_json: bool, **flags: Any) -> int:
-    """Say why a job waits or has failed: the most probable cause, its evidence, and what to do about it.
+    """Explain why a job is waiting or failed: the most likely cause, the evidence, and a hint.
 
     Ends with the exit code of `scoremill score` where the job has failed, and with 0 where it may yet be complete.
 
@@ -283,13 +284,13 @@ def why_command(name: str, as_json: bool, **flags: Any) -> int:
     from scoremill.kubernetes.explain import cause_of
     from scoremill.kubernetes.jobs import seen
 
-    jobs = ours(flags)
-    job = seen(jobs.find(name))
-    cause = cause_of(jobs.kube, job)
+    mine = ours(flags)
+    job = seen(mine.find(name))
+    cause = cause_of(mine.kube, job)
     if as_json:
         print_document(name=name, phase=job.phase, cause=cause)
     elif cause is None:
         echo(f"nothing is wrong with {name}: {job.phase}")
     else:
-        echo("\n".join([f"{cause.reason}: {cause.evidence}", *([f"  {cause.mend}"] if cause.mend else [])]))
+        echo(with_hint(f"{cause.reason}: {cause.evidence}", cause.hint))
     return failure_of(job).exit_code if job.phase == "Failed" else 0

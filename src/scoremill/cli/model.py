@@ -23,33 +23,33 @@ _MISSING = Pairs("--missing", "COLUMN=FORM")
 
 @click.group("model")
 def model_group() -> None:
-    """Pack, inspect and verify model bundles: a model with its schema, versions, code and digest."""
+    """Pack, inspect, and verify model bundles."""
 
 
 @model_group.command("pack")
 @click.argument("model", type=click.Path())
-@click.option("--output", required=True, help="Folder or prefix of the bundle.")
-@click.option("--code", multiple=True, help="Module or package that the model needs; may be given several times.")
+@click.option("--output", required=True, help="Path or URI of the bundle to write.")
+@click.option("--code", multiple=True, help="Module or package that the model needs. Can be given several times.")
 @click.option("--sample", help="CSV or Parquet file with a few rows of the training data.")
 @csv_options
 @click.option(
-    "--missing", multiple=True, help="Form of missing values of a column in training, NaN, None or NA: c=None."
+    "--missing", multiple=True, help="Missing value of a column in training: COLUMN=NaN, COLUMN=None, or COLUMN=NA."
 )
 @click.option(
     "--method",
     type=click.Choice(get_args(Method)),
-    help="Method that `score` calls by default; predict if the model has it.",
+    help="Method that `score` calls by default. Defaults to predict if the model has it.",
 )
-@click.option("--meta", multiple=True, help="Free metadata: owner=ana.")
+@click.option("--meta", multiple=True, help="Metadata to store in the bundle: KEY=VALUE.")
 @click.option("--flavour", default="joblib", show_default=True, help="Format of the artifact: joblib or skops.")
 @click.option(
     "--trusted-type",
     multiple=True,
-    help="Type or function that a skops file may hold beyond those that skops trusts: features.Clip; may be given several times.",
+    help="Type or function to allow in addition to those that skops trusts: features.Clip. Can be given several times.",
 )
-@click.option("--input-columns", multiple=True, help="Columns that the model reads, where they cannot be told: a,b.")
-@click.option("--trained-on", help="What the model was trained on, for the record.")
-@click.option("--allow-batch-dependent", is_flag=True, help="Pack a model whose results depend on the batch.")
+@click.option("--input-columns", multiple=True, help="Columns that the model reads, if they cannot be detected: a,b.")
+@click.option("--trained-on", help="Description of the training data, stored in the bundle.")
+@click.option("--allow-batch-dependent", is_flag=True, help="Pack the model even if its results depend on the batch.")
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle as JSON.")
 def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
@@ -89,7 +89,7 @@ def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle as JSON.")
 def inspect_command(bundle: str, as_json: bool, **flags: Any) -> None:
-    """Show all that is known of BUNDLE, without unpickling anything.
+    """Show the contents of BUNDLE without unpickling anything.
 
     \b
     Example:
@@ -105,7 +105,7 @@ def inspect_command(bundle: str, as_json: bool, **flags: Any) -> None:
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
-    """Check every file of BUNDLE against its digest; exits with 7 if one is missing or altered.
+    """Verify every file of BUNDLE against its digest. Exits with 7 if one is missing or altered.
 
     \b
     Example:

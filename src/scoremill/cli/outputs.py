@@ -1,4 +1,4 @@
-"""`scoremill retry-errors`, `compact` and `clean`: what is done with an output afterwards."""
+"""`scoremill retry-rejected`, `compact` and `clean`: what is done with an output afterwards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 from scoremill.units import format_bytes
 
 from .flags.clusters import check_address
-from .flags.options import FLAGS, Command, storage_from, storage_options
+from .flags.fields import given_fields, set_option
+from .flags.options import FLAGS, Command, put, storage_from, storage_options
 from .views.display import echo
 from .views.document import print_document
 from .views.logs import verbose_option
@@ -24,24 +25,27 @@ _MODEL = tuple(
 
 
 def _model_options(command: Command) -> Command:
+    command = set_option(command)
     for flag in reversed(_MODEL):
         command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
     return command
 
 
-@click.command("retry-errors")
+@click.command("retry-rejected")
 @click.argument("output")
 @_model_options
 @click.option(
-    "--files", is_flag=True, help="Score rejected input objects, after their repair, instead of rejected rows."
+    "--files", is_flag=True, help="Score repaired input objects that were rejected, instead of rejected rows."
 )
-@click.option("--to", help="Where to write; OUTPUT/_retries/N by default.")
-@click.option("--cluster", default="in-process", metavar="WHERE", show_default=True, help="As in `score`.")
+@click.option("--to", help="Path or URI to write to. Defaults to OUTPUT/_retries/N.")
+@click.option(
+    "--cluster", default="in-process", metavar="WHERE", show_default=True, help="Where to run, as for `score`."
+)
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @verbose_option
 def retry_command(output: str, files: bool, to: str | None, cluster: str, as_json: bool, **flags: Any) -> None:
-    """Score the rows that OUTPUT rejected once more, to an output of their own with its own manifest.
+    """Re-score the rows that OUTPUT rejected, into an output with its own manifest.
 
     With --files, score the input objects that --on-file-error Reject set aside, where they are.
 
@@ -50,18 +54,22 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
 
     \b
     Example:
-      scoremill retry-errors s3://b/scores/ --model s3://models/tips/2
+      scoremill retry-rejected s3://b/scores/ --model s3://models/tips/2
     """
     from scoremill.execute.api import engine_for
-    from scoremill.outputs.retry import retry_errors
+    from scoremill.outputs.retry import retry_rejected
     from scoremill.storage.filesystem import Store
 
     check_address(cluster)
     given = {flag.path.rpartition(".")[2]: (flag, flags.get(flag.parameter)) for flag in _MODEL}
     model = {field: flag.read(value) for field, (flag, value) in given.items() if value not in (None, ())}
+    for each in given_fields(flags["fields"]):
+        if each.steps[:2] != ("spec", "model"):
+            raise click.UsageError(f"--set {each.path}: only fields of spec.model can be given here")
+        put(model, each.steps[2:], each.value)
     changes: dict[str, Any] = {"spec": {"model": model, "errors": {"maxFraction": 1.0}}}
     with Progress() as progress:
-        manifest = retry_errors(
+        manifest = retry_rejected(
             Store(output, storage_from(flags)),
             lambda job: engine_for(job, cluster),
             changes,
@@ -78,12 +86,12 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
 
 @click.command("compact")
 @click.argument("output")
-@click.option("--rows-per-file", type=click.IntRange(min=1), required=True, help="Rows of a part.")
-@click.option("--to", help="Where to write; OUTPUT-compact by default.")
+@click.option("--rows-per-file", type=click.IntRange(min=1), required=True, help="Number of rows per file.")
+@click.option("--to", help="Path or URI to write to. Defaults to OUTPUT-compact.")
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bool, **flags: Any) -> None:
-    """Rewrite the parts of OUTPUT with more or fewer rows each, and prove that the rows are the same.
+    """Rewrite OUTPUT with more or fewer rows per file, and verify that the rows are the same.
 
     OUTPUT is left as it is: readers must never see old and new parts side by side.
 
@@ -105,12 +113,12 @@ def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bo
 
 @click.command("clean")
 @click.argument("output", required=False)
-@click.option("--cache", is_flag=True, help="Bundles that were fetched to this machine, too.")
+@click.option("--cache", is_flag=True, help="Also list bundles cached on this machine.")
 @click.option("--yes", is_flag=True, help="Remove what is listed.")
 @storage_options
-@click.option("--json", "as_json", is_flag=True, help="Print what is found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **flags: Any) -> None:
-    """List what earlier runs left behind in OUTPUT, and remove it with --yes.
+    """List leftovers of earlier runs in OUTPUT, and remove them with --yes.
 
     These are unfinished uploads, parts that the manifest does not name, old retries, and cached bundles.
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @job_options
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
-    """Show partitions, bytes, estimates and every problem, before any worker starts.
+    """Show the partitions, sizes, estimates, and problems of a job without starting a worker.
 
     \b
     Example:

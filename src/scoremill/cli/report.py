@@ -18,7 +18,7 @@ from .views.document import print_document
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def report_command(output: str, as_json: bool, **flags: Any) -> None:
-    """Show what a run wrote to OUTPUT so far: rows, rejects and their columns, time by stage, memory.
+    """Show the rows, rejected rows, timings, and memory of the run that wrote OUTPUT.
 
     \b
     Example:

@@ -7,41 +7,42 @@ from typing import Any
 
 import click
 
+from scoremill import schedules
 from scoremill.errors import UsageError
-from scoremill.kubernetes.manifest import manifest
 
-from .flags.clusters import place_options, same_place, seconds
+from .flags.clusters import place_options, places_of, same_place, seconds
 from .flags.kubernetes import KUBERNETES
 from .flags.options import FLAGS, job_from, job_options
-from .job import ours
 from .views.display import echo, print_objects, say, table
 from .views.document import print_document
-from .views.schedule import TITLES, asks_the_same, document, is_schedule, lines, read_schedule, row, schedule_of
-
-_KIND = "ScoringSchedule"
+from .views.schedule import TITLES, document, lines, row
 
 
 @click.group("schedule")
 def schedule_group() -> None:
-    """Let the operator score at the times of a clock, as a CronJob does."""
+    """Run scoring jobs on a cron schedule."""
 
 
 @schedule_group.command("submit")
 @lambda command: job_options(command, KUBERNETES)
-@click.option("--schedule", metavar="CRON", help="When: five fields as cron has them, or @daily and the like.")
+@click.option(
+    "--schedule",
+    metavar="CRON",
+    help="Cron expression with five fields, or @hourly, @daily, @weekly, @monthly, or @yearly.",
+)
 @click.option("--time-zone", help="Time zone of --schedule, such as Europe/Vienna (UTC).")
 @click.option("--concurrency", type=click.Choice(["Allow", "Forbid", "Replace"]),
               help="Start a due run alongside an unfinished one, after it, or instead of it (Forbid).")  # fmt: skip
 @click.option("--look-back", type=seconds, metavar="TIME",
-              help="With --since LastSuccess: how long before the last complete run a new object may have been modified (7d).")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule and make nothing.")
+              help="With --since LastSuccess: time before the last complete run in which to look for new objects (7d).")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule without creating it.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
 @place_options
 def submit_command(
     job: str | None, schedule: str | None, time_zone: str | None, concurrency: str | None, look_back: float | None,
     dry_run: bool, **flags: Any,
 ) -> None:  # fmt: skip
-    """Hand a schedule to the operator.
+    """Submit a schedule to the operator.
 
     JOB is a file of a ScoringSchedule, or one of a job with --schedule beside it; flags override a job's.
 
@@ -61,35 +62,33 @@ def submit_command(
         print_objects([made], flags["shape"])
         return
     name = made["metadata"]["name"]
-    is_new = ours(flags, _KIND).submit(made, lambda there: asks_the_same(there, made))
+    is_new = schedules.submit(made, **places_of(flags))
     say(f"schedule {name} is {'submitted' if is_new else 'there already'}")
 
 
 def _made(path: str | None, given: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
-    if is_schedule(path):
-        if given or any(flags[flag.parameter] not in {None, ()} for flag in (*FLAGS, *KUBERNETES)):
+    if schedules.is_schedule(path):
+        if given or flags["fields"] or any(flags[flag.parameter] not in {None, ()} for flag in (*FLAGS, *KUBERNETES)):
             raise UsageError(f"{path} is a whole schedule", "Change the file, or give a job's file with --schedule.")
-        return read_schedule(str(path))
+        return schedules.read_schedule(str(path))
     if "schedule" not in given:
         raise UsageError("missing --schedule", "Such as --schedule '0 3 * * *'; or give a file of a ScoringSchedule.")
     job = job_from(path, flags, more=KUBERNETES)
-    if "name" not in job.metadata.model_fields_set:
-        raise UsageError("missing --name", "A schedule has a name, and its jobs begin with it.")
-    return schedule_of(manifest(job), given)
+    return schedules.made_of(job, **given)
 
 
 @schedule_group.command("list")
-@click.option("--all-namespaces", is_flag=True, help="Of all namespaces.")
+@click.option("--all-namespaces", is_flag=True, help="List objects in all namespaces.")
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
-    """List schedules, their last and next times, and the jobs that have not ended.
+    """List schedules with their last and next times and their active jobs.
 
     \b
     Example:
       scoremill schedule list
     """
-    found = ours(flags, _KIND).every(everywhere=all_namespaces)
+    found = schedules.list(all_namespaces=all_namespaces, **places_of(flags))
     if as_json:
         print_document(schedules=[document(made) for made in found])
     elif all_namespaces:
@@ -103,13 +102,13 @@ def list_command(all_namespaces: bool, as_json: bool, **flags: Any) -> None:
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status_command(name: str, as_json: bool, **flags: Any) -> None:
-    """Show what is known of a schedule: its times, its jobs, and why a run is held up.
+    """Show the status of a schedule: its times, its jobs, and why a run is waiting.
 
     \b
     Example:
       scoremill schedule status nightly
     """
-    made = ours(flags, _KIND).find(name)
+    made = schedules.find(name, **places_of(flags))
     if as_json:
         print_document(**document(made))
     else:
@@ -120,13 +119,13 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
 @click.argument("name")
 @place_options
 def suspend_command(name: str, **flags: Any) -> None:
-    """Let no further runs begin; those that have begun go on.
+    """Suspend a schedule: start no further runs. Active runs continue.
 
     \b
     Example:
       scoremill schedule suspend nightly
     """
-    ours(flags, _KIND).suspend(name, suspend=True)
+    schedules.suspend(name, **places_of(flags))
     echo(f"schedule {name} is suspended: scoremill schedule resume {name}{same_place(flags)}")
 
 
@@ -134,29 +133,29 @@ def suspend_command(name: str, **flags: Any) -> None:
 @click.argument("name")
 @place_options
 def resume_command(name: str, **flags: Any) -> None:
-    """Let runs begin again.
+    """Resume a suspended schedule.
 
     \b
     Example:
       scoremill schedule resume nightly
     """
-    ours(flags, _KIND).suspend(name, suspend=False)
+    schedules.resume(name, **places_of(flags))
     echo(f"schedule {name} goes on")
 
 
 @schedule_group.command("delete")
 @click.argument("name")
 @click.option("--timeout", type=seconds, metavar="TIME", default="180s", show_default=True,
-              help="How long to wait for it to go.")  # fmt: skip
+              help="Maximum time to wait for the deletion.")  # fmt: skip
 @place_options
 def delete_command(name: str, timeout: float, **flags: Any) -> None:
-    """Remove a schedule and its jobs; their outputs stay. One that is not there is no error.
+    """Delete a schedule and its jobs; their outputs are kept. A schedule that does not exist is not an error.
 
     \b
     Example:
       scoremill schedule delete nightly
     """
-    found = ours(flags, _KIND).remove(name, timeout, say)
+    found = schedules.delete(name, timeout, say, **places_of(flags))
     echo(f"schedule {name} is gone" if found else f"there was no schedule {name}")
 
 
@@ -167,14 +166,12 @@ def delete_command(name: str, timeout: float, **flags: Any) -> None:
                    "existing output has scored.")  # fmt: skip
 @place_options
 def run_command(name: str, since: datetime | None, **flags: Any) -> None:
-    """Make a job of a schedule now, as if it were time; refused while another goes on, but with --concurrency Allow.
+    """Create a job of a schedule now. Fails while another is active, unless its concurrency is Allow.
 
     \b
     Examples:
       scoremill schedule run nightly
       scoremill schedule run nightly --since 2026-11-21T00:00:00Z
     """
-    from scoremill.kubernetes.schedules import run_now
-
-    job = run_now(ours(flags, _KIND), name, since)
+    job = schedules.run(name, since, **places_of(flags))
     say(f"job {job} is submitted: scoremill job wait {job}{same_place(flags)}")

@@ -11,7 +11,7 @@ from .views.display import echo
 
 @click.command("schema")
 def schema_command() -> None:
-    """Print the JSON schema of job files, for editors and checks.
+    """Print the JSON schema of job files.
 
     \b
     Example:

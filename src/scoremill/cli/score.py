@@ -7,30 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scoremill.execute.place import engine_at
+from scoremill import datasets
 from scoremill.units import format_bytes
 
 from .flags.clusters import check_address, place_options, places_of
 from .flags.options import job_from, job_options
-from .views.display import echo
+from .views.display import echo, say
 from .views.document import print_document
 from .views.logs import verbose_option
 from .views.progress import Progress
 
 if TYPE_CHECKING:
+    from scoremill.execute.datasets.dataset import Dataset
     from scoremill.ledger import Manifest
 
 
 @click.command("score")
 @job_options
-@click.option("--cluster", default="local", metavar="WHERE", show_default=True,
-              help="local (a LocalCluster), in-process, a cluster on Kubernetes by its name, or a scheduler's address.")  # fmt: skip
-@click.option("--dataset", metavar="NAME", help="Score what `scoremill dataset load` put into the memory of --cluster.")
+@click.option(
+    "--cluster",
+    default="local",
+    metavar="WHERE",
+    show_default=True,
+    help="Where to run: local, in-process, the name of a cluster on Kubernetes, or a scheduler address.",
+)
+@click.option("--dataset", metavar="NAME", help="Score a dataset loaded into --cluster by `scoremill dataset load`.")
 @place_options
-@click.option("--limit", type=click.IntRange(min=1), help="Print the first rows to stdout and write nothing.")
-@click.option("--wait", is_flag=True, help="Wait while another driver writes to the output.")
+@click.option("--limit", type=click.IntRange(min=1), help="Print this many predictions to stdout and write nothing.")
+@click.option("--wait", is_flag=True, help="Wait if another run is writing to the output.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
 @verbose_option
 def score_command(
     job: str | None,
@@ -55,11 +61,12 @@ def score_command(
       scoremill score job.yaml --cluster trips
       scoremill score --dataset trips --cluster tcp://host:8786 --model bundle/ --output s3://b/scores/
     """
-    if dataset is not None:
-        manifest = _score_loaded(dataset, cluster, job, limit, wait, quiet, flags)
-        _tell(manifest, as_json)
-        return
-    parsed = job_from(job, flags, writes=limit is None)
+    if dataset is not None and limit is not None:
+        raise click.UsageError("--limit prints the first rows of --input; it does not look into a dataset")
+    if limit is None:
+        check_address(cluster)
+    held = datasets.find(dataset, cluster=cluster, say=say, **places_of(flags)) if dataset else None
+    parsed = job_from(job, flags, writes=limit is None, under=_read_by(held))
     if limit is not None:
         if flags["output"] is not None and not quiet:
             echo(f"note: --limit only prints rows; nothing is written to {flags['output']}", err=True)
@@ -68,27 +75,18 @@ def score_command(
     for name in ("persist", "suspend"):
         if getattr(parsed.spec, name):
             echo(f"note: spec.{name} is for ScoringJobs on Kubernetes and means nothing here", err=True)
-    from scoremill.execute import prepare_job
+    from scoremill.execute import score
 
-    prepared = prepare_job(parsed)
-    from scoremill.execute import engine_for, execute
-
-    check_address(cluster)
-    with engine_at(cluster, parsed, places_of(flags)) as at, Progress(quiet=quiet) as progress:
-        engine = engine_for(at.job, at.address, at.security)
-        manifest = execute(at.job, engine, [progress], wait=wait, prepared=prepared)
+    with Progress(quiet=quiet) as progress:
+        manifest = score(parsed, cluster=cluster, dataset=held, watchers=[progress], wait=wait, **places_of(flags))
     _tell(manifest, as_json)
 
 
-def _score_loaded(
-    dataset: str, cluster: str, job: str | None, limit: int | None, wait: bool, quiet: bool, flags: dict[str, Any]
-) -> Manifest:
-    from .dataset import score_loaded
-
-    if limit is not None:
-        raise click.UsageError("--limit prints the first rows of --input; it does not look into a dataset")
-    with Progress(quiet=quiet) as progress:
-        return score_loaded(dataset, cluster, job, flags, [progress], wait=wait)
+def _read_by(dataset: Dataset | None) -> dict[str, Any] | None:
+    """Return what a job that names no input reads."""
+    if dataset is None:
+        return None
+    return {"spec": {"input": dataset.input.model_dump(mode="json", by_alias=True, exclude_none=True)}}
 
 
 def _tell(manifest: Manifest, as_json: bool) -> None:
@@ -99,10 +97,8 @@ def _tell(manifest: Manifest, as_json: bool) -> None:
     for warning in warnings:
         echo(f"warning: {warning}", err=True)
     if as_json:
-        print_document(
-            output=manifest.store.uri, totals=totals, bundle=fields["bundle"], method=fields["method"],
-            warnings=warnings,
-        )  # fmt: skip
+        run = {"bundle": fields["bundle"], "method": fields["method"]}
+        print_document(output=manifest.store.uri, totals=totals, **run, warnings=warnings)
         return
     echo(
         f"{totals.scored:,} rows scored, {totals.rejected:,} rejected, {totals.partitions:,} partitions, "
@@ -112,7 +108,7 @@ def _tell(manifest: Manifest, as_json: bool) -> None:
         echo(f"rejected rows: {manifest.store.uri}/_errors/")
     if totals.rejected_files:
         echo(
-            f"after a repair of the input: scoremill retry-errors {manifest.store.uri} --files --digest {fields['bundle']}"
+            f"after a repair of the input: scoremill retry-rejected {manifest.store.uri} --files --digest {fields['bundle']}"
         )
 
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 @click.command("verify")
 @click.argument("output")
 @storage_options
-@click.option("--against", metavar="OTHER", help="Another output, whose rows must be the same.")
+@click.option("--against", metavar="OTHER", help="Another output to compare with; its rows must be the same.")
 @click.option("--tolerance", type=click.FloatRange(min=0), default=0.0, show_default=True,
-              help="By how much numbers of OUTPUT and OTHER may differ; relative above 1.")  # fmt: skip
+              help="Maximum difference of numbers in OUTPUT and OTHER; relative for numbers above 1.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def verify_command(output: str, against: str | None, tolerance: float, as_json: bool, **flags: Any) -> None:
-    """Read every object of OUTPUT again and prove counts and checksums against its manifest.
+    """Read every object of OUTPUT and verify row counts and checksums against its manifest.
 
     Exits with 7 if an object is missing, altered or surplus, or if the rows of OTHER are not the same. Scores made
     with other library versions or on another family of processors differ in their last bits: give a --tolerance.

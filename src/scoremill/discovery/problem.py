@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from scoremill.errors import FitError, ScoremillError
+from scoremill.errors import FitError, ScoremillError, with_hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Problem:
     severity: Literal["error", "warning"]
     where: str
     message: str
-    mend: str = ""
+    hint: str = ""
     about: str = ""
     """What problems of several objects have in common where their messages differ."""
     error: type[ScoremillError] = FitError
@@ -24,7 +24,7 @@ class Problem:
     @classmethod
     def of(cls, error: ScoremillError, where: str) -> Problem:
         """Return the problem that `error` reports."""
-        return cls("error", where, error.message, error.mend or "", error=type(error))
+        return cls("error", where, error.message, error.hint or "", error=type(error))
 
     @property
     def text(self) -> str:
@@ -32,4 +32,4 @@ class Problem:
         return self.message if self.where in self.message else f"{self.where}: {self.message}"
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.text}" + (f"\n  {self.mend}" if self.mend else "")
+        return with_hint(f"{self.severity}: {self.text}", self.hint)

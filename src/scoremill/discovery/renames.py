@@ -24,7 +24,7 @@ def matched(sample: Sample, asked: Asked, needs: Sequence[Column], kept: Sequenc
     try:
         changes = asked.changes(renamed(sample.names, in_file), needs, kept)
     except InputError as error:
-        problem = Problem("error", sample.source.uri, error.message, error.mend or "")
+        problem = Problem("error", sample.source.uri, error.message, error.hint or "")
         return replace(sample, problems=(*sample.problems, problem))
 
     def now(names: Sequence[str]) -> tuple[str, ...]:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoremill.bundle import open_bundle
 from scoremill.events import Watcher
-from scoremill.spec import ScoringJob, Storage
+from scoremill.spec import ScoringJob, Storage, load_job
 from scoremill.storage.uri import absolute
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from distributed import Security
 
+    from scoremill.kubernetes.clusters import Named
     from scoremill.ledger import Manifest, Verified
     from scoremill.planning import Plan
 
     from .coordinator.prepare import Prepared
+    from .datasets.dataset import Dataset
     from .engines.protocol import Engine
+    from .place import EnginePlace
     from .worker.scoring import Scored
 
 
@@ -42,9 +46,10 @@ def prepare_job(job: ScoringJob, *, writes: bool = True) -> Prepared:
 
 
 def score(
-    job: ScoringJob,
+    job: ScoringJob | str | os.PathLike[str],
     *,
-    cluster: str = "local",
+    cluster: str | Named = "local",
+    dataset: Dataset | None = None,
     namespace: str | None = None,
     context: str | None = None,
     kubeconfig: str | None = None,
@@ -59,11 +64,13 @@ def score(
 
     Parameters
     ----------
-    job : ScoringJob
-        From `scoremill.job` or `scoremill.load_job`.
-    cluster : str
+    job : ScoringJob or path
+        From `scoremill.job`, or a job file.
+    cluster : str or scoremill.clusters.Cluster
         `local` (processes of this machine), `in-process`, the address of a Dask scheduler such as `tls://host:8786`, or
-        the name of a cluster on Kubernetes that `scoremill cluster up` started.
+        a cluster on Kubernetes or its name.
+    dataset : scoremill.datasets.Dataset, optional
+        What `scoremill.datasets.load` put into the memory of the cluster; it is scored instead of the input's objects.
     namespace, context, kubeconfig : str, optional
         Where to look for a cluster on Kubernetes; by default, the current context and its namespace.
     security : distributed.Security, optional
@@ -82,17 +89,45 @@ def score(
     ------
     ScoremillError
         One of `scoremill.errors`: UsageError, TrustError if nobody chose the model, FitError if input and model do not
-        fit, BudgetError if too many rows are rejected, StorageError, ClusterError. Completed partitions are kept.
+        fit, RejectLimitError if too many rows are rejected, StorageError, ClusterError. Completed partitions are kept.
 
     """
-    prepared = prepare_job(job)
+    job = _job(job)
+    prepared = None if dataset else prepare_job(job)
     from .coordinator.run import execute
     from .place import engine_at
 
     places = {"kubeconfig": kubeconfig, "context": context, "namespace": namespace}
     with engine_at(cluster, job, places) as at:
+        if dataset is not None:
+            return _score_held(dataset, at, security, watchers, wait=wait)
         engine = engine_for(at.job, at.address, security or at.security)
         return execute(at.job, engine, watchers, wait=wait, prepared=prepared)
+
+
+def _score_held(
+    dataset: Dataset, at: EnginePlace, security: Security | None, watchers: Iterable[Watcher], *, wait: bool
+) -> Manifest:
+    from .datasets.dataset import OnDataset, score_dataset
+
+    spec = at.job.spec
+    over = OnDataset(
+        dataset.name,
+        at.address,
+        spec.cluster,
+        spec.deadlines,
+        security or at.security,
+        allow_version_skew=spec.model.allow_version_skew,
+    )
+    return score_dataset(dataset, at.job, over, watchers, wait=wait)
+
+
+def _job(given: ScoringJob | str | os.PathLike[str]) -> ScoringJob:
+    if isinstance(given, ScoringJob):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return load_job(Path(given))
+    raise TypeError(f"job must be a ScoringJob or the path of a job file, not {type(given).__name__}")
 
 
 def engine_for(
@@ -120,8 +155,8 @@ def plan(job: ScoringJob) -> Plan:
 
     Parameters
     ----------
-    job : ScoringJob
-        From `scoremill.job` or `scoremill.load_job`.
+    job : ScoringJob or path
+        From `scoremill.job`, or a job file.
 
     Returns
     -------
@@ -136,7 +171,7 @@ def plan(job: ScoringJob) -> Plan:
     """
     from .coordinator.prepare import prepare
 
-    return prepare(job).plan
+    return prepare(_job(job)).plan
 
 
 def verify(uri: str | os.PathLike[str], storage: Storage | None = None) -> Verified:

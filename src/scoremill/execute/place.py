@@ -32,7 +32,9 @@ def connected(at: Named) -> Iterator[Connection]:
     certificates = certificates_of(at)
     workers = at.workers()
     if workers is None:
-        raise ClusterError(f"cluster {at.name} has no workers", f"scoremill cluster scale {at.name} 4")
+        raise ClusterError(
+            f"cluster {at.name} has no workers", f"Give it some with `scoremill cluster scale {at.name} 4`."
+        )
     with at.forward(names.COMM_PORT) as forward:
         if at.scheduler_pod() is None:
             raise ClusterError(f"the scheduler of {at.name} is not ready", f"See scoremill cluster status {at.name}.")
@@ -50,12 +52,15 @@ class EnginePlace:
 
 
 @contextmanager
-def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Iterator[EnginePlace]:
+def engine_at(where: str | Named, job: ScoringJob, places: dict[str, str | None]) -> Iterator[EnginePlace]:
     """What `--cluster WHERE` means for `job`, open while this is.
 
-    `local`, `in-process` and addresses are what they are; a name is a cluster of the Kubernetes in `places`, and the
-    job then has the workers that are there.
+    A name is a cluster of the Kubernetes in `places`, and the job then has the workers of that cluster.
     """
+    if isinstance(where, Named):
+        with connected(where) as found:
+            yield _there(job, found)
+        return
     names.refuse_user(where)
     if not names.is_name(where):
         yield EnginePlace(job, where)
@@ -65,8 +70,12 @@ def engine_at(where: str, job: ScoringJob, places: dict[str, str | None]) -> Ite
             found = stack.enter_context(connected(named(where, places)))
         except (ClusterError, UsageError) as error:
             raise _meant(where, error) from None
-        spec = job.spec.model_copy(update={"cluster": job.spec.cluster.within(found.workers)})
-        yield EnginePlace(job.model_copy(update={"spec": spec}), found.address, found.security)
+        yield _there(job, found)
+
+
+def _there(job: ScoringJob, found: Connection) -> EnginePlace:
+    spec = job.spec.model_copy(update={"cluster": job.spec.cluster.within(found.workers)})
+    return EnginePlace(job.model_copy(update={"spec": spec}), found.address, found.security)
 
 
 def _meant(where: str, error: ScoremillError) -> ScoremillError:
@@ -74,4 +83,4 @@ def _meant(where: str, error: ScoremillError) -> ScoremillError:
     close = [f"tls://{where}"] if ":" in where else difflib.get_close_matches(where.lower(), names.RESERVED, n=1)
     if not close:
         return error
-    return type(error)(error.message, " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.mend])))
+    return type(error)(error.message, " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.hint])))

@@ -87,7 +87,7 @@ def _same(at: Named, cluster: Object) -> Object:
     if asked != has:
         raise UsageError(
             f"there is a cluster {at.name} in namespace {at.kube.namespace} that was made with other settings",
-            f"scoremill cluster scale {at.name} changes its workers; for anything else, take it down first.",
+            f"`scoremill cluster scale {at.name}` changes its number of workers; for anything else, delete it first.",
         )
     return there
 

@@ -21,7 +21,7 @@ def cause_of(kube: Kube, job: Job) -> Cause | None:
     jobs, pods = (_some(kube, kind, f"{names.JOB}={child}") for kind in ("Job", "Pod"))
     drivers = drivers_of(jobs, pods, lambda driver: kube.warnings_of("Job", driver))
     cause = why(job.made, job.now, _cluster(Named(kube, child)), drivers)
-    return cause and replace(cause, mend=cause.mend and cause.mend.replace("NAME", job.name))
+    return cause and replace(cause, hint=cause.hint and cause.hint.replace("NAME", job.name))
 
 
 def _some(kube: Kube, kind: str, selector: str) -> list[Object]:

@@ -6,9 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 
 from scoremill.errors import (
-    BudgetError,
     ClusterError,
     FitError,
+    RejectLimitError,
     ScoremillError,
     StorageError,
     UsageError,
@@ -20,7 +20,7 @@ from .client import Object
 
 _OF_CODE: dict[int | None, type[ScoremillError]] = {
     error.exit_code: error
-    for error in (UsageError, FitError, BudgetError, StorageError, ClusterError, VerificationError)
+    for error in (UsageError, FitError, RejectLimitError, StorageError, ClusterError, VerificationError)
 }
 _OF_REASON: dict[str | None, type[ScoremillError]] = {
     Reason.INVALID_SPEC: UsageError, Reason.SPEC_CHANGED: UsageError, Reason.DRIVER_FAILED: ScoremillError,
@@ -80,7 +80,7 @@ def _unreconciled(job: Job) -> str | None:
 def refuse_failed(job: Job) -> None:
     """Returns where the job is complete; else the error that `scoremill score` would have ended with."""
     if job.phase == "Suspended":
-        raise ClusterError(f"job {job.name} is suspended", f"scoremill job resume {job.name}")
+        raise ClusterError(f"job {job.name} is suspended", f"Resume it with `scoremill job resume {job.name}`.")
     if job.phase != "Complete":
         raise failure_of(job)
 
@@ -88,7 +88,7 @@ def refuse_failed(job: Job) -> None:
 def failure_of(job: Job) -> ScoremillError:
     """The error, and so the exit code, that `scoremill score` would have ended with where the job has failed."""
     failure = job.status.failure
-    reason, code = (failure.reason, failure.code) if failure else (None, None)
+    reason, code = (failure.reason, failure.exit_code) if failure else (None, None)
     kind = _OF_CODE.get(code) or _OF_REASON.get(reason, ClusterError)
     message = f": {reason}: {failure.message}" if failure else ""
-    return kind(f"job {job.name} has failed{message}", failure.mend if failure else None)
+    return kind(f"job {job.name} has failed{message}", failure.hint if failure else None)

@@ -90,7 +90,7 @@ def _kept(
         name = newest(output, job.made, attempt)
         data = output.read(name) if name else b""
     except ScoremillError as error:
-        raise ClusterError(f"{missing.message}; nor can its output be read here: {error.message}", error.mend) from None
+        raise ClusterError(f"{missing.message}; nor can its output be read here: {error.message}", error.hint) from None
     if name is None:
         raise missing
     say(f"note: {missing.message}; this is from {output.uri}/{name}")

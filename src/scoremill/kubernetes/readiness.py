@@ -91,7 +91,7 @@ def _given_up(at: Named, seconds: float, cause: Cause, http: Forward) -> Cluster
     why = f" ({http.error})" if cause.reason == "Scheduler" and http.error else ""
     return ClusterError(
         f"cluster {at.name} is not up after {format_seconds(seconds)}: {cause.reason}: {cause.evidence}{why}",
-        cause.mend or "Give it more time: --timeout.",
+        cause.hint or "Give it more time: --timeout.",
     )
 
 

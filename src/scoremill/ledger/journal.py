@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator
@@ -121,7 +122,7 @@ class Ledger:
         """Says again that the output is complete, where a driver died behind the manifest and before that."""
         self._check()
         if self.store.info(SUCCESS) is None:
-            self.store.write(SUCCESS, b"")
+            write_success(self.store)
 
     def reopen(self) -> None:
         """Takes back the claim that the output is complete."""
@@ -151,7 +152,18 @@ class Ledger:
         return self._lease
 
 
-def read_document(store: Store, name: str, mend: str) -> dict[str, Any] | None:
+def write_success(store: Store) -> None:
+    """Write `_SUCCESS` next to a manifest: small JSON for programs that read nothing else."""
+    store.write(SUCCESS, success_of(store.read(MANIFEST)))
+
+
+def success_of(manifest: bytes) -> bytes:
+    """Return what `_SUCCESS` holds: the manifest's name and digest, and its totals."""
+    digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    return json.dumps({"manifest": MANIFEST, "digest": digest, "totals": json.loads(manifest)["totals"]}).encode()
+
+
+def read_document(store: Store, name: str, hint: str) -> dict[str, Any] | None:
     """The JSON of one of the ledger's documents, None where it is not there; VerificationError where it is damaged."""
     if store.info(name) is None:
         return None
@@ -159,7 +171,7 @@ def read_document(store: Store, name: str, mend: str) -> dict[str, Any] | None:
         fields: dict[str, Any] = json.loads(store.read(name))
         int(fields["formatVersion"])
     except (ValueError, KeyError, TypeError):
-        raise VerificationError(f"{store.uri}/{name} is damaged", mend) from None
+        raise VerificationError(f"{store.uri}/{name} is damaged", hint) from None
     return fields
 
 

@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoremill.errors import LeaseError, ScoremillError, VerificationError
-from scoremill.naming import LEDGER, MANIFEST, SUCCESS
+from scoremill.naming import LEDGER, MANIFEST
+from scoremill.notebook import html_table
 from scoremill.storage.filesystem import Store
+from scoremill.units import format_bytes
 
-from .journal import FORMAT, read_document
+from .journal import FORMAT, read_document, write_success
 from .receipt import Part, Receipt
 
 _REWRITE = f"Delete {MANIFEST} and run the same `scoremill score` again: what is done is kept."
@@ -102,6 +104,11 @@ class Manifest:
     fields: dict[str, Any]
     store: Store
 
+    def _repr_html_(self) -> str:
+        rows = {"rows": self.totals.rows, "scored": self.totals.scored, "rejected": self.totals.rejected}
+        size = format_bytes(self.totals.bytes)
+        return html_table(self.store.uri, {**rows, "partitions": self.totals.partitions, "size": size})
+
     def entries(self) -> Iterator[Entry]:
         """The published objects, in the order of the input."""
         for segment in self.fields["segments"]:
@@ -148,7 +155,7 @@ def write_manifest(store: Store, receipts: list[Receipt], origins: list[Origin],
     }
     if not store.create(MANIFEST, json.dumps(fields, indent=1).encode()):
         raise LeaseError(f"another driver has just completed {store.uri}", "See `scoremill verify`.")
-    store.write(SUCCESS, b"")
+    write_success(store)
     return Manifest(totals, fields, store)
 
 

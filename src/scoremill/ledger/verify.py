@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from scoremill.errors import StorageError, VerificationError
-from scoremill.naming import LEDGER, SUCCESS
+from scoremill.naming import LEDGER, MANIFEST, SUCCESS
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
 from scoremill.tabular.writers import count_rows
 
-from .journal import Ledger, require_output
+from .journal import Ledger, require_output, success_of
 from .manifest import Entry, Totals, read_manifest
 
 _REMOVE = "Remove the surplus objects: readers take them for predictions."
@@ -46,7 +46,8 @@ def verify(store: Store) -> Verified:
         )
     entries = list(manifest.entries())
     found = set(Ledger(store).published())
-    problems = [f"surplus: {name}" for name in sorted(found - {entry.part.name for entry in entries})]
+    problems = [f"altered: {SUCCESS}"] if store.read(SUCCESS) != success_of(store.read(MANIFEST)) else []
+    problems += [f"surplus: {name}" for name in sorted(found - {entry.part.name for entry in entries})]
     with ThreadPoolExecutor(THREADS) as pool:
         problems += filter(None, pool.map(lambda entry: _problem(store, entry, found), entries))
     problems += _sums(manifest.totals, entries)

@@ -71,7 +71,7 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
     return _renaming_only(job, columns)
 
 
-def retry_errors(
+def retry_rejected(
     output: Store,
     engine_for: Any,
     changes: dict[str, Any],

@@ -162,7 +162,7 @@ def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
     for problem in found:
         count = seen.pop((problem.severity, problem.about or problem.message), 0)
         if count > 1:
-            yield Problem(problem.severity, f"{problem.where} and {count - 1} more", problem.message, problem.mend)
+            yield Problem(problem.severity, f"{problem.where} and {count - 1} more", problem.message, problem.hint)
         elif count:
             yield problem
     unused = [name for name in job.input.csv.dtypes if samples and not any(name in (s.names or ()) for s in samples)]

@@ -11,6 +11,8 @@ from .settings import Settings
 _FLAGS = {
     "bundle": "--model",
     "raw": "--errors-raw",
+    "hive": "--set spec.input.hive",
+    "id_by": "--set spec.input.idBy",
     "csv.columns": "--names",
     "partFormat": "the format of parts",
     "csv.trueValues": "input.csv.trueValues",

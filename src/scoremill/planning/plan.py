@@ -17,6 +17,8 @@ from scoremill.discovery.earlier import Earlier
 from scoremill.discovery.problem import Problem
 from scoremill.discovery.source import Source
 from scoremill.errors import UsageError, VerificationError
+from scoremill.notebook import html_table
+from scoremill.units import format_bytes
 
 from .changes import changes
 from .partition import Group, Partition, Piece, end_of, group_sources, make_partition, partition_at
@@ -60,6 +62,11 @@ class Plan:
     """Objects that were found and are not part of the input."""
     earlier: Earlier | None = None
     """Objects that earlier runs scored; the output of this plan remembers them."""
+
+    def _repr_html_(self) -> str:
+        size = {"objects": len(self.sources), "size": format_bytes(self.bytes), "rows, about": self.estimated_rows}
+        problems = "; ".join(map(str, self.problems)) or None
+        return html_table("Plan", {**size, "partitions": len(self), "problems": problems})
 
     def partitions(self) -> Iterator[Partition]:
         """Every partition in its order, cut optimistically."""

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from scoremill.document import as_document, plain
-from scoremill.errors import BudgetError, FitError, ScoremillError
+from scoremill.errors import FitError, RejectLimitError, ScoremillError
 from scoremill.events import Note, Watcher
 from scoremill.execute import engine_for, execute
 from scoremill.execute.coordinator.output_checks import output_problems
@@ -73,7 +73,7 @@ def _score_persisted(
         if _DATASET not in held:
             for watch in watchers:
                 watch(Note("loading the input into the memory of the cluster"))
-            held[_DATASET], _ = load(_DATASET, job.spec, [job.spec.model.uri], engine, watchers)
+            held[_DATASET] = load(_DATASET, job.spec, [job.spec.model.uri], engine, watchers)
     over = OnDataset(_DATASET, *place, **settings)
     return score_dataset(held[_DATASET], job, over, watchers, wait=LEASE_SECONDS, uid=uid)
 
@@ -94,7 +94,7 @@ def complete(manifest: Manifest) -> Fields:
         store.write(REPORT, as_document(**plain(report)).encode())
         outputs["report"] = f"{store.uri}/{REPORT}"
     return {
-        "code": 0,
+        "exitCode": 0,
         "rows": {"total": totals.rows, "scored": totals.scored, "rejected": totals.rejected},
         "rejectedFiles": totals.rejected_files,
         "partitions": totals.partitions,
@@ -109,7 +109,7 @@ def failures_of(job: ScoringJob, error: BaseException) -> list[Fields]:
     found: Iterable[tuple[str, str]] = ()
     if type(error) is FitError:
         found = _misfits(job)
-    elif isinstance(error, BudgetError) and job.spec.errors.raw == "Keep":
+    elif isinstance(error, RejectLimitError) and job.spec.errors.raw == "Keep":
         # A reason quotes the value; what must not be kept is not told either.
         found = _rejected(job)
     told: list[Fields] = []

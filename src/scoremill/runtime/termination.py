@@ -58,20 +58,20 @@ def exit_code(error: BaseException) -> int:
 def failed(error: BaseException, failures: list[Fields]) -> Fields:
     """What is told of a run that `error` ended; `failures` are of single objects: `uri`, `message`."""
     told = error.message if isinstance(error, ScoremillError) else str(error) or type(error).__name__
-    mend = error.mend if isinstance(error, ScoremillError) else None
+    hint = error.hint if isinstance(error, ScoremillError) else None
     if isinstance(error, KeyboardInterrupt):
         told = "the driver was asked to end; what is done is kept"
-    fields: Fields = {"code": exit_code(error), "error": type(error).__name__, "message": told}
-    return fields | ({"mend": mend} if mend else {}) | ({"failures": failures} if failures else {})
+    fields: Fields = {"exitCode": exit_code(error), "error": type(error).__name__, "message": told}
+    return fields | ({"hint": hint} if hint else {}) | ({"failedObjects": failures} if failures else {})
 
 
 def as_message(fields: Fields) -> bytes:
     """`fields` as JSON below 4,096 bytes: later failures go first, then the ends of long texts, then later outputs."""
     fields = copy.deepcopy(fields)
     while len(message := json.dumps(fields, ensure_ascii=False).encode(errors="replace")) >= LIMIT:
-        longest = max(("message", "mend"), key=lambda name: len(fields.get(name, "")))
-        if fields.get("failures"):
-            fields["failures"].pop()
+        longest = max(("message", "hint"), key=lambda name: len(fields.get(name, "")))
+        if fields.get("failedObjects"):
+            fields["failedObjects"].pop()
         elif len(fields.get(longest, "")) > 2 * _LEAST:
             fields[longest] = fields[longest][: len(fields[longest]) * 3 // 4].rstrip(" …") + " …"
         else:

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .base import Spec
 from .job import ScoringJob
 from .load import parse_job
 
-Fields = Mapping[str, Any]
+Fields = Mapping[str, Any] | Spec
 Location = str | os.PathLike[str]
 
 
@@ -58,9 +59,9 @@ def job(
     """
     fields: dict[str, Any] = {
         "model": _part(model, "uri"),
-        "input": _part(input if isinstance(input, Mapping) else _uris(input), "uris"),
+        "input": _part(input if isinstance(input, Mapping | Spec) else _uris(input), "uris"),
         "output": _part(output, "uri"),
-        **spec,
+        **{field: _part(value, field) if isinstance(value, Spec) else value for field, value in spec.items()},
     }
     if keep is not None:
         fields["output"]["keep"] = [keep] if isinstance(keep, str) else [*keep]
@@ -70,6 +71,8 @@ def job(
 
 def _part(given: Any, field: str) -> dict[str, Any]:
     """Return a part of the spec: `given` if it is a mapping, else its `field`. What is wrong is found by `parse_job`."""
+    if isinstance(given, Spec):
+        return given.model_dump(mode="json", by_alias=True, exclude_none=True)
     return dict(given) if isinstance(given, Mapping) else {field: _text(given)}
 
 

@@ -1,4 +1,4 @@
-"""Where a job runs, how long it may take, and what is left when it has ended."""
+"""The cluster of a job, its deadlines, and what is kept after it has finished."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from scoremill.errors import UsageError
 from scoremill.units import MIB
 
 from .base import Size, Spec
@@ -16,12 +17,12 @@ _DEEPEST = 50
 
 
 class Workers(Spec):
-    """Bounds of the number of workers, as `workers` and `maxWorkers` of a job give them."""
+    """Minimum and maximum number of workers, from `workers` and `maxWorkers` of a job."""
 
     min: Annotated[int, Field(ge=0, le=10_000)] = 1
-    """The fewest workers."""
+    """Minimum number of workers."""
     max: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """The most workers."""
+    """Maximum number of workers."""
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
@@ -29,28 +30,40 @@ class Workers(Spec):
             raise ValueError(f"min ({self.min}) is above max ({self.max})")
         return self
 
+    @classmethod
+    def of(cls, given: int | str | Workers) -> Workers:
+        """Return the bounds in `4` and in `"0:20"`; UsageError for what is neither."""
+        if isinstance(given, Workers):
+            return given
+        least, colon, most = str(given).partition(":")
+        try:
+            return cls(min=int(least), max=int(most if colon else least))
+        except ValueError:
+            message = f"{given!r} is neither a number of workers such as 4 nor a range such as 0:20"
+            raise UsageError(message) from None
+
 
 class Cluster(Spec):
-    """The Dask cluster that a job asks for; each worker is one process with one thread."""
+    """The Dask cluster of a job. Each worker is one process with one thread."""
 
     workers: Annotated[int, Field(ge=0, le=10_000)] | None = None
-    """Number of workers, or the fewest if `maxWorkers` is given; without it one per core on a local cluster, else 1."""
+    """Number of workers, or the minimum if `maxWorkers` is given. Defaults to one per core on a local cluster and to 1 on Kubernetes."""
     max_workers: Annotated[Annotated[int, Field(ge=1, le=10_000)] | None, Field(validate_default=True)] = None
-    """Most workers; on Kubernetes their number then follows the load. A local cluster starts all of them."""
+    """Maximum number of workers. On Kubernetes the cluster scales with the load; a local cluster starts all of them."""
     cpu: Annotated[float, Field(gt=0)] | None = None
-    """Cores of a worker."""
+    """CPU cores of a worker."""
     memory: Annotated[Size, Field(ge=64 * MIB)] | None = None
-    """Memory of a worker."""
+    """Memory of a worker, such as `4GiB`."""
     image: str | None = None
-    """Container image of driver, scheduler and workers."""
+    """Container image of the driver, the scheduler, and the workers."""
     env: dict[str, str] = {}
-    """Further environment of workers; secrets come from `credentials`."""
+    """Additional environment variables of workers. Use `credentials` for secrets."""
     service_account: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """Service account of workers, for a bucket's workload identity. The operator accepts those that its chart lists."""
+    """Service account of the workers, for workload identity. The operator accepts only service accounts listed in its chart values."""
     idle_timeout_seconds: Annotated[int, Field(ge=0)] = 1800
-    """After so long without work the cluster is removed; never where it is 0."""
+    """Seconds of idleness after which the cluster is deleted; 0 disables this."""
     template: dict[str, Any] = {}
-    """A part of a DaskCluster, merged over the one that is made. By default the operator accepts only fields that give no rights."""
+    """Partial DaskCluster manifest, merged into the generated one. By default the operator accepts only fields that grant no privileges."""
 
     @field_validator("workers", mode="before")
     @classmethod
@@ -84,7 +97,7 @@ class Cluster(Spec):
 
     @property
     def bounds(self) -> Workers | None:
-        """The fewest and the most workers; None if the job does not say."""
+        """Minimum and maximum number of workers; None if the job does not set them."""
         if self.workers is None and self.max_workers is None:
             return None
         fewest = 1 if self.workers is None else self.workers
@@ -100,49 +113,49 @@ class Cluster(Spec):
 
 
 class SecretRef(Spec):
-    """A Secret in the job's own namespace."""
+    """Reference to a Secret in the namespace of the job."""
 
     name: Annotated[str, Field(min_length=1, max_length=253)]
-    """Its name."""
+    """Name of the Secret."""
 
 
 class Credentials(Spec):
-    """Where driver and workers get their credentials on Kubernetes."""
+    """Source of the storage credentials of driver and workers on Kubernetes."""
 
     secret_ref: SecretRef | None = None
-    """A Secret whose keys become environment variables; the service account's own identity without it."""
+    """Secret whose keys become environment variables. Without it, pods use the identity of their service account."""
 
 
 class Retry(Spec):
-    """How often what failed is tried again."""
+    """How many times failed attempts and partitions are retried."""
 
     backoff_limit: Annotated[int, Field(ge=0, le=100)] = 2
-    """Further attempts of a whole run whose infrastructure failed."""
+    """Number of times to retry a run after an infrastructure failure."""
     partition_retries: Annotated[int, Field(ge=0, le=100)] = 3
-    """Further attempts of one partition after a fault of the store."""
+    """Number of times to retry a partition after a storage failure."""
 
 
 class Deadlines(Spec):
-    """When to give up."""
+    """Time limits of a run."""
 
     pre_running_seconds: Annotated[int, Field(ge=1)] = 900
-    """From the request of a cluster to its first worker."""
+    """Maximum number of seconds from the start of an attempt to the first worker."""
     active_seconds: Annotated[int, Field(ge=1)] | None = None
-    """From the start of a run to its end."""
+    """Maximum number of seconds that a run can take. No limit by default."""
     no_progress_seconds: Annotated[int, Field(ge=1)] = 1800
-    """From one finished partition to the next."""
+    """Maximum number of seconds without a completed partition."""
 
 
 class Cleanup(Spec):
-    """What is left of a job on Kubernetes: its cluster, the job itself, and the logs in its output."""
+    """What to keep of a finished job: its cluster, the job itself, and the logs in its output."""
 
     on_success: Literal["Delete", "Keep"] = "Delete"
-    """The cluster of a complete run."""
+    """Whether to delete or keep the cluster of a run that succeeded."""
     on_failure: Literal["Delete", "Keep"] = "Keep"
-    """The cluster of a failed run."""
+    """Whether to delete or keep the cluster of a run that failed."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0)] | None = None
-    """When the job itself goes; never where it is not given."""
+    """Number of seconds after which a finished job is deleted. Jobs are not deleted by default."""
     log_history_limit: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """Most logs of drivers that the output keeps; the newest are kept."""
+    """Maximum number of driver logs to keep in the output. The oldest are deleted."""
     log_retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = 90
-    """Days for which the output keeps the log of a driver; null for no limit."""
+    """Number of days to keep driver logs in the output; null for no limit."""

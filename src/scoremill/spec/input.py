@@ -1,4 +1,4 @@
-"""What is scored: objects, their format, and how they are cut."""
+"""The input of a job: its objects, their format, and how they are split into partitions."""
 
 from __future__ import annotations
 
@@ -27,44 +27,44 @@ _STATEFUL = ("hz", "iso2022", "utf-7", "idna", "punycode", "raw-unicode", "unico
 
 
 class Csv(Spec):
-    """The dialect of CSV inputs, and how their text becomes values."""
+    """Dialect of CSV inputs, and how their text is converted to values."""
 
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    """One character between fields."""
+    """Character between fields."""
     quote: Annotated[str, Field(max_length=1)] = '"'
-    """The character around fields that hold delimiters, newlines or itself, doubled; empty if no field is quoted."""
+    """Character around fields that contain delimiters, newlines, or the character itself (doubled). Empty if no field is quoted."""
     escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """The character that makes a quote inside quotes, or itself, an ordinary character, such as `\\` in Spark's files."""
+    """Character that makes a following quote, or itself, an ordinary character inside quotes, such as `\\` in files written by Spark."""
     escape_unquoted: bool = False
     """Whether `escape` also counts outside quotes and before any character (MySQL, Snowflake, Python's csv module)."""
     skip_rows: Annotated[int, Field(ge=0)] = 0
-    """Number of lines at the beginning of each file that are not read; quotes have no meaning there."""
+    """Number of lines to skip at the start of each file. Quotes have no meaning in them."""
     comment: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """The character at the beginning of lines that are not read; elsewhere in a line it is data."""
+    """Character that marks a line as a comment if the line starts with it. Elsewhere in a line it is data."""
     skip_initial_space: bool = False
-    """Whether blanks behind a delimiter are dropped."""
+    """Whether spaces after a delimiter are dropped."""
     surplus_fields: Literal["Reject", "DropEmpty"] = "Reject"
-    """What to do with a row that has more fields than there are columns: `DropEmpty` accepts it if those are empty."""
+    """What to do with a row that has more fields than columns: reject it, or accept it if the surplus fields are empty."""
     encoding: str = "utf-8"
-    """Any encoding that Python knows and in which a newline is one byte (not UTF-16, UTF-32)."""
+    """Encoding of the files: any that Python knows and that encodes a newline as one byte (not UTF-16 or UTF-32)."""
     header: bool = True
-    """Whether the first row of each file names its columns."""
+    """Whether the first row of each file contains the column names."""
     columns: tuple[str, ...] | None = None
-    """Names of the columns of files without a header."""
+    """Column names, in order, of files without a header."""
     null_values: tuple[str, ...] = NULL_VALUES
-    """Spellings of a missing value."""
+    """Texts that are read as a missing value."""
     true_values: tuple[str, ...] = ("True", "TRUE", "true")
-    """Spellings of true in boolean columns."""
+    """Texts that are read as true in boolean columns."""
     false_values: tuple[str, ...] = ("False", "FALSE", "false")
-    """Spellings of false in boolean columns."""
+    """Texts that are read as false in boolean columns."""
     decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
-    """The decimal mark of numbers."""
+    """Decimal separator of numbers."""
     thousands: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """A mark between groups of digits, which is struck out."""
+    """Thousands separator of numbers, which is removed before conversion."""
     date_formats: dict[str, str] = {}
-    """Formats of date columns, by column: of strptime, or `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, `ISO8601` (the default). Several are separated by a vertical bar."""
+    """Formats of date columns, by column: a strptime format, `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, or `ISO8601` (the default). Separate several with a vertical bar."""
     dtypes: dict[str, str] = {}
-    """Types of columns, by name, such as `float64`, `int64`, `string`, `category`, `bool`, `datetime64[ns]`."""
+    """Types of columns, by column name, such as `float64`, `int64`, `string`, `category`, `bool`, or `datetime64[ns]`."""
 
     @field_validator("encoding")
     @classmethod
@@ -159,45 +159,45 @@ def _is_one_character(text: bytes, encoding: str) -> bool:
 
 
 class EarlierOutput(Spec):
-    """An output of an earlier job."""
+    """The output of an earlier job."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """URI of the output, or a glob, which stands for the complete outputs that it matches."""
+    """URI of the output, or a glob that matches several complete outputs."""
     optional: bool = False
-    """Whether the output can be missing or incomplete; if so, nothing is left out because of it."""
+    """Whether a missing or incomplete output is accepted. If it is, no objects are skipped because of it."""
 
 
 class Input(Spec):
-    """The objects to score, in the order listed; each glob's objects sorted by name."""
+    """The objects to score, in the order listed. The objects that a glob matches are sorted by name."""
 
     uris: Annotated[tuple[str, ...], Field(min_length=1, max_length=10_000)]
-    """Paths, URIs or globs."""
+    """Paths, URIs, or globs of the objects to score."""
     format: Literal["auto", "csv", "parquet"] = "auto"
-    """`auto` goes by the extension: .parquet and .pq are Parquet, all else is CSV."""
+    """Format of the objects. `auto` decides by extension: `.parquet` and `.pq` are Parquet, everything else is CSV."""
     csv: Csv = Csv()
-    """Dialect and types of CSV inputs."""
+    """Dialect and column types of CSV inputs."""
     partition_bytes: Annotated[Size, Field(ge=1024)] = 64 * MIB
-    """Bytes of a CSV that one task scores."""
+    """Size of a partition of a CSV file."""
     rename: dict[str, str] = {}
-    """New names of columns: the name in the input, and the name that the model and all other fields use."""
+    """Columns to rename, as name in the input and new name. The model and all other fields of the job use the new name."""
     match_columns: Literal["Exact", "Relaxed"] = "Exact"
-    """Whether a column that the input does not have may be one whose name differs in case, blanks and underscores only."""
+    """How input columns are matched to the columns of the model: by exact name, or ignoring case, spaces, and underscores."""
     where: Annotated[str, Field(max_length=10_000)] | None = None
-    """A condition that rows must meet to be scored, such as `fare > 0 and vendor in ("A", "B")`."""
+    """Condition that a row must meet to be scored, such as `fare > 0 and vendor in ("A", "B")`."""
     hive: bool = False
-    """Whether folders such as `year=2009/` are columns."""
+    """Whether folders such as `year=2009/` are read as columns (Hive partitioning)."""
     id_by: Literal["version", "content"] = "version"
-    """What tells an object from its successor: ETag or size and time, or a hash of its bytes."""
+    """How a changed object is recognized: by its version (ETag, or size and modification time) or by a hash of its content."""
     since: Literal["LastSuccess"] | AwareDatetime | None = None
-    """Only objects modified from this time (RFC 3339) on; in a ScoringSchedule also `LastSuccess`: what no run of it has scored."""
+    """Score only objects modified at or after this time (RFC 3339). In a ScoringSchedule, `LastSuccess` selects the objects that none of its runs has scored."""
     until: AwareDatetime | None = None
-    """Only objects modified before this time (RFC 3339)."""
+    """Score only objects modified before this time (RFC 3339)."""
     not_scored_by: Annotated[tuple[EarlierOutput, ...], Field(max_length=1000)] = ()
-    """Outputs of earlier jobs. Objects that one of them, or a run that it followed, has scored are left out, by name and version."""
+    """Outputs of earlier jobs. Objects that one of them, or a run that it followed, has scored are skipped, by name and version."""
     allow_empty: bool = False
-    """Whether an input without objects or rows is accepted; with `notScoredBy` there can always be nothing new."""
+    """Whether an input without objects or rows is accepted. Always true with `notScoredBy`."""
     storage: Storage | None = None
-    """How the inputs' store is reached; the job's `storage` where it is not given."""
+    """Settings of the store that holds the input. Defaults to the job's `storage`."""
 
     @field_validator("where")
     @classmethod

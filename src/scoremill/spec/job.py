@@ -1,4 +1,4 @@
-"""The job: what a user asks for, whether by flags, in a file or as a custom resource."""
+"""The job: given by flags, in a file, or as a custom resource."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ API_VERSION = "scoremill.dev/v1alpha1"
 
 
 class Metadata(Spec):
-    """Of Kubernetes' object metadata, what scoremill itself reads; the rest is accepted and left alone."""
+    """Kubernetes object metadata. Fields not listed here are accepted and ignored."""
 
     model_config = {**Spec.model_config, "extra": "allow"}
 
     name: Annotated[str, Field(max_length=253)] = "scoring"
-    """The job's name: lower-case letters, digits, `-` and `.`."""
+    """Name of the job: lower-case letters, digits, `-`, and `.`."""
     namespace: str | None = None
-    """Namespace of the job on Kubernetes."""
+    """Kubernetes namespace of the job."""
     labels: dict[str, str] = {}
-    """Labels of the job on Kubernetes."""
+    """Kubernetes labels of the job."""
     annotations: dict[str, str] = {}
-    """Annotations of the job on Kubernetes."""
+    """Kubernetes annotations of the job."""
 
     @field_validator("name")
     @classmethod
@@ -43,34 +43,34 @@ class Metadata(Spec):
 
 
 class JobSpec(Spec):
-    """What to score, with what, to where, and under which limits."""
+    """Specification of a job."""
 
     model: Model
-    """The model."""
+    """The model to score with."""
     input: Input
-    """The data."""
+    """The objects to score."""
     output: Output
-    """The predictions."""
+    """Where and how to write the predictions."""
     errors: Errors = Errors()
-    """Rows that cannot be scored."""
+    """How to handle rows and objects that cannot be scored."""
     storage: Storage = Storage()
-    """How stores are reached; model, input and output may each have their own."""
+    """Settings of the object store. `model`, `input`, and `output` can override it."""
     cluster: Cluster = Cluster()
-    """The Dask cluster."""
+    """The Dask cluster to run on."""
     persist: bool = False
-    """Whether the input is first loaded into the cluster's memory."""
+    """Whether to load the input into the memory of the cluster before scoring."""
     credentials: Credentials = Credentials()
-    """Credentials on Kubernetes."""
+    """Storage credentials on Kubernetes."""
     retry: Retry = Retry()
-    """Attempts."""
+    """How many times to retry after failures."""
     deadlines: Deadlines = Deadlines()
-    """Time limits."""
+    """Time limits of the run."""
     cleanup: Cleanup = Cleanup()
-    """What is left behind on Kubernetes."""
+    """What to keep after the job has finished."""
     suspend: bool = False
-    """Whether the job waits, holding nothing."""
+    """Whether to suspend the job: its driver and cluster are deleted, and completed partitions are kept."""
     managed_by: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Who runs the job on Kubernetes; scoremill's operator where it is not given or `scoremill.dev/operator`."""
+    """Controller that runs the job on Kubernetes. Defaults to the operator of scoremill, `scoremill.dev/operator`."""
 
     @property
     def model_storage(self) -> Storage:
@@ -86,15 +86,15 @@ class JobSpec(Spec):
 
 
 class ScoringJob(Spec):
-    """One request to score objects with a model; a YAML file and a custom resource alike."""
+    """A job that scores objects with a model, as a YAML file or a custom resource."""
 
     api_version: Literal["scoremill.dev/v1alpha1"] = "scoremill.dev/v1alpha1"
-    """Version of this format."""
+    """API version of this format."""
     kind: Literal["ScoringJob"] = "ScoringJob"
     """Always `ScoringJob`."""
     metadata: Metadata = Metadata()
-    """Name and labels."""
+    """Kubernetes object metadata."""
     spec: JobSpec
-    """What is asked."""
+    """Specification of the job."""
     status: dict[str, Any] | None = Field(default=None, exclude=True)
-    """Written by the operator; ignored in files."""
+    """Status of the job, written by the operator. Ignored in files."""

@@ -1,4 +1,4 @@
-"""Which model scores, and what of it is trusted."""
+"""The model that a job scores with."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ BATCH_ROWS = 131_072
 
 
 class Model(Spec):
-    """A bundle, made by `scoremill model pack`."""
+    """The model bundle to score with, as written by `scoremill model pack`."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """Folder or prefix of the bundle."""
+    """Path or URI of the bundle."""
     digest: Digest | None = None
-    """The digest that the bundle must have. A remote pickle runs only with it, or from a trusted prefix."""
+    """Required digest of the bundle. A remote pickle is loaded only if `digest` matches or the bundle is below a trusted prefix."""
     method: Method | None = None
-    """What to call; the bundle's own method where it is not given."""
+    """Method of the model to call. Defaults to the method recorded in the bundle."""
     batch_rows: Annotated[int, Field(ge=1, le=100_000_000)] = BATCH_ROWS
-    """Rows in one call of the model. Changing it may change the last bits of predictions."""
+    """Number of rows passed to the model in one call. Changing it can change the last bits of predictions."""
     trusted_prefixes: tuple[str, ...] = ()
-    """URIs below which bundles are trusted without a digest."""
+    """URI prefixes below which bundles are loaded without a digest."""
     trusted_types: tuple[str, ...] = ()
-    """Types and functions that the file of a skops bundle may hold beyond those that skops trusts itself."""
+    """Types and functions allowed in a skops bundle in addition to those that skops trusts."""
     allow_version_skew: bool = False
-    """Score although scikit-learn's minor version differs from the one that the model was trained with."""
+    """Whether to score with a minor version of scikit-learn other than the one used in training."""
     storage: Storage | None = None
-    """How the bundle's store is reached; the job's `storage` where it is not given."""
+    """Settings of the store that holds the bundle. Defaults to the job's `storage`."""

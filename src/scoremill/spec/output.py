@@ -1,4 +1,4 @@
-"""What is written, where, and what happens to rows that cannot be scored."""
+"""The output of a job, and what happens to rows that cannot be scored."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ CsvFormulas = Literal["Keep", "Escape"]
 
 
 class Output(Spec):
-    """The predictions, one for each row of input that could be scored."""
+    """The predictions: one row for each input row that was scored."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """Folder or prefix that the run writes to."""
+    """Path or URI of the folder to write to."""
     format: Format = "parquet"
-    """Format of the parts."""
+    """Format of the output files."""
     csv_formulas: CsvFormulas = "Keep"
-    """How CSV output writes texts that a spreadsheet takes for formulas: as they are, or with a single quote before them."""
+    """How CSV output writes text that a spreadsheet would run as a formula: unchanged, or with a leading single quote."""
     mode: Literal["Resume", "ErrorIfExists", "Overwrite"] = "Resume"
-    """What to do where an earlier run wrote: go on with it, refuse, or begin anew."""
+    """What to do if the output exists: resume the earlier run, fail, or overwrite it."""
     keep: tuple[str, ...] = ()
-    """Input columns to carry along; `*` is all of them."""
+    """Input columns to copy to the output. `*` copies all."""
     drop: tuple[str, ...] = ()
-    """Columns that `keep: ["*"]` leaves out."""
+    """Columns to exclude from `keep: ["*"]`."""
     partition_by: tuple[str, ...] = ()
-    """Kept or result columns that become folders, such as `vendor=CMT/`, instead of columns of the parts."""
+    """Kept or result columns to partition the output by. They become folders such as `vendor=CMT/` instead of columns."""
     rows_per_file: Annotated[int, Field(ge=1)] | None = None
-    """The most rows of a part; a partition with more writes several. One part a partition where it is not given."""
+    """Maximum number of rows in an output file. Defaults to one file per partition."""
     row_id: bool = False
-    """Whether to write where each row came from: its object, its byte offset or row number."""
+    """Whether to write the origin of each row: its object, and its byte offset or row number."""
     columns: dict[str, str] = {}
-    """Selects and renames result columns: a class or column, and its name in the output."""
+    """Result columns to write, as class or column and its name in the output."""
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Of a binary classifier's `predict`: the probability from which a row is of the second class."""
+    """Probability at or above which `predict` of a binary classifier returns the second class."""
     dtype: Literal["float32", "float64"] | None = None
-    """The type of real-valued results; as the model gives them where it is not given."""
+    """Type of floating-point results. Defaults to the type that the model returns."""
     storage: Storage | None = None
-    """How the output's store is reached; the job's `storage` where it is not given."""
+    """Settings of the store that holds the output. Defaults to the job's `storage`."""
 
     @model_validator(mode="after")
     def _escapes_formulas_of_csv_only(self) -> Self:
@@ -57,15 +57,15 @@ class Output(Spec):
 class Errors(Spec):
     """How many rejected rows are allowed, and what is kept of them."""
 
-    on_row_error: Literal["Quarantine", "Fail"] = "Quarantine"
-    """Set a bad row aside and go on, or end the run at the first."""
+    on_row_error: Literal["Reject", "Fail"] = "Reject"
+    """What to do with a row that cannot be scored: write it to `_errors/` and continue, or fail the run."""
     max_rows: Annotated[int, Field(ge=0)] | None = None
-    """Most rejected rows allowed; the run fails when there are more."""
+    """Maximum number of rejected rows. The run fails if there are more."""
     max_fraction: Annotated[float, Field(ge=0, le=1)] | None = 0.01
-    """Largest fraction of rejected rows allowed; the run fails when it is exceeded."""
+    """Maximum fraction of rejected rows. The run fails if it is exceeded."""
     on_file_error: Literal["Fail", "Reject"] = "Fail"
     """What to do if an input object cannot be read: fail the run, or list the object in `_errors/` and score the others."""
     max_files: Annotated[int, Field(ge=0)] = 10
-    """Most rejected input objects allowed; the run fails when there are more."""
+    """Maximum number of rejected input objects. The run fails if there are more."""
     raw: Literal["Keep", "Hash", "Omit"] = "Keep"
-    """What the errors objects hold of a rejected row's text."""
+    """What is stored of the text of a rejected row: the text, its hash, or nothing."""

@@ -1,4 +1,4 @@
-"""How a store is reached. Never a secret: those come from the environment, a profile or a file."""
+"""Settings of an object store. They hold no secrets: those come from the environment, a profile, or a file."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ Option = str | int | float | bool
 
 
 class Storage(Spec):
-    """Settings of one store; what is not given comes from the environment, as the cloud's own tools read it."""
+    """Settings of an object store. Settings not given here come from the environment, as the cloud's own tools read it."""
 
     endpoint: str | None = None
-    """URL of the service where it is not the cloud's own, such as http://minio:9000."""
+    """URL of the storage service, if it is not the cloud provider's, such as `http://minio:9000`."""
     anonymous: bool = False
-    """Read public data without credentials."""
+    """Whether to read public data without credentials."""
     profile: str | None = None
-    """Name of a profile in the AWS configuration files."""
+    """Name of the profile in the AWS configuration files to use."""
     requester_pays: bool = False
-    """Pay for reading from a requester-pays bucket."""
+    """Whether to pay for reading from a requester-pays bucket."""
     kms_key: str | None = None
-    """Name of the key that the store encrypts new objects with."""
+    """Name of the KMS key that the store encrypts new objects with."""
     ca_bundle: str | None = None
-    """File of certificate authorities to trust for the endpoint."""
+    """Path of a file with the certificate authorities to trust for the endpoint."""
     options_file: str | None = None
-    """JSON or YAML file of further fsspec options; secrets belong there, readable by its owner only."""
+    """Path of a JSON or YAML file with additional fsspec options, including secrets. Only its owner can have access to it."""
     options: dict[str, Option] = {}
-    """Further fsspec options without secrets, such as `region`."""
+    """Additional fsspec options without secrets, such as `region`."""
 
     @field_validator("options")
     @classmethod

@@ -66,7 +66,7 @@ def test_a_bundle_that_calls_the_system_is_refused_whatever_it_lists(linear, tmp
     bundle = altered(linear, model, types)
     with pytest.raises(TrustError, match=r"not trusted: posix\.system") as caught:
         load_estimator(bundle.uri, bundle.digest, HERE)
-    assert "--trusted-type posix.system" in caught.value.mend
+    assert "--trusted-type posix.system" in caught.value.hint
 
 
 def test_types_that_a_bundle_lists_are_refused_before_a_worker_starts(linear, tmp_path):
@@ -159,7 +159,7 @@ def trusted_by_hint(act: Callable[[], object]) -> list[str]:
     """The types that the hint of the error says to trust."""
     with pytest.raises(TrustError) as caught:
         act()
-    flags = caught.value.mend.partition("give ")[2].partition(" (model.trustedTypes)")[0].split()
+    flags = caught.value.hint.partition("give ")[2].partition(" (model.trustedTypes)")[0].split()
     assert flags[::2] == ["--trusted-type"] * (len(flags) // 2)
     return flags[1::2]
 

@@ -154,7 +154,7 @@ def test_encrypted_connections_and_those_within_the_machine_are_not_warned_of(wh
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("command", [("dataset", "list"), ("retry-errors", "out")])
+@pytest.mark.parametrize("command", [("dataset", "list"), ("retry-rejected", "out")])
 def test_commands_that_connect_to_a_scheduler_refuse_passwords_in_its_address(command: tuple[str, ...], capsys) -> None:
     arguments = [*command, "--cluster", "tcp://user:secret@host:8786"]
     assert run(lambda: app.main(arguments, standalone_mode=False)) == 2

@@ -31,7 +31,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--partition-bytes", "16KiB"], {"input": {"partitionBytes": 16384}}),
     (["--rename", "Mean_Radius=mean radius,a=b", "--match-columns", "Relaxed"],
      {"input": {"rename": {"Mean_Radius": "mean radius", "a": "b"}, "matchColumns": "Relaxed"}}),
-    (["--hive", "--id-by", "content"], {"input": {"hive": True, "idBy": "content"}}),
+    (["--set", "spec.input.hive=true", "--set", "spec.input.idBy=content"], {"input": {"hive": True, "idBy": "content"}}),
     (["--since", "2026-11-21T03:00:00Z", "--until", "2026-11-22T03:00:00Z"],
      {"input": {"since": "2026-11-21T03:00:00Z", "until": "2026-11-22T03:00:00Z"}}),
     (["--not-scored-by", "s3://a", "--not-scored-by", "b/*", "--allow-empty"],
@@ -56,7 +56,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--workers", "4", "--memory", "2GiB"], {"cluster": {"workers": 4, "memory": 2 * 2**30}}),
     (["--memory", "2GiB", "--workers", "0:4"], {"cluster": {"workers": 0, "maxWorkers": 4, "memory": 2 * 2**30}}),
     (["--endpoint", "http://x", "--anonymous"], {"storage": {"endpoint": "http://x", "anonymous": True}}),
-    (["--input-storage", "endpoint=http://y,region=eu"],
+    (["--set", "spec.input.storage.endpoint=http://y", "--set", "spec.input.storage.options.region=eu"],
      {"input": {"storage": {"endpoint": "http://y", "options": {"region": "eu"}}}}),
 ]  # fmt: skip
 
@@ -119,7 +119,7 @@ def test_names_and_pairs_are_read_with_quotes():
         (["--dtypes", "job=Sales=float64"], {"input": {"csv": {"dtypes": {"job=Sales": "float64"}}}}),
         (["--date-formats", "due=by=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"due=by": "%d.%m.%Y"}}}}),
         (["--date-formats", r"due=day\=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"due": "day=%d.%m.%Y"}}}}),
-        (["--input-storage", "query=a=b=="], {"input": {"storage": {"options": {"query": "a=b=="}}}}),
+        (["--set", "spec.input.storage.options.query=a=b=="], {"input": {"storage": {"options": {"query": "a=b=="}}}}),
     ],
 )
 def test_an_equals_sign_may_be_part_of_a_name(tmp_path, flags, spec):
@@ -146,8 +146,8 @@ def test_what_is_no_pair_is_refused_with_the_form_and_how_to_write_equals_signs(
     with pytest.raises(UsageError, match=message) as caught:
         Pairs("--x", "OLD=NEW", at)([item])
     assert caught.value.message.startswith(f"--x: {item!r} ")
-    assert str(caught.value.mend).startswith("Give --x OLD=NEW")
-    assert (r"written \=." in str(caught.value.mend)) == (at != "first")
+    assert str(caught.value.hint).startswith("Give --x OLD=NEW")
+    assert (r"written \=." in str(caught.value.hint)) == (at != "first")
 
 
 def test_a_name_given_twice_is_refused_unless_it_is_the_same():
@@ -184,7 +184,7 @@ def test_a_pattern_that_the_shell_expanded_gets_the_hint_to_quote_it(arguments, 
     with pytest.raises(UsageError) as caught:
         parsed(*BASE, *arguments)
     assert message in caught.value.message
-    assert caught.value.mend is not None and f"--input '{glob}'" in caught.value.mend
+    assert caught.value.hint is not None and f"--input '{glob}'" in caught.value.hint
     assert parsed("--model", "m", "--output", "o", "--input", glob).spec.input.uris == (glob,)
 
 
@@ -193,7 +193,7 @@ def test_a_file_that_is_no_job_is_told_how_data_is_named(tmp_path):
         (tmp_path / "part-0000").write_text(content)
         with pytest.raises(UsageError) as caught:
             parsed(*BASE, str(tmp_path / "part-0000"))
-        assert "name it with --input" in str(caught.value.mend)
+        assert "name it with --input" in str(caught.value.hint)
 
 
 def test_only_one_job_file_is_taken():

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from scoremill import schedules
 from scoremill.cli import app
 from scoremill.cli.app import run
 from scoremill.cli.flags.clusters import same_place
@@ -160,7 +161,7 @@ def test_a_whole_schedule_is_submitted_as_it_stands(tmp_path, capsys) -> None:
     }
     path = written(tmp_path, {**whole, "status": {"active": ["a"]}})
     assert dry(capsys, "schedule", "submit", path) == whole
-    assert schedule_view.asks_the_same(whole, {**whole, "spec": {**whole["spec"], "concurrencyPolicy": "Forbid"}})
+    assert schedules.asks_the_same(whole, {**whole, "spec": {**whole["spec"], "concurrencyPolicy": "Forbid"}})
     for flags in (["--schedule", "@hourly"], ["--look-back", "1d"], ["--since", "LastSuccess"], ["--keep", "a"]):
         assert call("schedule", "submit", path, *flags, "--dry-run") == 2
         assert "whole schedule" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def flags_in(hint: str) -> list[str]:
 def test_the_hint_of_dates_that_are_not_read_names_flags_that_read_them(tmp_path, values, flags):
     content = "t,z\n" + "".join(f"{value},1\n" for value in values)
     (problem,) = planned(tmp_path, content).errors
-    assert flags_in(problem.mend) == flags
+    assert flags_in(problem.hint) == flags
     for flag in flags:
         formats = Pairs("--date-formats", "COLUMN=FORMAT")([flag])
         assert planned(tmp_path, content, dateFormats=formats).errors == []
@@ -60,8 +60,8 @@ def test_the_hint_adds_to_the_formats_that_read_the_other_values(tmp_path):
     content = "t,z\n" + "2020-01-02,1\n" * 9 + "31.12.2020,1\n"
     (warning,) = planned(tmp_path, content).problems
     assert warning.severity == "warning"
-    assert "--max-errors" in warning.mend
-    (flag,) = flags_in(warning.mend)
+    assert "--max-errors" in warning.hint
+    (flag,) = flags_in(warning.hint)
     assert flag == "t=ISO8601|%d.%m.%Y"
     assert planned(tmp_path, content, dateFormats=Pairs("", "")([flag])).problems == ()
 
@@ -69,12 +69,12 @@ def test_the_hint_adds_to_the_formats_that_read_the_other_values(tmp_path):
 def test_the_hint_of_formats_that_read_a_value_differently_is_to_choose_one(tmp_path):
     content = "t,z\n01/02/2020,1\n03/04/2020,1\n"
     (problem,) = planned(tmp_path, content, dateFormats={"t": "%d/%m/%Y|%m/%d/%Y"}).errors
-    assert flags_in(problem.mend) == ["t=%d/%m/%Y", "t=%m/%d/%Y"]
+    assert flags_in(problem.hint) == ["t=%d/%m/%Y", "t=%m/%d/%Y"]
 
 
 def test_the_hint_of_text_that_is_no_date_says_how_to_give_a_format(tmp_path):
     (problem,) = planned(tmp_path, "t,z\nhello,1\n").errors
-    assert problem.mend == "Give its format as strptime writes it, such as --date-formats t=%d.%m.%Y."
+    assert problem.hint == "Give its format as strptime writes it, such as --date-formats t=%d.%m.%Y."
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -32,7 +32,7 @@ def planned(folder: Path, files: dict[str, bytes], flags: list[str] | None = Non
 
 def flags_in(plan: Plan) -> str:
     """The flags in the hint of a plan's first problem."""
-    hint = plan.problems[0].mend
+    hint = plan.problems[0].hint
     found = re.search(r"It can be read with (.*?)(?: \(check that it says '.*'\))?$", hint, re.DOTALL)
     assert found, hint
     return found[1]
@@ -103,7 +103,7 @@ def test_many_files_of_one_dialect_have_one_problem(tmp_path):
     files = {f"{at}.csv": f"Report {at}\n{PLAIN.replace(',', ';')}".encode() for at in range(40)}
     (problem,) = planned(tmp_path, files).problems
     assert problem.where.endswith("and 39 more")
-    assert problem.mend == "It can be read with --skip-rows 1 --delimiter ';'"
+    assert problem.hint == "It can be read with --skip-rows 1 --delimiter ';'"
 
 
 def test_files_of_two_dialects_have_a_problem_each(tmp_path):
@@ -112,13 +112,13 @@ def test_files_of_two_dialects_have_a_problem_each(tmp_path):
         "b.csv": PLAIN.replace(",", "\t").encode(),
         "c.csv": PLAIN.encode(),
     }
-    hints = [problem.mend for problem in planned(tmp_path, files).problems]
+    hints = [problem.hint for problem in planned(tmp_path, files).problems]
     assert hints == ["It can be read with --delimiter ';'", r"It can be read with --delimiter '\t'"]
 
 
 def test_a_hint_of_an_encoding_shows_a_word_by_which_it_can_be_checked(tmp_path):
     (problem,) = planned(tmp_path, {"a.csv": PLAIN.encode("cp1252")}).problems
-    assert problem.mend == "It can be read with --encoding cp1252 (check that it says 'größe')"
+    assert problem.hint == "It can be read with --encoding cp1252 (check that it says 'größe')"
 
 
 @pytest.mark.parametrize(
@@ -135,13 +135,13 @@ def test_a_hint_of_an_encoding_shows_a_word_by_which_it_can_be_checked(tmp_path)
 )
 def test_no_flag_is_printed_where_none_is_known_to_be_right(content, tmp_path):
     problems = planned(tmp_path, {"a.csv": content.encode()}).problems
-    assert not any("It can be read" in problem.mend for problem in problems)
+    assert not any("It can be read" in problem.hint for problem in problems)
 
 
 def test_one_bad_row_in_a_good_file_is_no_other_dialect(tmp_path):
     (problem,) = planned(tmp_path, {"a.csv": (PLAIN + "1,a\nx,b,3\n").encode()}).problems[:1]
     assert problem.severity == "warning"
-    assert problem.mend.startswith("Rejected rows go to _errors/")
+    assert problem.hint.startswith("Rejected rows go to _errors/")
 
 
 def test_every_flag_that_may_be_printed_is_one_of_the_command_line():
@@ -157,7 +157,7 @@ def test_names_that_are_fewer_than_the_fields_are_counted(tmp_path):
     hint = "--names gives 2 names, and the first row has 3 fields: give a name for each field, in their order."
     for names in ("fare,zone", "a,b"):
         (problem,) = planned(tmp_path, {"a.csv": content}, ["--no-header", "--names", names]).errors
-        assert problem.mend == hint
+        assert problem.hint == hint
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_what_can_be_read_and_probably_means_something_else_is_a_warning(content
     (problem,) = planned(tmp_path, files, flags).problems
     assert problem.severity == "warning"
     assert message in problem.message
-    assert sorted(problem.mend.split(",")) == sorted(hint.split(","))
-    assert planned(tmp_path, files, [*flags, *shlex.split(problem.mend.partition("give ")[2])]).problems == ()
+    assert sorted(problem.hint.split(",")) == sorted(hint.split(","))
+    assert planned(tmp_path, files, [*flags, *shlex.split(problem.hint.partition("give ")[2])]).problems == ()
 
 
 def test_a_backslash_before_a_quote_that_may_be_text_is_no_warning(tmp_path):

@@ -56,7 +56,7 @@ def test_a_column_that_the_model_reads_is_never_suggested_for_another(tmp_path):
         tmp_path, {"a.csv": "mean radiuss,zone,mean radius\n1,a,2\n"}, output={"keep": ["mean radios"]}
     ).errors
     assert problem.message == "--keep names a column that the file does not have: 'mean radios'"
-    assert problem.mend.startswith("The closest name is 'mean radiuss'. Its columns: ")
+    assert problem.hint.startswith("The closest name is 'mean radiuss'. Its columns: ")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_column_that_the_model_reads_is_never_suggested_for_another(tmp_path):
 def test_columns_that_a_flag_names_wrongly_are_told_with_the_flag_and_all_names_that_are_close(tmp_path, spec, flag):
     (problem,) = planned(tmp_path, {"a.csv": "mean radius,zone,patient,zones\n1,a,2,3\n"}, **spec).errors
     assert problem.message == f"{flag} names columns that the file does not have: 'zne', 'patiant'"
-    assert problem.mend.startswith("The closest names are 'zones', 'patient'. Its columns: mean radius, zone")
+    assert problem.hint.startswith("The closest names are 'zones', 'patient'. Its columns: mean radius, zone")
 
 
 def test_columns_of_the_model_and_of_flags_that_are_missing_are_told_apart(tmp_path):
@@ -122,7 +122,7 @@ def test_names_that_match_in_two_ways_are_an_error_with_the_flags_that_choose(tm
     content = "Mean_Radius,meanradius,zone\n1,2,a\n"
     (problem,) = planned(tmp_path, {"a.csv": content}, input={"matchColumns": "Relaxed"}).errors
     assert "'Mean_Radius' or 'meanradius' may be 'mean radius'" in problem.message
-    assert problem.mend == (
+    assert problem.hint == (
         "Say which is meant: --rename 'Mean_Radius=mean radius' or --rename 'meanradius=mean radius'."
     )
     chosen = {"matchColumns": "Relaxed", "rename": {"meanradius": "mean radius"}}

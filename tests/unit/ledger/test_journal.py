@@ -1,5 +1,9 @@
 """What a ledger wrote is read again, continued, and deleted by name only."""
 
+import hashlib
+import json
+from dataclasses import asdict
+
 import pytest
 
 from scoremill.errors import ScoremillError, UsageError, VerificationError
@@ -78,7 +82,18 @@ def test_a_complete_output_verifies(ledger):
     complete(ledger, receipt(ledger.store, 0), receipt(ledger.store, 1, rejected=0))
     proven = verify(ledger.store)
     assert (proven.totals.rows, proven.totals.scored, proven.totals.rejected, proven.totals.objects) == (6, 5, 1, 3)
-    assert ledger.store.info("_SUCCESS") is not None
+    success = json.loads(ledger.store.read("_SUCCESS"))
+    manifest = ledger.store.read(success["manifest"])
+    assert success["digest"] == f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    assert success["totals"] == asdict(proven.totals)
+
+
+def test_a_completed_run_writes_its_success_again_if_a_driver_died_before_it(ledger):
+    complete(ledger, receipt(ledger.store, 0))
+    success = ledger.store.read("_SUCCESS")
+    ledger.store.delete(["_SUCCESS"])
+    ledger.confirm()
+    assert ledger.store.read("_SUCCESS") == success
 
 
 def test_rows_that_do_not_add_up_make_no_manifest(ledger):
@@ -98,6 +113,7 @@ def test_rows_that_do_not_add_up_make_no_manifest(ledger):
         (lambda store, name: store.write("notes.txt", b""), "surplus: notes.txt"),
         (lambda store, name: store.delete([f"_errors/{name}"]), "missing: _errors/part-00000"),
         (lambda store, name: store.delete(["_SUCCESS"]), "not complete"),
+        (lambda store, name: store.write("_SUCCESS", b"{}"), "altered: _SUCCESS"),
         (lambda store, name: store.delete(["_scoremill/manifest.json"]), "not complete"),
         (lambda store, name: store.write("_scoremill/manifest/000000.parquet", b"x"), "manifest says"),
     ],

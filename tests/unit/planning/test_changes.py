@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scoremill.cli.flags.fields import paths
 from scoremill.cli.flags.options import FLAGS
 from scoremill.planning import Needs, Settings
 from scoremill.planning.changes import changes, flag
@@ -31,6 +32,7 @@ SETTINGS = Settings.of(make_job("bundle", "in", "out").spec, NEEDS, (), ())
         ({"csv": Csv(dtypes={"a": "int64"})}, ["--dtypes a: none → int64"]),
         ({"columns": (("1", "yhat"),)}, ["--columns 1: none → yhat"]),
         ({"where": "fare > 0", "where_columns": (Column("fare", "float64"),)}, ["--where: none → 'fare > 0'"]),
+        ({"hive": True}, ["--set spec.input.hive: no → yes"]),
         ({"raw": "Omit"}, ["--errors-raw: Keep → Omit"]),
         ({}, []),
     ],
@@ -48,4 +50,5 @@ def test_every_setting_has_a_flag() -> None:
     fields = [name for name in SETTINGS.as_json() if name not in {"csv", "where_columns", "partFormat"}]
     fields += [f"csv.{name}" for name in SETTINGS.csv.model_dump(by_alias=True)]
     unnamed = {"input.csv.trueValues", "input.csv.falseValues"}
-    assert {flag(name) for name in fields} <= {each.name.split("/")[0] for each in FLAGS} | unnamed
+    given = {each.name.split("/")[0] for each in FLAGS} | {f"--set {path}" for path in paths()}
+    assert {flag(name) for name in fields} <= given | unnamed

@@ -81,12 +81,12 @@ def suffix(case: str) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_problem_names_the_file_what_is_wrong_and_the_mend(case, tmp_path):
-    content, spec, message, mend = CASES[case]
+    content, spec, message, hint = CASES[case]
     name = f"a.{suffix(case)}"
     (problem,) = planned(tmp_path, {name: content}, **spec).errors
     assert problem.where.partition(",")[0].endswith(f"/in/{name}")
     assert message in problem.message
-    assert mend in problem.mend
+    assert hint in problem.hint
     assert not (tmp_path / "out").exists()
 
 
@@ -95,9 +95,9 @@ def test_all_problems_are_told_at_once(tmp_path):
         f"{at}.{suffix(case)}": content for at, (case, (content, spec, _, _)) in enumerate(CASES.items()) if not spec
     }
     lines = "\n".join(told(planned(tmp_path, {**files, "good.csv": GOOD}), tmp_path))
-    for _, spec, message, mend in CASES.values():
+    for _, spec, message, hint in CASES.values():
         # Values that do not fit one column are one problem, shown by the first of them.
-        assert spec or (mend in lines and (message in lines or message.endswith("is not a float64")))
+        assert spec or (hint in lines and (message in lines or message.endswith("is not a float64")))
     assert "good.csv" not in lines
 
 
@@ -232,7 +232,7 @@ def test_text_that_csv_reads_as_missing_is_an_error_until_the_null_values_leave_
     assert problem.severity == "error"
     assert problem.where.endswith("a.csv and 1 more")
     assert "reads the text 'NA' as missing, which changes 3 rows of the sample" in problem.message
-    flags = shlex.split(problem.mend.removesuffix("."))
+    flags = shlex.split(problem.hint.removesuffix("."))
     assert flags[-2] == "--null-values"
     values = [value for row in csv.reader([flags[-1]]) for value in row]
     assert "NA" not in values and "" in values
@@ -248,7 +248,7 @@ def test_an_altered_value_is_an_error_and_a_rejected_one_a_warning(tmp_path):
     rejected = Gap("csv", None, "", "a NUL byte at byte 3", 2, is_rejected=True)
     one, other = gaps_of(tmp_path, {"a.csv": GOOD}, altered, rejected)
     assert (one.severity, other.severity) == ("error", "warning")
-    assert "turns 1 into '1'" in one.message and "Write the input as Parquet" in one.mend
+    assert "turns 1 into '1'" in one.message and "Write the input as Parquet" in one.hint
     assert "2 rows of the sample rejected: a NUL byte" in other.message
 
 
@@ -268,7 +268,7 @@ EMPTY = pd.DataFrame({"fare": pd.Series([], dtype=float), "zone": pd.Series([], 
 def test_an_input_without_rows_is_an_error_unless_that_is_allowed(tmp_path, files, message):
     (problem,) = planned(tmp_path, files).errors
     assert problem.message == message
-    assert "--allow-empty" in problem.mend
+    assert "--allow-empty" in problem.hint
     assert planned(tmp_path, files, input={"allowEmpty": True}).errors == []
 
 
@@ -301,7 +301,7 @@ def test_csv_and_parquet_below_one_uri_are_an_error_with_globs_that_work(tmp_pat
     files = dict(zip(names, (GOOD, rows), strict=True))
     (problem,) = planned(tmp_path, files, inputs).errors
     assert "x.csv" in problem.message and "x.parquet" in problem.message
-    globs = [part.split("'")[0] for part in problem.mend.split("--input '")[1:]]
+    globs = [part.split("'")[0] for part in problem.hint.split("--input '")[1:]]
     assert len(globs) == (0 if inputs.endswith("]") else 2)
     for glob in globs:
         narrowed = planned(tmp_path, {}, glob.removeprefix(f"{tmp_path}/in/"))

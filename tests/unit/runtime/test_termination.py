@@ -7,7 +7,7 @@ import json
 import pytest
 
 from scoremill import events
-from scoremill.errors import BudgetError, ScoremillError, UsageError
+from scoremill.errors import RejectLimitError, ScoremillError, UsageError
 from scoremill.runtime.figures import NOTE_LENGTH, NOTES, Figures
 from scoremill.runtime.termination import LIMIT, as_message, exit_code, failed
 
@@ -15,31 +15,31 @@ LONG = "".join(chr(0x1F600 + at % 64) for at in range(3000)) + '"\n\0' * 2000
 
 
 @pytest.mark.parametrize(
-    ("message", "mend", "failures"),
+    ("message", "hint", "failures"),
     [
         ("short", None, 0),
         (LONG, None, 0),
         ("short", LONG, 0),
         (LONG, LONG, 0),
-        ("short", "mend", 200),
+        ("short", "hint", 200),
         (LONG, LONG, 200),
     ],
 )
-def test_a_last_word_is_json_that_kubernetes_does_not_cut(message: str, mend: str | None, failures: int) -> None:
+def test_a_last_word_is_json_that_kubernetes_does_not_cut(message: str, hint: str | None, failures: int) -> None:
     found = [{"uri": f"s3://b/{at}.csv", "message": "x" * 200} for at in range(failures)]
-    data = as_message(failed(UsageError(message, mend), found))
+    data = as_message(failed(UsageError(message, hint), found))
     told = json.loads(data.decode())
     assert len(data) < LIMIT
-    assert told["code"] == 2 and told["message"][:20] == message[:20]
-    assert told.get("failures", []) == found[: len(told.get("failures", []))]
+    assert told["exitCode"] == 2 and told["message"][:20] == message[:20]
+    assert told.get("failedObjects", []) == found[: len(told.get("failedObjects", []))]
     if failures and message == "short":
-        assert len(told["failures"]) > 10
+        assert len(told["failedObjects"]) > 10
     assert len(found) == failures, "what was given is left alone"
 
 
 def test_of_outputs_with_long_names_the_last_is_left_out() -> None:
     outputs = {name: f"s3://b/{'x' * 1100}/{name}" for name in ("manifest", "errors", "report", "logs")}
-    data = as_message({"code": 0, "outputs": outputs})
+    data = as_message({"exitCode": 0, "outputs": outputs})
     assert len(data) < LIMIT and json.loads(data)["outputs"].keys() == {"manifest", "errors", "report"}
     failed_too = as_message(failed(UsageError(LONG, LONG), []) | {"outputs": {"logs": outputs["logs"]}})
     assert len(failed_too) < LIMIT and json.loads(failed_too)["outputs"] == {"logs": outputs["logs"]}
@@ -48,7 +48,7 @@ def test_of_outputs_with_long_names_the_last_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (BudgetError("m"), 4),
+        (RejectLimitError("m"), 4),
         (ScoremillError("m"), 1),
         (KeyboardInterrupt(), 130),
         (SystemExit(9), 9),
@@ -59,7 +59,7 @@ def test_of_outputs_with_long_names_the_last_is_left_out() -> None:
 )
 def test_every_end_has_its_code(error: BaseException, code: int) -> None:
     told = failed(error, [])
-    assert (exit_code(error), told["code"]) == (code, code)
+    assert (exit_code(error), told["exitCode"]) == (code, code)
     assert told["message"] and told["error"] == type(error).__name__
 
 

@@ -43,7 +43,7 @@ def test_yaml_json_and_fields_give_the_same_job(write):
 def test_defaults_are_those_that_the_docs_promise(write):
     spec = load_job(write(JOB)).spec
     assert (spec.output.mode, spec.output.format, spec.model.batch_rows) == ("Resume", "parquet", 131_072)
-    assert (spec.errors.on_row_error, spec.errors.max_fraction) == ("Quarantine", 0.01)
+    assert (spec.errors.on_row_error, spec.errors.max_fraction) == ("Reject", 0.01)
 
 
 def test_wrong_value_of_a_flag_is_reported_by_the_flag(write):
@@ -56,7 +56,7 @@ def test_wrong_value_of_a_flag_is_reported_by_the_flag(write):
     assert "spec.model.batchRows: " in raised.value.message
     with pytest.raises(UsageError) as raised:
         load_job(path, {"spec": {"cluster": {"workers": -1}}}, flags={"spec.cluster.workers": "--workers"})
-    assert raised.value.mend == "`--help` explains the flags."
+    assert raised.value.hint == "`--help` explains the flags."
 
 
 def test_flags_lie_over_the_file(write):

@@ -40,7 +40,7 @@ def stored():
 
 
 def test_nothing_is_required():
-    assert JobStatus.model_validate({}).fields() == {"conditions": [], "failureList": []}
+    assert JobStatus.model_validate({}).fields() == {"conditions": [], "failedObjects": []}
 
 
 def test_an_object_that_another_version_stored_is_still_read(stored):

@@ -99,7 +99,7 @@ def test_a_failing_commit_leaves_nothing_and_is_explained(tmp_path: Path) -> Non
     with pytest.raises(StorageError, match="a") as raised, store.publish("a") as publication:
         publication.write(b"x")
         (tmp_path / "a").mkdir()
-    assert raised.value.mend
+    assert raised.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 

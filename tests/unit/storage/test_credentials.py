@@ -34,7 +34,7 @@ def test_a_file_that_everyone_may_read_is_refused_with_the_command_that_mends_it
     path = options_file(tmp_path, "{key: k}", 0o644)
     with pytest.raises(UsageError, match="everyone") as raised:
         read_options_file(path)
-    assert raised.value.mend and f"chmod 600 {path}" in raised.value.mend
+    assert raised.value.hint and f"chmod 600 {path}" in raised.value.hint
     assert read_options_file(options_file(tmp_path, "{key: k}", 0o440)) == {"key": "k"}
 
 

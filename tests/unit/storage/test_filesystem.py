@@ -49,7 +49,7 @@ def test_a_store_shows_its_uri_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "message", "mend"),
+    ("uri", "message", "hint"),
     [
         ("abfs://container/x", "not installed", "pip install adlfs"),
         ("nonsense://x", "no file system is known", "pip install adlfs"),
@@ -58,10 +58,10 @@ def test_a_store_shows_its_uri_only() -> None:
         ("", "empty", "path or a URI"),
     ],
 )
-def test_locations_that_cannot_be_served_are_refused_with_a_mend(uri: str, message: str, mend: str) -> None:
+def test_locations_that_cannot_be_served_are_refused_with_a_mend(uri: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError, match=message) as raised:
         Store(uri)
-    assert raised.value.mend and mend in raised.value.mend
+    assert raised.value.hint and hint in raised.value.hint
     assert "secret" not in str(raised.value)
 
 
@@ -105,7 +105,7 @@ def test_a_folder_without_permission_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError) as raised:
         Store(str(tmp_path / "file")).write("a", b"1")
-    assert raised.value.mend and str(tmp_path / "file") in raised.value.message
+    assert raised.value.hint and str(tmp_path / "file") in raised.value.message
 
 
 def test_nothing_found_says_how_globs_work(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_nothing_found_says_how_globs_work(tmp_path: Path) -> None:
     (tmp_path / "2009-01" / "x.csv").touch()
     with pytest.raises(InputError, match="nothing is found") as raised:
         find(f"{tmp_path}/2009-*")
-    assert raised.value.mend and "**" in raised.value.mend
+    assert raised.value.hint and "**" in raised.value.hint
     assert [one.name for one in find(f"{tmp_path}/2009-*/**").objects] == ["2009-01/x.csv"]
 
 

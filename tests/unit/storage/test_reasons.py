@@ -27,7 +27,7 @@ from scoremill.storage.filesystem import Store
 )
 def test_error_of_the_file_system_is_named_as_what_it_is(number: int, message: str) -> None:
     error = explain(OSError(number, os.strerror(number)), "/data/out", Storage())
-    assert error.message == message and error.mend
+    assert error.message == message and error.hint
 
 
 def test_folder_that_cannot_be_created_is_no_missing_object() -> None:

@@ -53,5 +53,5 @@ def test_plain_locations_stay_as_they_are(uri):
 def test_a_location_that_may_hold_a_credential_is_refused_and_not_quoted(uri):
     with pytest.raises(UsageError) as raised:
         normalise(uri)
-    assert raised.value.mend
-    assert "hush" not in f"{raised.value}{raised.value.mend}"
+    assert raised.value.hint
+    assert "hush" not in f"{raised.value}{raised.value.hint}"

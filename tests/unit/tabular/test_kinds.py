@@ -128,6 +128,6 @@ def test_text_with_a_few_nuls_is_text(text: bytes) -> None:
 
 def follow(error: InputError) -> str:
     """The command in a hint: what is between the first colon and the next sentence."""
-    command = str(error.mend).partition(": ")[2].partition(". ")[0]
+    command = str(error.hint).partition(": ")[2].partition(". ")[0]
     assert command
     return command

@@ -53,9 +53,9 @@ def test_a_column_that_is_wanted_under_its_own_name_is_not_taken_for_another():
 def test_names_that_match_in_several_ways_are_refused_with_the_flags_that_say_which(names, wanted):
     with pytest.raises(InputError, match="without case, blanks and underscores") as caught:
         Renaming(is_relaxed=True).changes(names, wanted)
-    assert str(caught.value.mend).count("--rename") == 2
+    assert str(caught.value.hint).count("--rename") == 2
     (old, new) = names[0], wanted[0]
-    assert f"--rename {old}={new}" in str(caught.value.mend)
+    assert f"--rename {old}={new}" in str(caught.value.hint)
     assert Renaming(((old, new),), is_relaxed=True).changes(names, [new]) == {old: new}
 
 

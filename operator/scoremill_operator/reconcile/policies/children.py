@@ -19,7 +19,7 @@ def start(look: Look) -> Step | None:
         return None
     spec_hash = look.status.spec_hash or naming.spec_hash(look.seen.job["spec"])
     attempt = look.attempt + 1
-    return _planning(look, again=0, spec_hash=spec_hash, attempt=attempt, failures=0, start_time=look.now)
+    return _planning(look, again=0, spec_hash=spec_hash, attempt=attempt, failed_attempts=0, start_time=look.now)
 
 
 def make(look: Look) -> Step:

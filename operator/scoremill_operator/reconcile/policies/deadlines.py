@@ -21,9 +21,9 @@ _LOOKED_SECONDS = 120
 
 def give_up(look: Look) -> Step | None:
     """Failed by the first deadline that has passed."""
-    for reason, end, message, mend, code in _deadlines(look):
+    for reason, end, message, hint, code in _deadlines(look):
         if look.now >= end:
-            return failed(look, reason, message, mend, code=code)
+            return failed(look, reason, message, hint, exit_code=code)
     return None
 
 
@@ -67,7 +67,7 @@ def _start(look: Look) -> Deadline:
     return (
         Reason.PRE_RUNNING_DEADLINE, _seen(look, after(max((each for each in began if each), default=look.now), seconds)),
         f"nothing runs after {format_seconds(seconds)}" + (f": {cause.reason}: {cause.evidence}" if cause else ""),
-        (cause.mend if cause else None) or "A later deadlines.preRunningSeconds, if it takes that long.", 6,
+        (cause.hint if cause else None) or "A later deadlines.preRunningSeconds, if it takes that long.", 6,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from scoremill.spec.resources.status import FailedObject, Failure, Outputs, Reas
 from ..look import SOON, Look, Step, failed, failure_of
 
 FINAL = frozenset({
-    Reason.USAGE, Reason.DOES_NOT_FIT, Reason.TOO_MANY_BAD_ROWS, Reason.VERIFICATION_FAILED,
+    Reason.USAGE, Reason.DOES_NOT_FIT, Reason.TOO_MANY_REJECTED_ROWS, Reason.VERIFICATION_FAILED,
     Reason.ACTIVE_DEADLINE, Reason.NO_PROGRESS, Reason.WORKER_OUT_OF_MEMORY,
 })  # fmt: skip
 """What another attempt would end with too: the data's and the user's own, deadlines, and too small workers."""
@@ -27,19 +27,19 @@ def account(look: Look) -> Step | None:
     outcome = _outcome(look)
     if outcome is None or outcome.reason is None:
         return None
-    failures, limit = (look.status.failures or 0) + 1, look.spec.retry.backoff_limit
+    failures, limit = (look.status.failed_attempts or 0) + 1, look.spec.retry.backoff_limit
     kept: dict[str, Any] = {
-        "failures": failures,
-        "failure_list": _failed_objects(outcome),
+        "failed_attempts": failures,
+        "failed_objects": _failed_objects(outcome),
         # Those of all attempts lie together; one that was killed early told nothing of its own.
         "outputs": _logs(outcome) or look.status.outputs,
     }
     is_final = outcome.reason in FINAL or _is_stuck(look, outcome)
     if is_final or failures > limit:
         last = "" if is_final or not limit else f" (attempt {look.attempt}, and the last)"
-        return failed(look, outcome.reason, outcome.message + last, outcome.mend, code=outcome.code, **kept)
+        return failed(look, outcome.reason, outcome.message + last, outcome.hint, exit_code=outcome.exit_code, **kept)
     seconds = backoff_seconds(look.seen.job["metadata"]["uid"], look.attempt, failures)
-    failure = failure_of(outcome.reason, outcome.message, outcome.mend, outcome.code)
+    failure = failure_of(outcome.reason, outcome.message, outcome.hint, outcome.exit_code)
     changes = {**kept, "failure": failure, "retry_time": look.now + dt.timedelta(seconds=seconds)}
     return Step("Retrying", Reason.BACKOFF, f"{outcome.reason}: {outcome.message}", changes, again=0)
 
@@ -91,7 +91,7 @@ def _logs(outcome: diagnosis.Outcome) -> Outputs | None:
 
 def _failed_objects(outcome: diagnosis.Outcome) -> tuple[FailedObject, ...]:
     try:
-        told = (FailedObject.model_validate(each) for each in outcome.told.get("failures") or ())
+        told = (FailedObject.model_validate(each) for each in outcome.told.get("failedObjects") or ())
         return tuple(each for each, _ in zip(told, range(_MOST_FAILED_OBJECTS), strict=False))
     except (ValidationError, TypeError):
         return ()

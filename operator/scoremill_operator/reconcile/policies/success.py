@@ -17,9 +17,9 @@ def complete(look: Look) -> Step | None:
     """Complete, with rows and outputs as the driver told them."""
     for driver in look.seen.drivers:
         outcome = diagnosis.outcome_of(driver)
-        if outcome and outcome.code == 0:
+        if outcome and outcome.exit_code == 0:
             results = _results(outcome.told)
-            cleared = {"retry_time": None, "failure": None, "failure_list": ()}
+            cleared = {"retry_time": None, "failure": None, "failed_objects": ()}
             changes = {"completion_time": look.now, **cleared, **results}
             message = _sentence(results.get("rows"), results.get("rejected_files"))
             return Step("Complete", Reason.ALL_ROWS_DONE, message, changes, again=0)

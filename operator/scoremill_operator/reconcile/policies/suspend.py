@@ -21,6 +21,6 @@ def suspend(look: Look) -> Step | None:
         return Step(
             "Suspending", Reason.SUSPENDING, "the cluster is removed", actions=look.without_cluster(), again=SOON
         )
-    changes = {**dict.fromkeys(_FORGOTTEN), "failures": 0, "failure_list": ()}
+    changes = {**dict.fromkeys(_FORGOTTEN), "failed_attempts": 0, "failed_objects": ()}
     again = None if look.spec.suspend else 0.0
     return Step("Suspended", Reason.SUSPEND_ASKED, "the job holds nothing", changes, again=again)

@@ -82,5 +82,5 @@ def refuse_change(look: Look) -> Step | None:
     return failed(
         look, Reason.SPEC_CHANGED, "the spec is not the one that the job began with; only suspend may change",
         "Make a new job with the new spec: it goes on where this one ended, as far as the results would be the same.",
-        code=2, holds=("SpecChanged",),
+        exit_code=2, holds=("SpecChanged",),
     )  # fmt: skip

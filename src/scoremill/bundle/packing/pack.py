@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import InconsistentVersionWarning
 
-from scoremill.errors import ModelError, ScoremillError, SkewError, UsageError
+from scoremill.errors import HINT, ModelError, ScoremillError, SkewError, UsageError, with_hint
 from scoremill.spec import Csv, Missing, Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
@@ -114,14 +114,14 @@ def pack(
 def _notes(bundle: Bundle, sample: Sample | None, csv: Csv) -> Iterator[str]:
     """What the packer should know about the bundle."""
     for gap in bundle.gaps:
-        yield f"{gap.message}\n  {gap.hint(csv, [other.spelling for other in bundle.gaps if other.spelling])}"
+        yield with_hint(gap.message, gap.hint(csv, [other.spelling for other in bundle.gaps if other.spelling]))
     if sample is not None:
         yield from sample.notes
     elif not bundle.named:
         names = [column.name for column in bundle.columns]
         yield (
             f"the model was trained without column names, so input must have the columns {', '.join(names[:_MANY])}"
-            f"{', …' if len(names) > _MANY else ''}\n  Pack it with --sample (or columns=[…]) to name them otherwise."
+            f"{', …' if len(names) > _MANY else ''}\n{HINT}Pack it with --sample (or columns=[…]) to name them otherwise."
         )
 
 

@@ -1,4 +1,4 @@
-"""The flags of `scoremill cluster`: which Kubernetes, and what is asked for, as the objects to make."""
+"""Options of commands that work with clusters: which Kubernetes, which address, how many workers."""
 
 from __future__ import annotations
 
@@ -12,20 +12,17 @@ from urllib.parse import urlsplit
 import click
 
 from scoremill.errors import ClusterError, UsageError
-from scoremill.units import MIB, format_bytes, parse_seconds
-from scoremill.version import __version__
+from scoremill.units import parse_seconds
 
 from ..views.display import echo
-from .options import Pairs, bounds
+from .options import Pairs
 
 if TYPE_CHECKING:
-    from scoremill.kubernetes.objects import Certificates
-    from scoremill.spec import Cluster, Credentials, Workers
+    from scoremill.spec import Workers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _ENV = Pairs("--env", "NAME=VALUE", "first")
-_UNTOLD = "<made when the cluster is>"
 
 
 def seconds(text: str) -> float:
@@ -41,12 +38,9 @@ def workers(text: str) -> Workers:
     from scoremill.spec import Workers
 
     try:
-        least, most = bounds(text)
-        return Workers(min=least, max=most)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is neither a number of workers such as 4 nor a range such as 0:20"
-        ) from None
+        return Workers.of(text)
+    except UsageError as error:
+        raise click.BadParameter(error.message) from None
 
 
 def check_address(where: str) -> None:
@@ -80,15 +74,15 @@ def described(workers: Workers) -> str:
 def place_options(command: Command) -> Command:
     """Adds the flags that say which Kubernetes and which namespace."""
     for flags, text in (
-        (("-n", "--namespace"), "Namespace to work in; the context's by default."),
-        (("--context",), "Context of the kubeconfig; its current one by default."),
-        (("--kubeconfig",), "Kubeconfig file; KUBECONFIG or ~/.kube/config by default."),
+        (("-n", "--namespace"), "Kubernetes namespace. Defaults to that of the context."),
+        (("--context",), "Context of the kubeconfig. Defaults to the current context."),
+        (("--kubeconfig",), "Path of the kubeconfig. Defaults to $KUBECONFIG or ~/.kube/config."),
     ):
         command = click.option(*flags, help=text)(command)
     return command
 
 
-def places_of(flags: dict[str, Any]) -> dict[str, str | None]:
+def places_of(flags: dict[str, Any]) -> dict[str, Any]:
     """The values of `place_options`."""
     return {key: flags[key] for key in ("kubeconfig", "context", "namespace")}
 
@@ -99,46 +93,13 @@ def same_place(flags: dict[str, Any]) -> str:
     return "".join(f" --{flag} {shlex.quote(value)}" for flag, value in given.items())
 
 
-LEAST_MEMORY = 512 * MIB
-"""Of a worker: Python, pandas, pyarrow and scikit-learn take 300 MiB, the nanny beside it 90."""
+def environment(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return the variables in `--env NAME=VALUE`."""
+    return _ENV(pairs)
 
 
-def objects(name: str, namespace: str, flags: dict[str, Any], certificates: Certificates) -> list[Any]:
-    """The DaskCluster of the flags, and what stands beside it."""
-    from scoremill.kubernetes.objects import cluster_objects, dask_cluster, names
-    from scoremill.naming import RUNNER
-
-    names.refuse_name(name)
-    cluster, credentials = _asked(flags)
-    made = dask_cluster(name, namespace, f"{RUNNER}:{__version__}", cluster, credentials)
-    return [made, *cluster_objects(name, namespace, flags["workers"], certificates)]
-
-
-def _asked(flags: dict[str, Any]) -> tuple[Cluster, Credentials]:
-    """The spec's cluster and credentials, from flags."""
-    from pydantic import ValidationError
-
-    from scoremill.kubernetes.objects import refuse_secrets
-    from scoremill.spec import Cluster, Credentials
-
-    env = _ENV(flags["env"])
-    refuse_secrets(env)
-    fields = {key: flags[key] for key in ("memory", "cpu", "image", "service_account")}
-    given = {key: value for key, value in fields.items() if value is not None}
-    try:
-        cluster = Cluster(**given, env=env, idle_timeout_seconds=int(flags["idle_timeout"]),
-                          template=_template(flags["template"])).within(flags["workers"])  # fmt: skip
-        credentials = Credentials.model_validate(
-            {"secretRef": {"name": flags["secret"]}} if flags["secret"] else {})  # fmt: skip
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
-    if cluster.memory is not None and cluster.memory < LEAST_MEMORY:
-        raise UsageError(f"--memory: a worker needs {format_bytes(LEAST_MEMORY)} before it has read a row")
-    return cluster, credentials
-
-
-def _template(path: str | None) -> dict[str, Any]:
+def template(path: str | None) -> dict[str, Any]:
+    """Return the part of a DaskCluster in the YAML file `path`."""
     import yaml
 
     if path is None:
@@ -150,13 +111,6 @@ def _template(path: str | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError(f"--template {path} is no mapping", "It is a part of a DaskCluster: spec: {worker: …}")
     return found
-
-
-def unissued() -> Certificates:
-    """Certificates that tell nothing, for a dry run."""
-    from scoremill.kubernetes.objects import Certificates
-
-    return Certificates(_UNTOLD, _UNTOLD, _UNTOLD)
 
 
 def namespace_of(places: dict[str, str | None]) -> str:

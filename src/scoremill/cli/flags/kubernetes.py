@@ -5,11 +5,11 @@ from __future__ import annotations
 from .options import Flag
 
 KUBERNETES = (
-    Flag("--image", "spec.cluster.image", "Container image of driver, scheduler and workers; the operator's by default."),
-    Flag("--cpu", "spec.cluster.cpu", "Cores that a worker's pod asks for (1).", settings={"type": float}),
+    Flag("--image", "spec.cluster.image", "Container image of driver, scheduler, and workers. Defaults to that of the operator."),
+    Flag("--cpu", "spec.cluster.cpu", "CPU cores of a worker pod (1).", settings={"type": float}),
     Flag("--secret", "spec.credentials.secretRef.name",
-         "Secret whose keys become the environment of driver and workers: credentials of buckets."),
+         "Secret with storage credentials, whose keys become environment variables of the pods."),
     Flag("--service-account", "spec.cluster.serviceAccount",
-         "Service account of driver and workers, for a bucket's workload identity."),
+         "Service account of driver and workers, for workload identity."),
 )  # fmt: skip
 """Flags of a job that mean something on Kubernetes only."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from scoremill.errors import UsageError
 from scoremill.spec import Csv, ScoringJob, Storage, load_job, merge, parse_job
 from scoremill.spec.pairs import At, split_pair
 
+from .fields import given_fields, refuse_twice, set_option
 from .job_file import job_file
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -68,26 +69,6 @@ class Pairs:
         return f"Give {self.flag} {self.form}{escaped}."
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Reads storage settings: fields of the job's `storage` by their names there, others as fsspec options."""
-
-    flag: str
-
-    def __call__(self, values: Iterable[str]) -> dict[str, Any]:
-        fields = {"endpoint", "profile", "kmsKey", "caBundle", "optionsFile"}
-        switches = {"anonymous", "requesterPays"}
-        settings: dict[str, Any] = {}
-        for key, value in Pairs(self.flag, "KEY=VALUE", "first")(values).items():
-            if key in fields:
-                settings[key] = value
-            elif key in switches:
-                settings[key] = value.lower() in {"true", "yes", "1"}
-            else:
-                settings.setdefault("options", {})[key] = value
-        return settings
-
-
 def bounds(text: str) -> tuple[int, int]:
     """The fewest and the most in `4` and in `0:20`; ValueError where they are no numbers."""
     least, colon, most = text.partition(":")
@@ -112,113 +93,105 @@ def _choice(*values: str) -> dict[str, Any]:
 
 
 FLAGS = (
-    Flag("--model", "spec.model.uri", "Bundle: a folder or prefix made by `scoremill model pack`."),
-    Flag("--digest", "spec.model.digest", "Digest that the bundle must have (sha256:…)."),
-    Flag("--trust", "spec.model.trustedPrefixes", "URI below which bundles are trusted without a digest.", names, MANY),
+    Flag("--model", "spec.model.uri", "Path or URI of the model bundle."),
+    Flag("--digest", "spec.model.digest", "Required digest of the bundle (sha256:…)."),
+    Flag("--trust", "spec.model.trustedPrefixes", "URI prefix below which bundles are loaded without a digest.", names, MANY),
     Flag("--trusted-type", "spec.model.trustedTypes",
-         "Type or function that a skops bundle may hold beyond those that skops trusts: features.Clip; may be given several times.",
+         "Type or function to allow in a skops bundle: features.Clip. Can be given several times.",
          names, MANY),
-    Flag("--method", "spec.model.method", "What to call; the bundle's own method by default.", settings=_choice(
+    Flag("--method", "spec.model.method", "Method of the model to call. Defaults to the method of the bundle.", settings=_choice(
         "predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples")),
-    Flag("--batch-rows", "spec.model.batchRows", "Rows in one call of the model (131072).", settings={"type": int}),
+    Flag("--batch-rows", "spec.model.batchRows", "Number of rows passed to the model in one call (131072).", settings={"type": int}),
     Flag("--allow-version-skew", "spec.model.allowVersionSkew", "Score with another minor version of scikit-learn.",
          settings=SWITCH),
-    Flag("--input", "spec.input.uris", "Path, URI or glob of CSV or Parquet; may be given several times.", list, MANY),
-    Flag("--input-format", "spec.input.format", "Format of the input; by its extension by default.",
+    Flag("--input", "spec.input.uris", "Path, URI, or glob of CSV or Parquet files. Can be given several times.", list, MANY),
+    Flag("--input-format", "spec.input.format", "Format of the input. Defaults to the file extension.",
          settings=_choice("auto", "csv", "parquet")),
-    Flag("--partition-bytes", "spec.input.partitionBytes", "Bytes of CSV that one task scores (64MiB)."),
+    Flag("--partition-bytes", "spec.input.partitionBytes", "Size of a partition of a CSV file (64MiB)."),
     Flag("--rename", "spec.input.rename", "Rename columns: the name in the input, then the model's: Mean_Radius='mean radius'.",
          Pairs("--rename", "OLD=NEW", "only"), MANY),
-    Flag("--match-columns", "spec.input.matchColumns", "Match columns exactly, or without case, blanks and underscores.",
+    Flag("--match-columns", "spec.input.matchColumns", "Match column names exactly, or ignoring case, spaces, and underscores.",
          settings=_choice("Exact", "Relaxed")),
     Flag("--where", "spec.input.where", "Score only rows that meet a condition: fare > 0 and vendor in ('A', 'B')."),
-    Flag("--hive", "spec.input.hive", "Folders such as year=2009/ are columns.", settings=SWITCH),
-    Flag("--id-by", "spec.input.idBy", "Tell input objects by version (ETag, or size and time) or by content.",
-         settings=_choice("version", "content")),
-    Flag("--since", "spec.input.since", "Read only objects modified from this time on (RFC 3339)."),
-    Flag("--until", "spec.input.until", "Read only objects modified before this time (RFC 3339)."),
+    Flag("--since", "spec.input.since", "Score only objects modified at or after this time (RFC 3339)."),
+    Flag("--until", "spec.input.until", "Score only objects modified before this time (RFC 3339)."),
     Flag("--not-scored-by", "spec.input.notScoredBy",
-         "Leave out objects that an earlier output (URI or glob) scored; may be given several times.",
+         "Skip objects that an earlier output (URI or glob) scored. Can be given several times.",
          lambda uris: [{"uri": uri} for uri in uris], MANY),
     Flag("--allow-empty", "spec.input.allowEmpty", "Accept an input without objects or rows.", settings=SWITCH),
     Flag("--delimiter", "spec.input.csv.delimiter", "Character between fields (,). Write \\t for a tab.",
          lambda text: text.replace("\\t", "\t")),
     Flag("--quote", "spec.input.csv.quote", "Character around quoted fields (\"); '' if no field is quoted."),
-    Flag("--escape", "spec.input.csv.escape", "Character that escapes a quote inside quotes, such as \\ in Spark's files."),
+    Flag("--escape", "spec.input.csv.escape", "Character that escapes a quote inside quotes, such as \\ in files written by Spark."),
     Flag("--escape-unquoted", "spec.input.csv.escapeUnquoted",
-         "Let --escape count outside quotes and before any character (MySQL, Snowflake, pandas).", settings=SWITCH),
-    Flag("--comment", "spec.input.csv.comment", "Skip lines that begin with this character."),
+         "Apply --escape outside quotes and before any character (MySQL, Snowflake, pandas).", settings=SWITCH),
+    Flag("--comment", "spec.input.csv.comment", "Skip lines that start with this character."),
     Flag("--skip-rows", "spec.input.csv.skipRows", "Number of lines to skip before the header.", settings={"type": int}),
-    Flag("--skip-initial-space", "spec.input.csv.skipInitialSpace", "Drop blanks behind delimiters.", settings=SWITCH),
+    Flag("--skip-initial-space", "spec.input.csv.skipInitialSpace", "Drop spaces after delimiters.", settings=SWITCH),
     Flag("--surplus-fields", "spec.input.csv.surplusFields",
-         "What to do with rows that have more fields than columns: DropEmpty accepts them if those are empty (Reject).",
+         "Reject rows with more fields than columns, or accept them if the surplus is empty (Reject).",
          settings=_choice("Reject", "DropEmpty")),
-    Flag("--encoding", "spec.input.csv.encoding", "Encoding of CSVs (utf-8)."),
-    Flag("--header/--no-header", "spec.input.csv.header", "Whether CSVs begin with the names of their columns.",
+    Flag("--encoding", "spec.input.csv.encoding", "Encoding of CSV files (utf-8)."),
+    Flag("--header/--no-header", "spec.input.csv.header", "Whether the first row of CSV files contains the column names.",
          settings={"default": None}),
-    Flag("--names", "spec.input.csv.columns", "Column names of CSVs without a header: a,b,c.", names, MANY),
-    Flag("--null-values", "spec.input.csv.nullValues", "Spellings of a missing value, in place of pandas' own.",
+    Flag("--names", "spec.input.csv.columns", "Column names of CSV files without a header: a,b,c.", names, MANY),
+    Flag("--null-values", "spec.input.csv.nullValues", "Texts to read as a missing value, instead of those of pandas.",
          lambda values: [v for row in csv.reader(values) for v in row or [""]], MANY),
-    Flag("--decimal", "spec.input.csv.decimal", "Decimal mark of numbers (.)."),
-    Flag("--thousands", "spec.input.csv.thousands", "Mark between groups of digits."),
+    Flag("--decimal", "spec.input.csv.decimal", "Decimal separator of numbers (.)."),
+    Flag("--thousands", "spec.input.csv.thousands", "Thousands separator of numbers."),
     Flag("--dtypes", "spec.input.csv.dtypes", "Types of columns: fare=float64,vendor=string.",
          Pairs("--dtypes", "COLUMN=TYPE"), MANY),
     Flag("--date-formats", "spec.input.csv.dateFormats", "Formats of date columns: day=%d.%m.%Y|%Y-%m-%d, or time=epoch_ms.",
          Pairs("--date-formats", "COLUMN=FORMAT"), MANY),
-    Flag("--output", "spec.output.uri", "Folder or prefix to write to."),
+    Flag("--output", "spec.output.uri", "Path or URI of the folder to write to."),
     Flag("--format", "spec.output.format", "Format of the output (parquet).",
          settings=_choice("parquet", "csv", "jsonl")),
     Flag("--csv-formulas", "spec.output.csvFormulas",
-         "Write texts of CSV output that a spreadsheet takes for formulas as they are, or with a single quote before them (Keep).",
+         "Keep text in CSV output that a spreadsheet would run as a formula, or escape it (Keep).",
          settings=_choice("Keep", "Escape")),
-    Flag("--mode", "spec.output.mode", "Where an earlier run wrote: go on, refuse, or begin anew (Resume).",
+    Flag("--mode", "spec.output.mode", "What to do if the output exists: resume, fail, or overwrite (Resume).",
          settings=_choice("Resume", "ErrorIfExists", "Overwrite")),
-    Flag("--keep", "spec.output.keep", "Input columns to carry along: a,b; '*' is all of them.", names, MANY),
-    Flag("--drop", "spec.output.drop", "Columns that --keep '*' leaves out.", names, MANY),
-    Flag("--partition-by", "spec.output.partitionBy", "Kept or result columns that become folders: vendor=CMT/.", names, MANY),
-    Flag("--rows-per-file", "spec.output.rowsPerFile", "The most rows of a part.", settings={"type": int}),
-    Flag("--row-id", "spec.output.rowId", "Write each row's object and position.", settings=SWITCH),
-    Flag("--columns", "spec.output.columns", "Select and rename results: 1=yhat, or proba_1=yhat.",
+    Flag("--keep", "spec.output.keep", "Input columns to copy to the output: a,b, or '*' for all.", names, MANY),
+    Flag("--drop", "spec.output.drop", "Columns to exclude from --keep '*'.", names, MANY),
+    Flag("--partition-by", "spec.output.partitionBy", "Kept or result columns to partition the output by: vendor=CMT/.", names, MANY),
+    Flag("--rows-per-file", "spec.output.rowsPerFile", "Maximum number of rows in an output file.", settings={"type": int}),
+    Flag("--row-id", "spec.output.rowId", "Write the origin of each row: its object and position.", settings=SWITCH),
+    Flag("--columns", "spec.output.columns", "Result columns to write, and their names: 1=yhat, or proba_1=yhat.",
          Pairs("--columns", "RESULT=NAME"), MANY),
-    Flag("--threshold", "spec.output.threshold", "Probability from which `predict` says the second of two classes.",
+    Flag("--threshold", "spec.output.threshold", "Probability at or above which `predict` returns the second of two classes.",
          settings={"type": float}),
-    Flag("--dtype", "spec.output.dtype", "Type of real-valued results.", settings=_choice("float32", "float64")),
-    Flag("--on-row-error", "spec.errors.onRowError", "Set bad rows aside, or end the run (Quarantine).",
-         settings=_choice("Quarantine", "Fail")),
-    Flag("--max-errors", "spec.errors.maxRows", "Most rejected rows allowed; the run fails when there are more.",
+    Flag("--dtype", "spec.output.dtype", "Type of floating-point results.", settings=_choice("float32", "float64")),
+    Flag("--on-row-error", "spec.errors.onRowError", "Write rows that cannot be scored to _errors/, or fail the run (Reject).",
+         settings=_choice("Reject", "Fail")),
+    Flag("--max-errors", "spec.errors.maxRows", "Maximum number of rejected rows. The run fails if there are more.",
          settings={"type": int}),
     Flag("--max-error-fraction", "spec.errors.maxFraction",
-         "Largest fraction of rejected rows allowed; the run fails when it is exceeded (0.01).", settings={"type": float}),
+         "Maximum fraction of rejected rows. The run fails if it is exceeded (0.01).", settings={"type": float}),
     Flag("--on-file-error", "spec.errors.onFileError",
-         "If an input object cannot be read, fail the run, or list the object in _errors/ and score the others (Fail).",
+         "Fail the run if an input object cannot be read, or list it in _errors/ (Fail).",
          settings=_choice("Fail", "Reject")),
     Flag("--max-file-errors", "spec.errors.maxFiles",
-         "Most rejected input objects allowed; the run fails when there are more (10).", settings={"type": int}),
-    Flag("--errors-raw", "spec.errors.raw", "Keep, hash or omit the text of rejected rows (Keep).",
+         "Maximum number of rejected input objects. The run fails if there are more (10).", settings={"type": int}),
+    Flag("--errors-raw", "spec.errors.raw", "Keep, hash, or omit the text of rejected rows (Keep).",
          settings=_choice("Keep", "Hash", "Omit")),
     Flag("--name", "metadata.name", "Name of the job."),
     Flag("--workers", "spec.cluster",
-         "Worker processes, one a core by default; on Kubernetes pods, one by default, or a range such as 1:20.",
+         "Number of workers, or a range such as 1:20. Defaults to one per core, or one on Kubernetes.",
          workers, is_several=True),
     Flag("--memory", "spec.cluster.memory", "Memory of a worker, such as 2GiB."),
     Flag("--endpoint", "spec.storage.endpoint", "URL of an S3- or GCS-compatible service."),
     Flag("--anonymous", "spec.storage.anonymous", "Read public data without credentials.", settings=SWITCH),
-    Flag("--profile", "spec.storage.profile", "Profile in the AWS configuration."),
-    Flag("--requester-pays", "spec.storage.requesterPays", "Pay for reading from such buckets.", settings=SWITCH),
-    Flag("--kms-key", "spec.storage.kmsKey", "Key that the store encrypts new objects with."),
-    Flag("--ca-bundle", "spec.storage.caBundle", "File of certificate authorities for the endpoint."),
-    Flag("--storage-options", "spec.storage.optionsFile", "JSON or YAML file of further options, secrets included."),
-    Flag("--input-storage", "spec.input.storage", "Settings of the input's store: anonymous=true,endpoint=…",
-         Settings("--input-storage"), MANY),
-    Flag("--output-storage", "spec.output.storage", "Settings of the output's store.",
-         Settings("--output-storage"), MANY),
-    Flag("--model-storage", "spec.model.storage", "Settings of the model's store.",
-         Settings("--model-storage"), MANY),
+    Flag("--profile", "spec.storage.profile", "Name of the AWS profile to use."),
+    Flag("--requester-pays", "spec.storage.requesterPays", "Pay for reading from requester-pays buckets.", settings=SWITCH),
+    Flag("--kms-key", "spec.storage.kmsKey", "Name of the KMS key that the store encrypts new objects with."),
+    Flag("--ca-bundle", "spec.storage.caBundle", "Path of a file with certificate authorities for the endpoint."),
+    Flag("--storage-options", "spec.storage.optionsFile", "Path of a JSON or YAML file with additional options, including secrets."),
 )  # fmt: skip
 
 
 def job_options(command: Command, more: tuple[Flag, ...] = ()) -> Command:
     """Adds the job file and all flags, and `more` of them, to a command; `job_from` reads them back."""
+    command = set_option(command)
     for flag in reversed((*FLAGS, *more)):
         command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
     return click.argument("job", nargs=-1, metavar="[JOB]", type=click.Path(dir_okay=False), callback=job_file)(command)
@@ -251,8 +224,14 @@ def job_from(
         value = flags.get(flag.parameter)
         if value is not None and value != ():
             read = flag.read(value)
-            _put(given, flag.path.split("."), read)
+            put(given, flag.path.split("."), read)
             names |= dict.fromkeys(_paths(flag, read), flag.name.split("/")[0])
+    for field in given_fields(flags.get("fields", ())):
+        for other, name in names.items():
+            if not name.startswith("--set"):
+                refuse_twice(field.path, [other], name)
+        put(given, field.steps, field.value)
+        names[field.path] = f"--set {field.path}"
     if job is not None:
         if not Path(job).is_file():
             raise UsageError(f"there is no job file {job!r}", "Give a YAML or JSON file, or use flags; see --help.")
@@ -278,7 +257,7 @@ def csv_from(flags: dict[str, Any]) -> Csv:
     for flag in _CSV:
         value = flags.get(flag.parameter)
         if value is not None and value != ():
-            _put(given, flag.path.split("."), flag.read(value))
+            put(given, flag.path.split("."), flag.read(value))
     return parse_job(given).spec.input.csv
 
 
@@ -316,7 +295,8 @@ def _paths(flag: Flag, value: Any) -> list[str]:
     return [f"{flag.path}.{name}" for name in value] if flag.is_several else [flag.path]
 
 
-def _put(fields: dict[str, Any], path: list[str], value: Any) -> None:
+def put(fields: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set the field at `path` of nested mappings."""
     for step in path[:-1]:
         fields = fields.setdefault(step, {})
     # Beside a flag that gives several fields, others may give more of the same mapping.

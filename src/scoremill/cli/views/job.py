@@ -59,9 +59,9 @@ def lines(job: Job) -> Iterator[str]:
         yield f"driver    {status.driver.pod}"
     if status.failure:
         yield f"failure   {status.failure.reason}: {status.failure.message}"
-        if status.failure.mend:
-            yield f"mend      {status.failure.mend}"
-    for failed in status.failure_list:
+        if status.failure.hint:
+            yield f"hint      {status.failure.hint}"
+    for failed in status.failed_objects:
         if (text := f"{failed.uri}: {failed.message}") not in ((status.failure and status.failure.message) or ""):
             yield f"          {text}"
     for name, uri in (status.outputs.fields() if status.outputs else {}).items():

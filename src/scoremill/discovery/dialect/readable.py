@@ -110,7 +110,7 @@ def _suggested(sample: Sample, csv: Csv, trial: Trial) -> Iterator[Problem]:
     left = {problem.about or problem.message for problem in trial.sample.problems}
     for problem in sample.problems:
         about = problem.about or problem.message
-        yield problem if about in left else replace(problem, mend=hint, about=f"{about}: {hint}")
+        yield problem if about in left else replace(problem, hint=hint, about=f"{about}: {hint}")
 
 
 def _accented(trial: Trial) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scoremill.bundle.load import explained
-from scoremill.errors import BudgetError, ClusterError, DeadlineError, ScoremillError, StallError
+from scoremill.errors import ClusterError, DeadlineError, RejectLimitError, ScoremillError, StallError
 from scoremill.ledger import Totals
 from scoremill.spec import Deadlines, Errors
 
@@ -12,20 +12,20 @@ from ..worker.work import Task
 
 
 def check_budget(errors: Errors, done: Totals, planned: float) -> None:
-    """BudgetError where more rows are rejected than `errors` allows of the `planned` rows."""
+    """RejectLimitError where more rows are rejected than `errors` allows of the `planned` rows."""
     spent = f"{done.rejected} of {done.rows} rows were rejected"
     where = "See the reasons in _errors/ of the output. To accept them, run the same command with a higher"
     if errors.max_rows is not None and done.rejected > errors.max_rows:
-        raise BudgetError(f"{spent}; at most {errors.max_rows} may be", f"{where} --max-errors.")
+        raise RejectLimitError(f"{spent}; at most {errors.max_rows} may be", f"{where} --max-errors.")
     if errors.max_fraction is not None and done.rejected and done.rejected / planned > errors.max_fraction:
-        raise BudgetError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} --max-error-fraction.")
+        raise RejectLimitError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} --max-error-fraction.")
 
 
 def check_files(errors: Errors, done: Totals, objects: int) -> None:
-    """Raise BudgetError if more input objects are rejected than `errors` allows, or all of them."""
+    """Raise RejectLimitError if more input objects are rejected than `errors` allows, or all of them."""
     if not done.rejected_files or (done.rejected_files <= errors.max_files and done.rejected_files < objects):
         return
-    raise BudgetError(
+    raise RejectLimitError(
         f"{done.rejected_files:,} of {objects:,} input objects cannot be read; at most "
         f"{min(errors.max_files, objects - 1):,} may be",
         "See the reasons in _errors/ of the output. Repair the objects, or leave them out of --input. To accept more, "

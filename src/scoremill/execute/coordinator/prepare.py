@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from scoremill.bundle import Bundle, open_bundle
 from scoremill.discovery import Problem
-from scoremill.errors import FitError, UsageError
+from scoremill.errors import HINT, FitError, UsageError
 from scoremill.planning import Needs, Plan, Survey, build_plan
 from scoremill.spec import Column, Errors, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
@@ -140,16 +140,16 @@ def refuse(problems: Iterable[Problem]) -> None:
     if errors:
         worst = min((problem.error for problem in errors), key=lambda error: error.exit_code)
         listed = "\n".join(_lines(errors))
-        message, _, mend = listed.rpartition("\n  ") if errors[-1].mend else (listed, "", None)
-        raise worst(message, mend)
+        message, _, hint = listed.rpartition(f"\n{HINT}") if errors[-1].hint else (listed, "", None)
+        raise worst(message, hint)
 
 
 def _lines(problems: Iterable[Problem]) -> Iterator[str]:
     """Each problem, with its hint after it, or after the last of those that have the same one."""
-    for mend, alike in groupby(problems, key=lambda problem: problem.mend):
+    for hint, alike in groupby(problems, key=lambda problem: problem.hint):
         yield from (problem.text for problem in alike)
-        if mend:
-            yield f"  {mend}"
+        if hint:
+            yield f"{HINT}{hint}"
 
 
 def _results(bundle: Bundle, method: str, spec: JobSpec) -> tuple[Column, ...]:

@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 from scoremill.errors import (
-    BudgetError,
     ClusterError,
     InputChanged,
     InputError,
     ModelError,
     ObjectError,
+    RejectLimitError,
     ScoremillError,
     StorageError,
     UsageError,
@@ -247,7 +247,7 @@ class _Run:
             raise ScoremillError("a task ended with neither receipt nor error")
         if isinstance(error, StorageError | OSError) and task.attempt < self._job.retry.partition_retries:
             self._retry(task, error, submitted)
-        elif isinstance(error, InputError | ModelError | BudgetError) and not isinstance(error, InputChanged):
+        elif isinstance(error, InputError | ModelError | RejectLimitError) and not isinstance(error, InputChanged):
             self._suspects.append((task, error))
             self._judge_suspects()
         else:

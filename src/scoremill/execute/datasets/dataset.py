@@ -66,6 +66,8 @@ class Dataset:
     """In the memory of workers."""
     loaded: float
     """Seconds since the epoch."""
+    by_worker: dict[str, int]
+    """Bytes in the memory of each worker, by its address, when it was loaded."""
 
 
 class OnDataset(OnDask):

@@ -50,10 +50,8 @@ class _Held:
     quotes: Quotes
 
 
-def load(
-    name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watchers: Iterable[Watcher] = ()
-) -> tuple[Dataset, dict[str, int]]:
-    """Reads the input of `job` into the memory of the cluster of `engine`; the dataset, and its bytes by worker.
+def load(name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watchers: Iterable[Watcher] = ()) -> Dataset:
+    """Read the input of `job` into the memory of the cluster of `engine`.
 
     Held are the columns that `bundles` read, those that the job keeps and those of its condition. Raises UsageError
     where there is such a dataset already, ClusterError where it does not fit.
@@ -62,9 +60,7 @@ def load(
         return _load(name, job, bundles, engine, watchers)
 
 
-def _load(
-    name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watchers: Iterable[Watcher]
-) -> tuple[Dataset, dict[str, int]]:
+def _load(name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watchers: Iterable[Watcher]) -> Dataset:
     watchers = tuple(watchers)
     engine.wait(lambda text: _tell(watchers, Note(text)), for_worker=True)
     if name in engine._client.list_datasets():
@@ -89,9 +85,10 @@ def _load(
         sum(each.rejected for _, each in held),
         sum(each.bytes for _, each in held),
         time.time(),
+        _by_worker(engine._client, frame, [each.bytes for _, each in held]),
     )
     engine._client.publish_dataset({FRAME: frame, ABOUT: dataset}, name=name)
-    return dataset, _by_worker(engine._client, frame, [each.bytes for _, each in held])
+    return dataset
 
 
 def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, ReadOnly]:

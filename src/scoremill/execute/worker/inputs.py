@@ -144,11 +144,11 @@ def _piece_rows(work: Reading, piece: Piece, opened: Opened) -> Iterator[Rows]:
         raise
     except InputError as error:
         _refuse_changed(source, work.input_storage)
-        raise ObjectError(error.message, error.mend, source.uri) from None
+        raise ObjectError(error.message, error.hint, source.uri) from None
     except RefusedError as error:
         if not work.rejects_objects:
             raise
-        raise ObjectError(error.message, error.mend, source.uri) from None
+        raise ObjectError(error.message, error.hint, source.uri) from None
     if is_local(source.root):
         # A file that is open may be written over; a store's objects are compared at each request.
         _refuse_changed(source, work.input_storage)
@@ -235,7 +235,7 @@ def changes_of(work: Reading, source: Source, names: Sequence[str]) -> dict[str,
         wanted = dict.fromkeys((*work.used, *work.carried))
         return work.settings.renaming.changes(list(dict.fromkeys(names)), wanted)
     except InputError as error:
-        raise InputError(f"{source.uri}: {error.message}", error.mend) from None
+        raise InputError(f"{source.uri}: {error.message}", error.hint) from None
 
 
 _headers: dict[tuple[str, str, str], Header | None] = {}

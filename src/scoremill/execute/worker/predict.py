@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scoremill.errors import BudgetError, ModelError, ScoremillError
+from scoremill.errors import ModelError, RejectLimitError, ScoremillError
 
 Results = dict[str, np.ndarray]
 Predict = Callable[[pd.DataFrame], Results]
@@ -50,7 +50,7 @@ def predict_rows(
 ) -> tuple[Results | None, list[Failed]]:
     """The results of the rows that can be scored, in their order and from one call, and those that cannot.
 
-    Gives up with a BudgetError beyond `most` failures, and with a ModelError where the model fails on everything,
+    Gives up with a RejectLimitError beyond `most` failures, and with a ModelError where the model fails on everything,
     unless it `has_scored` rows before. `tell` makes the reasons of what was raised.
     """
     try:
@@ -100,7 +100,7 @@ class _Search:
         if stop - start == 1:
             self._failed.append(Failed(start, self._tell(error)))
             if self._most is not None and len(self._failed) > self._most:
-                raise BudgetError(
+                raise RejectLimitError(
                     f"more rows are rejected than may be, the last because of {self._tell(error)}",
                     "To accept them, run the same command with a higher --max-errors or --max-error-fraction.",
                 )

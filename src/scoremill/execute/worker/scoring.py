@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from scoremill.bundle import call, load_estimator
-from scoremill.errors import BudgetError, InputError, ObjectError
+from scoremill.errors import InputError, ObjectError, RejectLimitError
 from scoremill.spec import Column
 from scoremill.tabular.convert import carry, to_frame
 from scoremill.tabular.rows import Reject, Rows
@@ -154,9 +154,9 @@ class _Scoring:
         if rejects and self._work.fail_on_row_error:
             first = min(rejects, key=lambda reject: reject.row)
             column = f", column {first.column!r}" if first.column else ""
-            raise BudgetError(
+            raise RejectLimitError(
                 f"{self._opened.place_of(first, self._first_line)}{column}: {first.reason}",
-                "Fix the row, or write rejected rows to _errors/ with --on-row-error Quarantine.",
+                "Fix the row, or write rejected rows to _errors/ with --on-row-error Reject.",
             )
 
     def _table(self, rows: Rows, values: Results | None) -> pa.Table:
@@ -175,7 +175,7 @@ class _Scoring:
             return [carry(rows, column, csv) for column in keep]
         except InputError as error:
             piece = self._opened.partition.pieces[self._opened.piece_of(int(rows.numbers[0]))]
-            raise InputError(f"{piece.source.uri}: {error.message}", error.mend) from None
+            raise InputError(f"{piece.source.uri}: {error.message}", error.hint) from None
 
     def _positions(self, rows: Rows) -> list[pa.Array]:
         """The object that each row came from, and its byte offset there, or row number in Parquet."""

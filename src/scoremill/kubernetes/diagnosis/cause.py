@@ -67,7 +67,7 @@ class Cause:
     reason: str
     """One word, as Kubernetes' reasons are."""
     evidence: str
-    mend: str | None = None
+    hint: str | None = None
     """What the user can do; None while patience may be enough."""
     pod: str | None = None
     """The pod whose log tells more."""
@@ -76,7 +76,7 @@ class Cause:
 def diagnose(seen: Observed) -> Cause | None:
     """The most probable cause of a wait; None when the cluster is up.
 
-    The scheduler comes before workers, and what nobody can mend by waiting before what may pass.
+    The scheduler comes before workers, and what nobody can hint by waiting before what may pass.
     """
     if seen.is_up:
         return None
@@ -136,9 +136,9 @@ def _refused_pods(seen: Observed) -> Cause | None:
 
 def _refusal(part: str, message: str) -> Cause:
     evidence = f"Kubernetes refuses {part}: {_FORBIDDEN.sub('', message)}"
-    for words, reason, mend in _REFUSALS:
+    for words, reason, hint in _REFUSALS:
         if all(word in message for word in words):
-            return Cause(reason, evidence, mend)
+            return Cause(reason, evidence, hint)
     return Cause("PodsRefused", evidence, "The cluster's rules refuse such pods; see --template.")
 
 
@@ -187,9 +187,9 @@ def _waiting(pod: Object, container: Object, seen: Observed) -> Cause | None:
             "Give an --image that the nodes can pull, and pull secrets by --template if its registry asks for them.",
         )
     if reason in {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}:
-        mend = "Create it in the cluster's namespace, or give another --secret." if "secret" in message else None
-        name = "MissingSecret" if mend and "not found" in message else reason
-        return Cause(name, f"{_part(pod)}: {message or reason}", mend or "See the image and --template.")
+        hint = "Create it in the cluster's namespace, or give another --secret." if "secret" in message else None
+        name = "MissingSecret" if hint and "not found" in message else reason
+        return Cause(name, f"{_part(pod)}: {message or reason}", hint or "See the image and --template.")
     return None
 
 

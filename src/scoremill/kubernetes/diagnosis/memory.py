@@ -36,7 +36,7 @@ def explained_by_kubelet(outcome: Outcome, pods: Iterable[Object]) -> Outcome:
     outcome = replace(outcome, message=f"{outcome.message}; {evidence}")
     if outcome.told.get("error") != _WORKERS_DIED:
         return outcome
-    return replace(outcome, reason=Reason.WORKER_OUT_OF_MEMORY, mend=_HINT)
+    return replace(outcome, reason=Reason.WORKER_OUT_OF_MEMORY, hint=_HINT)
 
 
 def killed_worker(pods: Iterable[Object]) -> str | None:

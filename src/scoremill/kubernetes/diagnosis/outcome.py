@@ -115,14 +115,14 @@ def drivers_of(
 class Outcome:
     """The end of one attempt."""
 
-    code: int | None
+    exit_code: int | None
     """Its exit code; None where nothing is left that tells it."""
     reason: Reason | None
     """None of success."""
     message: str = ""
-    mend: str | None = None
+    hint: str | None = None
     told: Object = field(default_factory=dict)
-    """What the driver itself left: rows, outputs, modelDigest, failures."""
+    """What the driver itself left: rows, outputs, modelDigest, failedObjects."""
 
 
 def outcome_of(driver: Driver) -> Outcome | None:
@@ -155,9 +155,9 @@ def outcome_of(driver: Driver) -> Outcome | None:
             told,
         )  # fmt: skip
     message = told.get("message") or f"the driver ended with code {code}{'; see its log' if told else _tail(left)}"
-    mend = str(told["mend"]) if told.get("mend") else None
+    hint = str(told["hint"]) if told.get("hint") else None
     reason = REASON_OF_ERROR.get(str(told.get("error"))) or REASON_OF_CODE.get(code, Reason.DRIVER_FAILED)
-    return Outcome(code, reason, str(message), mend, told)
+    return Outcome(code, reason, str(message), hint, told)
 
 
 def _success(driver: Driver) -> Object:
@@ -187,13 +187,17 @@ def _told(left: Object) -> Object:
         told = json.loads(left.get("message") or "")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) and left["exitCode"] in {_UNKNOWN, told.get("code", left["exitCode"])} else {}
+    return (
+        told
+        if isinstance(told, dict) and left["exitCode"] in {_UNKNOWN, told.get("exitCode", left["exitCode"])}
+        else {}
+    )
 
 
 def _code(left: Object, told: Object) -> int | None:
     """Return the exit code of the container, or the one that the driver left if the runtime does not know it."""
     code = int(left["exitCode"])
-    return code if code != _UNKNOWN else told.get("code") or None
+    return code if code != _UNKNOWN else told.get("exitCode") or None
 
 
 def _tail(left: Object) -> str:

@@ -60,7 +60,7 @@ def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers:
         return Cause("Accepting", "scoremill's operator takes up a change of the spec", _IS_THERE_AN_OPERATOR)
     if status.phase in {"Suspended", "Suspending"}:
         going = "driver and cluster are about to go" if status.phase == "Suspending" else "the job holds nothing"
-        return Cause("Suspended", f"spec.suspend is true: {going}", "scoremill job resume NAME")
+        return Cause("Suspended", f"spec.suspend is true: {going}", "Resume it with `scoremill job resume NAME`.")
     if status.phase == "Retrying":
         return _between_attempts(status)
     driver = next((each for each in drivers if status.driver and each.name == status.driver.job), None)
@@ -118,7 +118,7 @@ def _failure(status: JobStatus) -> Cause:
     failure = status.failure or Failure()
     failed = status.condition("Failed")
     evidence = failure.message or (failed.message if failed else "")
-    return Cause(failure.reason or (failed.reason if failed else "Failed"), evidence, failure.mend)
+    return Cause(failure.reason or (failed.reason if failed else "Failed"), evidence, failure.hint)
 
 
 def _untaken(job: Object, now: dt.datetime) -> Cause:
@@ -131,15 +131,15 @@ def _untaken(job: Object, now: dt.datetime) -> Cause:
 def _between_attempts(status: JobStatus) -> Cause:
     cause = _failure(status)
     then = f"; the next attempt begins at {format_time(status.retry_time)}" if status.retry_time else ""
-    return Cause(cause.reason, f"attempt {status.attempt} failed: {cause.evidence}{then}", cause.mend)
+    return Cause(cause.reason, f"attempt {status.attempt} failed: {cause.evidence}{then}", cause.hint)
 
 
 def _of_job(cause: Cause) -> Cause:
     """The cause as it is told of a job, which has fields where somebody who makes a cluster gives flags."""
-    mend = cause.mend or ""
+    hint = cause.hint or ""
     for flag, field in _FIELDS.items():
-        mend = mend.replace(flag, field)
-    return replace(cause, mend=mend or None)
+        hint = hint.replace(flag, field)
+    return replace(cause, hint=hint or None)
 
 
 def _refused(status: JobStatus) -> str | None:
@@ -164,7 +164,7 @@ def _unnoticed(driver: Driver | None, now: dt.datetime) -> Cause | None:
     if driver is None or ended is None:
         return None
     outcome, since = outcome_of(driver), ended.get("lastTransitionTime")
-    how = f"with code {outcome.code}" if outcome and outcome.code is not None else "without a code"
+    how = f"with code {outcome.exit_code}" if outcome and outcome.exit_code is not None else "without a code"
     if since is None or (now - dt.datetime.fromisoformat(since)).total_seconds() < _OPERATOR_SECONDS:
         return Cause("Accepting", f"the driver has ended {how}, which scoremill's operator takes up")
     return Cause("OperatorNotRunning", f"the driver has ended {how}, and nothing takes that up", _IS_THERE_AN_OPERATOR)
@@ -173,7 +173,7 @@ def _unnoticed(driver: Driver | None, now: dt.datetime) -> Cause | None:
 def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> Cause | None:
     progress = status.progress
     broken = diagnose(cluster) if cluster and not (progress and progress.workers) else None
-    if broken and broken.mend:
+    if broken and broken.hint:
         return _of_job(broken)
     if progress is None or progress.update_time is None or progress.attempt != status.attempt:
         return Cause("Planning", _PLANS)

@@ -1,4 +1,4 @@
-"""When jobs are made: a schedule, as a CronJob is one, of scoring jobs."""
+"""A schedule that creates scoring jobs, as a CronJob creates Jobs."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ LOOK_BACK_SECONDS = 7 * 24 * 3600
 
 
 class JobTemplateMetadata(Spec):
-    """What the jobs bear beside their names."""
+    """Labels and annotations of the created jobs."""
 
     labels: dict[str, str] = {}
-    """Their labels."""
+    """Labels of the created jobs."""
     annotations: dict[str, str] = {}
-    """Their annotations."""
+    """Annotations of the created jobs."""
 
 
 class JobTemplate(Spec):
-    """What each run is made of."""
+    """Template of the created jobs."""
 
     metadata: JobTemplateMetadata = JobTemplateMetadata()
-    """Labels and annotations of the jobs."""
+    """Labels and annotations of the created jobs."""
     # The API server keeps it as it is: of each run, the operator and this model judge it.
     spec: Annotated[JobSpec, WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
-    """Their spec, that of a ScoringJob; `{scheduledTime}` in `output.uri` is the run's time, such as 20261121T0300Z."""
+    """Specification of the created ScoringJobs. `{scheduledTime}` in `output.uri` is replaced by the time of the run, such as `20261121T0300Z`."""
 
 
 class ScheduleSpec(Spec):
-    """When a job is made, and of what."""
+    """Specification of a schedule."""
 
     schedule: Annotated[str, Field(min_length=1, max_length=256)]
-    """Five fields as cron has them, such as `0 3 * * *`; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`."""
+    """Cron expression with five fields, such as `0 3 * * *`, or `@hourly`, `@daily`, `@weekly`, `@monthly`, or `@yearly`."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """Name of the time zone that `schedule` is in, such as `Europe/Vienna`; UTC where it is not given."""
+    """Time zone of `schedule`, such as `Europe/Vienna`. Defaults to UTC."""
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Forbid"
     """What to do when a run is due and the previous one has not finished: Allow starts it as well; Forbid waits for the
     previous one to finish and then starts the latest run that is due; Replace deletes the previous one and starts it."""
     starting_deadline_seconds: Annotated[int, Field(ge=0)] | None = None
-    """How late a run may begin; any lateness where it is not given."""
+    """Maximum number of seconds that a run can start late. No limit by default."""
     look_back_seconds: Annotated[int, Field(ge=0, le=10 * 366 * 24 * 3600)] = LOOK_BACK_SECONDS
-    """With `since: LastSuccess`: seconds before the last complete run from which on objects are looked for that no run has scored.
+    """With `since: LastSuccess`: number of seconds before the last complete run in which to look for objects not yet scored.
 
-    It must be longer than an object takes from its modification time to its appearance, such as a multipart upload.
+    It must exceed the time between the modification time of an object and its appearance in the store, as in a multipart upload.
     """
     suspend: bool = False
-    """Whether no further runs begin."""
+    """Whether to suspend the schedule: no further jobs are created."""
     successful_jobs_history_limit: Annotated[int, Field(ge=0, le=1000)] = 3
-    """Complete jobs that are left."""
+    """Number of complete jobs to keep."""
     failed_jobs_history_limit: Annotated[int, Field(ge=0, le=1000)] = 3
-    """Failed jobs that are left."""
+    """Number of failed jobs to keep."""
     job_template: JobTemplate
-    """The job to make."""
+    """Template of the jobs to create."""
 
     @field_validator("schedule")
     @classmethod
@@ -80,47 +80,47 @@ class ScheduleSpec(Spec):
 
 
 class RunOutput(Status):
-    """The output of a run, for the runs that follow it."""
+    """The output of a run, as later runs need it."""
 
     uri: Uri
     """URI of the output."""
     complete: bool = False
-    """Whether the run is known to be complete."""
+    """Whether the run is complete."""
     since: Time | None = None
-    """The run's `input.since`; objects modified before are not remembered by the output."""
+    """`input.since` of the run. The output does not record objects modified earlier."""
     created: Time | None = None
-    """When the run's job was created."""
+    """Time at which the job of the run was created."""
 
 
 class ScheduleStatus(Status):
-    """What is known of a schedule; the operator writes it."""
+    """Observed state of a schedule, written by the operator."""
 
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Invalid, Scheduled (True while no due run is held up), and kstatus' Stalled."""
+    """Conditions of the schedule: Invalid, Scheduled (false while a due run cannot start), and Stalled."""
     observed_generation: Count | None = None
-    """The generation of the spec that was looked at."""
+    """Generation of the spec that this status describes."""
     last_schedule_time: Time | None = None
-    """The time that the last run was made for."""
+    """Scheduled time of the last run."""
     last_successful_time: Time | None = None
-    """The time that the last complete run was made for; with `since: LastSuccess`, the next run looks back from it."""
+    """Scheduled time of the last complete run. With `since: LastSuccess`, the next run looks back from it."""
     next_schedule_time: Time | None = None
-    """The time of the next run."""
+    """Scheduled time of the next run."""
     outputs: Annotated[tuple[RunOutput, ...], Field(max_length=100)] = ()
-    """With `since: LastSuccess`: outputs of the runs from the last complete one on, whose objects the next run leaves out."""
+    """With `since: LastSuccess`: outputs of the last complete run and those after it, whose objects the next run skips."""
     active: Annotated[tuple[Name, ...], Field(max_length=1000)] = ()
-    """The jobs that have not ended."""
+    """Names of the jobs that have not finished."""
 
 
 class ScoringSchedule(Spec):
-    """Scoring jobs at the times of a clock."""
+    """A schedule that creates scoring jobs at set times."""
 
     api_version: Literal["scoremill.dev/v1alpha1"] = "scoremill.dev/v1alpha1"
-    """Version of this format."""
+    """API version of this format."""
     kind: Literal["ScoringSchedule"] = "ScoringSchedule"
     """Always `ScoringSchedule`."""
     metadata: Metadata = Metadata()
-    """Name and labels."""
+    """Kubernetes object metadata."""
     spec: ScheduleSpec
-    """What is asked."""
+    """Specification of the schedule."""
     status: dict[str, Any] | None = Field(default=None, exclude=True)
-    """Written by the operator; ignored in files."""
+    """Status of the schedule, written by the operator. Ignored in files."""

@@ -1,4 +1,4 @@
-"""WHAT has become of a job: its status, as operator and driver write it and everyone reads it."""
+"""The status of a job, as the operator and the driver write it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..base import Spec
 
 
 def format_time(time: datetime) -> str:
-    """`time` as Kubernetes writes it: RFC 3339, in UTC, to the second."""
+    """Return `time` as Kubernetes writes it: RFC 3339, in UTC, to the second."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -21,111 +21,111 @@ Time = Annotated[
     PlainSerializer(format_time, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A moment; RFC 3339 outside."""
+"""A point in time; RFC 3339 in JSON."""
 Count = Annotated[int, Field(ge=0)]
-"""How many."""
+"""A number of things."""
 Text = Annotated[str, Field(max_length=32_768)]
-"""What a human reads."""
+"""Text for people."""
 Name = Annotated[str, Field(max_length=253)]
-"""Name of an object on Kubernetes."""
+"""Name of a Kubernetes object."""
 Uri = Annotated[str, Field(max_length=4096)]
 """URI of an object or folder."""
 
 Phase = Literal[
     "Pending", "Planning", "Starting", "Running", "Suspending", "Suspended", "Retrying", "Complete", "Failed"
 ]
-"""Where a job stands; Complete and Failed are for ever."""
+"""State of a job. Complete and Failed are final."""
 ENDS: frozenset[str | None] = frozenset({"Complete", "Failed"})
-"""Phases after which nothing more happens."""
+"""Final phases."""
 
 Stage = Literal["Planning", "WaitingForCluster", "Scoring"]
-"""What a driver does."""
+"""What a driver is doing."""
 NEEDS_CLUSTER: frozenset[str | None] = frozenset({"WaitingForCluster", "Scoring"})
-"""Stages of a driver that has made its plan and asks for workers."""
+"""Stages of a driver that has its plan and needs workers."""
 
 ConditionType = Literal[
-    "Running", "Complete", "Failed", "Suspended", "Invalid", "SpecChanged", "Reconciling", "Stalled"
+    "Running", "Complete", "Failed", "Finished", "Suspended", "Invalid", "SpecChanged", "Reconciling", "Stalled"
 ]
-"""The conditions of a job; Reconciling and Stalled are those of kstatus."""
+"""The conditions of a job. Reconciling and Stalled are those of kstatus."""
 
 
 class Reason(StrEnum):
-    """Why a condition holds; each has its `meaning`, a sentence."""
+    """Reason of a condition, with its `meaning` as a sentence."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> Self:
-        """The member `value`, which means `meaning`."""
+        """Create the member `value` with its meaning."""
         member = str.__new__(cls, value)
         member._value_, member.meaning = value, meaning
         return member
 
-    INVALID_SPEC = "InvalidSpec", "The spec, or a template in it, is not one that the operator understands."
-    SPEC_CHANGED = "SpecChanged", "The spec is not the one that the job began with, and only `suspend` may change."
+    INVALID_SPEC = "InvalidSpec", "The spec, or a template in it, is invalid."
+    SPEC_CHANGED = "SpecChanged", "The spec was changed after the job started. Only `suspend` can be changed."
     PRE_RUNNING_DEADLINE = (
         "PreRunningDeadline",
-        "The driver did not start, or no worker came, within `deadlines.preRunningSeconds`.",
+        "The driver did not start, or no worker connected, within `deadlines.preRunningSeconds`.",
     )
-    ACTIVE_DEADLINE = "ActiveDeadline", "The run did not end within `deadlines.activeSeconds`."
-    NO_PROGRESS = "NoProgress", "No partition was finished within `deadlines.noProgressSeconds`."
-    USAGE = "Usage", "The driver refused what was asked: exit code 2."
-    DOES_NOT_FIT = "DoesNotFit", "Model and data do not fit together: exit code 3."
-    TOO_MANY_BAD_ROWS = "TooManyBadRows", "More rows were rejected than `errors` allows: exit code 4."
-    STORAGE_FAILED = "StorageFailed", "A store could not be read or written: exit code 5."
+    ACTIVE_DEADLINE = "ActiveDeadline", "The run did not finish within `deadlines.activeSeconds`."
+    NO_PROGRESS = "NoProgress", "No partition was completed within `deadlines.noProgressSeconds`."
+    USAGE = "Usage", "The job cannot be run as specified: exit code 2."
+    DOES_NOT_FIT = "DoesNotFit", "The model and the input do not fit together: exit code 3."
+    TOO_MANY_REJECTED_ROWS = "TooManyRejectedRows", "More rows were rejected than `errors` allows: exit code 4."
+    STORAGE_FAILED = "StorageFailed", "An object store could not be read or written: exit code 5."
     CLUSTER_FAILED = "ClusterFailed", "The Dask cluster failed: exit code 6."
     OUTPUT_BUSY = "OutputBusy", "Another run writes to the same output: exit code 6."
-    VERIFICATION_FAILED = "VerificationFailed", "Model or output are not what they should be: exit code 7."
-    DRIVER_FAILED = "DriverFailed", "The driver ended with an error of its own: exit code 1, or one that is not known."
-    DRIVER_LOST = "DriverLost", "The driver's pod went without leaving an exit code."
-    DRIVER_OUT_OF_MEMORY = "DriverOutOfMemory", "The driver was killed for exceeding its memory limit."
-    WORKER_OUT_OF_MEMORY = "WorkerOutOfMemory", "A partition needs more memory than a worker's limit: exit code 6."
+    VERIFICATION_FAILED = "VerificationFailed", "The model or the output failed verification: exit code 7."
+    DRIVER_FAILED = "DriverFailed", "The driver failed with an internal error: exit code 1 or an unknown one."
+    DRIVER_LOST = "DriverLost", "The pod of the driver disappeared without an exit code."
+    DRIVER_OUT_OF_MEMORY = "DriverOutOfMemory", "The driver was killed because it exceeded its memory limit."
+    WORKER_OUT_OF_MEMORY = "WorkerOutOfMemory", "A partition needs more memory than a worker has: exit code 6."
 
-    ALL_ROWS_DONE = "AllRowsDone", "Every row is scored or rejected, and the manifest is written."
+    ALL_ROWS_DONE = "AllRowsDone", "Every row was scored or rejected, and the manifest was written."
     DRIVER_RUNS = "DriverRuns", "The driver is scoring."
-    DRIVER_STARTS = "DriverStarts", "The driver is asked for and does not run yet."
-    DRIVER_PLANS = "DriverPlans", "The driver checks model, input and output and makes the plan."
-    CLUSTER_STARTS = "ClusterStarts", "The Dask cluster is asked for and has no worker yet."
-    BACKOFF = "Backoff", "An attempt failed, and the next one waits for its time."
+    DRIVER_STARTS = "DriverStarts", "The driver was created and is not running yet."
+    DRIVER_PLANS = "DriverPlans", "The driver is checking model, input, and output and computing the plan."
+    CLUSTER_STARTS = "ClusterStarts", "The Dask cluster was created and has no worker yet."
+    BACKOFF = "Backoff", "An attempt failed, and the next one is waiting for its backoff time."
     SUSPEND_ASKED = "SuspendAsked", "`suspend` is true."
-    SUSPENDING = "Suspending", "Driver and cluster are about to go, since `suspend` is true."
-    VALID = "Valid", "The spec is one that the operator understands."
-    FINISHED = "Finished", "The job is complete or has failed: nothing more will happen."
+    SUSPENDING = "Suspending", "Driver and cluster are being deleted because `suspend` is true."
+    VALID = "Valid", "The spec is valid."
+    FINISHED = "Finished", "The job is complete or has failed."
 
-    IDLE = "Idle", "Of a schedule: no run is due."
-    SUSPENDED = "Suspended", "Of a schedule: `suspend` is true, and no run begins."
-    JOB_ALREADY_ACTIVE = "JobAlreadyActive", "Of a schedule: a run is due, and the last one has not ended."
-    JOB_REFUSED = "JobRefused", "Of a schedule: a run is due, and Kubernetes does not take its job."
-    MISSED_DEADLINE = "MissedDeadline", "Of a schedule: a run was not begun within `startingDeadlineSeconds`."
+    IDLE = "Idle", "For a schedule: no run is due."
+    SUSPENDED = "Suspended", "For a schedule: `suspend` is true, and no jobs are created."
+    JOB_ALREADY_ACTIVE = "JobAlreadyActive", "For a schedule: a run is due, and the previous one has not finished."
+    JOB_REFUSED = "JobRefused", "For a schedule: a run is due, and Kubernetes rejected its job."
+    MISSED_DEADLINE = "MissedDeadline", "For a schedule: a run was not started within `startingDeadlineSeconds`."
 
 
 REASON_OF_CODE = {
     2: Reason.USAGE,
     3: Reason.DOES_NOT_FIT,
-    4: Reason.TOO_MANY_BAD_ROWS,
+    4: Reason.TOO_MANY_REJECTED_ROWS,
     5: Reason.STORAGE_FAILED,
     6: Reason.CLUSTER_FAILED,
     7: Reason.VERIFICATION_FAILED,
 }
-"""Why a job failed whose driver ended with this exit code; DRIVER_FAILED is any other."""
+"""Reason of a failure by exit code of the driver. DRIVER_FAILED stands for any other code."""
 REASON_OF_ERROR = {
     "LeaseError": Reason.OUTPUT_BUSY,
     "StallError": Reason.NO_PROGRESS,
     "DeadlineError": Reason.ACTIVE_DEADLINE,
     "WorkerMemoryError": Reason.WORKER_OUT_OF_MEMORY,
 }
-"""Why, where the class of its error (`scoremill.errors`) tells more than its code."""
+"""Reason of a failure by class of its error (`scoremill.errors`), if it says more than the exit code."""
 
 
 class Status(Spec):
-    """A frozen value of which a newer version may know more: unknown fields are ignored, none is required."""
+    """A frozen value. Unknown fields, of a newer version, are ignored; no field is required."""
 
     model_config = {**Spec.model_config, "extra": "ignore"}
 
     def fields(self) -> dict[str, Any]:
-        """As the API holds it: camelCase, times as text, and nothing that is not known.
+        """Return the fields as the API stores them: camelCase, times as text, and no empty fields.
 
-        An object of which nothing is known is left out: if it replaces one that had fields, a server-side apply makes
-        it null, which the API server then refuses.
+        Empty objects are omitted: server-side apply would set one that replaces an object with fields to null, which the
+        API server then rejects.
         """
         return _filled(self.model_dump(mode="json", by_alias=True, exclude_none=True))
 
@@ -137,196 +137,196 @@ def _filled(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 class Condition(Status):
-    """One aspect of the state, as all of Kubernetes tells it."""
+    """A condition, as everywhere in Kubernetes."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Its name, such as `Complete`."""
+    """Type of the condition, such as `Complete`."""
     status: Literal["True", "False", "Unknown"]
-    """Whether it holds."""
+    """Whether the condition is true."""
     reason: Annotated[str, Field(max_length=1024)] = ""
-    """Why, in one word."""
+    """Reason of the last transition, in CamelCase."""
     message: Text = ""
-    """Why, for humans."""
+    """Message for people."""
     last_transition_time: Time | None = None
-    """When `status` last changed."""
+    """Time at which `status` last changed."""
     observed_generation: Count | None = None
-    """The generation of the spec that was looked at."""
+    """Generation of the spec that this describes."""
 
 
 class PartitionCounts(Status):
-    """Partitions of a run."""
+    """Numbers of partitions of a run."""
 
     total: Count | None = None
-    """Of the whole plan."""
+    """Number of partitions in the plan."""
     done: Count | None = None
-    """With a receipt in the output, also of earlier attempts."""
+    """Number of completed partitions, including those of earlier attempts."""
     resumed: Count | None = None
-    """With a receipt of an earlier attempt or run; `done` is more once this attempt has finished one."""
+    """Number of partitions completed by earlier attempts or runs."""
 
 
 class RowProgress(Status):
-    """Rows of a run."""
+    """Numbers of rows of a run."""
 
     total: Count | None = None
-    """Of the whole input; an estimate for CSV."""
+    """Number of rows in the input; an estimate for CSV."""
     done: Count | None = None
-    """In finished partitions, rejected ones among them."""
+    """Number of rows in completed partitions, including rejected rows."""
     rejected: Count | None = None
-    """Set aside because they could not be scored."""
+    """Number of rows that could not be scored."""
 
 
 class Progress(Status):
-    """Figures of the present attempt; the driver alone writes them."""
+    """Progress of the current attempt, written by the driver."""
 
     attempt: Count | None = None
-    """The attempt that these figures are of."""
+    """Number of the attempt that this progress describes."""
     stage: Stage | None = None
-    """What the driver does; the cluster is created once it waits for it."""
+    """What the driver is doing. The cluster is created when the driver waits for it."""
     partitions: PartitionCounts | None = None
-    """Partitions."""
+    """Numbers of partitions."""
     rows: RowProgress | None = None
-    """Rows."""
+    """Numbers of rows."""
     rows_per_second: Annotated[float, Field(ge=0)] | None = None
-    """Rows that a second brings at present."""
+    """Current number of rows per second."""
     eta_seconds: Annotated[float, Field(ge=0)] | None = None
-    """Seconds that are left, at this speed."""
+    """Estimated number of seconds until the run finishes."""
     workers: Count | None = None
-    """Workers that are connected."""
+    """Number of connected workers."""
     update_time: Time | None = None
-    """When these figures were written."""
+    """Time at which this progress was written."""
     progress_time: Time | None = None
-    """When the last partition was finished, or else the present stage began."""
+    """Time at which the last partition was completed, or the current stage started."""
     notes: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=20)] = ()
-    """What the driver found worth telling."""
+    """Notes of the driver, such as warnings about the input."""
 
     @computed_field
     def summary(self) -> str | None:
-        """Finished partitions of all, such as `812/4096`."""
+        """Completed and total partitions, such as `812/4096`."""
         counts = self.partitions
         return f"{counts.done or 0}/{counts.total}" if counts and counts.total is not None else None
 
 
 class WorkerCounts(Status):
-    """Workers of the cluster."""
+    """Numbers of workers of the cluster."""
 
     wanted: Count | None = None
-    """Asked for."""
+    """Desired number of workers."""
     ready: Count | None = None
-    """Whose pods are ready."""
+    """Number of ready workers."""
 
 
 class ClusterStatus(Status):
-    """The job's Dask cluster."""
+    """State of the Dask cluster of the job."""
 
     name: Name | None = None
-    """Its name."""
+    """Name of the DaskCluster."""
     workers: WorkerCounts | None = None
-    """Its workers."""
+    """Numbers of workers."""
     waiting: Text | None = None
-    """What it waits for, and the evidence."""
+    """What the cluster is waiting for, with the evidence."""
 
 
 class DriverStatus(Status):
-    """The job's driver."""
+    """State of the driver of the job."""
 
     job: Name | None = None
-    """The batch Job of the present attempt."""
+    """Name of the batch Job of the current attempt."""
     pod: Name | None = None
-    """Its pod."""
+    """Name of the pod of the driver."""
 
 
 class ModelStatus(Status):
     """The model that was used."""
 
     digest: Annotated[str, Field(max_length=256)] | None = None
-    """Digest of its bundle."""
+    """Digest of the model bundle."""
 
 
 class RowCounts(Status):
-    """Rows of a whole run; scored and rejected are all there are."""
+    """Numbers of rows of a complete run: total = scored + rejected."""
 
     total: Count | None = None
-    """Read."""
+    """Number of rows read."""
     scored: Count | None = None
-    """With a prediction in the output."""
+    """Number of rows with a prediction in the output."""
     rejected: Count | None = None
-    """Set aside because they could not be scored."""
+    """Number of rows that could not be scored."""
 
 
 class Outputs(Status):
-    """Where the results lie."""
+    """Where the results are."""
 
     manifest: Uri | None = None
-    """The list of all parts, with rows and hashes."""
+    """URI of the manifest, which lists all objects of the output."""
     errors: Uri | None = None
-    """Folder of the rejected rows."""
+    """URI of the folder with the rejected rows."""
     report: Uri | None = None
-    """The report."""
+    """URI of the report."""
     logs: Uri | None = None
-    """Folder of the logs of the job's drivers, `ATTEMPT-TIME.log`; of a failed job too."""
+    """URI of the folder with the logs of the drivers, `ATTEMPT-TIME.log`."""
 
 
 class Failure(Status):
     """Why the last failed attempt failed."""
 
     reason: Annotated[str, Field(max_length=1024)] | None = None
-    """In one word."""
+    """Reason of the failure, in CamelCase."""
     message: Text | None = None
-    """For humans."""
-    mend: Text | None = None
-    """What to do about it."""
-    code: Annotated[int, Field(ge=0, le=255)] | None = None
-    """Exit code of the driver, the one that `scoremill score` would have ended with."""
+    """Message for people."""
+    hint: Text | None = None
+    """What to do about the failure."""
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
+    """Exit code of the driver, the same as that of `scoremill score`."""
 
 
 class FailedObject(Status):
     """An object that could not be scored."""
 
     uri: Uri | None = None
-    """The object."""
+    """URI of the object."""
     message: Text | None = None
-    """What is wrong with it."""
+    """Why the object could not be scored."""
 
 
 class JobStatus(Status):
-    """What is known of a job; written by the operator, `progress` by the driver."""
+    """Observed state of a job, written by the operator; `progress` is written by the driver."""
 
     phase: Phase | None = None
-    """Where it stands, in one word; conditions tell it to programs."""
+    """State of the job as one word. Programs should use `conditions`."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Running, Complete, Failed, Suspended, Invalid, SpecChanged, and kstatus' Reconciling and Stalled."""
+    """Conditions of the job: Running, Complete, Failed, Finished (complete or failed), Suspended, Invalid, SpecChanged, Reconciling, and Stalled."""
     observed_generation: Count | None = None
-    """The generation of the spec that was looked at."""
+    """Generation of the spec that this describes."""
     spec_hash: Annotated[str, Field(max_length=64)] | None = None
-    """SHA-256 of the spec without `suspend` at the first start, in hexadecimal."""
+    """SHA-256 of the spec without `suspend` at the first start, in hexadecimal digits."""
     attempt: Count | None = None
-    """Number of the present driver, from 1."""
-    failures: Count | None = None
-    """Attempts that count against `retry.backoffLimit`."""
+    """Number of the current attempt, starting at 1."""
+    failed_attempts: Count | None = None
+    """Number of failed attempts, as `retry.backoffLimit` counts them."""
     retry_time: Time | None = None
-    """When the next attempt begins, or the present one began if it is not the first."""
+    """Time at which the next attempt starts, or at which the current retry started."""
     start_time: Time | None = None
-    """When the first attempt began, or the first since the last resume."""
+    """Time at which the first attempt started, or the first one since the job was last resumed."""
     running_time: Time | None = None
-    """When a driver first had a cluster to score on."""
+    """Time at which scoring first started."""
     completion_time: Time | None = None
-    """When it became complete or failed."""
+    """Time at which the job completed or failed."""
     cluster: ClusterStatus | None = None
-    """The Dask cluster."""
+    """State of the Dask cluster."""
     driver: DriverStatus | None = None
-    """The driver."""
+    """State of the driver."""
     model: ModelStatus | None = None
     """The model that was used."""
     rows: RowCounts | None = None
-    """Rows, when all is done."""
+    """Numbers of rows, set when the job is complete."""
     rejected_files: Count | None = None
-    """Input objects that could not be read and were set aside, when all is done."""
+    """Number of input objects that could not be read, set when the job is complete."""
     outputs: Outputs | None = None
-    """Where the results lie."""
+    """Where the results are."""
     failure: Failure | None = None
     """Why the last failed attempt failed."""
-    failure_list: Annotated[tuple[FailedObject, ...], Field(max_length=20)] = ()
-    """The first objects that could not be scored."""
+    failed_objects: Annotated[tuple[FailedObject, ...], Field(max_length=20)] = ()
+    """The first objects that could not be scored, up to 20."""
     progress: Progress | None = None
     """How far the driver is."""
 

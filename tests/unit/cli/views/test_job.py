@@ -46,7 +46,7 @@ def a_job(**status: Any) -> Job:
 
 @pytest.mark.parametrize("code", sorted(REASON_OF_CODE))
 def test_a_failed_job_ends_as_the_run_would_have_ended(code: int) -> None:
-    failure = {"reason": REASON_OF_CODE[code], "message": "m", "code": code}
+    failure = {"reason": REASON_OF_CODE[code], "message": "m", "exitCode": code}
     assert ending(a_job(phase="Failed", failure=failure))[0] == code
 
 
@@ -63,7 +63,7 @@ def test_a_failed_job_ends_as_the_run_would_have_ended(code: int) -> None:
     ],
 )
 def test_failures_that_no_run_ends_with_have_codes_too(reason: Reason, code: int | None, ends: int) -> None:
-    failure = {"reason": str(reason), "message": "m"} | ({} if code is None else {"code": code})
+    failure = {"reason": str(reason), "message": "m"} | ({} if code is None else {"exitCode": code})
     assert ending(a_job(phase="Failed", failure=failure)) == (ends, f"job tips has failed: {reason}: m")
 
 

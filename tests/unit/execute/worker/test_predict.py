@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoremill.errors import BudgetError, ModelError, StorageError
+from scoremill.errors import ModelError, RejectLimitError, StorageError
 from scoremill.execute.worker.predict import SINGLES, predict_rows
 
 
@@ -86,7 +86,7 @@ def test_bisection_ends_with_the_budget(most, passes):
     if passes:
         assert len(predict_rows(model, rows(1000), most)[1]) == 3
     else:
-        with pytest.raises(BudgetError, match="ValueError: "):
+        with pytest.raises(RejectLimitError, match="ValueError: "):
             predict_rows(model, rows(1000), most)
 
 

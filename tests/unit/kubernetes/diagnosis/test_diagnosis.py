@@ -121,7 +121,7 @@ def test_pods_that_are_going_are_not_blamed() -> None:
 @pytest.mark.parametrize("name", [path.stem for path in WAITS])
 def test_every_cause_but_patience_has_a_mend(name: str) -> None:
     _, cause = recorded(name)
-    assert cause is None or cause.reason in {"Scheduler", "Starting"} or cause.mend
+    assert cause is None or cause.reason in {"Scheduler", "Starting"} or cause.hint
 
 
 @pytest.mark.parametrize(
@@ -139,6 +139,6 @@ def test_a_refusal_of_the_drivers_pod_is_told_by_its_last_warning(message: str, 
     assert (
         cause
         and (cause.reason, cause.evidence) == (expected, f"Kubernetes refuses the driver: {message}")
-        and cause.mend
+        and cause.hint
     )
     assert diagnose_refusal([]) is None

@@ -11,7 +11,7 @@ from scoremill.kubernetes.diagnosis import Driver, drivers_of, outcome_of
 
 
 def ended(code: int, told: Any = None, at: str = "2026-11-21T12:00:00Z", **more: Any) -> dict[str, Any]:
-    message = told if isinstance(told, str) else json.dumps({"code": code} if told is None else told)
+    message = told if isinstance(told, str) else json.dumps({"exitCode": code} if told is None else told)
     state = {"terminated": {"exitCode": code, "message": message, "finishedAt": at, **more}}
     phase = "Failed" if code else "Succeeded"
     return {
@@ -41,26 +41,26 @@ def test_the_pod_that_was_not_disrupted_counts() -> None:
         job("Failed"), (disrupted(ended(143, at="2026-11-21T13:00:00Z")), ended(5, at="2026-11-21T12:00:00Z"))
     )
     outcome = outcome_of(driver)
-    assert outcome and outcome.code == 5
+    assert outcome and outcome.exit_code == 5
 
 
 def test_only_pods_that_were_disrupted_leave_no_code() -> None:
     outcome = outcome_of(Driver(job("Failed", message="gone"), (disrupted(ended(143)),)))
-    assert outcome and outcome.code is None and outcome.reason == "DriverLost" and "gone" in outcome.message
+    assert outcome and outcome.exit_code is None and outcome.reason == "DriverLost" and "gone" in outcome.message
 
 
 @pytest.mark.parametrize(
     ("code", "told"),
     [
         (5, "Traceback (most recent call last):\nOSError: disk full"),
-        (5, {"code": 0, "rows": {"total": 1}}),
+        (5, {"exitCode": 0, "rows": {"total": 1}}),
         (5, "[1, 2]"),
         (5, ""),
     ],
 )
 def test_a_message_that_is_not_the_drivers_own_is_told_as_its_log(code: int, told: Any) -> None:
     outcome = outcome_of(Driver(job("Failed"), (ended(code, told),)))
-    assert outcome and (outcome.code, outcome.reason, outcome.told) == (code, "StorageFailed", {})
+    assert outcome and (outcome.exit_code, outcome.reason, outcome.told) == (code, "StorageFailed", {})
     assert "ended with code 5" in outcome.message
 
 
@@ -74,19 +74,21 @@ def test_a_driver_that_was_killed_has_told_where_its_log_is(code: int, more: dic
 
 
 def test_driver_whose_exit_code_the_runtime_does_not_know_ended_as_it_said() -> None:
-    outcome = outcome_of(Driver(job("Failed"), (ended(255, {"code": 6, "error": "LeaseError", "message": "busy"}),)))
-    assert outcome and (outcome.code, outcome.reason, outcome.message) == (6, "OutputBusy", "busy")
+    outcome = outcome_of(
+        Driver(job("Failed"), (ended(255, {"exitCode": 6, "error": "LeaseError", "message": "busy"}),))
+    )
+    assert outcome and (outcome.exit_code, outcome.reason, outcome.message) == (6, "OutputBusy", "busy")
 
 
-@pytest.mark.parametrize("left", [{"code": 0}, {"outputs": {"logs": "s3://b/out/_scoremill/logs/tips/"}}, ""])
+@pytest.mark.parametrize("left", [{"exitCode": 0}, {"outputs": {"logs": "s3://b/out/_scoremill/logs/tips/"}}, ""])
 def test_driver_whose_exit_code_the_runtime_does_not_know_is_lost_if_it_left_no_failure(left: Any) -> None:
     outcome = outcome_of(Driver(job("Failed"), (ended(255, left),)))
-    assert outcome and (outcome.code, outcome.reason) == (None, "DriverLost")
+    assert outcome and (outcome.exit_code, outcome.reason) == (None, "DriverLost")
 
 
 def test_a_container_that_ended_with_0_succeeded_even_without_a_message() -> None:
     outcome = outcome_of(Driver(job("Complete"), (ended(0, ""),)))
-    assert outcome and (outcome.code, outcome.reason, outcome.told) == (0, None, {})
+    assert outcome and (outcome.exit_code, outcome.reason, outcome.told) == (0, None, {})
 
 
 def test_drivers_are_jobs_with_their_pods_and_pods_whose_job_is_gone() -> None:

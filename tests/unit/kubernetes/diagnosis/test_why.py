@@ -42,7 +42,7 @@ def reason(job: dict[str, Any], *drivers: Driver, cluster: Observed | None = Non
 def test_an_operator_that_does_not_run_is_told_after_a_moment() -> None:
     assert reason(resource(age=5)) == "Accepting"
     cause = why(resource(age=60), NOW)
-    assert cause and cause.reason == "OperatorNotRunning" and "kubectl get pods" in (cause.mend or "")
+    assert cause and cause.reason == "OperatorNotRunning" and "kubectl get pods" in (cause.hint or "")
 
 
 def test_a_change_that_nothing_has_looked_at_is_told() -> None:
@@ -58,12 +58,12 @@ def test_the_job_of_another_is_told() -> None:
 
 
 def test_a_failure_is_told_with_its_mend() -> None:
-    failure = {"reason": "StorageFailed", "message": "no such bucket", "mend": "Make it."}
+    failure = {"reason": "StorageFailed", "message": "no such bucket", "hint": "Make it."}
     assert why(resource(phase="Failed", failure=failure), NOW) == Cause("StorageFailed", "no such bucket", "Make it.")
 
 
 def test_between_attempts_the_last_failure_and_the_next_time_are_told() -> None:
-    failure = {"reason": "ClusterFailed", "message": "the scheduler is gone", "code": 6}
+    failure = {"reason": "ClusterFailed", "message": "the scheduler is gone", "exitCode": 6}
     cause = why(resource(phase="Retrying", attempt=1, failure=failure, retryTime=ago(-20)), NOW)
     assert cause and cause.reason == "ClusterFailed"
     assert cause.evidence == "attempt 1 failed: the scheduler is gone; the next attempt begins at 2026-11-21T12:00:20Z"
@@ -144,7 +144,7 @@ def test_what_the_operator_was_refused_is_told_by_its_word() -> None:
     waiting = "Refused: Kubernetes refuses what the operator makes for the job: Job tips-1: exceeded quota: q"
     cause = why(resource(**ASKED, cluster={"name": "tips", "waiting": waiting}), NOW)
     assert (
-        cause and cause.reason == "Refused" and cause.evidence.endswith("Job tips-1: exceeded quota: q") and cause.mend
+        cause and cause.reason == "Refused" and cause.evidence.endswith("Job tips-1: exceeded quota: q") and cause.hint
     )
 
 
@@ -186,7 +186,7 @@ def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> No
             cause
             and cause.reason == "CrashLoop"
             and "no dask" in cause.evidence
-            and "cluster.image" in (cause.mend or "")
+            and "cluster.image" in (cause.hint or "")
         )
     works = {"attempt": 1, "updateTime": ago(10), "workers": 4}
     assert reason(resource(**ASKED, progress=works), RUNNING, cluster=seen) is None, "others work"

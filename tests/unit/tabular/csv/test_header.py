@@ -94,7 +94,7 @@ def test_the_line_in_which_excel_names_the_delimiter_is_refused_with_the_flags_t
     data = line + b"a;b\n1;2\n"
     with pytest.raises(InputError, match="an instruction to Excel") as caught:
         header(data)
-    assert flags in str(caught.value.mend)
+    assert flags in str(caught.value.hint)
     assert header(data, Csv(skip_rows=1, delimiter=";")) is not None
 
 
@@ -137,7 +137,7 @@ def test_a_header_longer_than_the_first_read_is_whole() -> None:
 def test_a_name_that_is_there_twice_is_named_with_the_file() -> None:
     with pytest.raises(InputError, match=r"s3://b/file\.csv.*'b', 'c' twice") as caught:
         header(b"a,b,c,b,c\n")
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be"])

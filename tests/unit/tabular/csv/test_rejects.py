@@ -68,7 +68,7 @@ def test_a_row_longer_than_a_block_is_read_whole() -> None:
 def test_a_row_longer_than_the_limit_is_named_and_the_quote_suspected() -> None:
     with pytest.raises(InputError, match=r"file\.csv: the row at byte 8 is longer than 1000 B") as caught:
         read_cut(LONG, 700, 16, max_row_bytes=1000)
-    assert "quote" in str(caught.value.mend)
+    assert "quote" in str(caught.value.hint)
 
 
 def test_a_quote_never_closed_ends_at_the_limit() -> None:
@@ -94,7 +94,7 @@ def test_a_row_beyond_the_limit_that_starts_just_before_a_cut(distance: int) -> 
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(InputError, match=r"file\.csv has no column 'z'") as caught:
         CsvReader(BytesSource(b"a,b\n", "file.csv"), Range(0, 4), Header(("a", "b"), 4), PLAIN, ["a", "z"])
-    assert "a, b" in str(caught.value.mend)
+    assert "a, b" in str(caught.value.hint)
 
 
 def test_an_irregular_range_still_counts_all_its_quotes() -> None:

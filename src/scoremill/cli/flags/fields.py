@@ -1,0 +1,161 @@
+"""`--set spec.path=value`: any field of a job, named and read as in a job file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from scoremill.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+REMOVED = {
+    "--hive": "spec.input.hive=true",
+    "--id-by": "spec.input.idBy=content",
+    "--input-storage": "spec.input.storage.anonymous=true",
+    "--model-storage": "spec.model.storage.anonymous=true",
+    "--output-storage": "spec.output.storage.anonymous=true",
+}
+"""Options of earlier versions, and what `--set` takes for them, by an example."""
+_SWITCHES = {"--hive"}
+
+
+def set_option(command: Command) -> Command:
+    """Add `--set` to a command, and what explains removed options; `given_fields` reads it."""
+    for name, example in REMOVED.items():
+        command = _removed(name, example)(command)
+    return click.option(
+        "--set",
+        "fields",
+        multiple=True,
+        metavar="PATH=VALUE",
+        shell_complete=_complete,
+        help="Set any field of the job, as in its file: --set spec.input.hive=true; may be given several times.",
+    )(command)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A field that `--set` gives."""
+
+    path: str
+    steps: tuple[str, ...]
+    """The path in the job file; keys of a mapping may hold dots."""
+    value: Any
+
+
+def given_fields(settings: Sequence[str]) -> list[Given]:
+    """Return the fields in `PATH=VALUE`; a text is taken as it is, everything else is read as YAML.
+
+    Raises UsageError for a path that the schema does not have, and for one that is given twice.
+    """
+    found: list[Given] = []
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {path} has no value", "Give it as --set PATH=VALUE.")
+        refuse_twice(path, [other.path for other in found], "--set")
+        steps, schema = _field(path)
+        found.append(Given(path, steps, _value(path, text, schema)))
+    return found
+
+
+def refuse_twice(path: str, others: Iterable[str], option: str) -> None:
+    """Raise UsageError if `path`, or a part of it or what it is part of, is one of `others`, which `option` gives."""
+    for other in others:
+        if f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}."):
+            raise UsageError(f"--set {path} is given twice: {option} gives {other} too", "Give one of them.")
+
+
+def _value(path: str, text: str, schema: Any) -> Any:
+    import yaml
+
+    from scoremill.spec import read_yaml
+
+    # YAML would take `#` for a comment, `|` for a text to come, and a time for a date.
+    if _is_text(schema) and text != "null" and not _is_quoted(text):
+        return text
+    hint = "Write a list as [a, b], and quote it for the shell."
+    try:
+        value = read_yaml(text)
+    except yaml.YAMLError:
+        # The value may be a secret.
+        raise UsageError(f"--set {path}: the value is not YAML", hint) from None
+    if value is None and text not in {"null", "~"}:
+        raise UsageError(f"--set {path} has no value", "Write null for the default.")
+    return value
+
+
+def _is_quoted(text: str) -> bool:
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+
+
+def _is_text(schema: Any) -> bool:
+    return {choice["type"] for choice in _choices(schema) if "type" in choice} - {"null"} == {"string"}
+
+
+def _field(path: str) -> tuple[tuple[str, ...], Any]:
+    """Return the steps of a path and the schema of its value."""
+    known = dict(_fields())
+    if path in known:
+        return tuple(path.split(".")), known[path]
+    for mapping, schema in known.items():
+        key, inner = path.removeprefix(f"{mapping}."), _inner(schema)
+        if key not in {path, ""} and inner:
+            # Values that may be anything may be mappings.
+            keys = key.split(".") if inner is True else [key]
+            return (*mapping.split("."), *keys), {} if inner is True else inner
+    nearest = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
+    raise UsageError(
+        f"--set: a job has no field {path!r}", f"The nearest is {nearest[0]}; `scoremill schema` prints all of them."
+    )
+
+
+def paths() -> Iterator[str]:
+    """Return the path of every field of a job, in the order of its file."""
+    return (path for path, _ in _fields())
+
+
+def _fields() -> Iterator[tuple[str, Any]]:
+    from scoremill.spec import ScoringJob
+
+    schema = ScoringJob.model_json_schema(by_alias=True)
+    for part in ("metadata", "spec"):
+        yield from _below(schema["properties"][part], part, schema["$defs"])
+
+
+def _below(schema: Any, path: str, definitions: Any) -> Iterator[tuple[str, Any]]:
+    for choice in (schema, *schema.get("anyOf", ()), *schema.get("allOf", ())):
+        named = definitions[choice["$ref"].rpartition("/")[2]] if "$ref" in choice else choice
+        for name, field in named.get("properties", {}).items():
+            yield f"{path}.{name}", field
+            yield from _below(field, f"{path}.{name}", definitions)
+
+
+def _inner(schema: Any) -> Any:
+    """Return the schema of the values of a mapping whose keys are free: True if anything goes, None for other fields."""
+    return next(
+        (choice["additionalProperties"] for choice in _choices(schema) if "additionalProperties" in choice), None
+    )
+
+
+def _choices(schema: Any) -> tuple[Any, ...]:
+    return (schema, *schema.get("anyOf", ()))
+
+
+def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(f"{path}=") for path in paths() if path.startswith(incomplete)]
+
+
+def _removed(name: str, example: str) -> Callable[[Command], Command]:
+    def refuse(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value:
+            raise UsageError(f"{name} was removed", f"Use --set, such as --set {example}.")
+
+    shape: dict[str, Any] = {"is_flag": True} if name in _SWITCHES else {"multiple": True}
+    text = f"Removed; use --set {example}."
+    return click.option(name, hidden=True, expose_value=False, callback=refuse, help=text, **shape)
