@@ -24,11 +24,11 @@ from scoremill.kubernetes.objects import Network
 from scoremill.naming import RUNNER
 
 from .log import log_as_json, logger
-from .reconcile import cluster
+from .reconcile.desired import check_template
 from .reconcile.observed import Key, Object, Settings
-from .reconcile.policies.validation import NOTHING, laid
 from .reconcile.reconciler import Reconciler
 from .run import probes
+from .run.counted import connect_counted
 from .run.handlers import Handlers
 from .run.lease import Lease
 from .run.queue import Queue, Resync
@@ -112,7 +112,7 @@ def template_of(path: str) -> Object:
     """The template in a YAML file; ArgumentTypeError where it is none, so that no job is blamed for it."""
     try:
         found: Object = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        laid(NOTHING, found)
+        check_template(found)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from None
     except UsageError:
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = options(arguments)
     log_as_json(asked.log_level)
     try:
-        kube = cluster.connect_counted(asked.lease_namespace)
+        kube = connect_counted(asked.lease_namespace)
     except ScoremillError as error:
         logger.error("%s", error)
         return error.exit_code

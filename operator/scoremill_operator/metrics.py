@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Hashable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Hashable
+from typing import NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+from scoremill.kubernetes.objects import Resource
 from scoremill.spec.resources.status import ENDS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -15,10 +16,10 @@ JOBS = Gauge("scoremill_jobs", "Number of ScoringJobs by phase.", ["phase"])
 ROWS = Counter("scoremill_rows", "Total number of rows scored or rejected by jobs.")
 REJECTED = Counter("scoremill_rejected_rows", "Total number of rows rejected by jobs.")
 PARTITIONS = Counter("scoremill_partitions", "Total number of partitions completed by jobs.")
+_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 RECONCILE = Histogram(
-    "scoremill_reconcile_seconds", "Duration of a reconciliation in seconds.", ["kind"],
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-)  # fmt: skip
+    "scoremill_reconcile_seconds", "Duration of a reconciliation in seconds.", ["kind"], buckets=_BUCKETS
+)
 ERRORS = Counter("scoremill_reconcile_errors", "Total number of failed reconciliations.", ["kind"])
 CALLS = Counter("scoremill_api_calls", "Total number of Kubernetes API calls.", ["method"])
 QUEUE = Gauge("scoremill_queue_length", "Number of objects waiting to be reconciled.")
@@ -41,14 +42,14 @@ _COUNTERS = {"rows": ROWS, "rejected": REJECTED, "partitions": PARTITIONS}
 
 
 class Jobs:
-    """Keeps `JOBS` and the counters in step with the jobs that are looked at."""
+    """Keeps `JOBS` and the counters in step with the jobs that are reconciled."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last: dict[Hashable, _Last] = {}
 
-    def note(self, key: Hashable, job: Mapping[str, Any]) -> None:
-        """The job as it is now; what it did before the first look is not counted."""
+    def note(self, key: Hashable, job: Resource) -> None:
+        """The job as it is now; what it did before the first time is not counted."""
         now = _read(job)
         with self._lock:
             before = self._last.get(key, now)
@@ -82,13 +83,12 @@ class Jobs:
             JOBS.labels(self._last[key].phase).dec()
 
 
-def _read(job: Mapping[str, Any]) -> _Last:
-    status = job.get("status") or {}
-    progress, rows = status.get("progress") or {}, status.get("rows") or {}
+def _read(job: Resource) -> _Last:
+    progress, rows = job.status.get("progress") or {}, job.status.get("rows") or {}
     done = progress.get("rows") or {}
     return _Last(
-        uid=job["metadata"]["uid"],
-        phase=status.get("phase") or "Pending",
+        uid=job.uid,
+        phase=job.phase or "Pending",
         rows=rows.get("total") or done.get("done") or 0,
         rejected=rows.get("rejected") or done.get("rejected") or 0,
         partitions=(progress.get("partitions") or {}).get("done") or 0,

@@ -38,6 +38,4 @@ CLUSTER_RULES: tuple[Rule, ...] = (("", ("nodes",), ("list",)),)
 
 def as_role(rules: tuple[Rule, ...]) -> list[dict[str, Any]]:
     """The `rules` of a Role."""
-    return [
-        {"apiGroups": [group], "resources": [*resources], "verbs": [*verbs]} for group, resources, verbs in rules
-    ]  # fmt: skip
+    return [{"apiGroups": [group], "resources": [*names], "verbs": [*verbs]} for group, names, verbs in rules]

@@ -20,7 +20,7 @@ from scoremill.spec import parse_job
 from scoremill.spec.resources.status import format_time
 from scoremill.storage.filesystem import Store
 from scoremill_operator.reconcile.observed import Create
-from scoremill_operator.reconcile.schedule import decide_schedule
+from tests.controller.parsed import decide_schedule
 from tests.support.jobs import make_job, run, table, trip_bundle, trips
 
 
@@ -198,7 +198,7 @@ def test_runs_of_a_schedule_score_an_object_that_appears_with_an_old_time_once(l
             os.utime(f"{local.root}/in/{name}", (0, modified.timestamp()))
         now = born.replace(day=day, hour=3)
         decision = decide_schedule(schedule, [], now)
-        (made,) = [action.made for action in decision.actions if isinstance(action, Create)]
+        (made,) = [action.manifest for action in decision.actions if isinstance(action, Create)]
         manifest = score(parse_job(made), cluster="in-process")
         made["metadata"] |= {"uid": f"uid-{day}", "creationTimestamp": format_time(now)}
         # The job is seen once, and is deleted: its output tells the next one what was scored.

@@ -15,15 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from urllib3.exceptions import ReadTimeoutError
 
 from scoremill.kubernetes.client import KINDS, Kube
-from scoremill.kubernetes.objects import child_of, names
+from scoremill.kubernetes.objects import Resource, child_of, names
 from scoremill.spec import merge
 from scoremill.spec.resources.status import JobStatus
-from scoremill_operator.reconcile import cluster as calls
-from scoremill_operator.reconcile import reconciler
 
 Object = dict[str, Any]
 KIND_OF = {plural: kind for kind, (_, plural) in KINDS.items()}
@@ -130,14 +127,12 @@ class Server:
         return made
 
     def _is_asked_for(self, cluster: Object) -> bool:
-        jobs = (each for each in self.find("ScoringJob") if child_of(each) == cluster["metadata"]["name"])
+        jobs = (each for each in self.find("ScoringJob") if child_of(Resource.of(each)) == cluster["metadata"]["name"])
         return any(JobStatus.model_validate(job.get("status") or {}).needs_cluster for job in jobs)
 
-    def keep_time(self, patch: pytest.MonkeyPatch) -> None:
-        """The operator's clock is the server's."""
-        clock = SimpleNamespace(now=lambda _: self.now, fromisoformat=dt.datetime.fromisoformat)
-        for module in (calls, reconciler):
-            patch.setattr(module, "dt", SimpleNamespace(datetime=clock, UTC=dt.UTC))
+    def clock(self) -> dt.datetime:
+        """Return the server's time."""
+        return self.now
 
     def touch(self, made: Object) -> None:
         self.count += 1
@@ -255,7 +250,11 @@ class Server:
         for pod in self.live_drivers():
             job = self.objects.get(("ScoringJob", pod["metadata"]["annotations"][names.JOB_NAME]))
             attempt = int(pod["metadata"]["labels"][names.JOB_OF_POD].rsplit("-", 1)[1])
-            if job and pod["status"]["phase"] == "Running" and pod["metadata"]["labels"][names.JOB] == child_of(job):
+            if (
+                job
+                and pod["status"]["phase"] == "Running"
+                and pod["metadata"]["labels"][names.JOB] == child_of(Resource.of(job))
+            ):
                 self.progress(job, attempt, "WaitingForCluster")
 
     def progress(self, job: Object, attempt: int, stage: str) -> None:

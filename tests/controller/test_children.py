@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import yaml
 
 from scoremill.kubernetes.objects import (
     Certificates,
+    Resource,
     child_of,
     driver_access,
     driver_job,
-    image_of,
     job_autoscaler,
     job_cluster,
     job_support,
@@ -27,13 +28,13 @@ IMAGE = "ghcr.io/scoremill/runner:1.2.3"
 LONGEST = "a.b-" * 63 + "z"
 
 
-def children(job: dict[str, Any], seconds: int | None = None) -> list[dict[str, Any]]:
+def children(manifest: dict[str, Any], seconds: int | None = None) -> list[dict[str, Any]]:
     """All children of the job's first attempt, as the operator makes them."""
-    spec = parse_job(job).spec
+    job, spec = Resource.of(manifest), parse_job(manifest).spec
     support = job_support(job, lambda *_: Certificates("ca", "certificate", "key"))
     cluster = job_cluster(job, spec, IMAGE)
-    scaler = job_autoscaler(job, spec, {**cluster, "metadata": {**cluster["metadata"], "uid": "uid-of-cluster"}})
-    driver = driver_job(job, spec, 1, image_of(cluster), resources={}, seconds=seconds)
+    scaler = job_autoscaler(job, spec, replace(Resource.of(cluster), uid="uid-of-cluster"))
+    driver = driver_job(job, spec, 1, cluster, resources={}, seconds=seconds)
     return [*support, *driver_access(job, spec), driver, cluster, *([scaler] if scaler else [])]
 
 
@@ -72,7 +73,7 @@ def test_names_and_labels_are_within_limits_and_hold_the_whole_name(name: str) -
         metadata = each["metadata"]
         assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", metadata["name"]) and len(metadata["name"]) <= 63
         assert all(len(value) <= 63 for value in metadata["labels"].values())
-        assert metadata["labels"]["scoremill.dev/job"] == child_of(resource(name))
+        assert metadata["labels"]["scoremill.dev/job"] == child_of(Resource.of(resource(name)))
         assert metadata["annotations"]["scoremill.dev/job-name"] == name
 
 
@@ -80,7 +81,7 @@ def test_a_job_made_again_has_other_children() -> None:
     again = resource()
     again["metadata"]["uid"] = "another"
     assert not {*named(children(resource()))} & {*named(children(again))}
-    assert child_of(resource("a.b")) != child_of(resource("a-b"))
+    assert child_of(Resource.of(resource("a.b"))) != child_of(Resource.of(resource("a-b")))
 
 
 def test_all_go_before_the_job_but_the_autoscaler_which_goes_with_the_cluster() -> None:
@@ -190,5 +191,5 @@ def test_the_runner_pod_has_the_volumes_and_variables_by_which_workers_get_crede
 
 def test_the_driver_is_not_taken_for_a_part_of_the_cluster() -> None:
     driver = driver_of(resource())["spec"]["template"]["metadata"]["labels"]
-    assert driver["scoremill.dev/cluster"] == child_of(resource()), "the cluster's policies let it in"
+    assert driver["scoremill.dev/cluster"] == child_of(Resource.of(resource())), "the cluster's policies let it in"
     assert driver["app.kubernetes.io/managed-by"] != "scoremill" and "dask.org/component" not in driver

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scoremill.kubernetes import diagnosis, objects
+from scoremill.kubernetes.objects import Resource
 from scoremill.naming import spec_hash
 from scoremill.spec import JobSpec
 from scoremill.spec.resources.status import JobStatus
@@ -36,7 +37,12 @@ def resource(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any
     }  # fmt: skip
 
 
-CHILD = objects.child_of(resource())
+def observed(job: dict[str, Any], *rest: Any, **more: Any) -> Observed:
+    """What is observed of a job as the API gives it."""
+    return Observed(Resource.of(job), *rest, **more)
+
+
+CHILD = objects.child_of(Resource.of(resource()))
 OF_DRIVER = [
     "Secret", "NetworkPolicy", "NetworkPolicy", "PodDisruptionBudget",
     "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Job",
@@ -68,7 +74,8 @@ def cluster(registered: int | None = 1, *, is_going: bool = False) -> diagnosis.
     made = {
         "apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster", "metadata": metadata, "spec": {"worker": workers},
     }  # fmt: skip
-    return diagnosis.Observed(made, 60, 1, registered, deployments=({"metadata": {}}, {"metadata": {}}))
+    deployments = (Resource("Deployment", "a"), Resource("Deployment", "b"))
+    return diagnosis.Observed(Resource.of(made), 60, 1, registered, deployments=deployments)
 
 
 def pod(state: str = "running", phase: str = "Running", **more: Any) -> dict[str, Any]:
@@ -90,8 +97,9 @@ def old(seconds: float, state: str = "running", phase: str = "Running") -> dict[
 
 def driver(*pods: dict[str, Any], end: str | None = None, attempt: int = 1, **condition: Any) -> diagnosis.Driver:
     conditions = [{"type": end, "status": "True", **condition}] if end else []
-    metadata = {"name": f"{CHILD}-{attempt}", "uid": f"uid-of-driver-{attempt}"}
-    return diagnosis.Driver({"metadata": metadata, "status": {"conditions": conditions}}, pods)
+    name, uid = f"{CHILD}-{attempt}", f"uid-of-driver-{attempt}"
+    job = Resource("Job", name, uid=uid, status={"conditions": conditions})
+    return diagnosis.Driver(name, job, tuple(Resource.of(pod, "Pod") for pod in pods))
 
 
 def ended(code: int, reason: str = "Error", told: Any = None, **message: Any) -> diagnosis.Driver:
@@ -100,10 +108,15 @@ def ended(code: int, reason: str = "Error", told: Any = None, **message: Any) ->
     return driver(left, end="Failed" if code else "Complete")
 
 
+def with_pod(driver: diagnosis.Driver, **changes: Any) -> diagnosis.Driver:
+    (pod,) = driver.pods
+    return replace(driver, pods=(replace(pod, **changes),))
+
+
 def look(
     job: dict[str, Any], *drivers: diagnosis.Driver, at: diagnosis.Observed | None = None, **more: Any
 ) -> Decision:
-    return decide(Observed(job, NOW, SETTINGS, drivers, at, **more))
+    return decide(observed(job, NOW, SETTINGS, drivers, at, **more))
 
 
 def status(decision: Decision) -> JobStatus:
@@ -112,7 +125,7 @@ def status(decision: Decision) -> JobStatus:
 
 
 def made(decision: Decision) -> list[str]:
-    return [action.made["kind"] for action in decision.actions if isinstance(action, Create)]
+    return [action.manifest["kind"] for action in decision.actions if isinstance(action, Create)]
 
 
 def gone(decision: Decision) -> list[str]:
@@ -128,7 +141,7 @@ def true(decision: Decision) -> set[str]:
 
 def test_a_new_job_is_taken_up_before_anything_is_made() -> None:
     first = look(resource())
-    assert (status(first).phase, first.actions, first.again) == ("Planning", (), 0)
+    assert (status(first).phase, first.actions, first.requeue_after) == ("Planning", (), 0)
     assert status(first).spec_hash == spec_hash(resource()["spec"]) and status(first).start_time == NOW
     assert true(first) == {"Reconciling"} and [event.reason for event in first.events] == ["Planning"]
 
@@ -138,7 +151,7 @@ def test_a_look_at_what_has_not_changed_writes_nothing() -> None:
     first = look(job, driver(pod()), at=cluster())
     job["status"] = {**(first.status or {}), "progress": job["status"]["progress"]}
     again = look(job, driver(pod()), at=cluster())
-    assert again == Decision(again=again.again)
+    assert again == Decision(requeue_after=again.requeue_after)
 
 
 def test_nothing_is_made_or_removed_upon_a_look_that_is_out_of_date() -> None:
@@ -212,7 +225,7 @@ def test_a_next_attempt_plans_too_and_uses_the_cluster_that_is_there() -> None:
 def images(of: Decision) -> dict[str, str]:
     """The images of the containers of drivers and workers that are created, by kind."""
     found = {}
-    for each in (action.made for action in of.actions if isinstance(action, Create)):
+    for each in (action.manifest for action in of.actions if isinstance(action, Create)):
         if each["kind"] == "Job":
             found["Job"] = each["spec"]["template"]["spec"]["containers"][0]["image"]
         if each["kind"] == "DaskCluster":
@@ -221,47 +234,50 @@ def images(of: Decision) -> dict[str, str]:
 
 
 def created(decision: Decision, kind: str) -> Any:
-    (found,) = [each.made for each in decision.actions if isinstance(each, Create) and each.made["kind"] == kind]
+    (found,) = [
+        each.manifest for each in decision.actions if isinstance(each, Create) and each.manifest["kind"] == kind
+    ]
     return found
 
 
 def job_of(before: Decision) -> diagnosis.Driver:
     """The driver whose Job was created, and runs."""
     made = created(before, "Job")
-    return diagnosis.Driver({**made, "metadata": {**made["metadata"], "uid": "uid"}}, (pod(),))
+    job = replace(Resource.of(made), uid="uid")
+    return diagnosis.Driver(job.name, job, (Resource.of(pod(), "Pod"),))
 
 
 def test_a_cluster_has_the_image_of_its_driver_whatever_is_the_default_by_now() -> None:
     before, now = replace(SETTINGS, image="runner:0"), SETTINGS
-    first = decide(Observed(resource(started("Planning")), NOW, before))
-    then = decide(Observed(resource(planned()), NOW, now, (job_of(first),)))
+    first = decide(observed(resource(started("Planning")), NOW, before))
+    then = decide(observed(resource(planned()), NOW, now, (job_of(first),)))
     assert (images(first), images(then)) == ({"Job": "runner:0"}, {"DaskCluster": "runner:0"})
 
 
 def test_a_driver_has_the_image_of_a_cluster_that_an_earlier_attempt_left() -> None:
     before = replace(SETTINGS, image="runner:0")
     job = resource(started("Planning", attempt=2))
-    left = objects.job_cluster(job, JobSpec.model_validate(job["spec"]), before.image)
+    left = Resource.of(objects.job_cluster(Resource.of(job), JobSpec.model_validate(job["spec"]), before.image))
     assert images(look(job, at=replace(cluster(), cluster=left))) == {"Job": "runner:0"}
 
 
 def test_driver_and_workers_have_the_image_that_a_job_gives_its_workers() -> None:
     template = {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": "mine:3"}]}}}}
     for asked in ({"template": template}, {"template": template, "image": "mine:2"}):
-        first = decide(Observed(resource(started("Planning"), cluster=asked), NOW, ANYTHING))
-        then = decide(Observed(resource(planned(), cluster=asked), NOW, ANYTHING, (job_of(first),)))
+        first = decide(observed(resource(started("Planning"), cluster=asked), NOW, ANYTHING))
+        then = decide(observed(resource(planned(), cluster=asked), NOW, ANYTHING, (job_of(first),)))
         assert (images(first), images(then)) == ({"Job": "mine:3"}, {"DaskCluster": "mine:3"})
 
 
 def test_the_autoscaler_of_a_range_is_made_once() -> None:
     job = resource(planned(), cluster={"workers": 0, "maxWorkers": 4})
     assert made(look(job, driver(pod()), at=cluster(None))) == ["DaskAutoscaler"]
-    there = {"metadata": {}, "spec": {"minimum": 0, "maximum": 4}}
+    there = Resource("DaskAutoscaler", CHILD, spec={"minimum": 0, "maximum": 4})
     assert made(look(job, driver(pod()), at=cluster(None), autoscaler=there)) == []
     assert made(look(resource(planned()), driver(pod()), at=cluster(None))) == []
 
 
-SCALER = {"metadata": {"uid": "uid-of-scaler"}, "spec": {"cluster": CHILD, "minimum": 0, "maximum": 4}}
+SCALER = Resource("DaskAutoscaler", CHILD, uid="uid-of-scaler", spec={"cluster": CHILD, "minimum": 0, "maximum": 4})
 
 
 @pytest.mark.parametrize(
@@ -279,7 +295,7 @@ def test_a_job_that_runs_is_scaled_to_the_workers_that_its_spec_has_by_now(
 ) -> None:
     job = resource(planned("Running", specHash=spec_hash(resource(cluster={"workers": 2})["spec"])), cluster=workers)
     job["metadata"]["generation"] = 2
-    at = replace(cluster(), workers=replicas, group={"metadata": {}})
+    at = replace(cluster(), workers=replicas, group=Resource("DaskWorkerGroup", "any"))
     decision = look(job, driver(pod()), at=at, autoscaler=scaler)
     assert (status(decision).phase, decision.actions) == ("Running", expected)
 
@@ -291,7 +307,7 @@ def test_a_group_that_is_not_there_yet_is_scaled_later() -> None:
 
 def test_a_driver_that_somebody_removed_comes_again_when_no_pod_of_it_is_left() -> None:
     job = resource(started("Running"))
-    orphans = diagnosis.drivers_of([], [pod()])
+    orphans = diagnosis.drivers_of([], [Resource.of(pod(), "Pod")])
     assert made(look(job, *orphans, at=cluster())) == []
     assert made(look(job, at=cluster())) == OF_DRIVER
 
@@ -389,14 +405,16 @@ def test_other_failures_are_tried_again_until_the_limit(end: diagnosis.Driver, r
     assert status(last).phase == "Failed" and [event.reason for event in last.events] == [reason]
 
 
-def a_worker(**state: Any) -> dict[str, Any]:
+def a_worker(**state: Any) -> Resource:
     """A worker's pod of 600 MiB."""
     limits = {"limits": {"memory": "600Mi"}}
-    return {
-        "metadata": {"name": "worker-x", "labels": {"dask.org/component": "worker"}},
-        "spec": {"containers": [{"name": "worker", "resources": limits}]},
-        "status": {"containerStatuses": [{"name": "worker", "restartCount": 2, **state}]},
-    }
+    return Resource(
+        "Pod",
+        "worker-x",
+        labels={"dask.org/component": "worker"},
+        spec={"containers": [{"name": "worker", "resources": limits}]},
+        status={"containerStatuses": [{"name": "worker", "restartCount": 2, **state}]},
+    )
 
 
 KILLED = {"lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}, "state": {"running": {}}}
@@ -449,8 +467,8 @@ def test_a_partition_that_the_driver_saw_exceed_memory_is_not_tried_again() -> N
     ],
 )
 def test_a_driver_out_of_memory_is_tried_again_only_if_it_had_finished_something(progress: Any, phase: str) -> None:
-    killed = ended(137, "OOMKilled")
-    killed.pods[0]["spec"] = {"containers": [{"name": "driver", "resources": {"limits": {"memory": "1Gi"}}}]}
+    limited = {"containers": [{"name": "driver", "resources": {"limits": {"memory": "1Gi"}}}]}
+    killed = with_pod(ended(137, "OOMKilled"), spec=limited)
     seen = status(look(resource(started("Running", **({"progress": progress} if progress else {}))), killed))
     assert (seen.phase, seen.failure and seen.failure.reason) == (phase, "DriverOutOfMemory")
     assert seen.failure and seen.failure.message
@@ -459,8 +477,9 @@ def test_a_driver_out_of_memory_is_tried_again_only_if_it_had_finished_something
 
 def test_a_job_that_kubernetes_calls_complete_is_a_success_whatever_became_of_its_pod() -> None:
     assert status(look(resource(started("Running")), driver(end="Complete"), at=cluster())).phase == "Complete"
-    drained = ended(0, rows={"total": 3, "scored": 3, "rejected": 0})
-    drained.pods[0]["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+    done = ended(0, rows={"total": 3, "scored": 3, "rejected": 0})
+    conditions = [{"type": "DisruptionTarget", "status": "True"}]
+    drained = with_pod(done, status={**done.pods[0].status, "conditions": conditions})
     seen = status(look(resource(started("Running")), drained, at=cluster()))
     assert seen.phase == "Complete" and seen.rows and seen.rows.total == 3
 
@@ -468,7 +487,7 @@ def test_a_job_that_kubernetes_calls_complete_is_a_success_whatever_became_of_it
 def test_a_container_that_was_put_beside_the_driver_tells_nothing_of_it() -> None:
     failed = ended(5)
     beside = {"name": "a-sidecar", "state": {"terminated": {"exitCode": 0, "message": ""}}}
-    failed.pods[0]["status"]["containerStatuses"].insert(0, beside)
+    failed.pods[0].status["containerStatuses"].insert(0, beside)
     assert status(look(resource(started("Running")), failed, at=cluster())).phase == "Retrying"
 
 
@@ -651,7 +670,7 @@ def test_the_time_in_which_the_cluster_started_is_none_without_progress() -> Non
 
 def test_the_next_look_comes_with_the_next_deadline() -> None:
     job = resource(planned("Running", since=100), deadlines={"activeSeconds": 160})
-    assert look(job, driver(pod()), at=cluster()).again == 60
+    assert look(job, driver(pod()), at=cluster()).requeue_after == 60
 
 
 # --- suspension
@@ -679,7 +698,7 @@ def test_suspension_stops_the_driver_then_the_cluster_and_counts_nothing() -> No
 def test_a_suspension_that_is_taken_back_ends_first() -> None:
     job = resource(started("Suspending"))
     assert gone(look(job, at=cluster())) == ["uid-of-cluster"]
-    assert (status(look(job)).phase, look(job).again) == ("Suspended", 0)
+    assert (status(look(job)).phase, look(job).requeue_after) == ("Suspended", 0)
 
 
 # --- validation
@@ -727,7 +746,7 @@ def test_a_success_counts_where_the_spec_is_not_understood_any_more() -> None:
      {"kind": "Mine"}, {"apiVersion": "v2"}],
 )  # fmt: skip
 def test_a_template_makes_no_other_object(template: dict[str, Any]) -> None:
-    assert "Invalid" in true(decide(Observed(resource(cluster={"template": template}), NOW, ANYTHING)))
+    assert "Invalid" in true(decide(observed(resource(cluster={"template": template}), NOW, ANYTHING)))
 
 
 @pytest.mark.parametrize(
@@ -737,7 +756,7 @@ def test_a_template_makes_no_other_object(template: dict[str, Any]) -> None:
      {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": None}]}}}}],
 )  # fmt: skip
 def test_a_template_that_makes_no_cluster_is_not_understood(template: dict[str, Any]) -> None:
-    assert "Invalid" in true(decide(Observed(resource(cluster={"template": template}), NOW, ANYTHING)))
+    assert "Invalid" in true(decide(observed(resource(cluster={"template": template}), NOW, ANYTHING)))
 
 
 @pytest.mark.parametrize("levels", [60, 1500])
@@ -763,7 +782,7 @@ def test_no_job_runs_as_an_account_that_is_reserved_in_its_namespace(asked: dict
         ("mill/operator", resource(cluster=asked), False),
         ("ml/operator", resource(cluster={"serviceAccount": "reader", "image": "operator"}), False),
     ):
-        decision = decide(Observed(job, NOW, replace(ANYTHING, reserved=frozenset({reserved}))))
+        decision = decide(observed(job, NOW, replace(ANYTHING, reserved=frozenset({reserved}))))
         assert ("Invalid" in true(decision)) == is_refused
         assert status(decision).phase == ("Failed" if is_refused else "Planning") and not decision.actions
 
@@ -818,11 +837,11 @@ def test_the_cluster_goes_as_cleanup_says_and_the_end_is_not_written_again(
 
 def test_a_kept_cluster_goes_when_idle_also_where_no_scheduler_tells_so() -> None:
     job = resource(started("Failed", completionTime=ago(50)), cluster={"idleTimeoutSeconds": 60})
-    assert look(job, at=cluster(None)) == Decision(again=10)
+    assert look(job, at=cluster(None)) == Decision(requeue_after=10)
     job["status"]["completionTime"] = ago(60)
     assert gone(look(job, at=cluster(None))) == ["uid-of-cluster"]
-    ran = {"metadata": {"labels": {"dask.org/component": "scheduler"}},
-           "status": {"containerStatuses": [{"name": "scheduler", "restartCount": 0, "state": {"running": {}}}]}}  # fmt: skip
+    containers = [{"name": "scheduler", "restartCount": 0, "state": {"running": {}}}]
+    ran = Resource("Pod", "s", labels={"dask.org/component": "scheduler"}, status={"containerStatuses": containers})
     assert look(job, at=replace(cluster(None), pods=(ran,))) == Decision()
     job["spec"]["cluster"]["idleTimeoutSeconds"] = 0
     assert look(job, at=cluster(None)) == Decision()
@@ -835,6 +854,6 @@ def test_a_driver_that_lives_at_the_end_goes_before_the_cluster() -> None:
 
 def test_the_job_itself_goes_when_its_time_has_come() -> None:
     job = resource(started("Complete", completionTime=ago(50)), cleanup={"ttlSecondsAfterFinished": 60})
-    assert look(job, ended(0)) == Decision(again=10)
+    assert look(job, ended(0)) == Decision(requeue_after=10)
     job["status"]["completionTime"] = ago(60)
     assert gone(look(job, ended(0))) == ["uid-of-job"]

@@ -17,8 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from scoremill.errors import ScoremillError
 from scoremill.kubernetes.objects import Certificates
-from scoremill_operator.reconcile import cluster
+from scoremill_operator.reconcile.apply import apply
 from scoremill_operator.reconcile.decide import decide
+from scoremill_operator.reconcile.observe import observe
 from scoremill_operator.reconcile.observed import Key, Settings
 from scoremill_operator.reconcile.reconciler import Reconciler
 from tests.controller.api_server import NAMESPACE, CrashError, Server, is_driver
@@ -41,8 +42,6 @@ class Operator(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server = Server()
-        self.patch = pytest.MonkeyPatch()
-        self.server.keep_time(self.patch)
         self.restart()
         self.paused: Any = None
         self.end: Any = None
@@ -76,7 +75,7 @@ class Operator(RuleBasedStateMachine):
 
     def restart(self) -> None:
         self.kube = self.server.client()
-        self.reconciler = Reconciler(self.kube, SETTINGS)
+        self.reconciler = Reconciler(self.kube, SETTINGS, self.server.clock)
 
     @rule(faults=FAULTS)
     def operator_looks(self, faults: list[str]) -> None:
@@ -97,14 +96,14 @@ class Operator(RuleBasedStateMachine):
     @rule()
     def look_and_be_paused(self) -> None:
         """One that lost the Lease without knowing it yet."""
-        seen = cluster.observe(self.kube, JOB, SETTINGS, None)
+        seen = observe(self.kube, JOB, SETTINGS, self.server.now)
         self.paused = seen and (seen.job, decide(seen))
 
     @rule()
     def go_on(self) -> None:
         if self.paused:
             with suppress(ScoremillError):
-                cluster.apply(self.kube, *self.paused)
+                apply(self.kube, *self.paused, self.server.now)
         self.paused = None
 
     # --- the world
@@ -237,14 +236,11 @@ class Operator(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Faults end, every controller works, and events and promised looks are all lost: now the end must come."""
-        try:
-            self.settle()
-            # One that was paused all the time wakes up, and must not undo it.
-            self.go_on()
-            self.the_end_is_true_and_for_ever()
-            self.settle()
-        finally:
-            self.patch.undo()
+        self.settle()
+        # One that was paused all the time wakes up, and must not undo it.
+        self.go_on()
+        self.the_end_is_true_and_for_ever()
+        self.settle()
 
     def settle(self) -> None:
         for _ in range(200):
@@ -347,16 +343,13 @@ def test_so_it_is_on_long_walks(seed: int) -> None:
 def test_a_job_that_goes_in_the_foreground_is_there_until_its_driver_is_gone() -> None:
     """So that what takes its place, on the same output, never meets that driver."""
     machine = Operator()
-    try:
-        machine.apply_a_job({"workers": 1}, "Keep", None, None, 0, 6)
-        assert machine.drivers()
-        machine.the_user_deletes_it("Foreground")
-        for _ in range(3):
-            machine.look([])
-            for part in ("collect", "jobs", "dask"):
-                machine.one_of_the_others_works(part)
-        assert machine.drivers() and machine.job
-        machine.settle()
-        assert machine.job is None
-    finally:
-        machine.patch.undo()
+    machine.apply_a_job({"workers": 1}, "Keep", None, None, 0, 6)
+    assert machine.drivers()
+    machine.the_user_deletes_it("Foreground")
+    for _ in range(3):
+        machine.look([])
+        for part in ("collect", "jobs", "dask"):
+            machine.one_of_the_others_works(part)
+    assert machine.drivers() and machine.job
+    machine.settle()
+    assert machine.job is None

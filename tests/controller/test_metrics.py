@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scoremill.kubernetes.objects import Resource
 from scoremill_operator.metrics import PARTITIONS, REJECTED, ROWS, Jobs
 
 
@@ -12,7 +13,8 @@ def counted() -> list[float]:
 
 
 def told(jobs: Jobs, uid: str, progress: dict[str, Any], **status: Any) -> None:
-    jobs.note("tips", {"metadata": {"uid": uid}, "status": {"phase": "Running", "progress": progress, **status}})
+    fields = {"phase": "Running", "progress": progress, **status}
+    jobs.note("tips", Resource("ScoringJob", "tips", uid=uid, status=fields))
 
 
 def done(rows: int, rejected: int = 0, partitions: int = 0) -> dict[str, Any]:

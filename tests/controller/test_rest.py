@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.kubernetes.objects import Certificates, child_of, names
+from scoremill.kubernetes.objects import Certificates, Resource, child_of, names
 from scoremill_operator.reconcile.observed import Key, Settings
 from scoremill_operator.reconcile.reconciler import Reconciler
 from tests.controller.api_server import NAMESPACE, START, Server
@@ -43,8 +43,8 @@ def is_due(server: Server) -> bool:
 def child(server: Server, kind: str, name: str = "", status: Any = None, **labels: str) -> None:
     job = server.objects["ScoringJob", "tips"]
     metadata = {
-        "name": child_of(job) + name,
-        "labels": {names.JOB: child_of(job), **labels},
+        "name": child_of(Resource.of(job)) + name,
+        "labels": {names.JOB: child_of(Resource.of(job)), **labels},
         "annotations": {names.JOB_NAME: "tips"},
     }
     server.put({"kind": kind, "metadata": metadata, "spec": {"worker": {}}, "status": status or {}})
@@ -131,6 +131,10 @@ def test_a_job_is_taken_up_in_one_look_and_its_children_asked_for_once() -> None
     assert server.calls.count(("PATCH", "ScoringJob")) == 1 and server.find("Job")
 
 
+def is_news(look: Reconciler, job: dict[str, Any]) -> bool:
+    return look.is_news(KEY, Resource.of(job))
+
+
 def running(server: Server, look: Reconciler) -> None:
     """The job's driver scores, on a cluster that is up."""
     for _ in range(3):
@@ -158,7 +162,7 @@ def test_the_number_of_workers_is_read_and_written_only_where_the_spec_was_chang
     job["spec"]["cluster"]["workers"] = 3
     job["metadata"]["generation"] += 1
     server.touch(job)
-    assert look.is_news(KEY, job)
+    assert is_news(look, job)
     look(KEY)
     (group,) = server.find("DaskWorkerGroup")
     assert (group["spec"]["worker"]["replicas"], job["status"]["phase"]) == (3, "Running")
@@ -186,21 +190,21 @@ def test_progress_and_what_the_operator_wrote_itself_are_no_news_and_all_else_is
     server = server_with({"observedGeneration": 0})
     look = Reconciler(server.client(), SETTINGS)
     job = server.objects["ScoringJob", "tips"]
-    assert look.is_news(KEY, job)
+    assert is_news(look, job)
     look(KEY)
-    assert not look.is_news(KEY, job), "its own status"
+    assert not is_news(look, job), "its own status"
     job["status"]["progress"] = {"attempt": 1, "rows": {"done": 7}}
     server.touch(job)
-    assert not look.is_news(KEY, job)
+    assert not is_news(look, job)
     asks = {**job["status"]["progress"], "stage": "WaitingForCluster"}
-    assert look.is_news(KEY, {**job, "status": {**job["status"], "progress": asks}}), "the driver asks for its cluster"
-    assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "generation": 2}}), "suspended, say"
-    assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "uid": "another"}}), "made again"
-    assert look.is_news(KEY, {**job, "metadata": {**job["metadata"], "deletionTimestamp": ENDED}})
-    assert look.is_news(KEY, {**job, "status": {}}), "somebody's edit"
+    assert is_news(look, {**job, "status": {**job["status"], "progress": asks}}), "the driver asks for its cluster"
+    assert is_news(look, {**job, "metadata": {**job["metadata"], "generation": 2}}), "suspended, say"
+    assert is_news(look, {**job, "metadata": {**job["metadata"], "uid": "another"}}), "made again"
+    assert is_news(look, {**job, "metadata": {**job["metadata"], "deletionTimestamp": ENDED}})
+    assert is_news(look, {**job, "status": {}}), "somebody's edit"
     del server.objects["ScoringJob", "tips"]
     look(KEY)
-    assert look.is_news(KEY, job), "one that is gone is forgotten"
+    assert is_news(look, job), "one that is gone is forgotten"
 
 
 def test_a_look_that_came_to_nothing_makes_no_event_old() -> None:
@@ -208,4 +212,4 @@ def test_a_look_that_came_to_nothing_makes_no_event_old() -> None:
     look = Reconciler(server.client(), SETTINGS)
     server.faults.extend(["", "", "", "", "409"])
     assert look(KEY) == 0.2
-    assert look.is_news(KEY, server.objects["ScoringJob", "tips"])
+    assert is_news(look, server.objects["ScoringJob", "tips"])

@@ -9,9 +9,20 @@ import pytest
 
 from scoremill_operator.__main__ import options
 from scoremill_operator.reconcile.decide import decide
-from scoremill_operator.reconcile.observed import Delete, Observed, Settings
-from scoremill_operator.reconcile.schedule import decide_schedule
-from tests.controller.test_decide import ANYTHING, NOW, SETTINGS, ago, cluster, resource, started, status, true
+from scoremill_operator.reconcile.observed import Delete, Settings
+from tests.controller.parsed import decide_schedule
+from tests.controller.test_decide import (
+    ANYTHING,
+    NOW,
+    SETTINGS,
+    ago,
+    cluster,
+    observed,
+    resource,
+    started,
+    status,
+    true,
+)
 from tests.controller.test_schedule import BORN, TEMPLATE, a_schedule, after, told
 
 ALLOWED = {"spec": {"worker": {"spec": {"nodeSelector": {"pool": "spot"}}}}}
@@ -24,7 +35,7 @@ def reader(settings: Settings) -> Settings:
 
 def test_a_template_that_asks_for_the_host_is_refused_once_with_field_and_switch() -> None:
     job = resource(cluster={"template": HOST})
-    decision = decide(Observed(job, NOW, SETTINGS))
+    decision = decide(observed(job, NOW, SETTINGS))
     assert "Invalid" in true(decision) and not decision.actions
     failure = status(decision).failure
     assert failure is not None and failure.reason == "InvalidSpec"
@@ -32,13 +43,13 @@ def test_a_template_that_asks_for_the_host_is_refused_once_with_field_and_switch
     assert failure.hint == (
         "Remove it, or let the cluster's administrator install the chart with operator.templates=Any."
     )
-    again = decide(Observed({**job, "status": decision.status}, NOW, SETTINGS))
+    again = decide(observed({**job, "status": decision.status}, NOW, SETTINGS))
     assert again.status is None and not again.events and not again.actions
 
 
 def test_every_refused_field_is_named_up_to_ten() -> None:
     many = {"spec": {"worker": {"spec": {f"field{number}": 1 for number in range(12)}}}}
-    failure = status(decide(Observed(resource(cluster={"template": many}), NOW, SETTINGS))).failure
+    failure = status(decide(observed(resource(cluster={"template": many}), NOW, SETTINGS))).failure
     assert failure is not None and failure.message is not None
     assert failure.message.count("field") == 10 and failure.message.endswith("and 2 more are not allowed here")
 
@@ -46,14 +57,14 @@ def test_every_refused_field_is_named_up_to_ten() -> None:
 @pytest.mark.parametrize("template", [ALLOWED, HOST])
 def test_the_same_is_accepted_where_any_template_is(template: dict[str, Any]) -> None:
     job = resource(cluster={"template": template})
-    accepted = {name: "Invalid" not in true(decide(Observed(job, NOW, by))) for name, by in
+    accepted = {name: "Invalid" not in true(decide(observed(job, NOW, by))) for name, by in
                 (("Restricted", SETTINGS), ("Any", ANYTHING))}  # fmt: skip
     assert accepted == {"Restricted": template is ALLOWED, "Any": True}
 
 
 def test_the_operators_own_template_is_not_restricted() -> None:
     settings = replace(SETTINGS, template=HOST)
-    assert "Invalid" not in true(decide(Observed(resource(cluster={"template": ALLOWED}), NOW, settings)))
+    assert "Invalid" not in true(decide(observed(resource(cluster={"template": ALLOWED}), NOW, settings)))
 
 
 @pytest.mark.parametrize(
@@ -64,12 +75,12 @@ def test_the_operators_own_template_is_not_restricted() -> None:
 def test_jobs_run_as_an_account_only_if_it_is_listed(settings: Settings, namespace: str, is_accepted: bool) -> None:
     job = resource(cluster={"serviceAccount": "reader"})
     job["metadata"]["namespace"] = namespace
-    decision = decide(Observed(job, NOW, settings))
+    decision = decide(observed(job, NOW, settings))
     assert ("Invalid" not in true(decision)) == is_accepted
 
 
 def test_an_account_that_is_not_listed_is_named_with_the_setting_that_lists_it() -> None:
-    failure = status(decide(Observed(resource(cluster={"serviceAccount": "reader"}), NOW, SETTINGS))).failure
+    failure = status(decide(observed(resource(cluster={"serviceAccount": "reader"}), NOW, SETTINGS))).failure
     assert failure is not None and failure.hint is not None
     assert failure.message == 'spec.cluster.serviceAccount: the service account "reader" is not allowed here'
     assert "operator.serviceAccounts" in failure.hint
@@ -98,15 +109,15 @@ def test_templates_are_restricted_by_default() -> None:
 def test_a_mount_without_a_name_is_an_invalid_spec(settings: Settings, mount: dict[str, Any]) -> None:
     worker = {"spec": {"containers": [{"name": "worker", "volumeMounts": [mount]}]}}
     job = resource(cluster={"template": {"spec": {"worker": worker}}})
-    assert "Invalid" in true(decide(Observed(job, NOW, settings)))
+    assert "Invalid" in true(decide(observed(job, NOW, settings)))
 
 
 def test_a_finished_job_that_could_not_be_created_any_more_is_cleaned_up_as_it_says() -> None:
     finished = started("Complete", completionTime=ago(2 * 86400))
     job = resource(finished, cluster={"template": HOST}, cleanup={"ttlSecondsAfterFinished": 3600})
-    (action,) = decide(Observed(job, NOW, SETTINGS)).actions
+    (action,) = decide(observed(job, NOW, SETTINGS)).actions
     assert isinstance(action, Delete) and action.kind == "ScoringJob"
     kept = resource(
         started("Complete", completionTime=ago(60)), cluster={"template": HOST}, cleanup={"onSuccess": "Keep"}
     )
-    assert not decide(Observed(kept, NOW, SETTINGS, cluster=cluster())).actions
+    assert not decide(observed(kept, NOW, SETTINGS, cluster=cluster())).actions

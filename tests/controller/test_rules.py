@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scoremill.kubernetes.client import KINDS
-from scoremill.kubernetes.objects import Certificates, child_of, driver_job, job_cluster, job_support
+from scoremill.kubernetes.objects import Certificates, Resource, child_of, driver_job, job_cluster, job_support
 from scoremill.kubernetes.objects.driver import driver_access
 from scoremill.kubernetes.objects.scheduled import scheduled_job
 from scoremill.spec import JobSpec
@@ -31,17 +31,14 @@ def granted() -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("code", [0, 3, 6])
-def test_the_role_grants_every_call_from_the_first_reconcile_to_the_last(
-    code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_role_grants_every_call_from_the_first_reconcile_to_the_last(code: int) -> None:
     server = Server()
-    server.keep_time(monkeypatch)
     key = Key("ScoringJob", NAMESPACE, "tips")
     job = server.create({
         "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}, "spec": SPEC
     })  # fmt: skip
     assert job is not None
-    look = Reconciler(server.client(), SETTINGS)
+    look = Reconciler(server.client(), SETTINGS, server.clock)
     for _ in range(60):
         look(key)
         for step in (server.collect, server.dask, server.jobs, server.kubelet, server.plan):
@@ -65,7 +62,7 @@ def test_a_get_is_not_granted_by_list() -> None:
 
 def test_a_role_that_it_makes_holds_no_more_than_its_own() -> None:
     """Or Kubernetes refuses it."""
-    job = {"metadata": {"name": "tips", "namespace": NAMESPACE, "uid": "u"}}
+    job = Resource("ScoringJob", "tips", NAMESPACE, "u")
     (role,) = (each for each in driver_access(job, JobSpec.model_validate(SPEC)) if each["kind"] == "Role")
     assert role["metadata"]["name"].startswith(child_of(job))
     for rule in role["rules"]:
@@ -78,16 +75,14 @@ def test_a_role_that_it_makes_holds_no_more_than_its_own() -> None:
 
 def test_what_it_makes_may_keep_its_owner_from_going() -> None:
     """OwnerReferencesPermissionEnforcement asks for it; a driver that outlives its job would meet the next one's."""
-    job = {"metadata": {"name": "tips", "namespace": NAMESPACE, "uid": "u"}, "spec": SPEC}
+    job = Resource("ScoringJob", "tips", NAMESPACE, "u", spec=SPEC)
     spec = JobSpec.model_validate(SPEC)
-    schedule = {
-        "metadata": {"name": "nightly", "namespace": NAMESPACE, "uid": "u"},
-        "spec": {"jobTemplate": {"spec": SPEC}},
-    }
+    schedule = Resource("ScoringSchedule", "nightly", NAMESPACE, "u", spec={"jobTemplate": {"spec": SPEC}})
+    cluster = job_cluster(job, spec, "runner:1")
     made = [
         *job_support(job, SETTINGS.issue),
-        job_cluster(job, spec, "runner:1"),
-        driver_job(job, spec, 1, "runner:1", resources={}, seconds=None),
+        cluster,
+        driver_job(job, spec, 1, cluster, resources={}, seconds=None),
         scheduled_job(schedule, dt.datetime.now(dt.UTC), None),
     ]
     owners = [owner for each in made for owner in each["metadata"]["ownerReferences"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from scoremill.errors import ClusterError, UsageError
 from scoremill.kubernetes.jobs import Ours
 from scoremill.kubernetes.objects import Certificates
 from scoremill.kubernetes.schedules import run_now
-from scoremill_operator.reconcile import cluster, reconciler
 from scoremill_operator.reconcile.observed import Key, Settings
+from scoremill_operator.reconcile.reconciler import Reconciler
 from tests.controller.api_server import NAMESPACE, Server
 
 SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
@@ -32,7 +31,7 @@ class World:
             "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "metadata": {"name": "hourly"},
             "spec": {"schedule": "0 * * * *", "jobTemplate": {"spec": TEMPLATE}, **spec},
         })  # fmt: skip
-        self.look = reconciler.Reconciler(self.server.client(), SETTINGS)
+        self.look = Reconciler(self.server.client(), SETTINGS, self.server.clock)
 
     @property
     def runs(self) -> list[Any]:
@@ -60,15 +59,8 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
-    def made(**spec: Any) -> World:
-        world = World(**spec)
-        clock = SimpleNamespace(now=lambda zone: world.server.now, fromisoformat=dt.datetime.fromisoformat)
-        for module in (cluster, reconciler):
-            monkeypatch.setattr(module, "dt", SimpleNamespace(datetime=clock, UTC=dt.UTC))
-        return world
-
-    return made
+def world() -> Callable[..., World]:
+    return World
 
 
 @pytest.mark.parametrize("policy", ["Forbid", "Replace"])

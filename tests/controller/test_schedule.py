@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from scoremill.kubernetes.objects.scheduled import SCHEDULE, SCHEDULED_TIME, scheduled_job, scheduled_name, stamp
+from scoremill.kubernetes.objects.scheduled import SCHEDULE, SCHEDULED_TIME, scheduled_name, stamp
 from scoremill.naming import is_kubernetes_name
 from scoremill.spec import parse_job
 from scoremill.spec.resources.schedule import ScheduleStatus
 from scoremill_operator.reconcile.clock import MOST, Clock
 from scoremill_operator.reconcile.observed import Create, Decision, Delete, Object
-from scoremill_operator.reconcile.schedule import decide_schedule
+from tests.controller.parsed import decide_schedule, scheduled_job
 from tests.support.losing import Lost, losing
 
 BORN = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -63,7 +63,7 @@ def a_job(schedule: Object, at: str, phase: str | None = None, **metadata: Any) 
 
 
 def made(decision: Decision) -> list[str]:
-    return [action.made["metadata"]["name"] for action in decision.actions if isinstance(action, Create)]
+    return [action.manifest["metadata"]["name"] for action in decision.actions if isinstance(action, Create)]
 
 
 def deleted(decision: Decision) -> list[str]:
@@ -161,7 +161,7 @@ def test_looking_back_finds_what_looking_ahead_had_promised(line, zone, start, h
 
 def test_nothing_is_made_before_its_time_and_the_next_look_is_then() -> None:
     decision = decide_schedule(a_schedule(), [], utc("2026-11-21T02:59:50"))
-    assert decision.actions == () and decision.again == 10
+    assert decision.actions == () and decision.requeue_after == 10
     assert decision.status["nextScheduleTime"] == "2026-11-21T03:00:00Z"
 
 
@@ -171,7 +171,7 @@ def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
     decision = decide_schedule(schedule, [], utc("2026-11-21T03:00:00"))
     [create] = decision.actions
     assert isinstance(create, Create)
-    assert create.made == {
+    assert create.manifest == {
         "apiVersion": "scoremill.dev/v1alpha1",
         "kind": "ScoringJob",
         "metadata": {
@@ -184,7 +184,7 @@ def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
         },
         "spec": {**TEMPLATE, "output": {"uri": "s3://b/out/20261121T0300Z"}},
     }  # fmt: skip
-    parse_job(create.made)
+    parse_job(create.manifest)
     # Until the job is seen its time counts as not run.
     assert "lastScheduleTime" not in decision.status
 
@@ -302,7 +302,7 @@ def test_a_run_does_not_begin_later_than_its_deadline(now: str, makes: bool) -> 
 def test_while_suspended_nothing_begins_and_what_was_missed_last_does_afterwards() -> None:
     schedule = a_schedule(suspend=True)
     decision = decide_schedule(schedule, [], utc("2026-11-22T03:10"))
-    assert decision.actions == () and decision.again is None and "nextScheduleTime" not in decision.status
+    assert decision.actions == () and decision.requeue_after is None and "nextScheduleTime" not in decision.status
     resumed = a_schedule(status=decision.status)
     assert made(decide_schedule(resumed, [], utc("2026-11-22T03:11"))) == [named("2026-11-22T03:00")]
 
@@ -323,7 +323,7 @@ def test_a_time_waits_for_the_driver_of_a_run_that_has_failed(policy: str) -> No
     schedule = a_schedule(concurrencyPolicy=policy)
     failed = a_job(schedule, "2026-11-21T03:00", "Failed")
     waits = decide_schedule(schedule, [failed], utc("2026-11-22T03:00"), None, {failed["metadata"]["name"]})
-    assert waits.actions == () and waits.again == 5.0
+    assert waits.actions == () and waits.requeue_after == 5.0
     assert told(waits) == ["JobAlreadyActive", "Created"]
     assert f"{failed['metadata']['name']}, whose driver still lives" in waits.events[0].message
     assert made(decide_schedule(schedule, [failed], utc("2026-11-22T03:00"))) == [named("2026-11-22T03:00")]
@@ -344,9 +344,9 @@ def test_a_run_that_a_user_asked_for_is_no_time_of_the_clock() -> None:
     [create] = decision.actions
     assert made(decision) == [named("2026-11-21T03:00")]
     # It is the later run, whatever its time: what the other has scored is left out.
-    assert create.made["spec"]["input"]["notScoredBy"] == [{"uri": "s3://b/out/20261121T030507Z"}]
-    assert create.made["spec"]["input"]["since"] == "2026-11-14T03:05:07Z"
-    parse_job(create.made)
+    assert create.manifest["spec"]["input"]["notScoredBy"] == [{"uri": "s3://b/out/20261121T030507Z"}]
+    assert create.manifest["spec"]["input"]["since"] == "2026-11-14T03:05:07Z"
+    parse_job(create.manifest)
     assert decision.status["lastSuccessfulTime"] == "2026-11-21T03:05:07Z"
 
 
@@ -452,8 +452,8 @@ class Machine(RuleBasedStateMachine):
     def _carry_out(self, action: Create | Delete) -> None:
         if isinstance(action, Delete):
             assert self.jobs.pop(action.name)["status"], "only what has ended goes"
-        elif action.made["metadata"]["name"] not in self.jobs:
-            job = {**action.made, "status": {}}
+        elif action.manifest["metadata"]["name"] not in self.jobs:
+            job = {**action.manifest, "status": {}}
             job["metadata"] |= {"uid": str(len(self.ever)), "creationTimestamp": written(self.now)}
             self.jobs[job["metadata"]["name"]] = job
             self.ever.append(job)

@@ -10,12 +10,23 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.kubernetes.objects.merge import merge
+from scoremill.kubernetes.objects.template import merge
 from scoremill.naming import spec_hash
 from scoremill_operator.__main__ import options
 from scoremill_operator.reconcile.decide import decide
 from scoremill_operator.reconcile.observed import Create, Observed
-from tests.controller.test_decide import ANYTHING, NOW, SETTINGS, ago, cluster, job_of, planned, resource, started
+from tests.controller.test_decide import (
+    ANYTHING,
+    NOW,
+    SETTINGS,
+    ago,
+    cluster,
+    job_of,
+    observed,
+    planned,
+    resource,
+    started,
+)
 
 SITE: dict[str, Any] = yaml.safe_load("""
 spec:
@@ -51,16 +62,16 @@ def pods(template: dict[str, Any], **spec: Any) -> tuple[dict[str, Any], dict[st
     """The pods of scheduler, worker and driver, as all looks at a job with `spec` have them made."""
     settings = replace(ANYTHING, template=template)
     before = copy.deepcopy(template)
-    seen = Observed(resource(FIRST, **spec), NOW, settings)
+    seen = observed(resource(FIRST, **spec), NOW, settings)
     job, runs = created(seen)["Job"], job_of(decide(seen))
-    parts = created(Observed(resource(READY, **spec), NOW, settings, (runs,)))["DaskCluster"]["spec"]
+    parts = created(observed(resource(READY, **spec), NOW, settings, (runs,)))["DaskCluster"]["spec"]
     assert template == before
     return parts["scheduler"]["spec"], parts["worker"]["spec"], job["spec"]["template"]["spec"]
 
 
 def created(seen: Observed) -> dict[str, dict[str, Any]]:
     """What one look has made, by kind."""
-    return {action.made["kind"]: action.made for action in decide(seen).actions if isinstance(action, Create)}
+    return {action.manifest["kind"]: action.manifest for action in decide(seen).actions if isinstance(action, Create)}
 
 
 def variables(pod: dict[str, Any]) -> dict[str, Any]:
@@ -131,11 +142,11 @@ def test_the_hash_of_a_spec_does_not_know_of_the_site() -> None:
     job = resource()
     _, _, driver = pods(SITE)
     assert variables(driver)["SCOREMILL_SPEC"] == spec_hash(job["spec"])
-    status = decide(Observed(job, NOW, replace(SETTINGS, template=SITE))).status
+    status = decide(observed(job, NOW, replace(SETTINGS, template=SITE))).status
     assert status and status["specHash"] == spec_hash(job["spec"])
     # A site's template that changes in mid-run ends nothing.
     job = resource(started("Running", specHash=status["specHash"], startTime=ago(5)))
-    after = decide(Observed(job, NOW, replace(SETTINGS, template={}), cluster=cluster())).status
+    after = decide(observed(job, NOW, replace(SETTINGS, template={}), cluster=cluster())).status
     assert after and after["phase"] == "Planning"
 
 

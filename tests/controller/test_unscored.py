@@ -17,8 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from scoremill.discovery.discover import discover
 from scoremill.errors import UsageError
 from scoremill.execute.coordinator.earlier import earlier_of
-from scoremill.kubernetes.objects.scheduled import announced, scheduled_job, seen
-from scoremill.kubernetes.objects.unscored import MOST, outputs_after, what_is_new
+from scoremill.kubernetes.objects.unscored import MOST, what_is_new
 from scoremill.naming import MANIFEST
 from scoremill.planning import Needs, Plan, Settings, write_groups
 from scoremill.planning.partition import group_sources
@@ -26,7 +25,7 @@ from scoremill.spec import parse_job
 from scoremill.spec.resources.schedule import RunOutput, ScheduleStatus
 from scoremill.storage.filesystem import Store
 from scoremill_operator.reconcile.observed import Create, Delete, Object
-from scoremill_operator.reconcile.schedule import decide_schedule
+from tests.controller.parsed import announced, decide_schedule, outputs_after, scheduled_job, seen
 from tests.support.losing import Lost, losing
 
 BORN = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -186,7 +185,7 @@ class Machine(RuleBasedStateMachine):
                 # A run that is replaced may have ended a moment before.
                 self._publish(job["spec"]["output"]["uri"])
         else:
-            self._create(action.made)
+            self._create(action.manifest)
 
     @precondition(lambda self: not self.active)
     @rule()
@@ -325,7 +324,7 @@ def test_a_time_that_a_user_gives_counts_and_outputs_may_be_missing():
 def test_the_output_of_a_run_is_known_before_its_job_exists():
     schedule = a_schedule("s3://b")
     first = decide_schedule(schedule, [], BORN + timedelta(minutes=8))
-    (asked,) = [action.made for action in first.actions if isinstance(action, Create)]
+    (asked,) = [action.manifest for action in first.actions if isinstance(action, Create)]
     assert first.status is not None
     assert [one["uri"] for one in first.status["outputs"]] == [asked["spec"]["output"]["uri"]]
     # The API server refuses the job, or it is gone before it is seen.
@@ -333,7 +332,7 @@ def test_the_output_of_a_run_is_known_before_its_job_exists():
     again = decide_schedule(schedule, [], BORN + timedelta(minutes=9), "a quota")
     assert again.status is None or again.status["outputs"] == first.status["outputs"]
     later = decide_schedule(schedule, [], BORN + timedelta(minutes=20))
-    (made,) = [action.made for action in later.actions if isinstance(action, Create)]
+    (made,) = [action.manifest for action in later.actions if isinstance(action, Create)]
     assert made["spec"]["input"]["notScoredBy"] == [{"uri": asked["spec"]["output"]["uri"], "optional": True}]
 
 

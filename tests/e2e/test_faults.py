@@ -18,7 +18,7 @@ import yaml
 from scoremill import score, verify
 from scoremill.errors import KilledWorkerError, WorkerMemoryError
 from scoremill.kubernetes.clusters import Named
-from scoremill.kubernetes.objects import is_ready, names
+from scoremill.kubernetes.objects import Resource, names
 from scoremill.kubernetes.readiness import wait_until_up
 from scoremill.report import Report, build_report
 from scoremill.spec import ScoringJob
@@ -67,7 +67,8 @@ class Ground:
 
     def pods(self, component: str) -> list[dict[str, Any]]:
         """The cluster's pods that are ready."""
-        return [pod for pod in self.at.kube.select("Pod", names.selector(self.at.name, component)) if is_ready(pod)]
+        pods = self.at.kube.each("Pod", names.selector(self.at.name, component))
+        return [pod for pod in pods if Resource.of(pod).is_ready]
 
     def scheduler_node(self) -> str:
         return str(self.pods("scheduler")[0]["spec"]["nodeName"])

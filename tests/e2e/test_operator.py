@@ -17,7 +17,7 @@ import yaml
 
 from scoremill import score, verify
 from scoremill.kubernetes.client import connect
-from scoremill.kubernetes.objects import is_ready
+from scoremill.kubernetes.objects import Resource
 from scoremill.kubernetes.objects.scheduled import SCHEDULE, scheduled_name
 from scoremill.spec.resources.schedule import ScheduleStatus
 from scoremill.storage.filesystem import Store
@@ -160,7 +160,10 @@ def test_an_operator_that_is_killed_scaled_to_none_or_upgraded_harms_no_run(mill
     for name in killed:
         kill(mill, name)
     assert until(
-        lambda: any(is_ready(pod) and pod["metadata"]["name"] not in killed for pod in mill.operator_pods()), 90
+        lambda: any(
+            Resource.of(pod).is_ready and pod["metadata"]["name"] not in killed for pod in mill.operator_pods()
+        ),
+        90,
     )
     mill.helm("upgrade", "--set", "operator.args={--log-level=debug}")
     mill.scale_operator(0)

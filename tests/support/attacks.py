@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scoremill.kubernetes import objects
-from scoremill.kubernetes.objects import Network, names
+from scoremill.kubernetes.objects import Network, Resource, names
 from scoremill.kubernetes.objects.policy import OPERATOR
 from scoremill.spec import JobSpec
 from tests.support.network import Peer
@@ -17,16 +17,17 @@ API = "10.0.0.5"
 """The API server's endpoint."""
 
 
-def job(name: str, namespace: str = PLACE) -> dict[str, Any]:
-    return {"metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}"}, "spec": SPEC}
+def job(name: str, namespace: str = PLACE) -> Resource:
+    return Resource("ScoringJob", name, namespace, f"uid-{name}", spec=SPEC)
 
 
-def children(of: dict[str, Any], network: Network) -> list[dict[str, Any]]:
+def children(of: Resource, network: Network) -> list[dict[str, Any]]:
     """What the operator creates for a job before its pods, and its first driver."""
-    spec = JobSpec.model_validate(of["spec"])
+    spec = JobSpec.model_validate(of.spec)
     certificates = objects.Certificates("ca", "certificate", "key")
     support = objects.job_support(of, lambda *_: certificates, network)
-    runner = objects.driver_job(of, spec, 1, "runner:1", resources={}, seconds=None)
+    cluster = objects.job_cluster(of, spec, "runner:1")
+    runner = objects.driver_job(of, spec, 1, cluster, resources={}, seconds=None)
     return [*support, *objects.driver_access(of, spec, network), runner]
 
 
@@ -39,7 +40,7 @@ def policies(network: Network) -> list[dict[str, Any]]:
 def part(name: str, component: str, last: int) -> Peer:
     """The scheduler or worker of a job as dask-kubernetes makes it of the DaskCluster."""
     of = job(name)
-    made = objects.job_cluster(of, JobSpec.model_validate(of["spec"]), "runner:1")
+    made = objects.job_cluster(of, JobSpec.model_validate(of.spec), "runner:1")
     own = made["spec"][component]["metadata"]["labels"]
     labels = {
         **made["metadata"]["labels"],

@@ -10,7 +10,7 @@ from typing import Any
 
 from scoremill import verify
 from scoremill.kubernetes.client import Kube, Object
-from scoremill.kubernetes.objects import is_ready, names
+from scoremill.kubernetes.objects import Resource, names
 from scoremill.naming import LOGS
 from scoremill.spec import merge
 from scoremill.spec.resources.status import JobStatus
@@ -104,7 +104,12 @@ class Mill:
         """That many operators are ready, and no other is left."""
         (deployment,) = self.kube.select("Deployment", OPERATOR)
         self.kube.patch("Deployment", deployment["metadata"]["name"], {"spec": {"replicas": replicas}})
-        assert until(lambda: len(ready := self.operator_pods()) == replicas and all(map(is_ready, ready)), 120)
+        assert until(
+            lambda: (
+                len(ready := self.operator_pods()) == replicas and all(Resource.of(each).is_ready for each in ready)
+            ),
+            120,
+        )
 
 
 @dataclass(frozen=True)

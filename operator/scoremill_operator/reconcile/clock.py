@@ -16,9 +16,14 @@ _SHIFT = timedelta(hours=4)
 _SPANS = (timedelta(hours=2), timedelta(days=8), timedelta(days=400), timedelta(days=365_000))
 """How far back to look, so that a line of every minute is not followed through a year."""
 _NAMED = {
-    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
-}  # fmt: skip
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
 
 
 class Clock:

@@ -1,11 +1,11 @@
-"""What is to be done about a ScoringJob: pure, from what is seen in one look alone."""
+"""What to do about a ScoringJob: pure, from one observation alone."""
 
 from __future__ import annotations
 
 from scoremill.errors import UsageError
-from scoremill.spec.resources.status import JobStatus, Reason
+from scoremill.spec.resources.status import JobStatus
 
-from .look import Look, Step, failed
+from .job_state import JobState, Transition, failed
 from .observed import Decision, Event, Observed
 from .policies.children import make, start
 from .policies.cleanup import clean_up
@@ -13,66 +13,65 @@ from .policies.deadlines import give_up, next_deadline
 from .policies.retry import account, retry
 from .policies.success import complete
 from .policies.suspend import suspend
-from .policies.validation import asked, refuse_change, understood
-from .rest import is_mended, is_ours
-from .state import next_status
+from .policies.validation import refuse_change, spec_for_cleanup, understood
+from .reasons import invalid_spec
+from .settled import is_corrected, is_ours
+from .status import next_status
 
 POLICIES = (complete, refuse_change, suspend, give_up, account, retry, start, make)
-"""In their order: the first that demands a Step has it, and `make` always does."""
+"""In order: the first that returns a transition decides, and `make` always does."""
 
 
-def decide(seen: Observed) -> Decision:
-    """The status to write, then actions, events and when to look again.
+def decide(observed: Observed) -> Decision:
+    """Return the status to write, then actions, events and when to reconcile again.
 
-    An end is written before anything is torn down: only a look that reads it in the stored status cleans up.
+    An end is written before anything is deleted: only a reconcile that reads it in the stored status cleans up.
     """
-    if not is_ours(seen.job):
+    if not is_ours(observed.job):
         return Decision()
-    status = JobStatus.model_validate(seen.job.get("status") or {})
-    if is_mended(seen.job):
+    status = JobStatus.model_validate(observed.job.status)
+    if is_corrected(observed.job):
         status = JobStatus(conditions=status.conditions)
     try:
-        look = Look(seen, understood(seen.job, seen.settings), status)
+        spec, desired = understood(observed, status)
     except UsageError as error:
-        return _misunderstood(Look(seen, asked(seen.job), status), error)
+        return _invalid(JobState(observed, spec_for_cleanup(observed.job), status), error)
+    state = JobState(observed, spec, status, desired)
     if status.is_finished:
-        return clean_up(look, look.spec.cleanup)
-    step = next(step for policy in POLICIES if (step := policy(look)))
-    return decision_of(look, step)
+        return clean_up(state)
+    return _decision_of(state, next(found for policy in POLICIES if (found := policy(state))))
 
 
-def decision_of(look: Look, step: Step) -> Decision:
-    """The Step as a Decision: a status only where it changes, an event only of another phase."""
-    new = next_status(look, step)
-    stored, fields = ({**each.fields(), "progress": None} for each in (look.status, new))
-    is_news = step.phase != look.status.phase
-    # Written unchanged too, before anything is done: so nothing is done upon a look that is out of date.
-    is_written = fields != stored or step.actions
+def _invalid(state: JobState, error: UsageError) -> Decision:
+    if state.status.is_finished:
+        return clean_up(state)
+    refused = failed(state, invalid_spec(error), conditions=("Invalid",))
+    return _decision_of(state, complete(state) or refused)
+
+
+def _decision_of(state: JobState, transition: Transition) -> Decision:
+    """Return the transition as a Decision: a status only if it changes, an event only if the phase does."""
+    stored, new = state.status.fields(), next_status(state, transition).fields()
+    stored.pop("progress", None)
+    new.pop("progress", None)
+    # Written unchanged too, before anything is done: so nothing is done upon an observation that is out of date.
+    is_written = new != stored or transition.actions
     return Decision(
-        status={key: value for key, value in fields.items() if key != "progress"} if is_written else None,
-        actions=step.actions,
-        events=(_event(step),) if is_news else (),
-        again=_again(look, step),
+        status=new if is_written else None,
+        actions=transition.actions,
+        events=(_event(transition),) if transition.phase != state.status.phase else (),
+        requeue_after=_requeue_after(state, transition),
     )
 
 
-def _misunderstood(look: Look, error: UsageError) -> Decision:
-    if look.status.is_finished:
-        return clean_up(look, look.spec.cleanup)
-    step = complete(look)
-    refused = failed(
-        look, Reason.INVALID_SPEC, error.message, error.hint, exit_code=error.exit_code, holds=("Invalid",)
-    )
-    return decision_of(look, step or refused)
+def _event(transition: Transition) -> Event:
+    is_failure = transition.phase in {"Failed", "Retrying"}
+    reason = transition.why.reason if is_failure else transition.phase
+    return Event("Warning" if is_failure else "Normal", reason, transition.why.message)
 
 
-def _event(step: Step) -> Event:
-    is_bad = step.phase in {"Failed", "Retrying"}
-    return Event("Warning" if is_bad else "Normal", step.reason if is_bad else step.phase, step.message)
-
-
-def _again(look: Look, step: Step) -> float | None:
-    if step.phase in {"Complete", "Failed", "Suspended"} or step.again == 0:
-        return step.again
-    times = [each for each in (step.again, next_deadline(look)) if each is not None]
+def _requeue_after(state: JobState, transition: Transition) -> float | None:
+    if transition.phase in {"Complete", "Failed", "Suspended"} or transition.requeue_after == 0:
+        return transition.requeue_after
+    times = [each for each in (transition.requeue_after, next_deadline(state)) if each is not None]
     return max(0.0, min(times)) if times else None

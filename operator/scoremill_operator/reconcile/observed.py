@@ -1,4 +1,4 @@
-"""What is seen of one ScoringJob, and what is decided upon it: values, filled and carried out by `cluster`."""
+"""What is observed of one ScoringJob, and what is decided about it: values, filled by `observe`, carried out by `apply`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from scoremill.kubernetes import diagnosis, objects
+from scoremill.kubernetes.objects import Resource
 
 Object = dict[str, Any]
 
 
 class Key(NamedTuple):
-    """An object that the operator looks after."""
+    """An object that the operator reconciles."""
 
     kind: str
     namespace: str
@@ -22,67 +23,81 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """What whoever runs the operator has set."""
+    """What the administrator of the operator has configured."""
 
     image: str
-    """Of driver, scheduler and workers where a job names none."""
+    """Image of driver, scheduler and workers of jobs that name none."""
     driver_resources: Mapping[str, Any] = field(default_factory=dict)
-    """`resources` of the driver's container, laid over its own."""
+    """`resources` of the driver's container, merged into the default ones."""
     template: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """A part of a DaskCluster, laid under what each job says itself."""
+    """A part of a DaskCluster, into which the template of each job is merged."""
     reserved: frozenset[str] = frozenset()
     """Service accounts as NAMESPACE/NAME that no job may run as: the operator's own, and others with more rights."""
     templates: Literal["Restricted", "Any"] = "Restricted"
-    """Whether `spec.cluster` may ask only for what gives no rights (`objects.forbidden_fields`, `accounts`), or for anything."""
+    """Whether `spec.cluster` may set only what gives no rights (`objects.forbidden_fields`, `accounts`), or anything."""
     accounts: frozenset[str] = frozenset()
     """Service accounts as NAMESPACE/NAME that jobs may run as if templates are restricted."""
     network: objects.Network = field(default_factory=objects.Network)
     """What pods of jobs reach."""
     issue: Callable[[str, str], objects.Certificates] = objects.issue
-    """New certificates of a cluster in a namespace; the one thing that is not the same each time."""
+    """Issues the certificates of a cluster in a namespace; the only thing that differs each time."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """All that a decision rests on, read in one go; no caches."""
+    """Everything that a decision is based on, read in one go; no caches."""
 
-    job: Object
-    """The ScoringJob as the API gives it, with its status."""
+    job: Resource
+    """The ScoringJob, with its status."""
     now: dt.datetime
-    """With its zone (UTC)."""
+    """The time of the observation (UTC)."""
     settings: Settings
     drivers: tuple[diagnosis.Driver, ...] = ()
     """`diagnosis.drivers_of` all batch Jobs and pods with label `scoremill.dev/job=<child name>`, finished ones too."""
     cluster: diagnosis.Observed | None = None
-    """The DaskCluster named as the child name; `registered` is the number of its ready worker pods, None while its
+    """The DaskCluster with the child name; `registered` is the number of its ready worker pods, None while its
     scheduler's pod is not ready. Its `pods` are those with label `dask.org/cluster-name`."""
-    autoscaler: Object | None = None
+    autoscaler: Resource | None = None
     """The DaskAutoscaler of that cluster; read only if the number of workers is a range, or may have been changed."""
     refused: str | None = None
-    """What the API server said (400, 403, 422) to the last Create for this job; None once Creates go through."""
+    """Why the API server refused (400, 403, 422) the last Create for this job; None once Creates succeed."""
     since: dt.datetime | None = None
-    """When this process began to look; None: long ago."""
+    """When this process began to reconcile; None: long ago."""
+
+    @property
+    def dask_cluster(self) -> Resource | None:
+        """The DaskCluster itself."""
+        return self.cluster.cluster if self.cluster else None
+
+    @property
+    def cluster_pods(self) -> tuple[Resource, ...]:
+        return self.cluster.pods if self.cluster else ()
 
 
 @dataclass(frozen=True)
 class Create:
-    """Make the object; one of that name and kind being there is as good."""
+    """Create the object; nothing is done if one of that kind and name exists."""
 
-    made: Object = field(repr=False)  # may hold a key
+    manifest: Object = field(repr=False)  # may hold a key
 
 
 @dataclass(frozen=True)
 class Delete:
-    """Have the object of that uid go, and first all that it owns (Foreground); its being gone is as good."""
+    """Delete the object with that uid, and first all that it owns (Foreground); nothing is done if it does not exist."""
 
     kind: str
     name: str
     uid: str
 
+    @classmethod
+    def of(cls, resource: Resource) -> Delete:
+        """Return the deletion of an observed object."""
+        return cls(resource.kind, resource.name, resource.uid)
+
 
 @dataclass(frozen=True)
 class Patch:
-    """Merge the change into the object; one that is gone is as good."""
+    """Merge the change into the object; nothing is done if it does not exist."""
 
     kind: str
     name: str
@@ -94,7 +109,7 @@ Action = Create | Delete | Patch
 
 @dataclass(frozen=True)
 class Event:
-    """Told of the ScoringJob, on transitions only."""
+    """An Event about the object, on transitions only."""
 
     type: str
     """`Normal` or `Warning`."""
@@ -104,15 +119,15 @@ class Event:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done now: the status first, then events of it, then the actions in their order; a failure ends it.
+    """What to do now: write the status, create its events, then run the actions in order; the first failure ends it.
 
-    The status is applied with the observed `metadata.resourceVersion`: one decided upon an older look is refused (409),
-    and the job is looked at again.
+    The status is applied with the observed `metadata.resourceVersion`: if the object has changed since, the API server
+    refuses it (409), and the object is reconciled again.
     """
 
     status: Object | None = None
-    """All that the operator owns of the status (never `progress`); None where it is as it was."""
+    """All fields of the status that the operator owns (never `progress`); None if nothing changes."""
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
-    again: float | None = None
-    """Seconds until the next look; None where only an event or the resync brings one."""
+    requeue_after: float | None = None
+    """Seconds until the next reconcile; None if only an event or the resync causes one."""

@@ -1,122 +1,134 @@
-"""One look at one key: observe, decide, apply."""
+"""One reconcile of one object: observe, decide, apply."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scoremill.kubernetes.objects import Resource
 
 from ..metrics import Jobs
-from . import cluster
+from .apply import RefusedError, apply
 from .decide import decide
+from .observe import left_over, observe, observe_schedule
 from .observed import Decision, Key, Observed, Settings
-from .rest import gist, rests
 from .schedule import decide_schedule
+from .settled import fingerprint, is_settled
 
 if TYPE_CHECKING:
-    from scoremill.kubernetes.client import Kube, Object
+    from scoremill.kubernetes.client import Kube
 
-_SOON = 0.2
-"""Seconds until the next look at what has changed while it was looked at, as progress does all the time."""
+_CONFLICT_SECONDS = 0.2
+"""Seconds until the next reconcile of an object that changed during the last one, as progress does all the time."""
+
+
+def utc_now() -> dt.datetime:
+    """Return the time."""
+    return dt.datetime.now(dt.UTC)
 
 
 class Reconciler:
-    """What the queue calls; keeps nothing that a restart would miss."""
+    """Called by the queue; keeps nothing that a restart would miss."""
 
-    def __init__(self, kube: Kube, settings: Settings) -> None:
-        self._kube, self._settings = kube, settings
+    def __init__(self, kube: Kube, settings: Settings, clock: Callable[[], dt.datetime] = utc_now) -> None:
+        self._kube, self._settings, self._clock = kube, settings, clock
         self._jobs = Jobs()
         self._since: dt.datetime | None = None
-        """When the first look was."""
+        """The time of the first reconcile."""
         self._refused: dict[Key, str] = {}
-        """What the API server said to the last object that was not taken."""
-        self._gists: dict[Key, int] = {}
-        """Of jobs as the last look left them."""
+        """Why the API server refused the last object."""
+        self._fingerprints: dict[Key, int] = {}
+        """Of jobs as the last reconcile left them."""
 
     def __call__(self, key: Key) -> float | None:
-        """Seconds until the next look; None where only an event or the resync brings one."""
-        kube = self._kube.within(key.namespace)
-        self._since = self._since or dt.datetime.now(dt.UTC)
-        return self._job(kube, key) if key.kind == "ScoringJob" else self._schedule(kube, key)
+        """Return the seconds until the next reconcile; None if only an event or the resync causes one."""
+        kube, now = self._kube.within(key.namespace), self._clock()
+        self._since = self._since or now
+        return self._job(kube, key, now) if key.kind == "ScoringJob" else self._schedule(kube, key, now)
 
-    def is_news(self, key: Key, job: Mapping[str, Any]) -> bool:
-        """Whether an event that shows the ScoringJob so tells what the last look neither saw nor wrote."""
-        return self._gists.get(key) != gist(job)
-
-    def is_over(self, key: Key) -> bool:
-        """Whether the ScoringJob is known to have ended."""
-        return self._jobs.has_ended(key)
-
-    def _job(self, kube: Kube, key: Key) -> float | None:
-        seen = cluster.observe(kube, key.name, self._settings, self._refused.get(key), self._since)
-        if seen is None:
-            self._jobs.forget(key)
-            self._refused.pop(key, None)
-            self._gists.pop(key, None)
+    def _job(self, kube: Kube, key: Key, now: dt.datetime) -> float | None:
+        refused = self._refused.get(key)
+        observed = observe(kube, key.name, self._settings, now, refused=refused, since=self._since)
+        if observed is None:
+            self._forget(key)
             return None
-        return self._act(kube, key, seen)
+        return self._decide_and_apply(kube, key, observed)
 
-    def _act(self, kube: Kube, key: Key, seen: Observed) -> float | None:
-        """Decides, and at once again upon what was stored by it where that asks for the next step."""
+    def _decide_and_apply(self, kube: Kube, key: Key, observed: Observed) -> float | None:
+        """Decide, and immediately again on what was stored if the decision asks for it (`requeue_after` is 0)."""
         written = None
         while True:
-            self._jobs.note(key, seen.job)
-            decision = decide(seen)
+            self._jobs.note(key, observed.job)
+            decision = decide(observed)
             if decision.status == written:
                 decision = replace(decision, status=None)
             # Before it is written, for the event may come before the answer.
-            self._gists[key] = gist({**seen.job, "status": decision.status or seen.job.get("status")})
-            job = self._applied(kube, key, seen.job, decision)
+            self._fingerprints[key] = fingerprint(replace(observed.job, status=decision.status or observed.job.status))
+            job = self._apply(kube, key, observed.job, decision, observed.now)
             if job is None:
-                self._gists.pop(key, None)
-                return _SOON
-            self._gists[key] = gist(job)
-            if decision.again != 0 or decision.status is None:
-                return decision.again
-            written, seen = decision.status, replace(seen, job=job)
+                self._fingerprints.pop(key, None)
+                return _CONFLICT_SECONDS
+            self._fingerprints[key] = fingerprint(job)
+            if decision.requeue_after != 0 or decision.status is None:
+                return decision.requeue_after
+            written, observed = decision.status, replace(observed, job=job)
 
-    def _schedule(self, kube: Kube, key: Key) -> float | None:
-        seen = cluster.observe_schedule(kube, key.name)
-        if seen is None:
+    def _schedule(self, kube: Kube, key: Key, now: dt.datetime) -> float | None:
+        observed = observe_schedule(kube, key.name)
+        if observed is None:
             self._refused.pop(key, None)
             return None
-        schedule, jobs, outlived = seen
-        now, refused = dt.datetime.now(dt.UTC), self._refused.get(key)
-        decision = decide_schedule(schedule, jobs, now, refused, outlived, self._settings)
-        return _SOON if self._applied(kube, key, schedule, decision) is None else decision.again
+        schedule, jobs, outlived = observed
+        decision = decide_schedule(schedule, jobs, now, self._refused.get(key), outlived, self._settings)
+        stored = self._apply(kube, key, schedule, decision, now)
+        return _CONFLICT_SECONDS if stored is None else decision.requeue_after
 
-    def _applied(self, kube: Kube, key: Key, of: Object, decision: Decision) -> Object | None:
-        """The object as it is stored once the decision is carried out; None where it has changed since.
+    def _apply(self, kube: Kube, key: Key, observed: Resource, decision: Decision, now: dt.datetime) -> Resource | None:
+        """Return the object as it is stored once the decision is applied; None if it has changed since.
 
-        What the API server does not take is kept in mind for the next look.
+        What the API server refuses is remembered for the next reconcile.
         """
         try:
-            stored = cluster.apply(kube, of, decision)
-        except cluster.RefusedError as error:
+            stored = apply(kube, observed, decision, now)
+        except RefusedError as error:
             self._refused[key] = error.message
             raise
         if stored is not None:
             self._refused.pop(key, None)
         return stored
 
-    def known(self, namespaces: Sequence[str], until: dt.datetime) -> Iterator[tuple[Key, Object, bool]]:
-        """Every ScoringJob and ScoringSchedule, and whether it is to be looked at before `until`; not all in memory.
+    def _forget(self, key: Key) -> None:
+        self._jobs.forget(key)
+        self._refused.pop(key, None)
+        self._fingerprints.pop(key, None)
 
-        They are of all namespaces where none is given. A job that rests is looked at only for what is left of it.
+    def is_news(self, key: Key, job: Resource) -> bool:
+        """Return whether an event that shows the ScoringJob so is about what the last reconcile neither saw nor wrote."""
+        return self._fingerprints.get(key) != fingerprint(job)
+
+    def is_over(self, key: Key) -> bool:
+        """Return whether the ScoringJob is known to have finished."""
+        return self._jobs.has_ended(key)
+
+    def known(self, namespaces: Sequence[str], until: dt.datetime) -> Iterator[tuple[Key, Resource, bool]]:
+        """Yield every ScoringJob and ScoringSchedule, and whether to reconcile it before `until`; not all in memory.
+
+        They are of all namespaces if none is given. A settled job is reconciled only if something of it is left.
         """
         places = [self._kube.within(namespace) for namespace in namespaces] or [self._kube]
         everywhere = not namespaces
-        left = {Key("ScoringJob", *of) for kube in places for of in cluster.left_over(kube, everywhere=everywhere)}
+        left = {Key("ScoringJob", *of) for kube in places for of in left_over(kube, everywhere=everywhere)}
         jobs = set[Key]()
         for kind, kube in product(("ScoringJob", "ScoringSchedule"), places):
-            for each in kube.each(kind, everywhere=everywhere):
-                key = Key(kind, each["metadata"]["namespace"], each["metadata"]["name"])
+            for each in (Resource.of(body, kind) for body in kube.each(kind, everywhere=everywhere)):
+                key = Key(kind, each.namespace, each.name)
                 if kind == "ScoringJob":
                     jobs.add(key)
                     self._jobs.note(key, each)
-                yield key, each, kind != "ScoringJob" or key in left or not rests(each, until)
+                yield key, each, kind != "ScoringJob" or key in left or not is_settled(each, until)
         self._jobs.keep(jobs)
-        for key in {*self._gists} - jobs:
-            self._gists.pop(key, None)
+        for key in {*self._fingerprints} - jobs:
+            self._fingerprints.pop(key, None)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scoremill.kubernetes.objects import names
+from scoremill.kubernetes.objects import Resource, names
 
 from ..reconcile.observed import Key
 from ..reconcile.reconciler import Reconciler
-from ..reconcile.rest import has_ended, rests
+from ..reconcile.settled import has_ended, is_settled
 from .watch import LISTED, Watch
 
 if TYPE_CHECKING:
@@ -46,26 +46,29 @@ class Handlers:
 
     def job(self, event: str, job: Object) -> None:
         """A ScoringJob was listed or has changed."""
-        meta = job["metadata"]
-        key = Key("ScoringJob", meta["namespace"], meta["name"])
+        meta, found = job["metadata"], Resource.of(job, "ScoringJob")
+        key = Key("ScoringJob", found.namespace, found.name)
         # What is left of one that rests is found by the resync.
-        if event == "DELETED" or (not rests(job, dt.datetime.now(dt.UTC)) and self.reconciler.is_news(key, job)):
+        if event == "DELETED" or (
+            not is_settled(found, dt.datetime.now(dt.UTC)) and self.reconciler.is_news(key, found)
+        ):
             self.add(key, 0)
         for owner in meta.get("ownerReferences", ()):
             if owner["kind"] == "ScoringSchedule":
-                self.add(Key("ScoringSchedule", meta["namespace"], owner["name"]), 0)
+                self.add(Key("ScoringSchedule", found.namespace, owner["name"]), 0)
 
     def schedule(self, event: str, schedule: Object) -> None:
         """A ScoringSchedule was listed or has changed."""
-        self.add(Key("ScoringSchedule", schedule["metadata"]["namespace"], schedule["metadata"]["name"]), 0)
+        found = Resource.of(schedule)
+        self.add(Key("ScoringSchedule", found.namespace, found.name), 0)
 
     def child(self, event: str, child: Object) -> None:
         """Something that a ScoringJob owns was listed or has changed."""
-        meta = child["metadata"]
-        key = Key("ScoringJob", meta["namespace"], meta.get("annotations", {}).get(names.JOB_NAME, ""))
+        found = Resource.of(child)
+        key = Key("ScoringJob", found.namespace, found.annotations.get(names.JOB_NAME, ""))
         # A listing shows what ended long ago for jobs that have ended.
-        is_old = event == LISTED and has_ended(child)
-        goes = event == "DELETED" or "deletionTimestamp" in meta
+        is_old = event == LISTED and has_ended(found)
+        goes = event == "DELETED" or found.is_deleting
         if key.name and not is_old and not (goes and self.reconciler.is_over(key)):
             self.add(key, _CALM_SECONDS)
 

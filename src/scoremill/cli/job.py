@@ -251,11 +251,10 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
     """
     from scoremill.kubernetes.jobs import seen
     from scoremill.report import as_text, build_report
-    from scoremill.spec import parse_job
     from scoremill.storage.filesystem import Store
 
     job = seen(ours(flags).find(name))
-    spec = parse_job(job.made, f"ScoringJob {name}").spec
+    spec = job.spec
     try:
         report = build_report(Store(spec.output.uri, spec.output_storage))
     except ScoremillError as error:

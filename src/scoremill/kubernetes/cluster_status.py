@@ -11,7 +11,7 @@ from scoremill.errors import UsageError
 from .client import Kube, Object
 from .clusters import Named
 from .diagnosis import diagnose
-from .objects import names
+from .objects import Resource, age, names
 from .port_forward import Forward
 from .readiness import ask, observe, read
 
@@ -22,27 +22,30 @@ _DASHBOARD, _PAGES = "/status", "/info/main/workers.html"
 def clusters(kube: Kube, *, everywhere: bool = False) -> list[dict[str, Any]]:
     """The clusters that scoremill has made, by name."""
     selector, now = names.selector(), dt.datetime.now(dt.UTC)
-    groups, scalers, deployments = (
-        {(each["metadata"]["namespace"], each["metadata"]["name"]): each
-         for each in kube.select(kind, selector, everywhere=everywhere)}
-        for kind in ("DaskWorkerGroup", "DaskAutoscaler", "Deployment")
-    )  # fmt: skip
+    kinds = ("DaskCluster", "DaskWorkerGroup", "DaskAutoscaler", "Deployment")
+    parts = {
+        (kind, part.namespace, part.name): part
+        for kind in kinds
+        for part in (Resource.of(each, kind) for each in kube.each(kind, selector, everywhere=everywhere))
+    }
     found = []
-    for cluster in kube.select("DaskCluster", selector, everywhere=everywhere):
-        name, place = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
-        scheduler = deployments.get((place, names.scheduler_name(name)), {})
-        made = dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
-        group = groups.get((place, names.group_name(name)), cluster)
-        found.append({
-            "name": name, "namespace": place, "age": round((now - made).total_seconds()),
-            "workers": _range(scalers.get((place, name))) or str(group["spec"]["worker"].get("replicas", 1)),
-            "ready": bool(scheduler.get("status", {}).get("readyReplicas")),
-        })  # fmt: skip
+    for cluster in (part for part in parts.values() if part.kind == "DaskCluster"):
+        name, place = cluster.name, cluster.namespace
+        scheduler = parts.get(("Deployment", place, names.scheduler_name(name)))
+        group = parts.get(("DaskWorkerGroup", place, names.group_name(name)), cluster)
+        document = {
+            "name": name,
+            "namespace": place,
+            "age": round(age(cluster, now)),
+            "workers": _range(parts.get(("DaskAutoscaler", place, name))) or str(group.replicas),
+            "ready": bool(scheduler and scheduler.status.get("readyReplicas")),
+        }
+        found.append(document)
     return sorted(found, key=lambda each: (each["namespace"], each["name"]))
 
 
-def _range(scaler: Object | None) -> str | None:
-    return f"{scaler['spec']['minimum']}:{scaler['spec']['maximum']}" if scaler else None
+def _range(scaler: Resource | None) -> str | None:
+    return f"{scaler.spec['minimum']}:{scaler.spec['maximum']}" if scaler else None
 
 
 def status(at: Named) -> dict[str, Any]:
@@ -52,16 +55,16 @@ def status(at: Named) -> dict[str, Any]:
         identity = ask(forward, "/json/identity.json") or {}
         counts = ask(forward, "/json/counts.json") or {}
     cause = diagnose(seen)
-    nodes = {pod["metadata"]["name"]: pod["spec"].get("nodeName", "") for pod in seen.pods}
-    container = seen.cluster["spec"]["scheduler"]["spec"]["containers"][0]
+    nodes = {pod.name: pod.spec.get("nodeName", "") for pod in seen.pods}
+    scaler = at.kube.get("DaskAutoscaler", at.name)
     return {
         "name": at.name,
         "namespace": at.kube.namespace,
         "state": "up" if cause is None else "waiting",
         "waitsFor": cause.evidence if cause else None,
-        "image": container["image"],
+        "image": seen.cluster.spec["scheduler"]["spec"]["containers"][0]["image"] if seen.cluster else None,
         "wanted": seen.workers,
-        "range": _range(at.kube.get("DaskAutoscaler", at.name)),
+        "range": _range(Resource.of(scaler)) if scaler else None,
         "tasks": {key: counts[key] for key in ("processing", "waiting", "memory", "erred") if key in counts},
         "workers": [_worker(worker, nodes) for worker in identity.get("workers", {}).values()],
     }

@@ -10,7 +10,7 @@ from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.spec import Workers
 
 from .client import Kube, Object, connect
-from .objects import Certificates, autoscaler, is_ready, names, owned_by
+from .objects import Certificates, Resource, autoscaler, names, owned_by
 from .port_forward import Forward
 
 _POLL = 1.0
@@ -25,22 +25,22 @@ class Named:
     kube: Kube
     name: str
 
-    def exists(self) -> Object:
-        """The DaskCluster; ClusterError that names those there are."""
+    def exists(self) -> Resource:
+        """Return the DaskCluster; ClusterError that names those that exist."""
         cluster = self.kube.get("DaskCluster", self.name)
         if cluster is not None:
-            return cluster
+            return Resource.of(cluster)
         others = sorted(each["metadata"]["name"] for each in self.kube.select("DaskCluster"))
+        there_are = f"There {'is' if len(others) == 1 else 'are'} {', '.join(others)}."
         raise ClusterError(
             f"there is no cluster {self.name!r} in namespace {self.kube.namespace}",
-            f"There {'is' if len(others) == 1 else 'are'} {', '.join(others)}." if others else
-            f"Start it: scoremill cluster up {self.name}",
-        )  # fmt: skip
+            there_are if others else f"Start it: scoremill cluster up {self.name}",
+        )
 
     def scheduler_pod(self) -> str | None:
         """The name of the scheduler's pod; None while none is ready."""
-        pods = self.kube.select("Pod", names.selector(self.name, "scheduler"))
-        return next((pod["metadata"]["name"] for pod in pods if is_ready(pod)), None)
+        pods = map(Resource.of, self.kube.each("Pod", names.selector(self.name, "scheduler")))
+        return next((pod.name for pod in pods if pod.is_ready), None)
 
     def forward(self, pod_port: int, port: int = 0) -> Forward:
         """The scheduler's port on this machine."""
@@ -57,7 +57,7 @@ class Named:
     def wanted(self) -> int:
         """Workers asked of dask-kubernetes at the moment."""
         group = self.kube.get("DaskWorkerGroup", names.group_name(self.name)) or self.kube.get("DaskCluster", self.name)
-        return int(group["spec"]["worker"].get("replicas", 1)) if group else 0
+        return Resource.of(group).replicas if group else 0
 
 
 def create(at: Named, cluster: Object, children: list[Object]) -> bool:
@@ -67,7 +67,7 @@ def create(at: Named, cluster: Object, children: list[Object]) -> bool:
     follows at once, and pods wait for it.
     """
     made = at.kube.create(cluster)
-    owner = made or _same(at, cluster)
+    owner = Resource.of(made) if made else _same(at, cluster)
     try:
         for child in children:
             _create_child(at, owned_by(child, owner))
@@ -78,13 +78,12 @@ def create(at: Named, cluster: Object, children: list[Object]) -> bool:
     return made is not None
 
 
-def _same(at: Named, cluster: Object) -> Object:
+def _same(at: Named, cluster: Object) -> Resource:
     """The cluster of this name that is there, if it is what is asked for."""
     there = at.exists()
-    if "deletionTimestamp" in there["metadata"]:
+    if there.is_deleting:
         raise ClusterError(f"cluster {at.name} is being removed", "Wait: scoremill cluster down " + at.name)
-    asked, has = (each["metadata"].get("annotations", {}).get(names.SPEC) for each in (cluster, there))
-    if asked != has:
+    if Resource.of(cluster).annotations.get(names.SPEC) != there.annotations.get(names.SPEC):
         raise UsageError(
             f"there is a cluster {at.name} in namespace {at.kube.namespace} that was made with other settings",
             f"`scoremill cluster scale {at.name}` changes its number of workers; for anything else, delete it first.",
@@ -97,8 +96,7 @@ def _create_child(at: Named, child: Object) -> None:
     deadline = time.monotonic() + _HANDOVER_SECONDS
     while at.kube.create(child) is None:
         there = at.kube.get(kind, name)
-        owners = there["metadata"].get("ownerReferences", []) if there else []
-        if child["metadata"]["ownerReferences"][0]["uid"] in {owner["uid"] for owner in owners}:
+        if there and Resource.of(child).owners[0] in Resource.of(there).owners:
             return
         # That of an earlier cluster: Kubernetes removes it soon, and would take ours for it.
         if time.monotonic() > deadline:

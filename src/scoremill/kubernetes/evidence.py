@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,7 @@ from scoremill.errors import ClusterError
 
 from .client import Kube, event_time
 from .diagnosis import Observed, diagnose
-from .objects import names
+from .objects import Resource, names
 
 Object = Mapping[str, Any]
 
@@ -21,21 +20,22 @@ _LOG_LINES, _LOG_SECONDS = 15, 5.0
 
 def explained(kube: Kube, seen: Observed, events: str = "") -> Observed:
     """`seen` with the events that the field selector `events` picks, and with the nodes or logs that its cause needs."""
-    seen = replace(seen, events=tuple(_events(kube, seen.cluster, events)))
+    seen = replace(seen, events=tuple(_events(kube, seen.cluster, events)) if seen.cluster else ())
     cause = diagnose(seen)
     if cause and cause.reason == "Unschedulable":
-        return replace(seen, nodes=tuple(kube.select_if_allowed("Node")))
+        nodes = (Resource.of(each, "Node") for each in kube.select_if_allowed("Node"))
+        return replace(seen, nodes=tuple(nodes))
     return replace(seen, logs={cause.pod: _last_words(kube, cause.pod)}) if cause and cause.pod else seen
 
 
-def _events(kube: Kube, cluster: Object, fields: str) -> list[Object]:
+def _events(kube: Kube, cluster: Resource, fields: str) -> list[Object]:
     """Events of the objects that dask-kubernetes makes for this cluster, oldest first."""
-    name, made = cluster["metadata"]["name"], dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
-    parts = (f"{names.scheduler_name(name)}-", f"{names.group_name(name)}-worker-")
+    parts = (f"{names.scheduler_name(cluster.name)}-", f"{names.group_name(cluster.name)}-worker-")
     found = [
         event
         for event in kube.select_if_allowed("Event", fields=fields)
-        if event["involvedObject"].get("name", "").startswith(parts) and event_time(event) >= made
+        if event["involvedObject"].get("name", "").startswith(parts)
+        and (cluster.created is None or event_time(event) >= cluster.created)
     ]
     return sorted(found, key=event_time)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .client import Kube, NotPermitted, Object
+from .client import Kube, NotPermitted
 from .clusters import Named
 from .diagnosis import Cause, Observed, drivers_of, why
 from .job import Job
-from .objects import child_of, names
+from .objects import Resource, child_of, names
 from .readiness import observe
 
 
@@ -16,17 +16,17 @@ def cause_of(kube: Kube, job: Job) -> Cause | None:
     """Why the job waits, rests or has failed; None where nothing is wrong. What may not be read is left out."""
     if job.status.is_finished:
         # All that counts is in the status; what is left of the cluster is no cause any more.
-        return why(job.made, job.now)
-    child = child_of(job.made)
+        return why(job.resource, job.now)
+    child = child_of(job.resource)
     jobs, pods = (_some(kube, kind, f"{names.JOB}={child}") for kind in ("Job", "Pod"))
     drivers = drivers_of(jobs, pods, lambda driver: kube.warnings_of("Job", driver))
-    cause = why(job.made, job.now, _cluster(Named(kube, child)), drivers)
+    cause = why(job.resource, job.now, _cluster(Named(kube, child)), drivers)
     return cause and replace(cause, hint=cause.hint and cause.hint.replace("NAME", job.name))
 
 
-def _some(kube: Kube, kind: str, selector: str) -> list[Object]:
+def _some(kube: Kube, kind: str, selector: str) -> list[Resource]:
     try:
-        return kube.select(kind, selector)
+        return [Resource.of(each, kind) for each in kube.each(kind, selector)]
     except NotPermitted:
         return []
 

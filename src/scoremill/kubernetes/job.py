@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 
 from scoremill.errors import (
     ClusterError,
@@ -14,17 +15,20 @@ from scoremill.errors import (
     UsageError,
     VerificationError,
 )
+from scoremill.spec import JobSpec, parse_job
 from scoremill.spec.resources.status import JobStatus, Reason
 
-from .client import Object
+from .objects import Resource, age
 
 _OF_CODE: dict[int | None, type[ScoremillError]] = {
     error.exit_code: error
     for error in (UsageError, FitError, RejectLimitError, StorageError, ClusterError, VerificationError)
 }
 _OF_REASON: dict[str | None, type[ScoremillError]] = {
-    Reason.INVALID_SPEC: UsageError, Reason.SPEC_CHANGED: UsageError, Reason.DRIVER_FAILED: ScoremillError,
-}  # fmt: skip
+    Reason.INVALID_SPEC: UsageError,
+    Reason.SPEC_CHANGED: UsageError,
+    Reason.DRIVER_FAILED: ScoremillError,
+}
 """Of failures without one of the documented codes; all others are the cluster's."""
 
 
@@ -32,24 +36,29 @@ _OF_REASON: dict[str | None, type[ScoremillError]] = {
 class Job:
     """One ScoringJob, as it is seen now."""
 
-    made: Object
+    resource: Resource
     now: dt.datetime
 
     @property
     def name(self) -> str:
-        return str(self.made["metadata"]["name"])
+        return self.resource.name
 
     @property
     def namespace(self) -> str:
-        return str(self.made["metadata"]["namespace"])
+        return self.resource.namespace
 
     @property
     def output(self) -> str:
-        return str(self.made["spec"]["output"]["uri"])
+        return str(self.resource.spec["output"]["uri"])
 
     @property
+    def spec(self) -> JobSpec:
+        """The spec, parsed; UsageError if a newer scoremill wrote what this one does not understand."""
+        return parse_job({"spec": self.resource.spec}, f"ScoringJob {self.name}").spec
+
+    @cached_property
     def status(self) -> JobStatus:
-        return JobStatus.model_validate(self.made.get("status") or {})
+        return JobStatus.model_validate(self.resource.status)
 
     @property
     def phase(self) -> str:
@@ -57,8 +66,8 @@ class Job:
 
     @property
     def age(self) -> float:
-        """Seconds since it was made."""
-        return (self.now - dt.datetime.fromisoformat(self.made["metadata"]["creationTimestamp"])).total_seconds()
+        """Seconds since it was created."""
+        return age(self.resource, self.now)
 
 
 def waiting(job: Job) -> str | None:
@@ -72,7 +81,7 @@ def waiting(job: Job) -> str | None:
 
 
 def _unreconciled(job: Job) -> str | None:
-    if job.status.phase is None and not job.made["spec"].get("managedBy"):
+    if job.status.phase is None and not job.resource.spec.get("managedBy"):
         return "scoremill's operator to take it up"
     return None
 

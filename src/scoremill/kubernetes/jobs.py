@@ -15,10 +15,12 @@ from scoremill.units import format_seconds
 from .client import Kube, Object, Unavailable
 from .follow import Follower
 from .job import Job
+from .objects import Resource
 
 _POLL = 1.0
 _CALL_SECONDS, _SILENCE_SECONDS = 10.0, 600.0
 """For one look at a job that is followed; without any answer: the job goes on while the API is away."""
+_MOST_NAMED = 20
 WORDS = {"ScoringJob": "job", "ScoringSchedule": "schedule"}
 """What the command line calls them."""
 
@@ -35,16 +37,18 @@ class Ours:
         return WORDS[self.kind]
 
     def find(self, name: str) -> Object:
-        """The object `name`; ClusterError that names those there are, or says what to install."""
+        """Return the object `name`; ClusterError that names those that exist, or says what to install."""
         found = self.kube.get(self.kind, name)
         if found is not None:
             return found
-        others = [each["metadata"]["name"] for each in self.every()]
-        raise ClusterError(
-            f"there is no {self.word} {name!r} in namespace {self.kube.namespace}",
-            f"Its {self.word}s: {', '.join(others[:20])}{', …' * (len(others) > 20)}."
-            if others else f"Submit one: scoremill {self.word} submit",
-        )  # fmt: skip
+        message = f"there is no {self.word} {name!r} in namespace {self.kube.namespace}"
+        raise ClusterError(message, self._hint([each["metadata"]["name"] for each in self.every()]))
+
+    def _hint(self, others: list[str]) -> str:
+        if not others:
+            return f"Submit one: scoremill {self.word} submit"
+        more = ", …" if len(others) > _MOST_NAMED else ""
+        return f"Its {self.word}s: {', '.join(others[:_MOST_NAMED])}{more}."
 
     def every(self, *, everywhere: bool = False) -> list[Object]:
         """All of them, by name; ClusterError where the server has no such kind."""
@@ -59,7 +63,7 @@ class Ours:
             return True
         name = made["metadata"]["name"]
         there = self.find(name)
-        if "deletionTimestamp" in there["metadata"]:
+        if Resource.of(there).is_deleting:
             raise ClusterError(f"{self.word} {name} is being removed", "Try again when it is gone.")
         if not is_same(there):
             raise UsageError(
@@ -87,10 +91,10 @@ class Ours:
         if there is None:
             self.kube.require(self.kind)
             return False
-        uid = there["metadata"]["uid"]
+        uid = Resource.of(there).uid
         self.kube.delete(self.kind, name, uid=uid)
         deadline, told = time.monotonic() + seconds, False
-        while (left := self.kube.get(self.kind, name)) is not None and left["metadata"]["uid"] == uid:
+        while (left := self.kube.get(self.kind, name)) is not None and Resource.of(left).uid == uid:
             if not told:
                 say(f"waiting for {self.word} {name}, and what it has made, to go")
                 told = True
@@ -105,7 +109,7 @@ class Ours:
 
 def seen(made: Object) -> Job:
     """The job as it is seen now."""
-    return Job(made, dt.datetime.now(dt.UTC))
+    return Job(Resource.of(made, "ScoringJob"), dt.datetime.now(dt.UTC))
 
 
 def follow(ours: Ours, name: str, watch: Watcher, seconds: float | None) -> Job:
@@ -115,11 +119,11 @@ def follow(ours: Ours, name: str, watch: Watcher, seconds: float | None) -> Job:
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     job, follower = seen(ours.find(name)), Follower()
-    uid = job.made["metadata"]["uid"]
+    uid = job.resource.uid
     while True:
         for event in follower.news(job):
             watch(event)
-        if job.status.is_finished or (job.phase == "Suspended" and job.made["spec"].get("suspend")):
+        if job.status.is_finished or (job.phase == "Suspended" and job.resource.spec.get("suspend")):
             return job
         if deadline is not None and time.monotonic() > deadline:
             raise ClusterError(
@@ -129,9 +133,8 @@ def follow(ours: Ours, name: str, watch: Watcher, seconds: float | None) -> Job:
         time.sleep(_POLL)
         until = time.monotonic() + _SILENCE_SECONDS
         made = _once_heard(ours, name, watch, until if deadline is None else min(until, deadline))
-        if made is None or made["metadata"]["uid"] != uid:
+        if made is None or (job := seen(made)).resource.uid != uid:
             raise ClusterError(f"job {name} was removed while it was waited for", "What is done is kept.")
-        job = seen(made)
 
 
 def _once_heard(ours: Ours, name: str, watch: Watcher, until: float) -> Object | None:

@@ -11,7 +11,7 @@ from scoremill.naming import LOGS
 
 from .client import Kube, Object
 from .job import Job
-from .objects import child_of, names
+from .objects import Resource, age, child_of, names
 
 if TYPE_CHECKING:
     from scoremill.storage.filesystem import Store
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _POLL = 1.0
 
 
-def folder(job: Object) -> str:
+def folder(job: Resource) -> str:
     """Where, in its output, the logs of a ScoringJob lie: two jobs on one output have a folder each."""
     return f"{LOGS}/{child_of(job)}"
 
 
-def newest(output: Store, job: Object, attempt: int | None) -> str | None:
+def newest(output: Store, job: Resource, attempt: int | None) -> str | None:
     """The name of the last log of that attempt, or of the last one that left any; None where none is there."""
     prefix = f"{folder(job)}/" + ("" if attempt is None else f"{attempt:05d}-")
     return max((info.name for info in output.list(prefix)), default=None)
@@ -58,36 +58,35 @@ def _pod(kube: Kube, job: Job, attempt: int | None) -> str | None:
     driver = job.status.driver
     if attempt is None and driver and driver.pod and kube.get("Pod", driver.pod) is not None:
         return driver.pod
-    name = names.driver_name(child_of(job.made), attempt) if attempt else driver and driver.job
+    name = names.driver_name(child_of(job.resource), attempt) if attempt else driver and driver.job
     pods = kube.select("Pod", f"{names.JOB_OF_POD}={name}") if name else []
-    made = sorted((pod["metadata"]["creationTimestamp"], str(pod["metadata"]["name"])) for pod in pods)
-    return made[-1][1] if made else None
+    newest = max(map(Resource.of, pods), key=lambda pod: (-age(pod, job.now), pod.name), default=None)
+    return newest.name if newest else None
 
 
 def _of(kube: Kube, pod: str, tail: int, *, waits: bool) -> str | None:
     """The pod's log, once it has any if that is waited for."""
-    while (text := kube.log(pod, tail)) is None and waits and _may_speak(kube.get("Pod", pod)):
+    while (text := kube.log(pod, tail)) is None and waits and _may_log(kube.get("Pod", pod)):
         time.sleep(_POLL)
     return text
 
 
-def _may_speak(pod: Object | None) -> bool:
-    return pod is not None and pod.get("status", {}).get("phase") in {None, "Pending", "Running", "Unknown"}
+def _may_log(pod: Object | None) -> bool:
+    return pod is not None and Resource.of(pod).phase in {None, "Pending", "Running", "Unknown"}
 
 
 def _kept(
     job: Job, attempt: int | None, tail: int, say: Callable[[str], None], missing: ClusterError
 ) -> Iterator[bytes]:
     """The same from the output; the error `missing` where it has none."""
-    from scoremill.spec import parse_job
     from scoremill.storage.filesystem import Store
 
     if not job.status.attempt:
         raise missing
-    spec = parse_job(job.made, f"ScoringJob {job.name}").spec
+    spec = job.spec
     try:
         output = Store(spec.output.uri, spec.output_storage)
-        name = newest(output, job.made, attempt)
+        name = newest(output, job.resource, attempt)
         data = output.read(name) if name else b""
     except ScoremillError as error:
         raise ClusterError(f"{missing.message}; nor can its output be read here: {error.message}", error.hint) from None

@@ -13,17 +13,23 @@ from typing import Any
 from scoremill.errors import ClusterError
 from scoremill.units import format_seconds
 
-from .client import Object
 from .clusters import Named
 from .diagnosis import Cause, Observed, diagnose
 from .evidence import explained
-from .objects import is_ready, names
+from .objects import Resource, age, names
 from .port_forward import Forward
 
 OURS = (
-    "DaskCluster", "DaskAutoscaler", "DaskWorkerGroup", "Deployment", "Pod", "Service", "Secret", "NetworkPolicy",
+    "DaskCluster",
+    "DaskAutoscaler",
+    "DaskWorkerGroup",
+    "Deployment",
+    "Pod",
+    "Service",
+    "Secret",
+    "NetworkPolicy",
     "PodDisruptionBudget",
-)  # fmt: skip
+)
 """Kinds of the objects of a cluster."""
 _POLL = 1.0
 
@@ -31,17 +37,19 @@ _POLL = 1.0
 def observe(at: Named, http: Forward) -> Observed:
     """What can be seen of the cluster now."""
     cluster = at.exists()
-    deployments = at.kube.select("Deployment", names.selector(at.name))
-    pods = at.kube.select("Pod", names.selector(at.name))
-    made = dt.datetime.fromisoformat(cluster["metadata"]["creationTimestamp"])
+    deployments, pods = (
+        tuple(Resource.of(each, kind) for each in at.kube.each(kind, names.selector(at.name)))
+        for kind in ("Deployment", "Pod")
+    )
+    group = at.kube.get("DaskWorkerGroup", names.group_name(at.name))
     seen = Observed(
         cluster=cluster,
-        age=(dt.datetime.now(dt.UTC) - made).total_seconds(),
+        age=age(cluster, dt.datetime.now(dt.UTC)),
         workers=at.wanted(),
-        group=at.kube.get("DaskWorkerGroup", names.group_name(at.name)) or {},
-        registered=_registered(http) if any(map(is_ready, pods)) else None,
-        deployments=tuple(deployments),
-        pods=tuple(pods),
+        group=Resource.of(group) if group else None,
+        registered=_registered(http) if any(pod.is_ready for pod in pods) else None,
+        deployments=deployments,
+        pods=pods,
     )
     return explained(at.kube, seen)
 
@@ -106,8 +114,8 @@ def remove(at: Named, seconds: float, say: Callable[[str], None]) -> bool:
         found = True
         for each in left:
             # Pods, Deployments and Services follow the cluster; asking for them too would be a race with it.
-            if "deletionTimestamp" not in each["metadata"] and (each["kind"] == "DaskCluster" or not _owners(each)):
-                at.kube.delete(each["kind"], each["metadata"]["name"])
+            if not each.is_deleting and (each.kind == "DaskCluster" or not each.owners):
+                at.kube.delete(each.kind, each.name)
         text = f"waiting for Kubernetes to remove {_counted(left)}"
         if text not in told:
             told.add(text)
@@ -120,20 +128,13 @@ def remove(at: Named, seconds: float, say: Callable[[str], None]) -> bool:
     return found
 
 
-def _left(at: Named) -> list[Object]:
-    found = []
-    for kind in OURS:
-        found += [{**each, "kind": kind} for each in at.kube.select(kind, names.selector(at.name))]
-    return found
+def _left(at: Named) -> list[Resource]:
+    return [Resource.of(each, kind) for kind in OURS for each in at.kube.each(kind, names.selector(at.name))]
 
 
-def _owners(each: Object) -> list[Object]:
-    return list(each["metadata"].get("ownerReferences", []))
-
-
-def _counted(left: list[Object]) -> str:
+def _counted(left: list[Resource]) -> str:
     """How many objects of which kinds, such as `1 DaskCluster and 2 Pods`."""
-    kinds = Counter(each["kind"] for each in left)
+    kinds = Counter(each.kind for each in left)
     *parts, last = [f"{count} {kind if count == 1 else _plural(kind)}" for kind, count in kinds.items()]
     return f"{', '.join(parts)} and {last}" if parts else last
 
@@ -142,11 +143,11 @@ def _plural(kind: str) -> str:
     return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
-def _stuck(left: list[Object]) -> str:
-    held = [each for each in left if any("kopf" in name for name in each["metadata"].get("finalizers", []))]
+def _stuck(left: list[Resource]) -> str:
+    held = [each for each in left if any("kopf" in name for name in each.finalizers)]
     if held:
         return (
-            f"{held[0]['kind']} {held[0]['metadata']['name']} waits for dask-kubernetes' operator, which removes its "
+            f"{held[0].kind} {held[0].name} waits for dask-kubernetes' operator, which removes its "
             "finalizer: check that it runs."
         )
     return "Look at their finalizers and at the nodes: kubectl describe."

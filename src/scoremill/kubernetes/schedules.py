@@ -9,8 +9,8 @@ from scoremill.errors import ClusterError, UsageError
 from scoremill.spec.resources.schedule import ScheduleStatus
 from scoremill.spec.resources.status import ENDS
 
-from .client import Object
 from .jobs import Ours
+from .objects import Resource
 from .objects.scheduled import SCHEDULE, owned, schedule_label, scheduled_job, seen, takes_what_is_new
 
 _LONGEST = 240
@@ -23,16 +23,17 @@ def run_now(ours: Ours, name: str, since: dt.datetime | None = None) -> str:
     If `since` is given, a template with `since: LastSuccess` takes objects modified from then on. Raises ClusterError
     while another run is active, unless the schedule allows it: they would score the same objects.
     """
-    schedule = ours.find(name)
+    schedule = Resource.of(ours.find(name))
     if since is not None and not takes_what_is_new(schedule):
         raise UsageError(
             f"schedule {name} does not have input.since: LastSuccess, so its runs take no time",
             "Leave out --since.",
         )
-    jobs = owned(schedule, ours.kube.select("ScoringJob", f"{SCHEDULE}={schedule_label(name)}"))
-    if schedule["spec"].get("concurrencyPolicy") != "Allow":
+    selector = f"{SCHEDULE}={schedule_label(name)}"
+    jobs = owned(schedule, (Resource.of(each, "ScoringJob") for each in ours.kube.each("ScoringJob", selector)))
+    if schedule.spec.get("concurrencyPolicy") != "Allow":
         _refuse_second(name, jobs)
-    status = ScheduleStatus.model_validate(schedule.get("status") or {})
+    status = ScheduleStatus.model_validate(schedule.status)
     job = f"{name[:_LONGEST].rstrip('-.')}-{secrets.token_hex(3)}"
     # To the second: an API server keeps no more, and objects are told apart by it.
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -40,8 +41,8 @@ def run_now(ours: Ours, name: str, since: dt.datetime | None = None) -> str:
     return job
 
 
-def _refuse_second(schedule: str, jobs: list[Object]) -> None:
-    going_on = [job["metadata"]["name"] for job in jobs if job.get("status", {}).get("phase") not in ENDS]
+def _refuse_second(schedule: str, jobs: list[Resource]) -> None:
+    going_on = [job.name for job in jobs if job.phase not in ENDS]
     if going_on:
         raise ClusterError(
             f"a run of schedule {schedule} goes on: {', '.join(going_on)}",

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 from scoremill.kubernetes.logs import folder
+from scoremill.kubernetes.objects import Resource
 from scoremill.spec.secrecy import is_secret
 from scoremill.units import KIB
 
@@ -50,7 +51,7 @@ class DriverLog:
     def keep(self, job: ScoringJob, made: Object, attempt: int) -> None:
         """From now on it is kept in the job's output."""
         # A pod that Kubernetes replaces belongs to the same attempt, and shall not write over the log of the one before.
-        name = f"{folder(made)}/{attempt:05d}-{datetime.now(UTC).strftime(TIME_FORMAT)}.log"
+        name = f"{folder(Resource.of(made))}/{attempt:05d}-{datetime.now(UTC).strftime(TIME_FORMAT)}.log"
         self._thread = threading.Thread(target=self._keep_writing, args=(job, name), name="scoremill-log", daemon=True)
         self._thread.start()
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from scoremill.kubernetes.client import connect
 from scoremill.kubernetes.diagnosis import Observed, diagnose
 from scoremill.kubernetes.evidence import explained
+from scoremill.kubernetes.objects import Resource
 from tests.support.http_api import Api, JsonHandler, running
 
-CREATED = "2026-11-21T12:00:00Z"
+CREATED = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 
 
 class Nodes(Api):
@@ -36,16 +37,16 @@ class _Handler(JsonHandler):
         return self._answer(self.server.status, {"message": "dial tcp 10.0.0.9:10250: i/o timeout"})
 
 
-def worker(name: str) -> dict[str, Any]:
+def worker(name: str) -> Resource:
     ended = {"lastState": {"terminated": {"exitCode": 1}}, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
     status = {"phase": "Running", "containerStatuses": [{"name": "worker", "restartCount": 3, "image": "i", **ended}]}
-    return {"metadata": {"name": name}, "status": status}
+    return Resource("Pod", name, status=status)
 
 
 @pytest.mark.parametrize("status", [200, 403, 500])
 def test_one_pod_of_many_that_crash_is_asked_and_need_not_answer(status: int, tmp_path: Path) -> None:
-    made = {"metadata": {"name": "tips", "creationTimestamp": CREATED}}
-    deployments = ({"metadata": {}}, {"metadata": {}})
+    made = Resource("DaskCluster", "tips", created=CREATED)
+    deployments = (Resource("Deployment", "a"), Resource("Deployment", "b"))
     seen = Observed(made, 60, 500, None, deployments=deployments, pods=tuple(worker(f"w-{n}") for n in range(500)))
     with running(Nodes(status)) as nodes:
         found = explained(connect(str(nodes.kubeconfig(tmp_path))), seen)

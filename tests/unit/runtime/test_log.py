@@ -12,6 +12,7 @@ import pytest
 
 from scoremill.cli.views.display import say
 from scoremill.kubernetes.logs import folder, newest
+from scoremill.kubernetes.objects import Resource
 from scoremill.runtime.log import HEAD_BYTES, DriverLog, Ends, without_secrets
 from scoremill.storage.filesystem import Store
 from scoremill.units import MIB
@@ -81,8 +82,7 @@ def test_where_nobody_listens_any_more_it_is_kept_all_the_same(tmp_path: Path, m
 
 
 def test_the_newest_log_is_that_of_the_last_attempt_and_of_its_last_pod(tmp_path: Path) -> None:
-    job = {"metadata": {"name": "tips", "uid": "1"}}
-    other = {"metadata": {"name": "tips", "uid": "2"}}
+    job, other = (Resource("ScoringJob", "tips", uid=uid) for uid in "12")
     store = Store(str(tmp_path))
     assert newest(store, job, None) is None
     for name in ("00001-20261121T030000Z", "00002-20261121T040000Z", "00002-20261121T050000Z"):

@@ -4,105 +4,86 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from scoremill.kubernetes import diagnosis
-from scoremill.spec.resources.status import Reason
-from scoremill.units import format_seconds
 
-from ..look import Look, Step, after, failed
+from ..job_state import JobState, Transition, after, failed
+from ..reasons import SLOW_PARTITION, SLOW_PLAN, Explanation, active_deadline, no_progress, pre_running_deadline
 
-Deadline = tuple[Reason, dt.datetime, str, str | None, int]
-"""Reason, moment, message, hint and exit code."""
 GRACE_SECONDS = 60
-"""By how much what a driver tells may be late."""
-_LOOKED_SECONDS = 120
-"""How long an operator has looked before it takes for idle what it may have missed itself."""
+"""By how much what a driver reports may be late."""
+_WATCHED_SECONDS = 120
+"""How long an operator must have run before it considers idle what it may have missed itself."""
 
 
-def give_up(look: Look) -> Step | None:
-    """Failed by the first deadline that has passed."""
-    for reason, end, message, hint, code in _deadlines(look):
-        if look.now >= end:
-            return failed(look, reason, message, hint, exit_code=code)
-    return None
+class Deadline(NamedTuple):
+    """When the job fails, and why."""
+
+    end: dt.datetime
+    why: Explanation
 
 
-def next_deadline(look: Look) -> float | None:
-    """Seconds until the next deadline, if there is any."""
-    return min(((end - look.now).total_seconds() for _, end, *_ in _deadlines(look)), default=None)
+def give_up(state: JobState) -> Transition | None:
+    """Fail by the first deadline that has passed."""
+    passed = (deadline.why for deadline in _deadlines(state) if state.now >= deadline.end)
+    why = next(passed, None)
+    return failed(state, why) if why else None
 
 
-def _deadlines(look: Look) -> Iterator[Deadline]:
-    """Return those that apply now."""
-    limits, status = look.spec.deadlines, look.status
+def next_deadline(state: JobState) -> float | None:
+    """Return the seconds until the next deadline, if there is any."""
+    return min(((deadline.end - state.now).total_seconds() for deadline in _deadlines(state)), default=None)
+
+
+def _deadlines(state: JobState) -> Iterator[Deadline]:
+    """Yield those that apply now."""
+    active, status = state.spec.deadlines.active_seconds, state.status
     if status.phase not in {"Planning", "Starting", "Running", "Retrying"} or status.start_time is None:
         return
-    if limits.active_seconds is not None:
-        yield (
-            Reason.ACTIVE_DEADLINE, after(status.start_time, limits.active_seconds),
-            f"the run did not end within {format_seconds(limits.active_seconds)}",
-            "What is done is kept: a new job with a later deadlines.activeSeconds goes on from there.", 6,
-        )  # fmt: skip
-    if look.driver is None or not diagnosis.outcome_of(look.driver):
-        yield _of_progress(look)
+    if active is not None:
+        yield Deadline(after(status.start_time, active), active_deadline(active))
+    if state.driver is None or not diagnosis.outcome_of(state.driver):
+        yield _of_progress(state)
 
 
-def _of_progress(look: Look) -> Deadline:
-    """The deadline of what the attempt does at present: wait for its driver or its cluster, plan, or score."""
-    status, driver = look.status, look.driver
+def _of_progress(state: JobState) -> Deadline:
+    """Return the deadline of what the attempt does at present: wait for its driver or its cluster, plan, or score."""
+    status, driver = state.status, state.driver
     if status.phase == "Planning" and driver is not None and driver.is_running:
-        return _plan(look, driver)
-    if status.phase == "Running" and driver is not None and (driver.has_run or look.progress):
-        return _partition(look, driver)
-    return _start(look)
+        return _no_progress(state, driver.since or state.now, SLOW_PLAN)
+    if status.phase == "Running" and driver is not None and (driver.has_run or state.progress):
+        return _partition(state, driver)
+    return _start(state)
 
 
-def _start(look: Look) -> Deadline:
-    """The driver has not started, or the cluster that it has asked for is not there."""
-    seconds, cause, status = look.spec.deadlines.pre_running_seconds, look.waits_for, look.status
+def _start(state: JobState) -> Deadline:
+    """The driver has not started, or the cluster that it has asked for is not ready."""
+    seconds, status = state.spec.deadlines.pre_running_seconds, state.status
     # A pod that Kubernetes moved to another node has its time again.
-    began = [status.start_time, status.retry_time, look.driver.since if look.driver else None]
+    began = [status.start_time, status.retry_time, state.driver.since if state.driver else None]
     if status.needs_cluster and status.progress:
         began.append(status.progress.progress_time)
-    return (
-        Reason.PRE_RUNNING_DEADLINE, _seen(look, after(max((each for each in began if each), default=look.now), seconds)),
-        f"nothing runs after {format_seconds(seconds)}" + (f": {cause.reason}: {cause.evidence}" if cause else ""),
-        (cause.hint if cause else None) or "A later deadlines.preRunningSeconds, if it takes that long.", 6,
-    )  # fmt: skip
+    end = after(max((each for each in began if each), default=state.now), seconds)
+    return Deadline(_not_unwatched(state, end), pre_running_deadline(seconds, state.waits_for))
 
 
-def _plan(look: Look, driver: diagnosis.Driver) -> Deadline:
-    return _no_progress(
-        look,
-        driver.since or look.now,
-        "the plan was not made",
-        "See the driver's log; fewer objects in one job, or a later deadlines.noProgressSeconds, if listing and sampling "
-        "them takes that long.",
-    )
-
-
-def _partition(look: Look, driver: diagnosis.Driver) -> Deadline:
+def _partition(state: JobState, driver: diagnosis.Driver) -> Deadline:
     """A driver that was moved to another node is waited for as one that works."""
-    running = look.status.condition("Running")
-    finished = look.progress.progress_time if look.progress else None
-    # The time in which the cluster started counts for nothing.
+    running = state.status.condition("Running")
+    finished = state.progress.progress_time if state.progress else None
+    # The time in which the cluster started does not count.
     ready = running.last_transition_time if running and running.status == "True" else None
-    since = max((time for time in (driver.since, finished, ready) if time), default=look.now)
-    return _no_progress(
-        look,
-        since,
-        "no partition was finished",
-        "See the driver's log and the workers; a smaller input.partitionBytes or model.batchRows, or a later "
-        "deadlines.noProgressSeconds, if partitions take that long.",
-    )
+    since = max((time for time in (driver.since, finished, ready) if time), default=state.now)
+    return _no_progress(state, since, SLOW_PARTITION)
 
 
-def _no_progress(look: Look, since: dt.datetime, what: str, hint: str) -> Deadline:
-    seconds = look.spec.deadlines.no_progress_seconds
-    end = _seen(look, after(since, seconds + GRACE_SECONDS))
-    return Reason.NO_PROGRESS, end, f"{what} within {format_seconds(seconds)}", hint, 6
+def _no_progress(state: JobState, since: dt.datetime, what: tuple[str, str]) -> Deadline:
+    seconds = state.spec.deadlines.no_progress_seconds
+    return Deadline(_not_unwatched(state, after(since, seconds + GRACE_SECONDS)), no_progress(what, seconds))
 
 
-def _seen(look: Look, end: dt.datetime) -> dt.datetime:
-    """`end`, or later: nobody could start a driver, or hear one, while there was no operator or no API."""
-    return max(end, after(look.seen.since, _LOOKED_SECONDS)) if look.seen.since else end
+def _not_unwatched(state: JobState, end: dt.datetime) -> dt.datetime:
+    """Return `end`, or later: without an operator or an API, no driver could start or report."""
+    since = state.observed.since
+    return max(end, after(since, _WATCHED_SECONDS)) if since else end

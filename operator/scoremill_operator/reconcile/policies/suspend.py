@@ -1,26 +1,20 @@
-"""A suspended job holds nothing: the driver goes, then the cluster. It counts for nothing."""
+"""A suspended job holds nothing: the driver is deleted, then the cluster. It counts as no failure."""
 
 from __future__ import annotations
 
-from scoremill.spec.resources.status import Reason
-
-from ..look import SOON, Look, Step
+from ..job_state import POLL_SECONDS, JobState, Transition
+from ..reasons import CLUSTER_STOPS, DRIVER_STOPS, SUSPENDED
 
 _FORGOTTEN = ("cluster", "driver", "failure", "retry_time", "running_time")
 
 
-def suspend(look: Look) -> Step | None:
-    """Suspending until nothing is left, also where `suspend` was taken back meanwhile, then Suspended."""
-    if not look.spec.suspend and look.status.phase != "Suspending":
+def suspend(state: JobState) -> Transition | None:
+    """Suspending until nothing is left, even if `suspend` became false meanwhile, then Suspended."""
+    if not state.spec.suspend and state.status.phase != "Suspending":
         return None
-    if look.alive:
-        return Step(
-            "Suspending", Reason.SUSPENDING, "the driver is stopped", actions=look.without_drivers(), again=SOON
-        )
-    if look.seen.cluster is not None:
-        return Step(
-            "Suspending", Reason.SUSPENDING, "the cluster is removed", actions=look.without_cluster(), again=SOON
-        )
+    if state.live_drivers:
+        return Transition("Suspending", DRIVER_STOPS, actions=state.delete_drivers(), requeue_after=POLL_SECONDS)
+    if state.observed.cluster is not None:
+        return Transition("Suspending", CLUSTER_STOPS, actions=state.delete_cluster(), requeue_after=POLL_SECONDS)
     changes = {**dict.fromkeys(_FORGOTTEN), "failed_attempts": 0, "failed_objects": ()}
-    again = None if look.spec.suspend else 0.0
-    return Step("Suspended", Reason.SUSPEND_ASKED, "the job holds nothing", changes, again=again)
+    return Transition("Suspended", SUSPENDED, changes, requeue_after=None if state.spec.suspend else 0.0)

@@ -1,86 +1,50 @@
-"""The spec is one that the operator understands, and the one that the job began with."""
+"""The spec is one that the operator accepts, and the one that the job began with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from scoremill import naming
 from scoremill.errors import ScoremillError, UsageError
-from scoremill.kubernetes import objects
+from scoremill.kubernetes.objects import Resource
 from scoremill.spec import JobSpec, parse_job
-from scoremill.spec.resources.status import Reason
+from scoremill.spec.resources.status import JobStatus
 
-from ..look import Look, Step, failed
-from ..observed import Object, Settings
+from ..desired import NOTHING, Desired, desired_of
+from ..job_state import JobState, Transition, failed
+from ..observed import Observed
+from ..reasons import SPEC_CHANGED
 from .restrictions import check_permitted
 
-_NAME = "_"
-"""One that Kubernetes takes for nothing, so that a template which gives it makes nothing."""
-NOTHING = JobSpec.model_validate({"model": {"uri": "-"}, "input": {"uris": ["-"]}, "output": {"uri": "-"}})
-"""In place of a spec that is not understood."""
-_JOB: Object = {"metadata": {"name": _NAME, "namespace": _NAME, "uid": _NAME}, "spec": {}}
 
-
-def understood(job: Object, settings: Settings) -> JobSpec:
-    """Return the job's spec over the site's template; UsageError lists everything that is wrong with it."""
+def understood(observed: Observed, status: JobStatus) -> tuple[JobSpec, Desired]:
+    """Return the job's spec over the site's template, and what it makes; UsageError lists everything wrong with it."""
     try:
-        return _understood(job, settings)
+        spec = _parsed(observed.job)
+        check_permitted(spec.cluster, observed.job.namespace, observed.settings)
+        return desired_of(observed, status, spec)
     except ScoremillError:
         raise
     except Exception as error:
         raise UsageError(f"the spec cannot be read: {type(error).__name__}", "See `scoremill schema`.") from None
 
 
-def _understood(job: Object, settings: Settings) -> JobSpec:
-    spec = _parsed(job)
-    check_permitted(spec.cluster, job["metadata"]["namespace"], settings)
-    return laid(spec, settings.template)
-
-
-def asked(job: Object) -> JobSpec:
-    """The spec of a job that may not run, for its cleanup; NOTHING if it cannot be read."""
+def spec_for_cleanup(job: Resource) -> JobSpec:
+    """Return the spec of a job that may not run, for its cleanup; NOTHING if it cannot be read."""
     try:
         return _parsed(job)
     except Exception:
         return NOTHING
 
 
-def _parsed(job: Object) -> JobSpec:
-    return parse_job({"metadata": job["metadata"], "spec": job.get("spec", {})}, source=job["metadata"]["name"]).spec
+def _parsed(job: Resource) -> JobSpec:
+    metadata = {"name": job.name, "namespace": job.namespace}
+    return parse_job({"metadata": metadata, "spec": job.spec}, source=job.name).spec
 
 
-def laid(spec: JobSpec, template: Mapping[str, Any]) -> JobSpec:
-    """`spec` over the site's `template`; UsageError where no DaskCluster comes of both."""
-    try:
-        spec = objects.with_site(spec, template)
-        made = objects.dask_cluster(_NAME, _NAME, "image", spec.cluster, spec.credentials)
-        objects.image_of(made)
-        pods = [made["spec"][part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
-        # The runner pod has the volumes and mounts of workers.
-        objects.driver_job(_JOB, spec, 1, "image", resources={}, seconds=None)
-        its = [made["kind"], made["apiVersion"], made["metadata"]["name"], made["metadata"]["namespace"]]
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-        pods, its = [], []
-    if pods != ["scheduler", "worker"] or its != ["DaskCluster", objects.names.DASK_GROUP, _NAME, _NAME]:
-        raise UsageError(
-            "spec.cluster.template makes no DaskCluster of the job's own name with containers scheduler and worker",
-            "It is a part of a DaskCluster: spec: {worker: {spec: …}}.",
-        )
-    return spec
-
-
-def refuse_change(look: Look) -> Step | None:
-    """A spec that was changed after the start ends the job: what runs is not what is asked for.
+def refuse_change(state: JobState) -> Transition | None:
+    """Fail a job whose spec was changed after the start: what runs is not what is requested.
 
     Defaults of a newer ScoringJob's definition change no generation, and are no change.
     """
-    began, job = look.status.spec_hash, look.seen.job
-    is_same = began == naming.spec_hash(job["spec"]) or look.status.observed_generation == job["metadata"]["generation"]
-    if began is None or is_same:
-        return None
-    return failed(
-        look, Reason.SPEC_CHANGED, "the spec is not the one that the job began with; only suspend may change",
-        "Make a new job with the new spec: it goes on where this one ended, as far as the results would be the same.",
-        exit_code=2, holds=("SpecChanged",),
-    )  # fmt: skip
+    began = state.status.spec_hash
+    is_same = began == naming.spec_hash(state.job.spec) or state.status.observed_generation == state.job.generation
+    return None if began is None or is_same else failed(state, SPEC_CHANGED, conditions=("SpecChanged",))

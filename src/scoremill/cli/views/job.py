@@ -14,7 +14,7 @@ TITLES = ["NAME", "PHASE", "PROGRESS", "ROWS", "REJECTED", "WORKERS", "AGE"]
 
 def document(job: Job) -> Object:
     """What programs are told."""
-    spec = job.made["spec"]
+    spec = job.resource.spec
     return {
         "name": job.name,
         "namespace": job.namespace,
@@ -39,7 +39,7 @@ def row(job: Job) -> list[str]:
 
 def lines(job: Job) -> Iterator[str]:
     """What people are told of one job."""
-    status, spec = job.status, job.made["spec"]
+    status, spec = job.status, job.resource.spec
     attempt = f", attempt {status.attempt}" if status.attempt and status.attempt > 1 else ""
     yield f"{job.name} in {job.namespace}: {job.phase}{attempt}, made {format_seconds(job.age)} ago"
     yield f"model     {spec['model']['uri']}"

@@ -9,17 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..objects import names
 from ..objects.policy import OPERATOR
+from ..objects.resource import Resource
 from .quantities import asked, largest_node
 
-Object = Mapping[str, Any]
+Fields = Mapping[str, Any]
 
 OPERATOR_SECONDS = 15.0
 """Time in which dask-kubernetes' operator, if it runs, has made the scheduler's Deployment."""
 
 
-_READY = ("Ready", "True")
 _CONNECT_SECONDS = 10.0
 """After a scheduler is ready, time in which a worker may still end because it found none."""
 _NOTES = "kopf.zalando.org/"
@@ -36,21 +35,21 @@ _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
 class Observed:
     """What can be seen of one cluster; what may not be read is empty."""
 
-    cluster: Object
-    """The DaskCluster."""
+    cluster: Resource | None
+    """The DaskCluster; None where only a driver is looked at."""
     age: float
-    """Seconds since it was made."""
+    """Seconds since it was created."""
     workers: int
     """Workers that are wanted."""
     registered: int | None = None
     """Workers that the scheduler knows; None where it does not answer."""
-    group: Object = field(default_factory=dict)
+    group: Resource | None = None
     """The DaskWorkerGroup."""
-    deployments: tuple[Object, ...] = ()
-    pods: tuple[Object, ...] = ()
-    events: tuple[Object, ...] = ()
+    deployments: tuple[Resource, ...] = ()
+    pods: tuple[Resource, ...] = ()
+    events: tuple[Fields, ...] = ()
     """Of the cluster's objects, oldest first."""
-    nodes: tuple[Object, ...] = ()
+    nodes: tuple[Resource, ...] = ()
     logs: Mapping[str, str] = field(default_factory=dict)
     """The tails of pods that crash, by name."""
 
@@ -87,14 +86,14 @@ def diagnose(seen: Observed) -> Cause | None:
     return _progress(seen)
 
 
-def diagnose_driver(pods: Iterable[Object], events: Iterable[Object] = ()) -> Cause | None:
+def diagnose_driver(pods: Iterable[Resource], events: Iterable[Fields] = ()) -> Cause | None:
     """What keeps a driver from starting; None where nothing is known to."""
-    seen = Observed({}, 0, 0, pods=tuple(pods), events=tuple(events))
+    seen = Observed(None, 0, 0, pods=tuple(pods), events=tuple(events))
     causes = (look(seen) for look in (_broken_pods, _mounts, _unschedulable))
     return next((cause for cause in causes if cause), None)
 
 
-def diagnose_refusal(events: Iterable[Object]) -> Cause | None:
+def diagnose_refusal(events: Iterable[Fields]) -> Cause | None:
     """Why Kubernetes makes no pod of a driver's Job, from the warnings about it, oldest first."""
     refused = [event.get("message", "") for event in events if event.get("reason") == "FailedCreate"]
     return _refusal("the driver", refused[-1]) if refused else None
@@ -104,8 +103,8 @@ def _operator_error(seen: Observed) -> Cause | None:
     """What keeps dask-kubernetes' operator from making a Deployment, from the notes that it keeps between attempts."""
     if len(seen.deployments) > seen.workers:
         return None
-    for made in (seen.cluster, seen.group):
-        for key, note in made.get("metadata", {}).get("annotations", {}).items():
+    for made in filter(None, (seen.cluster, seen.group)):
+        for key, note in made.annotations.items():
             handler = json.loads(note) if key.startswith(_NOTES) and note.startswith("{") else {}
             if handler.get("success") is False and handler.get("message"):
                 return Cause(
@@ -117,7 +116,7 @@ def _operator_error(seen: Observed) -> Cause | None:
 
 
 def _operator(seen: Observed) -> Cause | None:
-    if seen.cluster.get("status", {}).get("phase") == "Error":
+    if seen.cluster is not None and seen.cluster.phase == "Error":
         return Cause("InvalidCluster", "dask-kubernetes' operator refuses the cluster's name", "Give another name.")
     if seen.deployments or seen.age < OPERATOR_SECONDS:
         return None
@@ -144,23 +143,28 @@ def _refusal(part: str, message: str) -> Cause:
 
 _REFUSALS = (
     (("exceeded quota",), "QuotaExceeded", "Ask for less (--workers, --memory, --cpu), or for a larger quota."),
-    (("failed quota", "must specify"), "QuotaAsksForMore",
-     "Give what the quota asks for by --template (resources.limits), or have the namespace a LimitRange with defaults."),
+    (
+        ("failed quota", "must specify"),
+        "QuotaAsksForMore",
+        "Give what the quota asks for by --template (resources.limits), or have the namespace a LimitRange with defaults.",
+    ),
     (("usage per Container",), "LimitRange", "Ask for what the namespace's LimitRange admits (--memory, --cpu)."),
     (("usage per Pod",), "LimitRange", "Ask for what the namespace's LimitRange admits (--memory, --cpu)."),
-    (("violates PodSecurity",), "PodSecurityViolation",
-     "Take out of --template what the namespace's Pod Security forbids."),
+    (
+        ("violates PodSecurity",),
+        "PodSecurityViolation",
+        "Take out of --template what the namespace's Pod Security forbids.",
+    ),
     (("serviceaccount", "not found"), "MissingServiceAccount", "Create it, or give another --service-account."),
-)  # fmt: skip
+)
 _FORBIDDEN = re.compile(r'^.*?pods "[^"]*" is forbidden: (error looking up service account \S+: )?')
 
 
 def _refusals(seen: Observed) -> Iterator[tuple[str, str]]:
     """The part whose pods are refused, and the words in which."""
     for deployment in seen.deployments:
-        for condition in deployment.get("status", {}).get("conditions", ()):
-            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                yield _part_of(deployment), condition.get("message", "")
+        if failure := deployment.true_condition("ReplicaFailure"):
+            yield _part_of(deployment), failure.get("message", "")
     if len(seen.pods) < len(seen.deployments):
         for event in reversed(seen.events):
             if event.get("reason") == "FailedCreate":
@@ -170,14 +174,14 @@ def _refusals(seen: Observed) -> Iterator[tuple[str, str]]:
 def _broken_pods(seen: Observed) -> Cause | None:
     """Containers that do not start, or do not stay."""
     for pod in _by_part(seen.pods):
-        for container in pod.get("status", {}).get("containerStatuses", ()):
+        for container in pod.containers:
             cause = _waiting(pod, container, seen) or _ended(pod, container, seen)
             if cause:
                 return cause
     return None
 
 
-def _waiting(pod: Object, container: Object, seen: Observed) -> Cause | None:
+def _waiting(pod: Resource, container: Fields, seen: Observed) -> Cause | None:
     waiting = container.get("state", {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}:
@@ -193,7 +197,7 @@ def _waiting(pod: Object, container: Object, seen: Observed) -> Cause | None:
     return None
 
 
-def _ended(pod: Object, container: Object, seen: Observed) -> Cause | None:
+def _ended(pod: Resource, container: Fields, seen: Observed) -> Cause | None:
     """The last end of a container that is not up again."""
     if container.get("ready") and not container.get("state", {}).get("terminated"):
         return None
@@ -208,18 +212,18 @@ def _ended(pod: Object, container: Object, seen: Observed) -> Cause | None:
         )
     if (not container.get("restartCount") and not ended.get("exitCode")) or _had_no_scheduler(pod, ended, seen):
         return None
-    tail = seen.logs.get(pod["metadata"]["name"], "").strip()
+    tail = seen.logs.get(pod.name, "").strip()
     return Cause(
         "CrashLoop",
         f"{_part(pod)} ended with code {ended.get('exitCode')}" + (f"; its log's last lines:\n{tail}" if tail else ""),
         "Check the --image: it needs Python, dask and scoremill in the versions used here.",
-        pod["metadata"]["name"],
+        pod.name,
     )
 
 
-def _had_no_scheduler(pod: Object, ended: Object, seen: Observed) -> bool:
+def _had_no_scheduler(pod: Resource, ended: Fields, seen: Observed) -> bool:
     """Return whether a worker ended for want of a scheduler: it was up before that, and will be started again."""
-    if pod["metadata"].get("labels", {}).get(names.DASK_COMPONENT) != "worker":
+    if pod.component != "worker":
         return False
     since = max((_ready_since(each) for each in seen.pods if not _is_worker(each)), default="")
     if not since or "finishedAt" not in ended:
@@ -228,15 +232,13 @@ def _had_no_scheduler(pod: Object, ended: Object, seen: Observed) -> bool:
     return waited.total_seconds() < _CONNECT_SECONDS
 
 
-def _ready_since(pod: Object) -> str:
+def _ready_since(pod: Resource) -> str:
     """Return since when the pod has been ready; nothing if it is not."""
-    conditions = pod.get("status", {}).get("conditions", ())
-    times = (each.get("lastTransitionTime", "") for each in conditions if (each["type"], each["status"]) == _READY)
-    return next(times, "")
+    return str((pod.true_condition("Ready") or {}).get("lastTransitionTime", ""))
 
 
 def _mounts(seen: Observed) -> Cause | None:
-    pending = {pod["metadata"]["name"] for pod in seen.pods if pod.get("status", {}).get("phase") == "Pending"}
+    pending = {pod.name for pod in seen.pods if pod.phase == "Pending"}
     for event in reversed(seen.events):
         pod = event.get("involvedObject", {}).get("name")
         if event.get("reason") in {"FailedMount", "FailedAttachVolume"} and pod in pending:
@@ -250,7 +252,7 @@ def _mounts(seen: Observed) -> Cause | None:
 
 def _unschedulable(seen: Observed) -> Cause | None:
     for pod in _by_part(seen.pods):
-        for condition in pod.get("status", {}).get("conditions", ()):
+        for condition in pod.status.get("conditions", ()):
             if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
                 has = largest_node(seen.nodes)
                 return Cause(
@@ -276,8 +278,8 @@ def _progress(seen: Observed) -> Cause:
     if not seen.deployments:
         return Cause("Accepting", "dask-kubernetes' operator takes up the cluster")
     for pod in _by_part(seen.pods):
-        name = pod["metadata"]["name"]
-        if pod.get("status", {}).get("phase") == "Pending":
+        name = pod.name
+        if pod.phase == "Pending":
             last = [event for event in seen.events if event.get("involvedObject", {}).get("name") == name][-1:]
             if last and last[0].get("reason") == "Pulling":
                 return Cause("Pulling", f"{_part(pod)}: {last[0].get('message', '')}")
@@ -287,19 +289,19 @@ def _progress(seen: Observed) -> Cause:
     return Cause("Workers", f"{seen.registered} of {seen.workers} workers have registered")
 
 
-def _by_part(pods: tuple[Object, ...]) -> list[Object]:
-    return sorted((pod for pod in pods if "deletionTimestamp" not in pod["metadata"]), key=_is_worker)
+def _by_part(pods: tuple[Resource, ...]) -> list[Resource]:
+    return sorted((pod for pod in pods if not pod.is_deleting), key=_is_worker)
 
 
-def _is_worker(pod: Object) -> bool:
-    return bool(pod["metadata"].get("labels", {}).get(names.DASK_COMPONENT) != "scheduler")
+def _is_worker(pod: Resource) -> bool:
+    return pod.component != "scheduler"
 
 
-def _part(pod: Object) -> str:
-    return f"{_part_of(pod)} (pod {pod['metadata']['name']})"
+def _part(pod: Resource) -> str:
+    return f"{_part_of(pod)} (pod {pod.name})"
 
 
-def _part_of(made: Object) -> str:
-    if made["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "driver":
+def _part_of(made: Resource) -> str:
+    if made.labels.get("app.kubernetes.io/component") == "driver":
         return "the driver"
     return "a worker" if _is_worker(made) else "the scheduler"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from scoremill.spec.resources.status import Reason
 
-from ..objects import names
+from ..objects.resource import Resource
 from .outcome import Outcome
 from .quantities import memory_limit
-
-Object = Mapping[str, Any]
 
 OUT_OF_MEMORY = "OOMKilled"
 _WORKERS_DIED = "KilledWorkerError"
@@ -23,7 +20,7 @@ _HINT = (
 )
 
 
-def explained_by_kubelet(outcome: Outcome, pods: Iterable[Object]) -> Outcome:
+def explained_by_kubelet(outcome: Outcome, pods: Iterable[Resource]) -> Outcome:
     """Return the outcome with the workers among `pods` that the kubelet says were killed for their memory.
 
     If workers ended on one partition, again and again, that is why: a further attempt of the same size would end alike.
@@ -39,7 +36,7 @@ def explained_by_kubelet(outcome: Outcome, pods: Iterable[Object]) -> Outcome:
     return replace(outcome, reason=Reason.WORKER_OUT_OF_MEMORY, hint=_HINT)
 
 
-def killed_worker(pods: Iterable[Object]) -> str | None:
+def killed_worker(pods: Iterable[Resource]) -> str | None:
     """Return what the kubelet says of workers that were killed: the first one, its limit, and how many others."""
     killed = [pod for pod in pods if _is_worker(pod) and was_killed(pod, "worker")]
     if not killed:
@@ -47,20 +44,20 @@ def killed_worker(pods: Iterable[Object]) -> str | None:
     first, *others = killed
     limit = memory_limit(first, "worker")
     return (
-        f"the kubelet reports {OUT_OF_MEMORY} for worker pod {first['metadata']['name']}"
+        f"the kubelet reports {OUT_OF_MEMORY} for worker pod {first.name}"
         + (f", whose memory limit is {limit}" if limit else "")
         + (f", and for {len(others)} more" if others else "")
     )
 
 
-def was_killed(pod: Object, container: str) -> bool:
+def was_killed(pod: Resource, container: str) -> bool:
     """Whether the last end of the container was for its memory."""
-    for each in pod.get("status", {}).get("containerStatuses") or ():
+    for each in pod.containers:
         ends = (each.get(state, {}).get("terminated") or {} for state in ("state", "lastState"))
         if each["name"] == container and any(end.get("reason") == OUT_OF_MEMORY for end in ends):
             return True
     return False
 
 
-def _is_worker(pod: Object) -> bool:
-    return bool(pod["metadata"].get("labels", {}).get(names.DASK_COMPONENT) == "worker")
+def _is_worker(pod: Resource) -> bool:
+    return pod.component == "worker"

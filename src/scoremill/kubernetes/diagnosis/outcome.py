@@ -11,41 +11,33 @@ from typing import Any
 from scoremill.spec.resources.status import REASON_OF_CODE, REASON_OF_ERROR, Reason
 
 from ..objects import names
+from ..objects.resource import Resource
 from .quantities import memory_limit
 
-Object = Mapping[str, Any]
+Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Driver:
     """One driver Job and all pods of it that there are."""
 
-    job: Object
-    """Of one that is gone while pods of it are left, only the name."""
-    pods: tuple[Object, ...] = ()
-    events: tuple[Object, ...] = ()
+    name: str
+    job: Resource | None
+    """None if only pods of it are left."""
+    pods: tuple[Resource, ...] = ()
+    events: tuple[Fields, ...] = ()
     """Warnings about the Job, oldest first, while it lives and has no pod."""
-
-    @property
-    def name(self) -> str:
-        return str(self.job["metadata"]["name"])
-
-    @property
-    def uid(self) -> str | None:
-        """The Job's; None where it is gone."""
-        uid: str | None = self.job["metadata"].get("uid")
-        return uid
 
     @property
     def image(self) -> str | None:
         """The image of its container, as the Job has it; None if the Job is gone."""
-        pod = self.job.get("spec", {}).get("template", {}).get("spec", {})
+        pod = self.job.spec.get("template", {}).get("spec", {}) if self.job else {}
         return next((each["image"] for each in pod.get("containers", ()) if each["name"] == names.DRIVER), None)
 
     @property
     def is_alive(self) -> bool:
         """Whether it runs, or may yet run."""
-        return (self.uid is not None and self.ended is None) or any(map(_lives, self.pods))
+        return (self.job is not None and self.ended is None) or any(map(_lives, self.pods))
 
     @property
     def is_running(self) -> bool:
@@ -65,44 +57,41 @@ class Driver:
     @property
     def since(self) -> dt.datetime | None:
         """When its newest pod was made, or that one's container started."""
-        made = [pod["metadata"].get("creationTimestamp") for pod in self.pods]
-        began = [_state(pod).get("running", {}).get("startedAt") for pod in self.pods]
-        return max((dt.datetime.fromisoformat(time) for time in (*made, *began) if time), default=None)
+        created = [pod.created for pod in self.pods if pod.created]
+        started = [_state(pod).get("running", {}).get("startedAt") for pod in self.pods]
+        return max([*created, *(dt.datetime.fromisoformat(time) for time in started if time)], default=None)
 
     @property
-    def pod(self) -> Object | None:
+    def pod(self) -> Resource | None:
         """The newest pod."""
-        return max(self.pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
+        return max(self.pods, key=lambda pod: pod.created.timestamp() if pod.created else 0.0, default=None)
 
     @property
-    def ended(self) -> Object | None:
+    def ended(self) -> Fields | None:
         """The condition by which the Job has ended, which it has only when none of its pods lives."""
-        conditions = self.job.get("status", {}).get("conditions", ())
-        return next((each for each in conditions if each["type"] in _ENDS and each["status"] == "True"), None)
+        return self.job.true_condition("Complete", "Failed") if self.job else None
 
 
-_ENDS = {"Complete", "Failed"}
+_MORE_MEMORY = "Give the driver more memory (operator.driverResources of the chart), or score fewer objects in one job."
 _TAIL_LINES = 8
 _UNKNOWN = 255
 """Exit code that containerd reports if its shim was killed, whatever the process ended with; no driver ends so."""
 
 
 def drivers_of(
-    jobs: Iterable[Object], pods: Iterable[Object], events_of: Callable[[str], Iterable[Object]] | None = None
+    jobs: Iterable[Resource], pods: Iterable[Resource], events_of: Callable[[str], Iterable[Fields]] | None = None
 ) -> tuple[Driver, ...]:
     """The drivers of a ScoringJob, from its batch Jobs and from the pods with its label; other pods are left out.
 
     `events_of` gives the warnings about the Job of a name; it is asked for those that live and have no pod.
     """
-    by_name: dict[str, Object] = {job["metadata"]["name"]: job for job in jobs}
-    pods_of: dict[str, list[Object]] = {name: [] for name in by_name}
+    by_name = {job.name: job for job in jobs}
+    pods_of: dict[str, list[Resource]] = {name: [] for name in by_name}
     for pod in pods:
-        job = pod["metadata"].get("labels", {}).get(names.JOB_OF_POD)
+        job = pod.labels.get(names.JOB_OF_POD)
         if job:
             pods_of.setdefault(job, []).append(pod)
-    drivers = [
-        Driver(by_name.get(name, {"metadata": {"name": name}}), tuple(found)) for name, found in sorted(pods_of.items())
-    ]
+    drivers = [Driver(name, by_name.get(name), tuple(found)) for name, found in sorted(pods_of.items())]
     if events_of is None:
         return tuple(drivers)
     return tuple(
@@ -121,7 +110,7 @@ class Outcome:
     """None of success."""
     message: str = ""
     hint: str | None = None
-    told: Object = field(default_factory=dict)
+    told: Fields = field(default_factory=dict)
     """What the driver itself left: rows, outputs, modelDigest, failedObjects."""
 
 
@@ -148,40 +137,32 @@ def outcome_of(driver: Driver) -> Outcome | None:
         return Outcome(None, Reason.DRIVER_LOST, "the container runtime lost sight of the driver", told=told)
     if left.get("reason") == "OOMKilled":
         limit = memory_limit(driver.pod, names.DRIVER) if driver.pod else None
-        return Outcome(
-            code, Reason.DRIVER_OUT_OF_MEMORY,
-            f"the driver was killed for exceeding its memory limit{f' of {limit}' if limit else ''} (OOMKilled)",
-            "Give the driver more memory (operator.driverResources of the chart), or score fewer objects in one job.",
-            told,
-        )  # fmt: skip
+        killed = f"the driver was killed for exceeding its memory limit{f' of {limit}' if limit else ''} (OOMKilled)"
+        return Outcome(code, Reason.DRIVER_OUT_OF_MEMORY, killed, _MORE_MEMORY, told)
     message = told.get("message") or f"the driver ended with code {code}{'; see its log' if told else _tail(left)}"
     hint = str(told["hint"]) if told.get("hint") else None
     reason = REASON_OF_ERROR.get(str(told.get("error"))) or REASON_OF_CODE.get(code, Reason.DRIVER_FAILED)
     return Outcome(code, reason, str(message), hint, told)
 
 
-def _success(driver: Driver) -> Object:
+def _success(driver: Driver) -> Fields:
     """What the container that ended with 0 told; nothing where its pod is gone."""
     ends = (_state(pod).get("terminated") for pod in driver.pods)
     return next((_told(end) for end in ends if end and end["exitCode"] == 0), {})
 
 
-def _last_words(driver: Driver) -> Object | None:
+def _last_words(driver: Driver) -> Fields | None:
     """The end of the container that counts: a pod that Kubernetes disrupted was replaced, and does not."""
     ended = []
     for pod in driver.pods:
         state = _state(pod).get("terminated")
         if state and not _is_disrupted(pod):
             ended.append(state)
-    # One that ended well did, whatever befell the others.
-    return min(ended, key=lambda each: (each["exitCode"] != 0, _reversed(each.get("finishedAt", ""))), default=None)
+    # One that ended well did, whatever befell the others; else the last end counts.
+    return max(ended, key=lambda each: (each["exitCode"] == 0, each.get("finishedAt") or ""), default=None)
 
 
-def _reversed(text: str) -> tuple[int, ...]:
-    return tuple(-ord(letter) for letter in text)
-
-
-def _told(left: Object) -> Object:
+def _told(left: Fields) -> Fields:
     """The termination message, if it is one of ours and of this end, or of none: a driver that runs leaves one too."""
     try:
         told = json.loads(left.get("message") or "")
@@ -194,28 +175,26 @@ def _told(left: Object) -> Object:
     )
 
 
-def _code(left: Object, told: Object) -> int | None:
+def _code(left: Fields, told: Fields) -> int | None:
     """Return the exit code of the container, or the one that the driver left if the runtime does not know it."""
     code = int(left["exitCode"])
     return code if code != _UNKNOWN else told.get("exitCode") or None
 
 
-def _tail(left: Object) -> str:
+def _tail(left: Fields) -> str:
     """The last lines of its log, which Kubernetes gives for a message that the driver could not write."""
     lines = (left.get("message") or "").strip().splitlines()[-_TAIL_LINES:]
     return "; its log's last lines:\n" + "\n".join(lines) if lines else "; see its log"
 
 
-def _state(pod: Object) -> Object:
+def _state(pod: Resource) -> Fields:
     """The state of the driver's container: others may have been put beside it."""
-    statuses = pod.get("status", {}).get("containerStatuses") or ()
-    return next((each.get("state") or {} for each in statuses if each["name"] == names.DRIVER), {})
+    return pod.container_state(names.DRIVER)
 
 
-def _is_disrupted(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    return any(each["type"] == "DisruptionTarget" and each["status"] == "True" for each in conditions)
+def _is_disrupted(pod: Resource) -> bool:
+    return pod.true_condition("DisruptionTarget") is not None
 
 
-def _lives(pod: Object) -> bool:
-    return pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
+def _lives(pod: Resource) -> bool:
+    return pod.phase not in {"Succeeded", "Failed"}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from scoremill.units import format_bytes
 
-Object = Mapping[str, Any]
+from ..objects.resource import Resource
 
-_SUFFIXES = {
-    "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
-}  # fmt: skip
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_SUFFIXES: dict[str, float] = {
+    **{suffix: 10.0**power for suffix, power in _DECIMAL.items()},
+    **{suffix: 2.0**power for suffix, power in _BINARY.items()},
+}
 """Of resource.Quantity, k8s.io/apimachinery."""
 
 
@@ -30,24 +31,24 @@ def told(resource: str, quantity: str | float) -> str:
     return f"{amount(quantity):,g}" if resource == "cpu" else format_bytes(amount(quantity))
 
 
-def asked(pod: Object, resource: str) -> str:
+def asked(pod: Resource, resource: str) -> str:
     """What the first container of `pod` requests, for people."""
-    requests = pod["spec"]["containers"][0].get("resources", {}).get("requests", {})
+    requests = pod.spec["containers"][0].get("resources", {}).get("requests", {})
     return told(resource, requests[resource]) if resource in requests else "no"
 
 
-def memory_limit(pod: Object, container: str) -> str | None:
+def memory_limit(pod: Resource, container: str) -> str | None:
     """Return the memory limit of a container of the pod, for people; None if it has none."""
-    for each in pod.get("spec", {}).get("containers") or ():
+    for each in pod.spec.get("containers") or ():
         limit = each.get("resources", {}).get("limits", {}).get("memory")
         if each.get("name") == container and limit:
             return told("memory", limit)
     return None
 
 
-def largest_node(nodes: Iterable[Object]) -> str | None:
+def largest_node(nodes: Iterable[Resource]) -> str | None:
     """`8 CPU and 31.2 GiB`, the most that one node has of each; None where nodes may not be listed."""
-    allocatable = [node["status"]["allocatable"] for node in nodes if not node["spec"].get("unschedulable")]
+    allocatable = [node.status["allocatable"] for node in nodes if not node.spec.get("unschedulable")]
     if not allocatable:
         return None
     cpu = max(amount(each["cpu"]) for each in allocatable)

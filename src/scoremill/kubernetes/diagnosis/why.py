@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from scoremill.spec.resources.status import Failure, JobStatus, format_time
 
+from ..objects.resource import Resource, age
 from .cause import Cause, Observed, diagnose, diagnose_driver, diagnose_refusal
 from .memory import killed_worker
 from .outcome import Driver, outcome_of
 
-Object = Mapping[str, Any]
-
 OURS = "scoremill.dev/operator"
 """`managedBy` of the jobs that scoremill's operator looks after, where it is given."""
 _FIELDS = {
-    "--template": "cluster.template", "--workers": "cluster.workers", "--memory": "cluster.memory",
-    "--cpu": "cluster.cpu", "--image": "cluster.image", "--secret": "credentials.secretRef",
+    "--template": "cluster.template",
+    "--workers": "cluster.workers",
+    "--memory": "cluster.memory",
+    "--cpu": "cluster.cpu",
+    "--image": "cluster.image",
+    "--secret": "credentials.secretRef",
     "--service-account": "cluster.serviceAccount",
-}  # fmt: skip
+}
 """What of a job's spec says what flags say of a cluster that somebody makes."""
 _REFUSED = "Kubernetes refuses what the operator makes for the job: "
 _REFUSED_MEND = "See cluster.template, quotas and the operator's Role; then make the job again."
@@ -38,25 +40,27 @@ _STALE_SECONDS = 120
 """Time in which a driver that runs has told how far it is."""
 
 
-def why(job: Object, now: dt.datetime, cluster: Observed | None = None, drivers: Iterable[Driver] = ()) -> Cause | None:
+def why(
+    job: Resource, now: dt.datetime, cluster: Observed | None = None, drivers: Iterable[Driver] = ()
+) -> Cause | None:
     """The cause of the wait, the rest or the failure of `job`; None where it is complete or simply runs.
 
     What may not be read is left out; the status alone tells much.
     """
-    status = JobStatus.model_validate(job.get("status") or {})
+    status = JobStatus.model_validate(job.status)
     if status.phase == "Complete":
         return None
     if status.phase == "Failed":
         return _failure(status)
-    others = job["spec"].get("managedBy")
+    others = job.spec.get("managedBy")
     if others not in {None, OURS}:
+        evidence = f"{others} looks after this job, not scoremill's operator"
         return Cause(
-            "ManagedBy", f"{others} looks after this job, not scoremill's operator",
-            "See what that one says of it; or make the job again without spec.managedBy.",
-        )  # fmt: skip
+            "ManagedBy", evidence, "See what that one says of it; or make the job again without spec.managedBy."
+        )
     if status.phase in {None, "Pending"}:
         return _untaken(job, now)
-    if status.observed_generation != job["metadata"].get("generation"):
+    if status.observed_generation != job.generation:
         return Cause("Accepting", "scoremill's operator takes up a change of the spec", _IS_THERE_AN_OPERATOR)
     if status.phase in {"Suspended", "Suspending"}:
         going = "driver and cluster are about to go" if status.phase == "Suspending" else "the job holds nothing"
@@ -110,8 +114,9 @@ def _cluster_wait(cluster: Observed | None) -> Cause | None:
 
 
 def _removal(cluster: Observed | None) -> Cause | None:
-    is_going = cluster is not None and "deletionTimestamp" in cluster.cluster["metadata"]
-    return Cause("ClusterGoes", "the last cluster is being removed") if is_going else None
+    if cluster is None or cluster.cluster is None or not cluster.cluster.is_deleting:
+        return None
+    return Cause("ClusterGoes", "the last cluster is being removed")
 
 
 def _failure(status: JobStatus) -> Cause:
@@ -121,9 +126,8 @@ def _failure(status: JobStatus) -> Cause:
     return Cause(failure.reason or (failed.reason if failed else "Failed"), evidence, failure.hint)
 
 
-def _untaken(job: Object, now: dt.datetime) -> Cause:
-    made = dt.datetime.fromisoformat(job["metadata"]["creationTimestamp"])
-    if (now - made).total_seconds() < _OPERATOR_SECONDS:
+def _untaken(job: Resource, now: dt.datetime) -> Cause:
+    if age(job, now) < _OPERATOR_SECONDS:
         return Cause("Accepting", "scoremill's operator takes up the job")
     return Cause("OperatorNotRunning", "nothing takes up the job", _IS_THERE_AN_OPERATOR)
 
@@ -152,10 +156,8 @@ def _unmade(now: dt.datetime, what: str, since: dt.datetime | None) -> Cause | N
     """What the operator would have made long ago."""
     if since is None or (now - since).total_seconds() < _MAKING_SECONDS:
         return None
-    return Cause(
-        "OperatorNotRunning", f"the {what} was to be made at {format_time(since)}, and nothing makes it",
-        _IS_THERE_AN_OPERATOR,
-    )  # fmt: skip
+    evidence = f"the {what} was to be made at {format_time(since)}, and nothing makes it"
+    return Cause("OperatorNotRunning", evidence, _IS_THERE_AN_OPERATOR)
 
 
 def _unnoticed(driver: Driver | None, now: dt.datetime) -> Cause | None:
@@ -182,10 +184,8 @@ def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> C
         return Cause("Planning", progress.notes[-1] if progress.notes else _PLANS)
     silent = (now - progress.update_time).total_seconds()
     if silent > _STALE_SECONDS:
-        return Cause(
-            "Silent", f"the driver has told nothing since {format_time(progress.update_time)}",
-            "See its log: scoremill job logs NAME.",
-        )  # fmt: skip
+        evidence = f"the driver has told nothing since {format_time(progress.update_time)}"
+        return Cause("Silent", evidence, "See its log: scoremill job logs NAME.")
     if progress.workers == 0:
         return Cause("NoWorkers", "the cluster has no worker at the moment")
     return None

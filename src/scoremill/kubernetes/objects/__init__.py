@@ -2,19 +2,21 @@
 
 from . import names
 from .allowed import forbidden_fields
-from .cluster import dask_cluster, image_of, worker_memory
+from .cluster import autoscaler, cluster_objects, dask_cluster, image_of, worker_memory
 from .driver import child_of, driver_access, driver_job
 from .job import job_autoscaler, job_cluster, job_support, workers_of
 from .names import is_cluster_name, labels, selector
 from .network import Network
-from .objects import autoscaler, cluster_objects, is_ready, owned_by
-from .secrecy import refuse_secrets
-from .site import with_site
+from .pod import refuse_secrets
+from .resource import Resource, age, owned_by
+from .template import with_site
 from .tls import Certificates, issue
 
 __all__ = [
     "Certificates",
     "Network",
+    "Resource",
+    "age",
     "autoscaler",
     "child_of",
     "cluster_objects",
@@ -24,7 +26,6 @@ __all__ = [
     "forbidden_fields",
     "image_of",
     "is_cluster_name",
-    "is_ready",
     "issue",
     "job_autoscaler",
     "job_cluster",

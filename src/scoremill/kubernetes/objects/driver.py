@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from scoremill import naming
@@ -10,11 +11,12 @@ from scoremill.spec import API_VERSION, JobSpec
 from scoremill.units import GIB
 
 from . import names
-from .cluster import SCRATCH_BYTES, certificates_volume, dask_cluster, env_of, pod_of, said_of
+from .cluster import image_of
 from .inherited import container_settings, inherited_account, inherited_metadata, inherited_mounts, placement
-from .merge import merge
 from .network import DEFAULT, Network, driver_egress
-from .objects import owned_by
+from .pod import SCRATCH_BYTES, certificates_volume, env_of, pod_of
+from .resource import Resource, owned_by
+from .template import merge, said_of
 
 Object = dict[str, Any]
 
@@ -23,30 +25,30 @@ GRACE_SECONDS = 60
 _RBAC = "rbac.authorization.k8s.io"
 
 
-def child_of(job: Object) -> str:
+def child_of(job: Resource) -> str:
     """The child name of a ScoringJob."""
-    return names.child_name(job["metadata"]["name"], job["metadata"]["uid"])
+    return names.child_name(job.name, job.uid)
 
 
-def job_child(made: Object, job: Object) -> Object:
+def job_child(made: Object, job: Resource) -> Object:
     """`made` as a child of the ScoringJob: told by label and annotation, and gone before it."""
-    told = {"labels": {names.JOB: child_of(job)}, "annotations": {names.JOB_NAME: job["metadata"]["name"]}}
-    owner = {**job, "apiVersion": API_VERSION, "kind": "ScoringJob"}
+    told = {"labels": {names.JOB: child_of(job)}, "annotations": {names.JOB_NAME: job.name}}
+    owner = replace(job, api_version=API_VERSION, kind="ScoringJob")
     return owned_by(merge(made, {"metadata": told}), owner, blocks=True)
 
 
-def driver_access(job: Object, spec: JobSpec, network: Network = DEFAULT) -> list[Object]:
+def driver_access(job: Resource, spec: JobSpec, network: Network = DEFAULT) -> list[Object]:
     """What lets the driver read its own ScoringJob and write that one's status, and lets nobody reach the driver.
 
     The account is the one that the job gives its workers, which its buckets know, or one of the driver's own.
     """
     child, account = child_of(job), _account(job, spec)
-    mine = {"apiGroups": ["scoremill.dev"], "resourceNames": [job["metadata"]["name"]]}
+    mine = {"apiGroups": ["scoremill.dev"], "resourceNames": [job.name]}
     rules = [
         {**mine, "resources": ["scoringjobs"], "verbs": ["get"]},
         {**mine, "resources": ["scoringjobs/status"], "verbs": ["patch"]},
     ]
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": job["metadata"]["namespace"]}
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": job.namespace}
     role = {"apiGroup": _RBAC, "kind": "Role", "name": f"{child}-driver"}
     pods = {names.JOB: child, "app.kubernetes.io/component": names.DRIVER}
     closed = {
@@ -66,18 +68,18 @@ def driver_access(job: Object, spec: JobSpec, network: Network = DEFAULT) -> lis
 
 
 def driver_job(
-    job: Object, spec: JobSpec, attempt: int, image: str, *, resources: Mapping[str, Any], seconds: int | None
+    job: Resource, spec: JobSpec, attempt: int, cluster: Object, *, resources: Mapping[str, Any], seconds: int | None
 ) -> Object:
-    """The Job of one attempt, which runs for at most `seconds`; `resources` are laid over its container's.
+    """Return the Job of one attempt, which runs for at most `seconds`; `resources` are merged into its container's.
 
-    `image` is its cluster's (`image_of`): driver and workers must be of one version, whatever is the default by now.
+    `cluster` is the job's DaskCluster as rendered: the driver has its image, and reads the same buckets.
     """
     name = names.driver_name(child_of(job), attempt)
     limit = {"activeDeadlineSeconds": seconds} if seconds is not None else {}
     made: Object = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": name, "namespace": job["metadata"]["namespace"], "labels": _labels(job)},
+        "metadata": {"name": name, "namespace": job.namespace, "labels": _labels(job)},
         "spec": {
             "backoffLimit": 0,
             # Never two at a time, even where a node is lost with the first.
@@ -88,26 +90,25 @@ def driver_job(
                 ],
             },
             **limit,
-            "template": {"metadata": _pod_metadata(job, spec), "spec": _pod(job, spec, attempt, image, resources)},
+            "template": {"metadata": _pod_metadata(job, spec), "spec": _pod(job, spec, attempt, cluster, resources)},
         },
     }
     return job_child(made, job)
 
 
-def _pod(job: Object, spec: JobSpec, attempt: int, image: str, resources: Mapping[str, Any]) -> Object:
+def _pod(job: Resource, spec: JobSpec, attempt: int, cluster: Object, resources: Mapping[str, Any]) -> Object:
     child = child_of(job)
-    beside = dask_cluster(child, job["metadata"]["namespace"], image, spec.cluster, spec.credentials)
-    scheduler, worker = (beside["spec"][part]["spec"] for part in ("scheduler", "worker"))
+    scheduler, worker = (cluster["spec"][part]["spec"] for part in ("scheduler", "worker"))
     env = env_of({"HOME": names.SCRATCH, "TMPDIR": names.SCRATCH, **spec.cluster.env})
     own = {
-        "SCOREMILL_JOB": job["metadata"]["name"],
+        "SCOREMILL_JOB": job.name,
         "SCOREMILL_ATTEMPT": str(attempt),
-        "SCOREMILL_SPEC": naming.spec_hash(job["spec"]),
+        "SCOREMILL_SPEC": naming.spec_hash(job.spec),
         "SCOREMILL_CLUSTER": child,
     }
     container = {
         "name": names.DRIVER,
-        "image": image,
+        "image": image_of(cluster),
         "args": ["scoremill", "driver"],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "env": merge(merge(env, said_of(spec.cluster.template, "worker").get("env") or env), env_of(own)),
@@ -134,7 +135,7 @@ _RESOURCES: Object = {
 }
 
 
-def _account(job: Object, spec: JobSpec) -> str:
+def _account(job: Resource, spec: JobSpec) -> str:
     return _given_account(spec) or f"{child_of(job)}-driver"
 
 
@@ -142,7 +143,7 @@ def _given_account(spec: JobSpec) -> str | None:
     return spec.cluster.service_account or inherited_account(spec.cluster.template)
 
 
-def _labels(job: Object) -> dict[str, str]:
+def _labels(job: Resource) -> dict[str, str]:
     # Not those of the cluster's objects: `scoremill cluster` shall not take the driver for a part of it.
     return {
         "app.kubernetes.io/name": "scoremill",
@@ -154,7 +155,7 @@ def _labels(job: Object) -> dict[str, str]:
     }
 
 
-def _pod_metadata(job: Object, spec: JobSpec) -> Object:
+def _pod_metadata(job: Resource, spec: JobSpec) -> Object:
     labels, annotations = (inherited_metadata(spec.cluster.template, field) for field in ("labels", "annotations"))
     return {
         # By the label of the cluster its policies let it in. A sidecar that does not end would keep the Job from ending.
@@ -162,15 +163,15 @@ def _pod_metadata(job: Object, spec: JobSpec) -> Object:
         "annotations": {
             "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
             **annotations,
-            names.JOB_NAME: job["metadata"]["name"],
+            names.JOB_NAME: job.name,
         },
     }
 
 
-def _object(job: Object, version: str, kind: str, content: Object) -> Object:
+def _object(job: Resource, version: str, kind: str, content: Object) -> Object:
     metadata = {
         "name": f"{child_of(job)}-driver",
-        "namespace": job["metadata"]["namespace"],
+        "namespace": job.namespace,
         "labels": _labels(job),
     }
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **content}

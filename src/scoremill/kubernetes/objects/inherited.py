@@ -8,9 +8,19 @@ from typing import Any
 Object = dict[str, Any]
 
 _PLACEMENT = (
-    "imagePullSecrets", "nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priorityClassName",
-    "schedulerName", "runtimeClassName", "dnsPolicy", "dnsConfig", "hostAliases", "securityContext",
-)  # fmt: skip
+    "imagePullSecrets",
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "schedulerName",
+    "runtimeClassName",
+    "dnsPolicy",
+    "dnsConfig",
+    "hostAliases",
+    "securityContext",
+)
 """Fields of the scheduler's pod that say where a pod runs, and as whom."""
 _RESERVED = ("scoremill.dev/", "dask.org/", "batch.kubernetes.io/", "sidecar.istio.io/inject")
 """Beginnings of labels and annotations by which controllers find their own pods, or that dask-kubernetes overrides."""

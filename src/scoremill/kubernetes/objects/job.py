@@ -8,10 +8,10 @@ from typing import Any
 from scoremill.spec import JobSpec, Workers
 
 from . import policy, tls
-from .cluster import dask_cluster
+from .cluster import autoscaler, dask_cluster
 from .driver import child_of, job_child
 from .network import DEFAULT, Network
-from .objects import autoscaler, owned_by
+from .resource import Resource, owned_by
 
 Object = dict[str, Any]
 
@@ -22,13 +22,13 @@ def workers_of(spec: JobSpec) -> Workers:
 
 
 def job_support(
-    job: Object, issue: Callable[[str, str], tls.Certificates] = tls.issue, network: Network = DEFAULT
+    job: Resource, issue: Callable[[str, str], tls.Certificates] = tls.issue, network: Network = DEFAULT
 ) -> list[Object]:
     """Return what the driver's pod and the cluster need to start: certificates and policies.
 
     They stay until the job goes: a next cluster has the same certificates, and nothing of it can be the last one's.
     """
-    child, namespace = child_of(job), job["metadata"]["namespace"]
+    child, namespace = child_of(job), job.namespace
     made = [
         tls.secret(child, namespace, issue(child, namespace)),
         *policy.network_policies(child, namespace, network),
@@ -37,16 +37,16 @@ def job_support(
     return [job_child(each, job) for each in made]
 
 
-def job_cluster(job: Object, spec: JobSpec, image: str) -> Object:
+def job_cluster(job: Resource, spec: JobSpec, image: str) -> Object:
     """Return the DaskCluster of the ScoringJob; `image` is used unless the job names one."""
-    made = dask_cluster(child_of(job), job["metadata"]["namespace"], image, spec.cluster, spec.credentials)
+    made = dask_cluster(child_of(job), job.namespace, image, spec.cluster, spec.credentials)
     return job_child(made, job)
 
 
-def job_autoscaler(job: Object, spec: JobSpec, cluster: Object) -> Object | None:
+def job_autoscaler(job: Resource, spec: JobSpec, cluster: Resource) -> Object | None:
     """The DaskAutoscaler of the job's cluster; None where its workers are a plain number."""
     workers = workers_of(spec)
     if workers.min >= workers.max:
         return None
-    made = autoscaler(child_of(job), job["metadata"]["namespace"], workers)
+    made = autoscaler(child_of(job), job.namespace, workers)
     return owned_by(job_child(made, job), cluster)

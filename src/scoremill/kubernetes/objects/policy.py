@@ -26,14 +26,13 @@ def network_policies(cluster: str, namespace: str, network: Network | None = Non
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": OPERATOR}},
     }
     egress = worker_egress(cluster, network) if network else None
+    from_cluster = {"from": [own], "ports": [{"protocol": "TCP", "port": names.COMM_PORT}]}
+    from_operator = {"from": [operator], "ports": [{"protocol": "TCP", "port": names.HTTP_PORT}]}
     return [
-        _policy(cluster, namespace, "scheduler", [
-            {"from": [own], "ports": [{"protocol": "TCP", "port": names.COMM_PORT}]},
-            {"from": [operator], "ports": [{"protocol": "TCP", "port": names.HTTP_PORT}]},
-        ], egress),
+        _policy(cluster, namespace, "scheduler", [from_cluster, from_operator], egress),
         # Worker and nanny listen on ports that the kernel picks.
         _policy(cluster, namespace, "worker", [{"from": [own]}], egress),
-    ]  # fmt: skip
+    ]
 
 
 def _policy(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from scoremill.spec import API_VERSION, parse_job
 from scoremill.spec.resources.schedule import LOOK_BACK_SECONDS, ScheduleSpec, ScheduleStatus
 from scoremill.spec.resources.status import format_time
 
+from .resource import Resource
 from .unscored import outputs_after, what_is_new
 
 Object = dict[str, Any]
@@ -25,7 +27,7 @@ _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 
 
 def scheduled_job(
-    schedule: Mapping[str, Any],
+    schedule: Resource,
     at: datetime,
     status: ScheduleStatus,
     name: str | None = None,
@@ -37,16 +39,15 @@ def scheduled_job(
     `since` on if that is given. `name` is by default that of `scheduled_name`. Raises UsageError if the template is
     not a job.
     """
-    metadata = schedule["metadata"]
-    template = schedule["spec"]["jobTemplate"]
+    template = schedule.spec["jobTemplate"]
     given = template.get("metadata") or {}
     return {
         "apiVersion": API_VERSION,
         "kind": "ScoringJob",
         "metadata": {
-            "name": name or scheduled_name(metadata["name"], at),
-            "namespace": metadata["namespace"],
-            "labels": {**(given.get("labels") or {}), SCHEDULE: schedule_label(metadata["name"])},
+            "name": name or scheduled_name(schedule.name, at),
+            "namespace": schedule.namespace,
+            "labels": {**(given.get("labels") or {}), SCHEDULE: schedule_label(schedule.name)},
             "annotations": {**(given.get("annotations") or {}), SCHEDULED_TIME: format_time(at)},
             "ownerReferences": [_owner(schedule)],
         },
@@ -54,42 +55,40 @@ def scheduled_job(
     }
 
 
-def owned(schedule: Mapping[str, Any], jobs: Iterable[Object]) -> list[Object]:
-    """Those of `jobs` that `schedule` owns; not those of an earlier one of its name."""
-    uid = schedule["metadata"]["uid"]
-    return [job for job in jobs if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences") or ())]
+def owned(schedule: Resource, jobs: Iterable[Resource]) -> list[Resource]:
+    """Return those of `jobs` that `schedule` owns; not those of an earlier one of its name."""
+    return [job for job in jobs if schedule.uid in job.owners]
 
 
-def made_for(job: Object) -> datetime:
-    """The time that a job of a schedule was made for."""
-    metadata = job["metadata"]
-    annotations = metadata.get("annotations") or {}
-    return datetime.fromisoformat(annotations.get(SCHEDULED_TIME) or metadata["creationTimestamp"])
+def made_for(job: Resource) -> datetime:
+    """Return the time that a job of a schedule was created for."""
+    annotated = job.annotations.get(SCHEDULED_TIME)
+    return datetime.fromisoformat(annotated) if annotated else job.created or datetime.min.replace(tzinfo=UTC)
 
 
-def last_success(status: ScheduleStatus, jobs: Iterable[Object]) -> datetime | None:
+def last_success(status: ScheduleStatus, jobs: Iterable[Resource]) -> datetime | None:
     """The time of the last complete run, by what is stored and by the jobs of the schedule themselves."""
-    complete = [made_for(job) for job in jobs if job.get("status", {}).get("phase") == "Complete"]
+    complete = [made_for(job) for job in jobs if job.phase == "Complete"]
     return max((time for time in [status.last_successful_time, *complete] if time), default=None)
 
 
-def seen(schedule: Mapping[str, Any], status: ScheduleStatus, jobs: Sequence[Object]) -> ScheduleStatus:
+def seen(schedule: Resource, status: ScheduleStatus, jobs: Sequence[Resource]) -> ScheduleStatus:
     """Return the stored `status` of a schedule with what its own `jobs` show of complete runs."""
     outputs = outputs_after(status.outputs, sorted(jobs, key=made_for)) if takes_what_is_new(schedule) else ()
     return status.model_copy(update={"last_successful_time": last_success(status, jobs), "outputs": outputs})
 
 
-def announced(schedule: Mapping[str, Any], status: ScheduleStatus, job: Object, now: datetime) -> ScheduleStatus:
+def announced(schedule: Resource, status: ScheduleStatus, job: Object, now: datetime) -> ScheduleStatus:
     """Return `status` with the output of a job that is about to be created, which may be gone before it is seen."""
     if not takes_what_is_new(schedule) or any(one.uri == job["spec"]["output"]["uri"] for one in status.outputs):
         return status
-    created = {**job, "metadata": {**job["metadata"], "creationTimestamp": format_time(now)}}
+    created = replace(Resource.of(job), created=now.replace(microsecond=0))
     return status.model_copy(update={"outputs": outputs_after(status.outputs, [created])})
 
 
-def takes_what_is_new(schedule: Mapping[str, Any]) -> bool:
+def takes_what_is_new(schedule: Resource) -> bool:
     """Return whether the template says `input.since: LastSuccess`, whatever else is wrong with it."""
-    template = schedule["spec"]["jobTemplate"].get("spec")
+    template = schedule.spec["jobTemplate"].get("spec")
     given = template.get("input") if isinstance(template, dict) else None
     return isinstance(given, dict) and given.get("since") == "LastSuccess"
 
@@ -126,23 +125,22 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ" if at.second else "%Y%m%dT%H%MZ")
 
 
-def _spec(schedule: Mapping[str, Any], at: datetime, status: ScheduleStatus, since: datetime | None) -> Object:
+def _spec(schedule: Resource, at: datetime, status: ScheduleStatus, since: datetime | None) -> Object:
     # In the one form that the API server takes, where a file may have several.
-    asked = parse_job({"spec": schedule["spec"]["jobTemplate"]["spec"]}, "spec.jobTemplate").spec
+    asked = parse_job({"spec": schedule.spec["jobTemplate"]["spec"]}, "spec.jobTemplate").spec
     spec: Object = asked.model_dump(mode="json", by_alias=True, exclude_unset=True)
     spec["output"]["uri"] = spec["output"]["uri"].replace(PLACEHOLDER, stamp(at))
     if asked.input.since == "LastSuccess":
         del spec["input"]["since"]
         given = spec["input"].pop("notScoredBy", [])
-        new = what_is_new(status, schedule["spec"].get("lookBackSeconds", LOOK_BACK_SECONDS), since)
+        new = what_is_new(status, schedule.spec.get("lookBackSeconds", LOOK_BACK_SECONDS), since)
         named = [*given, *new.pop("notScoredBy", [])]
         spec["input"] |= new | ({"notScoredBy": named} if named else {})
     return spec
 
 
-def _owner(schedule: Mapping[str, Any]) -> Object:
-    name, uid = schedule["metadata"]["name"], schedule["metadata"]["uid"]
-    owner = {"apiVersion": API_VERSION, "kind": "ScoringSchedule", "name": name, "uid": uid}
+def _owner(schedule: Resource) -> Object:
+    owner = {"apiVersion": API_VERSION, "kind": "ScoringSchedule", "name": schedule.name, "uid": schedule.uid}
     return {**owner, "controller": True, "blockOwnerDeletion": True}
 
 

@@ -13,13 +13,15 @@ from typing import Any
 from scoremill.spec.resources.schedule import RunOutput, ScheduleStatus
 from scoremill.spec.resources.status import format_time
 
+from .resource import Resource
+
 Object = dict[str, Any]
 
 MOST = 100
 """Outputs that a schedule's status holds."""
 
 
-def outputs_after(stored: Iterable[RunOutput], jobs: Iterable[Object]) -> tuple[RunOutput, ...]:
+def outputs_after(stored: Iterable[RunOutput], jobs: Iterable[Resource]) -> tuple[RunOutput, ...]:
     """Return the outputs that the next run must know, from those stored and the jobs of the schedule, oldest first.
 
     A complete run knew the outputs before it, so they are dropped; so are the oldest if there are too many.
@@ -35,7 +37,7 @@ def outputs_after(stored: Iterable[RunOutput], jobs: Iterable[Object]) -> tuple[
         is_complete = output.complete or (before is not None and before.complete)
         known[output.uri] = output.model_copy(update={"complete": is_complete})
         if is_complete:
-            followed |= {named["uri"] for named in job["spec"]["input"].get("notScoredBy", ())} - {output.uri}
+            followed |= {named["uri"] for named in job.spec["input"].get("notScoredBy", ())} - {output.uri}
     left = [output for uri, output in known.items() if uri not in followed]
     newest = sorted(left, key=lambda output: (output.complete, _created(output)))[-MOST:]
     return tuple(sorted(newest, key=_created))
@@ -69,13 +71,12 @@ def _named(output: RunOutput, *, optional: bool) -> Object:
     return {"uri": output.uri, "optional": True} if optional else {"uri": output.uri}
 
 
-def _output_of(job: Object) -> RunOutput:
-    spec = job["spec"]
+def _output_of(job: Resource) -> RunOutput:
     return RunOutput(
-        uri=spec["output"]["uri"],
-        complete=job.get("status", {}).get("phase") == "Complete",
-        since=spec["input"].get("since"),
-        created=job["metadata"].get("creationTimestamp"),
+        uri=job.spec["output"]["uri"],
+        complete=job.phase == "Complete",
+        since=job.spec["input"].get("since"),
+        created=job.created,
     )
 
 

@@ -14,6 +14,7 @@ from scoremill.cli.views.job import TITLES, document, lines, row, summary
 from scoremill.errors import ScoremillError
 from scoremill.kubernetes.follow import Follower
 from scoremill.kubernetes.job import Job, refuse_failed
+from scoremill.kubernetes.objects import Resource
 from scoremill.spec.resources.status import REASON_OF_CODE, Reason
 
 NOW = dt.datetime(2026, 11, 21, 3, tzinfo=dt.UTC)
@@ -23,7 +24,7 @@ CASES = sorted((Path(__file__).parent / "jobs").glob("*.yaml"))
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_what_is_told_of_a_job(path: Path) -> None:
     case = yaml.safe_load(path.read_text())
-    job = Job(case["job"], NOW)
+    job = Job(Resource.of(case["job"]), NOW)
     assert row(job) == case["row"] and len(row(job)) == len(TITLES)
     assert list(lines(job)) == case["lines"]
     assert document(job)["phase"] == case["row"][1]
@@ -41,7 +42,7 @@ def ending(job: Job) -> tuple[int, str]:
 
 def a_job(**status: Any) -> Job:
     made = yaml.safe_load(CASES[0].read_text())["job"]
-    return Job({**made, "status": status}, NOW)
+    return Job(Resource.of({**made, "status": status}), NOW)
 
 
 @pytest.mark.parametrize("code", sorted(REASON_OF_CODE))

@@ -12,13 +12,22 @@ import yaml
 
 from scoremill.kubernetes.diagnosis import Cause, Observed, diagnose
 from scoremill.kubernetes.diagnosis.cause import diagnose_refusal
+from scoremill.kubernetes.objects import Resource
 
 WAITS = sorted((Path(__file__).parent / "waits").glob("*.yaml"))
 
 
+def observed(fields: dict[str, Any]) -> Observed:
+    """Parse what a file holds."""
+    one = {key: Resource.of(fields[key]) for key in ("cluster", "group") if fields.get(key)}
+    kinds = (key for key in ("deployments", "pods", "nodes") if key in fields)
+    many = {key: tuple(map(Resource.of, fields[key])) for key in kinds}
+    return Observed(**{**fields, "group": None, **one, **many})
+
+
 def recorded(name: str) -> tuple[Observed, Cause | None]:
     content = yaml.safe_load((Path(__file__).parent / "waits" / f"{name}.yaml").read_text())
-    return Observed(**content["seen"]), Cause(**content["cause"]) if content["cause"] else None
+    return observed(content["seen"]), Cause(**content["cause"]) if content["cause"] else None
 
 
 @pytest.mark.parametrize("name", [path.stem for path in WAITS])
@@ -53,16 +62,18 @@ def test_nobody_takes_up_the_cluster() -> None:
 
 
 def test_the_operator_refuses_the_cluster() -> None:
-    assert reason(up(registered=None, cluster={"status": {"phase": "Error"}})) == "InvalidCluster"
+    assert (
+        reason(up(registered=None, cluster=Resource("DaskCluster", "c", status={"phase": "Error"}))) == "InvalidCluster"
+    )
 
 
 def test_what_the_operator_cannot_make_is_in_its_notes() -> None:
     note = json.dumps(
         {"retries": 1, "success": False, "failure": False, "message": 'Deployment.apps "w" is invalid: x'}
     )
-    group = {"metadata": {"annotations": {"kopf.zalando.org/daskworkergroup_create": note, "a/b": "{"}}}
+    group = Resource("DaskWorkerGroup", "c", annotations={"kopf.zalando.org/daskworkergroup_create": note, "a/b": "{"})
     seen = up(workers=1, registered=0, group=group)
-    scheduler = tuple(each for each in seen.deployments if each["metadata"]["name"].endswith("-scheduler"))
+    scheduler = tuple(each for each in seen.deployments if each.name.endswith("-scheduler"))
     cause = diagnose(replace(seen, deployments=scheduler))
     assert cause is not None
     assert cause.reason == "OperatorError" and cause.evidence.endswith('Deployment.apps "w" is invalid: x')
@@ -71,8 +82,8 @@ def test_what_the_operator_cannot_make_is_in_its_notes() -> None:
 
 def test_an_image_that_is_being_pulled_is_no_fault() -> None:
     seen, _ = recorded("image-pull")
-    pods = [{**pod, "status": {"phase": "Pending"}} for pod in seen.pods]
-    name = next(pod["metadata"]["name"] for pod in pods if "scheduler" in pod["metadata"]["name"])
+    pods = [replace(pod, status={"phase": "Pending"}) for pod in seen.pods]
+    name = next(pod.name for pod in pods if "scheduler" in pod.name)
     pulling = {"reason": "Pulling", "message": 'Pulling image "i"', "involvedObject": {"kind": "Pod", "name": name}}
     cause = diagnose(replace(seen, pods=tuple(pods), events=(pulling,)))
     assert cause == Cause("Pulling", f'the scheduler (pod {name}): Pulling image "i"')
@@ -81,7 +92,7 @@ def test_an_image_that_is_being_pulled_is_no_fault() -> None:
 def test_what_a_pod_died_of_once_is_forgotten_when_it_is_ready_again() -> None:
     seen, _ = recorded("oom-killed")
     for pod in seen.pods:
-        for container in pod["status"]["containerStatuses"]:
+        for container in pod.status["containerStatuses"]:
             container |= {"ready": True, "state": {"running": {}}}
     assert reason(seen) not in {"OOMKilled", "CrashLoop"}
 
@@ -90,14 +101,14 @@ def worker_that_ended(seconds_after_ready: int, scheduler_is_ready: bool) -> Obs
     """The scheduler has been ready since 12:00:30, if it is; a worker has ended once, and waits to start again."""
     seen, _ = recorded("crash-loop")
     for pod in seen.pods:
-        is_worker = pod["metadata"]["labels"]["dask.org/component"] == "worker"
-        (container,) = pod["status"]["containerStatuses"]
+        is_worker = pod.component == "worker"
+        (container,) = pod.status["containerStatuses"]
         ended = {"exitCode": 1, "reason": "Error", "finishedAt": f"2026-01-01T12:00:{30 + seconds_after_ready:02}Z"}
         waiting = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": ended}}
         container |= {"ready": False, **waiting} if is_worker else {"state": {"running": {}}, "lastState": {}}
         if not is_worker:
             ready = {"type": "Ready", "status": str(scheduler_is_ready), "lastTransitionTime": "2026-01-01T12:00:30Z"}
-            container["ready"], pod["status"]["conditions"] = scheduler_is_ready, [ready]
+            container["ready"], pod.status["conditions"][:] = scheduler_is_ready, [ready]
     return seen
 
 
@@ -113,9 +124,8 @@ def test_worker_that_ends_although_there_is_a_scheduler_is_blamed() -> None:
 
 def test_pods_that_are_going_are_not_blamed() -> None:
     seen, _ = recorded("crash-loop")
-    for pod in seen.pods:
-        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert reason(seen) == "Scheduler"
+    going = tuple(replace(pod, is_deleting=True) for pod in seen.pods)
+    assert reason(replace(seen, pods=going)) == "Scheduler"
 
 
 @pytest.mark.parametrize("name", [path.stem for path in WAITS])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scoremill.kubernetes.diagnosis.quantities import amount, largest_node, told
+from scoremill.kubernetes.objects import Resource
 
 
 @pytest.mark.parametrize(
@@ -28,8 +29,8 @@ def test_people_are_told_cores_and_bytes() -> None:
 
 
 def test_the_largest_node_that_takes_pods_is_told() -> None:
-    def node(cpu: str, memory: str, **spec: bool) -> dict[str, object]:
-        return {"spec": spec, "status": {"allocatable": {"cpu": cpu, "memory": memory}}}
+    def node(cpu: str, memory: str, **spec: bool) -> Resource:
+        return Resource("Node", "n", spec=spec, status={"allocatable": {"cpu": cpu, "memory": memory}})
 
     nodes = [node("2", "8Gi"), node("4", "4Gi"), node("64", "512Gi", unschedulable=True)]
     assert largest_node(nodes) == "4 CPU and 8 GiB"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from scoremill.kubernetes.diagnosis import Cause, Driver, Observed, waits_for, why
+from scoremill.kubernetes.objects import Resource
 from scoremill.spec.resources.status import JobStatus
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
@@ -17,24 +19,23 @@ def ago(seconds: float) -> str:
     return (NOW - dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def resource(age: float = 600, spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
-    metadata = {"name": "tips", "generation": 1, "creationTimestamp": ago(age)}
-    return {"metadata": metadata, "spec": spec or {}, "status": {"observedGeneration": 1, **status} if status else None}
+def resource(age: float = 600, spec: dict[str, Any] | None = None, **status: Any) -> Resource:
+    known = {"observedGeneration": 1, **status} if status else {}
+    created = NOW - dt.timedelta(seconds=age)
+    return Resource("ScoringJob", "tips", generation=1, created=created, spec=spec or {}, status=known)
 
 
 def driver(state: dict[str, Any], phase: str = "Running") -> Driver:
     labels = {"app.kubernetes.io/component": "driver"}
     status = {"phase": phase, "containerStatuses": [{"name": "driver", "image": "runner:1", "state": state}]}
-    return Driver(
-        {"metadata": {"name": "tips-1", "uid": "1"}}, ({"metadata": {"name": "x", "labels": labels}, "status": status},)
-    )
+    return Driver("tips-1", Resource("Job", "tips-1", uid="1"), (Resource("Pod", "x", labels=labels, status=status),))
 
 
 RUNNING = driver({"running": {}})
 ASKED = {"phase": "Running", "attempt": 1, "driver": {"job": "tips-1"}}
 
 
-def reason(job: dict[str, Any], *drivers: Driver, cluster: Observed | None = None) -> str | None:
+def reason(job: Resource, *drivers: Driver, cluster: Observed | None = None) -> str | None:
     cause = why(job, NOW, cluster, drivers)
     return cause.reason if cause else None
 
@@ -46,9 +47,7 @@ def test_an_operator_that_does_not_run_is_told_after_a_moment() -> None:
 
 
 def test_a_change_that_nothing_has_looked_at_is_told() -> None:
-    job = resource(phase="Suspended")
-    job["metadata"]["generation"] = 2
-    cause = why(job, NOW)
+    cause = why(replace(resource(phase="Suspended"), generation=2), NOW)
     assert cause and cause.reason == "Accepting" and "change" in cause.evidence
 
 
@@ -75,9 +74,11 @@ def test_a_suspended_job_is_told_as_that(phase: str) -> None:
 
 
 PLANNED = {
-    "phase": "Starting", "attempt": 1, "driver": {"job": "tips-1"},
+    "phase": "Starting",
+    "attempt": 1,
+    "driver": {"job": "tips-1"},
     "progress": {"attempt": 1, "stage": "WaitingForCluster", "updateTime": ago(5), "progressTime": ago(5)},
-}  # fmt: skip
+}
 
 
 def test_a_plan_waits_for_the_driver_alone() -> None:
@@ -103,10 +104,10 @@ def test_what_a_plan_waits_for_is_what_the_driver_noted_last() -> None:
 def test_a_start_waits_for_the_cluster() -> None:
     job = resource(**PLANNED)
     assert reason(job, RUNNING) == "ClusterAsked"
-    cluster = {"metadata": {"name": "tips"}}
+    cluster = Resource("DaskCluster", "tips")
     assert reason(job, RUNNING, cluster=Observed(cluster, 60, 1)) == "OperatorNotRunning", "dask-kubernetes' own"
-    going = {"metadata": {"name": "tips", "deletionTimestamp": ago(1)}}
-    assert reason(job, RUNNING, cluster=Observed(going, 60, 1)) == "ClusterGoes"
+    going = Observed(replace(cluster, is_deleting=True), 60, 1)
+    assert reason(job, RUNNING, cluster=going) == "ClusterGoes"
 
 
 @pytest.mark.parametrize("seconds", [5, 300])
@@ -132,7 +133,7 @@ def test_a_driver_that_does_not_start_is_the_cause() -> None:
 def test_a_driver_whose_pod_is_refused_is_the_cause() -> None:
     forbidden = 'Error creating: pods "tips-1-x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4'
     events = ({"reason": "BackOff", "message": "-"}, {"reason": "FailedCreate", "message": forbidden})
-    cause = why(resource(**ASKED), NOW, None, [Driver({"metadata": {"name": "tips-1", "uid": "1"}}, events=events)])
+    cause = why(resource(**ASKED), NOW, None, [Driver("tips-1", Resource("Job", "tips-1", uid="1"), events=events)])
     assert cause == Cause(
         "QuotaExceeded",
         "Kubernetes refuses the driver: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4",
@@ -175,11 +176,9 @@ def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> No
         "state": {"waiting": {"reason": "CrashLoopBackOff"}},
     }
     last = {"lastState": {"terminated": {"exitCode": 1}}}
-    pod = {"metadata": {"name": "w"}, "status": {"phase": "Running", "containerStatuses": [container | last]}}
-    made = {"metadata": {"name": "tips"}}
-    seen = Observed(
-        made, 60, 1, 0, deployments=({"metadata": {}}, {"metadata": {}}), pods=(pod,), logs={"w": "no dask"}
-    )
+    pod = Resource("Pod", "w", status={"phase": "Running", "containerStatuses": [container | last]})
+    made, deployments = Resource("DaskCluster", "tips"), (Resource("Deployment", "a"), Resource("Deployment", "b"))
+    seen = Observed(made, 60, 1, 0, deployments=deployments, pods=(pod,), logs={"w": "no dask"})
     for progress in (None, {"attempt": 1, "updateTime": ago(10), "workers": 0}):
         cause = why(resource(**ASKED, progress=progress), NOW, seen, [RUNNING])
         assert (
@@ -190,7 +189,7 @@ def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> No
         )
     works = {"attempt": 1, "updateTime": ago(10), "workers": 4}
     assert reason(resource(**ASKED, progress=works), RUNNING, cluster=seen) is None, "others work"
-    starts = Observed(made, 60, 1, 0, deployments=({"metadata": {}}, {"metadata": {}}))
+    starts = Observed(made, 60, 1, 0, deployments=deployments)
     told = {"attempt": 1, "updateTime": ago(10), "workers": 0}
     assert reason(resource(**ASKED, progress=told), RUNNING, cluster=starts) == "NoWorkers"
 
@@ -200,7 +199,7 @@ def test_an_end_of_the_driver_that_nothing_takes_up_is_told() -> None:
     told = {"attempt": 1, "updateTime": ago(500), "workers": 4}
     for seconds, expected in ((5, "Accepting"), (300, "OperatorNotRunning")):
         conditions = [{"type": "Complete", "status": "True", "lastTransitionTime": ago(seconds)}]
-        done = Driver({**ended.job, "status": {"conditions": conditions}}, ended.pods)
+        done = Driver("tips-1", Resource("Job", "tips-1", uid="1", status={"conditions": conditions}), ended.pods)
         cause = why(resource(**ASKED, progress=told), NOW, None, [done])
         assert cause and (cause.reason, "with code 0" in cause.evidence) == (expected, True)
 
@@ -221,12 +220,15 @@ def test_a_worker_that_was_killed_for_memory_and_came_back_is_told() -> None:
         "state": {"running": {}},
         "lastState": {"terminated": {"reason": "OOMKilled"}},
     }
-    pod = {
-        "metadata": {"name": "w", "labels": {"dask.org/component": "worker"}}, "status": {"containerStatuses": [killed]},
-        "spec": {"containers": [{"name": "worker", "resources": {"limits": {"memory": "600Mi"}}}]},
-    }  # fmt: skip
+    pod = Resource(
+        "Pod",
+        "w",
+        labels={"dask.org/component": "worker"},
+        status={"containerStatuses": [killed]},
+        spec={"containers": [{"name": "worker", "resources": {"limits": {"memory": "600Mi"}}}]},
+    )
     job = resource(**ASKED, progress={"attempt": 1, "stage": "Scoring", "updateTime": ago(5), "workers": 1})
-    up = Observed({"metadata": {"name": "tips"}}, 60, 1, 1, pods=(pod,))
+    up = Observed(Resource("DaskCluster", "tips"), 60, 1, 1, pods=(pod,))
     cause = why(job, NOW, up, [RUNNING])
     assert cause and cause.reason == "OOMKilled" and "pod w, whose memory limit is 600 MiB" in cause.evidence
 

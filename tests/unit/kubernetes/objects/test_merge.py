@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.kubernetes.objects.merge import merge
+from scoremill.kubernetes.objects.template import merge
 
 CASES: list[tuple[Any, Any, Any]] = [
     ({"a": 1, "b": {"c": 2}}, {"b": {"d": 3}}, {"a": 1, "b": {"c": 2, "d": 3}}),

@@ -10,7 +10,15 @@ import dask.config
 import pytest
 import yaml
 
-from scoremill.kubernetes.objects import Certificates, cluster_objects, dask_cluster, names, owned_by, worker_memory
+from scoremill.kubernetes.objects import (
+    Certificates,
+    Resource,
+    cluster_objects,
+    dask_cluster,
+    names,
+    owned_by,
+    worker_memory,
+)
 from scoremill.kubernetes.objects.dask_config import scheduler_env, worker_env
 from scoremill.naming import WORKER_ENVIRONMENT
 from scoremill.spec import Cluster, Credentials, Workers
@@ -116,6 +124,6 @@ def test_only_workers_see_the_credentials_of_buckets() -> None:
 
 
 def test_an_owner_takes_its_children_along() -> None:
-    owner = {"apiVersion": "v1", "kind": "K", "metadata": {"name": "n", "uid": "u"}}
+    owner = Resource("K", "n", uid="u", api_version="v1")
     child = owned_by({"kind": "Secret", "metadata": {"name": "s"}}, owner)
     assert child["metadata"]["ownerReferences"] == [{"apiVersion": "v1", "kind": "K", "name": "n", "uid": "u"}]

@@ -1,0 +1,94 @@
+"""The desired state of a ScoringJob: its spec over the site's template, and what is rendered from it, once per reconcile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scoremill.errors import UsageError
+from scoremill.kubernetes import objects
+from scoremill.kubernetes.objects import Resource
+from scoremill.spec import JobSpec
+from scoremill.spec.resources.status import JobStatus
+
+from .observed import Object, Observed, Settings
+
+NOTHING = JobSpec.model_validate({"model": {"uri": "-"}, "input": {"uris": ["-"]}, "output": {"uri": "-"}})
+"""In place of a spec that cannot be read."""
+_ANY_JOB = Resource("ScoringJob", name="_", namespace="_", uid="_")
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Manifests that a job may need; empty if its spec is invalid."""
+
+    cluster: Object = field(default_factory=dict)
+    """The DaskCluster."""
+    driver: Object = field(default_factory=dict)
+    """The batch Job of the present attempt's driver."""
+
+
+NOTHING_DESIRED = Desired()
+
+
+def desired_of(observed: Observed, status: JobStatus, spec: JobSpec) -> tuple[JobSpec, Desired]:
+    """Return `spec` over the site's template, and what it makes; UsageError if that is not a DaskCluster."""
+    attempt, settings = status.attempt or 0, observed.settings
+    image = _image(observed, attempt) or settings.image
+    return _rendered(observed.job, spec, settings, image, attempt, _seconds(observed, status, spec))
+
+
+def check_template(template: Mapping[str, Any]) -> None:
+    """Raise UsageError if no DaskCluster can be rendered with the site's `template`."""
+    _rendered(_ANY_JOB, NOTHING, Settings("image", template=template), "image", 1, None)
+
+
+def _rendered(
+    job: Resource, spec: JobSpec, settings: Settings, image: str, attempt: int, seconds: int | None
+) -> tuple[JobSpec, Desired]:
+    try:
+        spec = objects.with_site(spec, settings.template)
+        cluster = objects.job_cluster(job, spec, image)
+        resources = settings.driver_resources
+        # The runner pod has the volumes and mounts of workers.
+        driver = objects.driver_job(job, spec, attempt, cluster, resources=resources, seconds=seconds)
+        is_valid = _is_cluster_of(job, cluster)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        is_valid = False
+    if is_valid:
+        return spec, Desired(cluster, driver)
+    raise UsageError(
+        "spec.cluster.template makes no DaskCluster of the job's own name with containers scheduler and worker",
+        "It is a part of a DaskCluster: spec: {worker: {spec: …}}.",
+    )
+
+
+def _is_cluster_of(job: Resource, cluster: Object) -> bool:
+    """Return whether the template has left kind, name and containers as they are."""
+    made = Resource.of(cluster)
+    containers = [made.spec[part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
+    has_identity = (made.kind, made.api_version, made.name, made.namespace) == (
+        "DaskCluster",
+        objects.names.DASK_GROUP,
+        objects.child_of(job),
+        job.namespace,
+    )
+    return has_identity and containers == ["scheduler", "worker"]
+
+
+def _image(observed: Observed, attempt: int) -> str | None:
+    """Return the image that the job has already: driver and workers are of one version, also across an upgrade."""
+    name = objects.names.driver_name(objects.child_of(observed.job), attempt)
+    driver = next((driver for driver in observed.drivers if driver.name == name), None)
+    if driver and driver.image:
+        return driver.image
+    pod = observed.dask_cluster.spec.get("worker", {}).get("spec", {}) if observed.dask_cluster else {}
+    return next((each.get("image") for each in pod.get("containers", ())), None)
+
+
+def _seconds(observed: Observed, status: JobStatus, spec: JobSpec) -> int | None:
+    """Return what is left of the time that the whole run may take."""
+    active, started = spec.deadlines.active_seconds, status.start_time
+    spent = (observed.now - started).total_seconds() if started else 0
+    return None if active is None else max(1, min(round(active - spent), 2**31 - 1))

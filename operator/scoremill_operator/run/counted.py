@@ -1,0 +1,23 @@
+"""The client of the Kubernetes API whose calls Prometheus counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scoremill.kubernetes.client import Kube, connect
+
+from .. import metrics
+
+
+class Counted(Kube):
+    """The API with its calls counted."""
+
+    def _request(self, method: str, *arguments: Any, **keywords: Any) -> Any:
+        metrics.CALLS.labels(method).inc()
+        return super()._request(method, *arguments, **keywords)
+
+
+def connect_counted(namespace: str | None) -> Kube:
+    """Connect to the API of the pod's own Kubernetes, or of KUBECONFIG's, working in `namespace`."""
+    found = connect(namespace=namespace)
+    return Counted(found.configuration, found.namespace)
