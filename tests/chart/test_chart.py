@@ -11,12 +11,11 @@ import pytest
 import yaml
 
 from scoremill.kubernetes.client import KINDS
-from scoremill.kubernetes.objects import child_of, driver_job, names, policy
+from scoremill.kubernetes.objects import Resource, child_of, driver_job, job_cluster, names, policy, with_site
 from scoremill.kubernetes.objects.cluster import dask_cluster
 from scoremill.spec import Cluster, Credentials, JobSpec
 from scoremill_operator import rules
 from scoremill_operator.__main__ import options
-from scoremill_operator.reconcile.policies.validation import laid
 from tests.chart.conftest import EVERYWHERE, Object, Render
 from tests.chart.schemas import FILE, write_schemas
 from tests.chart.tools import tool
@@ -274,9 +273,12 @@ def test_the_operator_has_the_template_of_clusters_and_begins_anew_with_another(
 
 def test_a_job_of_the_operator_gets_what_the_values_say(render: Render) -> None:
     asked = {"model": {"uri": "s3://m"}, "input": {"uris": ["s3://i"]}, "output": {"uri": "s3://o"}}
-    spec = laid(JobSpec.model_validate(asked), clusters_template(render(*ALL_VALUES)))
-    job = {"metadata": {"name": "trips", "namespace": "science", "uid": "u"}, "spec": asked}
-    pod = driver_job(job, spec, 1, "runner:1", resources={}, seconds=None)["spec"]["template"]["spec"]
+    spec = with_site(JobSpec.model_validate(asked), clusters_template(render(*ALL_VALUES)))
+    job = Resource.of(
+        {"kind": "ScoringJob", "metadata": {"name": "trips", "namespace": "science", "uid": "u"}, "spec": asked}
+    )
+    cluster = job_cluster(job, spec, "runner:1")
+    pod = driver_job(job, spec, 1, cluster, resources={}, seconds=None)["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["envFrom"] == [{"secretRef": {"name": "buckets"}}]
     assert {"name": "AWS_REGION", "value": "eu-central-1"} in container["env"]

@@ -109,7 +109,7 @@ def test_a_model_that_fails_on_all_rows_is_not_tried_again(mill: Mill, tmp_path:
     model = lay_down(Path(touchy_bundle(tmp_path)), mill.bucket.uri("touchy"))
     job = mill.submit("failing", {"model": {"uri": model}, "input": {"uris": [mill.bucket.uri("both/*.csv")]}})
     status = job.fails("DoesNotFit")
-    assert status.failure and status.failure.code == 3 and "x is too large" in str(status.failure.message)
+    assert status.failure and status.failure.exit_code == 3 and "x is too large" in str(status.failure.message)
     assert status.attempt == 1
     assert status.outputs and [*status.outputs.fields()] == ["logs"]
     job.delete()
@@ -122,7 +122,7 @@ def test_more_bad_rows_than_the_budget_allows_are_not_tried_again(mill: Mill) ->
     Store(mill.bucket.uri("bad")).write("rows.csv", b"x\n" + b"1\n" * 1000 + b"far\n" * 5)
     spec = {"input": {"uris": [mill.bucket.uri("bad/*.csv")]}, "errors": {"maxRows": 4}}
     status = mill.submit("bad", spec, {"cleanup": {"onFailure": "Delete"}}).fails("TooManyRejectedRows")
-    assert status.failure and status.failure.code == 4 and status.attempt == 1
+    assert status.failure and status.failure.exit_code == 4 and status.attempt == 1
     allowed = mill.submit("allowed", spec, {"errors": {"maxRows": 5}}).becomes("Complete")
     assert allowed.rows and (allowed.rows.total, allowed.rows.rejected) == (1005, 5)
 
@@ -272,7 +272,7 @@ def test_what_the_infrastructure_failed_is_tried_again_as_often_as_allowed(mill:
     )
     status = status.fails("StorageFailed")
     assert (status.attempt, status.failed_attempts) == (2, 2)
-    assert status.failure.code == 5
+    assert status.failure.exit_code == 5
 
 
 def test_a_job_goes_when_its_time_to_live_is_over(mill: Mill) -> None:
