@@ -172,7 +172,7 @@ def test_an_operator_that_is_killed_scaled_to_none_or_upgraded_harms_no_run(mill
     assert job.status.phase == "Running"
     mill.scale_operator(2)
     status = job.proves()
-    assert (status.attempt, status.failed_attempts or 0) == (1, 0)
+    assert (status.attempt, status.failed_attempts or 0) == (1, 0), status.failure
     leader = holder(mill)
     assert leader
     kill(mill, leader)
@@ -196,7 +196,7 @@ def test_a_scheduler_that_is_killed_costs_no_attempt(mill: Mill) -> None:
     (scheduler,) = job.pods("scheduler")
     kill(mill, scheduler["metadata"]["name"])
     status = job.proves()
-    assert (status.attempt, status.failed_attempts or 0) == (1, 0)
+    assert (status.attempt, status.failed_attempts or 0) == (1, 0), status.failure
 
 
 def test_workers_that_run_out_of_memory_end_the_job_with_that_reason(mill: Mill) -> None:
@@ -298,7 +298,7 @@ def test_a_job_that_runs_has_the_workers_that_kubectl_scale_asks_for(mill: Mill)
     mill.place.ok("job", "scale", "scaled", "0:1")
     job.sees(lambda _: mill.kube.get("DaskAutoscaler", job.child), "a range")
     status = job.proves()
-    assert (status.attempt, status.failed_attempts or 0) == (1, 0)
+    assert (status.attempt, status.failed_attempts or 0) == (1, 0), status.failure
 
 
 # --- many ------------------------------------------------------------------------------------------------------------

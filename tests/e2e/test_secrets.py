@@ -154,7 +154,7 @@ def _log_of_dask_kubernetes(place: Place) -> str:
 
 
 def test_the_bucket_s_credentials_are_given_to_workers_alone_and_by_name(vault, needles) -> None:
-    cluster = yaml.safe_dump(vault.exists())
+    cluster = yaml.safe_dump(vault.kube.get("DaskCluster", vault.name))
     assert "secretRef" in cluster and needles.within(cluster) == []
     with _asking(vault) as ours:
         [of_worker] = ours.run(lambda: dict(os.environ)).values()
