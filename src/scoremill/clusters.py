@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from .errors import ClusterError, ScoremillError, UsageError
+from .events import Say, say_nothing
 from .kubernetes.clusters import Named
 from .notebook import html_table
 from .spec import Workers
@@ -24,7 +25,6 @@ _DELETE_SECONDS = 180.0
 _CLEANUP_SECONDS = 120.0
 """For a cluster that did not start. The operator of dask-kubernetes pauses for 60 s after a broken connection."""
 _NOT_ISSUED = "<made when the cluster is>"
-Say = Callable[[str], None]
 
 
 class Settings(TypedDict, total=False):
@@ -143,7 +143,7 @@ class Cluster(Named):
         """Delete the cluster, wait until nothing of it is left, and return whether it existed."""
         from .kubernetes.readiness import remove
 
-        return remove(self, timeout, say or _say_nothing)
+        return remove(self, timeout, say or say_nothing)
 
     def __enter__(self) -> Self:
         return self
@@ -214,7 +214,7 @@ def create(
     cluster, *children = _objects(name, at.namespace, issue(name, at.namespace), settings)
     is_new = create_objects(at, cluster, children)
     if wait:
-        _wait_or_delete(at, timeout, say or _say_nothing, deletes=is_new and not keep)
+        _wait_or_delete(at, timeout, say or say_nothing, deletes=is_new and not keep)
     return at
 
 
@@ -362,9 +362,10 @@ def _spec(settings: Settings) -> tuple[ClusterSpec, Credentials]:
     from .spec import Cluster, Credentials
 
     refuse_secrets(dict(settings.get("env", {})))
-    fields = {key: value for key, value in settings.items() if value is not None and key not in {"workers", "secret"}}
-    fields["idle_timeout_seconds"] = int(settings.get("idle_timeout", 1800))
-    fields.pop("idle_timeout", None)
+    others = {"workers", "secret", "idle_timeout"}
+    fields = {key: value for key, value in settings.items() if value is not None and key not in others}
+    if (idle := settings.get("idle_timeout")) is not None:
+        fields["idle_timeout_seconds"] = int(idle)
     secret = settings.get("secret")
     try:
         cluster = Cluster.model_validate(fields)
@@ -390,7 +391,3 @@ def _wait_or_delete(at: Cluster, seconds: float, say: Say, *, deletes: bool) -> 
             except ClusterError as left:
                 say(str(left))
         raise
-
-
-def _say_nothing(text: str) -> None:
-    pass

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
-from .events import Watcher
+from .events import Say, Watcher, say_nothing
 from .kubernetes.clusters import Named
 from .spec import Input, ScoringJob, Storage, job
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .execute.engines.dask.engine import OnDask
 
 Location = str | os.PathLike[str]
-Say = Callable[[str], None]
 
 
 def load(
@@ -181,14 +180,10 @@ def connected(
         engine_at(cluster, unread, places) as at,
         OnDask(at.address, unread.spec.cluster, unread.spec.deadlines, at.security) as engine,
     ):
-        engine.wait(say or _say_nothing)
+        engine.wait(say or say_nothing)
         yield engine
 
 
 def _unscored(input: Any, **spec: Any) -> ScoringJob:
     """Return a job that reads `input`, and that nobody scores."""
     return job(model="unread", input=input, output="memory://unwritten", **spec)
-
-
-def _say_nothing(text: str) -> None:
-    pass

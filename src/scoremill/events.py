@@ -54,3 +54,10 @@ class Ended:
 
 Event = Started | Progress | Retrying | Note | Ended
 Watcher = Callable[[Event], None]
+
+Say = Callable[[str], None]
+"""Called with each line of news, such as `print`."""
+
+
+def say_nothing(text: str) -> None:
+    """Ignore the news."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .events import Event, Watcher
+from .events import Event, Watcher, say_nothing
 from .kubernetes.job import Job, refuse_failed
 from .kubernetes.jobs import Ours, follow, seen
 from .kubernetes.manifest import asks_the_same, manifest
@@ -97,7 +97,7 @@ class JobHandle:
         """
         from .kubernetes.logs import log
 
-        pieces = log(self._jobs.kube, self._seen(), attempt, tail, _say_nothing, follows=False)
+        pieces = log(self._jobs.kube, self._seen(), attempt, tail, say_nothing, follows=False)
         return b"".join(pieces).decode(errors="replace")
 
     def report(self) -> Report:
@@ -145,7 +145,7 @@ class JobHandle:
         The output stays; read it with `scoremill.rejected` and `scoremill.verify`, since this handle can no longer find
         it. Raises ClusterError if the objects still exist after `timeout` seconds.
         """
-        return self._jobs.remove(self.name, timeout, _say_nothing)
+        return self._jobs.remove(self.name, timeout, say_nothing)
 
     def _seen(self) -> Job:
         return seen(self._jobs.find(self.name))
@@ -242,7 +242,3 @@ def _jobs(namespace: str | None, context: str | None, kubeconfig: str | None) ->
     from .kubernetes.client import connect
 
     return Ours(connect(kubeconfig, context, namespace), "ScoringJob")
-
-
-def _say_nothing(text: str) -> None:
-    pass

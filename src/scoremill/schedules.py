@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from .errors import UsageError
+from .events import Say, say_nothing
 from .kubernetes.manifest import manifest, refuse_unreachable
 from .kubernetes.objects.scheduled import problem_of
 from .spec import API_VERSION, ScoringJob, read_yaml
@@ -176,9 +176,7 @@ def run(name: str, since: datetime | None = None, **where: str | None) -> str:
     return run_now(_schedules(where), name, since)
 
 
-def delete(
-    name: str, timeout: float = _DELETE_SECONDS, say: Callable[[str], None] | None = None, **where: str | None
-) -> bool:
+def delete(name: str, timeout: float = _DELETE_SECONDS, say: Say | None = None, **where: str | None) -> bool:
     """Delete a schedule and its jobs, and return whether it existed; the outputs stay.
 
     Parameters
@@ -198,7 +196,7 @@ def delete(
         If it still exists after `timeout` seconds.
 
     """
-    return _schedules(where).remove(name, timeout, say or _say_nothing)
+    return _schedules(where).remove(name, timeout, say or say_nothing)
 
 
 def _schedules(where: dict[str, str | None]) -> Ours:
@@ -206,10 +204,6 @@ def _schedules(where: dict[str, str | None]) -> Ours:
     from .kubernetes.jobs import Ours
 
     return Ours(connect(**where), "ScoringSchedule")
-
-
-def _say_nothing(text: str) -> None:
-    pass
 
 
 def is_schedule(path: str | None) -> bool:

@@ -102,7 +102,7 @@ def test_changes_while_the_connection_is_cut_are_heard_once_it_is_back(
         way.cut()
         make(kubernetes_api, "meanwhile")
         remove(kubernetes_api, "before")
-        way.mend()
+        way.restore()
         # Neither is "old" listed again.
         assert [heard.next(), heard.next()] == [("ADDED", "meanwhile"), ("DELETED", "before")]
 
@@ -118,7 +118,7 @@ def test_a_version_that_the_server_has_forgotten_is_survived_by_a_new_listing(
         remove(kubernetes_api, "old")
         make(kubernetes_api, "meanwhile")
         compact(kubernetes_api)
-        way.mend()
+        way.restore()
         assert heard.next() == (LISTED, "meanwhile")
         make(kubernetes_api, "new")
         assert heard.next() == ("ADDED", "new")
@@ -137,7 +137,7 @@ def test_a_connection_that_falls_silent_is_replaced_in_bounded_time(
         way.wait_for_connections(before + 1)
         assert not heard.rest()
         answered = watch.answered
-        way.mend()
+        way.restore()
         assert heard.next() == ("ADDED", "meanwhile")
         assert watch.answered > answered
 

@@ -24,17 +24,17 @@ class Tunnel:
         """How many there have been."""
 
     def cut(self) -> None:
-        """Every connection ends, and so does every new one, until `mend`."""
+        """Every connection ends, and so does every new one, until `restore`."""
         with self._changed:
             self._is_cut = True
             for each in self._open:
                 _close(each)
 
     def silence(self) -> None:
-        """Nothing gets through any more, and nobody is told, until `mend`."""
+        """Nothing gets through any more, and nobody is told, until `restore`."""
         self._flows.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """New connections work; those that were cut or silent end."""
         self.cut()
         self._is_cut = False
@@ -57,7 +57,7 @@ class Tunnel:
     def close(self) -> None:
         """Everything ends."""
         _close(self._listener)
-        self.mend()
+        self.restore()
 
     def _connect(self, near: socket.socket) -> None:
         with self._changed:

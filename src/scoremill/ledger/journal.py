@@ -122,7 +122,7 @@ class Ledger:
         """Says again that the output is complete, where a driver died behind the manifest and before that."""
         self._check()
         if self.store.info(SUCCESS) is None:
-            write_success(self.store)
+            self.store.write(SUCCESS, success_of(self.store.read(MANIFEST)))
 
     def reopen(self) -> None:
         """Takes back the claim that the output is complete."""
@@ -152,13 +152,8 @@ class Ledger:
         return self._lease
 
 
-def write_success(store: Store) -> None:
-    """Write `_SUCCESS` next to a manifest: small JSON for programs that read nothing else."""
-    store.write(SUCCESS, success_of(store.read(MANIFEST)))
-
-
 def success_of(manifest: bytes) -> bytes:
-    """Return what `_SUCCESS` holds: the manifest's name and digest, and its totals."""
+    """Return what `_SUCCESS` holds, for programs that read nothing else: the manifest's name, digest and totals, as JSON."""
     digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
     return json.dumps({"manifest": MANIFEST, "digest": digest, "totals": json.loads(manifest)["totals"]}).encode()
 

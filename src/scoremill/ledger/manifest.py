@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoremill.errors import LeaseError, ScoremillError, VerificationError
-from scoremill.naming import LEDGER, MANIFEST
+from scoremill.naming import LEDGER, MANIFEST, SUCCESS
 from scoremill.notebook import html_table
 from scoremill.storage.filesystem import Store
 from scoremill.units import format_bytes
 
-from .journal import FORMAT, read_document, write_success
+from .journal import FORMAT, read_document, success_of
 from .receipt import Part, Receipt
 
 _REWRITE = f"Delete {MANIFEST} and run the same `scoremill score` again: what is done is kept."
@@ -153,9 +153,10 @@ def write_manifest(store: Store, receipts: list[Receipt], origins: list[Origin],
         **extra,
         "segments": segments,
     }
-    if not store.create(MANIFEST, json.dumps(fields, indent=1).encode()):
+    data = json.dumps(fields, indent=1).encode()
+    if not store.create(MANIFEST, data):
         raise LeaseError(f"another driver has just completed {store.uri}", "See `scoremill verify`.")
-    write_success(store)
+    store.write(SUCCESS, success_of(data))
     return Manifest(totals, fields, store)
 
 
