@@ -70,14 +70,36 @@ def demo(folder: Path, rows: int, workers: int) -> None:
     say("A model is trained in RAM, on what fits there, and packed with the code that it needs")
     python("train.py", trips / "trips-2009-01.csv", "--rows", 100_000, "--output", model)
     scoremill(
-        "model", "pack", model / "model.joblib", "--output", bundle, "--sample", model / "sample.parquet",
-        "--code", HERE / "pipeline.py", "--method", "predict_proba",
-    )  # fmt: skip
+        "model",
+        "pack",
+        model / "model.joblib",
+        "--output",
+        bundle,
+        "--sample",
+        model / "sample.parquet",
+        "--code",
+        HERE / "pipeline.py",
+        "--method",
+        "predict_proba",
+    )
     say("All rows are scored, from the bucket and to the bucket")
     scoremill(
-        "score", "--model", bundle, "--input", INPUT, "--output", OUTPUT, "--keep", "vendor_name,Trip_Pickup_DateTime",
-        "--columns", "True=tip", "--partition-bytes", "16MiB", "--workers", workers,
-    )  # fmt: skip
+        "score",
+        "--model",
+        bundle,
+        "--input",
+        INPUT,
+        "--output",
+        OUTPUT,
+        "--keep",
+        "vendor_name,Trip_Pickup_DateTime",
+        "--columns",
+        "True=tip",
+        "--partition-bytes",
+        "16MiB",
+        "--workers",
+        workers,
+    )
     say("And the result is proven from the objects themselves")
     scoremill("verify", OUTPUT)
     look(folder / "tips")

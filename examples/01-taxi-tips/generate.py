@@ -17,10 +17,25 @@ import pyarrow as pa
 import pyarrow.csv
 
 COLUMNS = (
-    "vendor_name", "Trip_Pickup_DateTime", "Trip_Dropoff_DateTime", "Passenger_Count", "Trip_Distance",
-    "Start_Lon", "Start_Lat", "Rate_Code", "store_and_forward", "End_Lon", "End_Lat",
-    "Payment_Type", "Fare_Amt", "surcharge", "mta_tax", "Tip_Amt", "Tolls_Amt", "Total_Amt",
-)  # fmt: skip
+    "vendor_name",
+    "Trip_Pickup_DateTime",
+    "Trip_Dropoff_DateTime",
+    "Passenger_Count",
+    "Trip_Distance",
+    "Start_Lon",
+    "Start_Lat",
+    "Rate_Code",
+    "store_and_forward",
+    "End_Lon",
+    "End_Lat",
+    "Payment_Type",
+    "Fare_Amt",
+    "surcharge",
+    "mta_tax",
+    "Tip_Amt",
+    "Tolls_Amt",
+    "Total_Amt",
+)
 
 YEAR = np.datetime64("2009-01-01T00:00:00")
 YEAR_SECONDS = 365 * 86_400

@@ -13,8 +13,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 COLUMNS = (
-    "vendor_name", "Trip_Pickup_DateTime", "Passenger_Count", "Trip_Distance", "Payment_Type", "Fare_Amt", "surcharge",
-)  # fmt: skip
+    "vendor_name",
+    "Trip_Pickup_DateTime",
+    "Passenger_Count",
+    "Trip_Distance",
+    "Payment_Type",
+    "Fare_Amt",
+    "surcharge",
+)
 """What the model reads, of the 18 columns that there are."""
 VENDORS = ["CMT", "DDS", "VTS"]
 PAYMENTS = ["cash", "credit", "dispute", "no charge"]

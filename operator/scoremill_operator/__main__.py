@@ -53,21 +53,32 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--driver-resources", type=json.loads, default={}, metavar="JSON", help="laid over those of the driver"
     )
     parser.add_argument(
-        "--template", type=template_of, default={}, metavar="FILE",
+        "--template",
+        type=template_of,
+        default={},
+        metavar="FILE",
         help="YAML file laid under what each job says of its DaskCluster",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--reserved-account", action="append", default=[], metavar="NAMESPACE/NAME",
+        "--reserved-account",
+        action="append",
+        default=[],
+        metavar="NAMESPACE/NAME",
         help="a service account that no job may run as; may be repeated",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--templates", choices=["Restricted", "Any"], default="Restricted",
+        "--templates",
+        choices=["Restricted", "Any"],
+        default="Restricted",
         help="whether jobs may set any field of the pods by spec.cluster.template, or only those that give no rights",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--service-account", action="append", default=[], metavar="NAMESPACE/NAME",
+        "--service-account",
+        action="append",
+        default=[],
+        metavar="NAMESPACE/NAME",
         help="a service account that jobs may run as if templates are restricted; may be repeated",
-    )  # fmt: skip
+    )
     _add_network(parser)
     parser.add_argument("--lease", default="scoremill-operator", help="name of the Lease")
     parser.add_argument("--lease-namespace", help="its namespace; the pod's own where it is not given")
@@ -81,19 +92,28 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--egress", type=json.loads, metavar="JSON",
+        "--egress",
+        type=json.loads,
+        metavar="JSON",
         help="rules of a NetworkPolicy's egress: what pods of jobs reach besides each other and DNS; by default "
         "everything but metadata services, and the Kubernetes API from workers",
-    )  # fmt: skip
+    )
     parser.add_argument("--allow-metadata", action="store_true", help="let pods of jobs reach metadata services")
     parser.add_argument(
-        "--api-server", action="append", default=[], metavar="CIDR",
+        "--api-server",
+        action="append",
+        default=[],
+        metavar="CIDR",
         help="address of the Kubernetes API, which workers do not reach; may be repeated",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--api-server-port", action="append", default=[], type=int, metavar="PORT",
+        "--api-server-port",
+        action="append",
+        default=[],
+        type=int,
+        metavar="PORT",
         help="port of the Kubernetes API, which drivers reach; may be repeated; 443 and 6443 by default",
-    )  # fmt: skip
+    )
     parser.add_argument("--dask-namespace", metavar="NAMESPACE", help="namespace of dask-kubernetes' operator")
 
 

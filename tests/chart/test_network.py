@@ -14,8 +14,14 @@ from tests.chart.test_chart import ALL_VALUES, arguments_of, of_kind
 from tests.support.attacks import API, ATTACKS, BUCKETS, DASK, METADATA, NEEDED, PEERS, PLACE, policies
 from tests.support.network import reaches
 
-CLOSED = ["--set", f"networkPolicies.apiServer={{{API}/32}}", "--set", "dask-kubernetes-operator.enabled=false",
-          "--set", f"networkPolicies.daskNamespace={DASK}"]  # fmt: skip
+CLOSED = [
+    "--set",
+    f"networkPolicies.apiServer={{{API}/32}}",
+    "--set",
+    "dask-kubernetes-operator.enabled=false",
+    "--set",
+    f"networkPolicies.daskNamespace={DASK}",
+]
 Connection = tuple[str, str, int, str]
 
 
@@ -65,8 +71,10 @@ def test_the_operator_is_told_what_the_chart_says_itself(render: Render, tmp_pat
     assert network_of(options(arguments_of(render(), tmp_path))) == Network(dask_namespace="science")
     assert network_of(options(arguments_of(render(*ALL_VALUES), tmp_path))) == Network(
         egress=({"to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}], "ports": [{"port": 7070}]},),
-        metadata=True, api_server=("10.96.0.1/32", "fd00::1/128"), dask_namespace="science",
-    )  # fmt: skip
+        metadata=True,
+        api_server=("10.96.0.1/32", "fd00::1/128"),
+        dask_namespace="science",
+    )
 
 
 @pytest.mark.parametrize("more", [[], CLOSED[:2], ["--set", "networkPolicies.metadata=true"], EVERYWHERE], ids=str)

@@ -75,8 +75,11 @@ def test_a_checkout_leaves_no_token_behind() -> None:
 def test_a_release_waits_for_all_checks() -> None:
     release = jobs(ROOT / ".github" / "workflows" / "release.yaml")
     assert release["ci"]["uses"] == "./.github/workflows/ci.yaml"
-    after = {name: {*([job["needs"]] if isinstance(job["needs"], str) else job["needs"])}
-             for name, job in release.items() if "needs" in job}  # fmt: skip
+    after = {
+        name: {*([job["needs"]] if isinstance(job["needs"], str) else job["needs"])}
+        for name, job in release.items()
+        if "needs" in job
+    }
     assert {*after} == {*release} - {"ci"}
 
 

@@ -12,9 +12,13 @@ from tests.cluster.steps import NoClusterError, run, step, succeeds
 # What kind v0.33.0 runs by default.
 PUBLISHED_NODE = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"
 _PACKAGES = {
-    "dockerd": "docker.io", "containerd": "containerd", "runc": "runc", "debootstrap": "debootstrap",
-    "iptables": "iptables", "ip": "iproute2",
-}  # fmt: skip
+    "dockerd": "docker.io",
+    "containerd": "containerd",
+    "runc": "runc",
+    "debootstrap": "debootstrap",
+    "iptables": "iptables",
+    "ip": "iproute2",
+}
 
 
 def docker_that_pulls() -> bool:

@@ -107,12 +107,18 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
         (["score", "--model", "{tmp}", "--input", "{file}", "--output", "{tmp}/o"], "is not a bundle"),
         (["score", "--model", "{tmp}/none", "--input", "{file}", "--output", "{tmp}/o"], "no such bundle"),
         (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "1"], "RESULT=NAME"),
-        (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "9=y"],
-         "The results are: proba_0, proba_1"),
-        (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--partition-bytes", "1QiB"],
-         "is not a size"),
-        (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--threshold", "0.5"],
-         "two classes"),
+        (
+            ["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "9=y"],
+            "The results are: proba_0, proba_1",
+        ),
+        (
+            ["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--partition-bytes", "1QiB"],
+            "is not a size",
+        ),
+        (
+            ["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--threshold", "0.5"],
+            "two classes",
+        ),
         (["score", "--model", "{bundle}", "--input", "foo://b/c", "--output", "{tmp}/o"], "foo://"),
         (["report", "{tmp}"], "is not an output"),
         (["verify", "{tmp}"], "is not an output"),
@@ -122,7 +128,7 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
         (["scores"], "No such command 'scores'. Did you mean 'score'?"),
         (["model", "pack", "{tmp}/none.joblib", "--output", "{tmp}/b"], "no model file"),
     ],
-)  # fmt: skip
+)
 def test_2_what_cannot_be_done_as_asked(bundle, file, tmp_path, arguments, said):
     err = refused(2, *(each.format(bundle=bundle, file=file, tmp=tmp_path) for each in arguments))
     assert said in err
@@ -204,8 +210,7 @@ def test_5_stores_that_refuse(bundle, file, tmp_path, s3):
 
 
 def test_6_a_scheduler_that_is_not_there_and_a_lease_that_another_driver_holds(bundle, file, tmp_path):
-    err = refused(6, "score", "--cluster", "nonsense",
-                  *flags(bundle, file, tmp_path / "a")[3:])  # fmt: skip
+    err = refused(6, "score", "--cluster", "nonsense", *flags(bundle, file, tmp_path / "a")[3:])
     assert "KUBECONFIG" in err
     from scoremill.ledger import Lease
     from scoremill.storage.filesystem import Store
@@ -409,9 +414,12 @@ def test_help_loads_nothing_heavy(arguments):
         f"app.main({arguments!r}, standalone_mode=False)\nprint(sorted({heavy!r} & sys.modules.keys()))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -421,10 +429,12 @@ SECRET = "hunter2-hunter2"
 @pytest.mark.parametrize(
     "storage",
     [
-        {"secretKey": SECRET}, {"options": {"token": SECRET}}, {"options": {"secret": SECRET}},
+        {"secretKey": SECRET},
+        {"options": {"token": SECRET}},
+        {"options": {"secret": SECRET}},
         {"aws_secret_access_key": SECRET},
     ],
-)  # fmt: skip
+)
 def test_a_secret_in_a_job_is_refused_without_being_repeated(tmp_path, storage):
     path = tmp_path / "job.yaml"
     path.write_text(yaml.safe_dump({"spec": {"storage": storage}}))
@@ -460,14 +470,36 @@ def test_pack_reads_a_csv_sample_with_the_flags_of_score(tmp_path):
     model = make_pipeline(prefix, LinearRegression()).fit(frame, frame["fare"])
     cloudpickle.dump(model, (tmp_path / "m.pkl").open("wb"))
     frame.to_csv(tmp_path / "sample.csv", sep=";", decimal=",", index=False)
-    arguments = ["model", "pack", tmp_path / "m.pkl", "--output", tmp_path / "b", "--sample", tmp_path / "sample.csv",
-                 "--delimiter", ";", "--decimal", ","]  # fmt: skip
+    arguments = [
+        "model",
+        "pack",
+        tmp_path / "m.pkl",
+        "--output",
+        tmp_path / "b",
+        "--sample",
+        tmp_path / "sample.csv",
+        "--delimiter",
+        ";",
+        "--decimal",
+        ",",
+    ]
     assert "--dtypes zip=string" in refused(3, *arguments)
     code, out, err = here(*arguments, "--dtypes", "zip=string")
     assert code == 0, err
     assert "zip: string\n" in out
-    code, out, err = here("score", "--model", tmp_path / "b", "--input", tmp_path / "sample.csv", "--delimiter", ";",
-                          "--decimal", ",", "--limit", "3")  # fmt: skip
+    code, out, err = here(
+        "score",
+        "--model",
+        tmp_path / "b",
+        "--input",
+        tmp_path / "sample.csv",
+        "--delimiter",
+        ";",
+        "--decimal",
+        ",",
+        "--limit",
+        "3",
+    )
     assert code == 0, err
 
 
@@ -475,8 +507,9 @@ def test_inspect_shows_null_values_that_are_text_in_a_column(tmp_path):
     frame = pd.DataFrame({"country": ["NA", "DE"] * 5})
     joblib.dump(OneHotEncoder().fit(frame), tmp_path / "m.joblib")
     frame.to_csv(tmp_path / "sample.csv", index=False)
-    packing = here("model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample",
-                   tmp_path / "sample.csv")  # fmt: skip
+    packing = here(
+        "model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample", tmp_path / "sample.csv"
+    )
     assert (packing[0], packing[2]) == (0, "")
     assert "country: string (text includes 'NA')\n" in here("model", "inspect", tmp_path / "b")[1]
 
@@ -487,8 +520,9 @@ def test_the_flags_that_a_gap_names_work_when_followed(tmp_path):
     joblib.dump(model.fit(frame, frame["fare"]), tmp_path / "m.joblib")
     frame.to_parquet(tmp_path / "sample.parquet")
     frame.to_csv(tmp_path / "in.csv", index=False, na_rep="NA")
-    packing = here("model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample",
-                   tmp_path / "sample.parquet")  # fmt: skip
+    packing = here(
+        "model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample", tmp_path / "sample.parquet"
+    )
     assert packing[0] == 0 and "warning: column 'country': CSV input reads the text '' as missing" in packing[2]
     assert "CSV input reads the text ''" in here("model", "inspect", tmp_path / "b")[1]
     scoring = ["score", "--model", tmp_path / "b", "--input", tmp_path / "in.csv", "--cluster", "in-process"]
@@ -506,8 +540,15 @@ def test_a_form_of_missing_values_that_an_error_names_packs(tmp_path):
     model = make_pipeline(make_column_transformer((OneHotEncoder(), ["c"])), LinearRegression())
     joblib.dump(model.fit(frame, frame["n"]), tmp_path / "m.joblib")
     frame.to_parquet(tmp_path / "sample.parquet")
-    arguments = ["model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample",
-                 tmp_path / "sample.parquet"]  # fmt: skip
+    arguments = [
+        "model",
+        "pack",
+        tmp_path / "m.joblib",
+        "--output",
+        tmp_path / "b",
+        "--sample",
+        tmp_path / "sample.parquet",
+    ]
     assert "--missing c=None" in refused(3, *arguments)
     code, out, err = here(*arguments, "--missing", "c=None")
     assert code == 0, err

@@ -81,8 +81,16 @@ def test_a_task_is_small_and_holds_neither_model_nor_secret(bundle, tmp_path, mo
 def test_a_cluster_that_does_not_answer_is_an_error_that_names_it(bundle, tmp_path):
     trips(10).to_csv(tmp_path / "in.csv", index=False)
     code, _, err = run(
-        "score", "--model", bundle, "--input", tmp_path / "in.csv", "--output", tmp_path / "out", "--cluster", "tcp://127.0.0.1:9"
-    )  # fmt: skip
+        "score",
+        "--model",
+        bundle,
+        "--input",
+        tmp_path / "in.csv",
+        "--output",
+        tmp_path / "out",
+        "--cluster",
+        "tcp://127.0.0.1:9",
+    )
     assert code == 6
     assert "waiting for the Dask scheduler at tcp://127.0.0.1:9, for up to 15 s" in err
     assert "answers at tcp://127.0.0.1:9: no connection within 15 s ([Errno 111] Connection refused)" in err
@@ -120,8 +128,14 @@ def test_certificates_are_shown_to_a_scheduler_that_asks_for_them(bundle, tmp_pa
     trips(300).to_csv(tmp_path / "in.csv", index=False)
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
     security = Security.temporary()
-    with LocalCluster(n_workers=1, processes=False, threads_per_worker=1, security=security, host="127.0.0.1",
-                      dashboard_address="127.0.0.1:0") as cluster:  # fmt: skip
+    with LocalCluster(
+        n_workers=1,
+        processes=False,
+        threads_per_worker=1,
+        security=security,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:
         assert cluster.scheduler_address.startswith("tls://")
         with pytest.raises(ClusterError, match="tls://"):
             score(job, cluster=cluster.scheduler_address)
@@ -260,15 +274,28 @@ def test_a_task_error_keeps_the_traceback_of_the_worker():
 
 
 DASK_ERRORS = [
-    KilledWorker("a key", WorkerState(address="tcp://127.0.0.1:9", status=Status.closed, pid=0, name="", nthreads=1,
-                                      memory_limit=0, local_directory="", nanny="", server_id="x"), 2),
+    KilledWorker(
+        "a key",
+        WorkerState(
+            address="tcp://127.0.0.1:9",
+            status=Status.closed,
+            pid=0,
+            name="",
+            nthreads=1,
+            memory_limit=0,
+            local_directory="",
+            nanny="",
+            server_id="x",
+        ),
+        2,
+    ),
     NoWorkerError("a key", 20.0),
     NoValidWorkerError("a key", set(), set(), {}, 20.0),
     FutureCancelledError("a key", "scheduler-connection-lost"),
     CancelledError(),
     Reschedule(),
     CommClosedError("gone"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("error", DASK_ERRORS, ids=lambda error: type(error).__name__)
@@ -297,8 +324,16 @@ def odd_worker(scheduler: str, folder: Path, versions: dict[str, str], scoremill
     if scoremill is not None:
         folder.mkdir()
         (folder / "scoremill.py").write_text(scoremill)
-    words = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--no-nanny", "--nthreads", "1",
-             "--no-dashboard"]  # fmt: skip
+    words = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+        scheduler,
+        "--no-nanny",
+        "--nthreads",
+        "1",
+        "--no-dashboard",
+    ]
     path = os.pathsep.join([str(folder), str(ROOT / "src"), str(ROOT)])
     worker = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.DEVNULL)
     try:
@@ -335,15 +370,15 @@ def test_workers_that_would_score_otherwise_are_refused_by_name(
 
 def test_other_libraries_are_told_and_scikit_learn_may_be_allowed(bundle, scheduler, tmp_path):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
-    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"),
-                   model={"allowVersionSkew": True})  # fmt: skip
+    job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), model={"allowVersionSkew": True})
     events: list[object] = []
     with odd_worker(scheduler, tmp_path / "odd", {"scikit-learn": "0.24.2", "numpy": "1.2.3"}):
         assert score(job, cluster=scheduler, watchers=[events.append]).totals.scored == 100
     notes = [event.text.split(",")[0] for event in events if isinstance(event, Note)]
     assert [note for note in notes if note.startswith("workers have")] == [
-        "workers have scikit-learn 0.24.2", "workers have numpy 1.2.3",
-    ]  # fmt: skip
+        "workers have scikit-learn 0.24.2",
+        "workers have numpy 1.2.3",
+    ]
 
 
 def test_a_worker_that_never_comes_ends_the_run_in_time(bundle, scheduler, tmp_path):
@@ -391,8 +426,17 @@ def test_a_task_that_outlives_its_driver_publishes_nothing(cluster, tmp_path, en
     (tmp_path / "in.csv").write_bytes(b"x,y\n1.5,1\n")
     with Client(cluster.scheduler_address) as client:
         client.run(lambda: os.environ.update(TOUCHY_WAIT=str(tmp_path)))
-        driver = command("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / "out",
-                         "--cluster", cluster.scheduler_address)  # fmt: skip
+        driver = command(
+            "score",
+            "--model",
+            model,
+            "--input",
+            tmp_path / "in.csv",
+            "--output",
+            tmp_path / "out",
+            "--cluster",
+            cluster.scheduler_address,
+        )
         go = os.open(tmp_path / "go", os.O_RDWR)
         try:
             wait_for((tmp_path / "begun").exists)
@@ -405,8 +449,20 @@ def test_a_task_that_outlives_its_driver_publishes_nothing(cluster, tmp_path, en
         wait_for(lambda: not any(client.run(states).values()))
         os.close(go)
     assert not objects(str(tmp_path / "out"))
-    assert run("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / "out",
-               "--cluster", "in-process")[0] == 0  # fmt: skip
+    assert (
+        run(
+            "score",
+            "--model",
+            model,
+            "--input",
+            tmp_path / "in.csv",
+            "--output",
+            tmp_path / "out",
+            "--cluster",
+            "in-process",
+        )[0]
+        == 0
+    )
     assert len(objects(str(tmp_path / "out"))) == 1
 
 

@@ -35,8 +35,11 @@ from tests.support.jobs import make_job, objects, run, trip_bundle, trips
 from tests.support.touchy import touchy_bundle
 
 LOCAL: dict[str, Any] = {
-    "threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1",
-}  # fmt: skip
+    "threads_per_worker": 1,
+    "processes": True,
+    "dashboard_address": "127.0.0.1:0",
+    "host": "127.0.0.1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +107,15 @@ def test_rows_that_cannot_be_read_converted_or_scored_are_told_alike(cluster, to
     data = b"id,x,y\n" + b"".join(numbers(i * 200, 200) + BAD for i in range(5)) + b'9,"1.5\n",2\n' * 40
     (tmp_path / "in.csv").write_bytes(data)
     made = assert_same_bytes(
-        cluster, touchy, str(tmp_path / "in.csv"), tmp_path, input={"partitionBytes": "1KiB"},
-        output={"keep": ["id"], "rowId": True}, errors={"maxFraction": None}, model={"batchRows": 64},
-    )  # fmt: skip
+        cluster,
+        touchy,
+        str(tmp_path / "in.csv"),
+        tmp_path,
+        input={"partitionBytes": "1KiB"},
+        output={"keep": ["id"], "rowId": True},
+        errors={"maxFraction": None},
+        model={"batchRows": 64},
+    )
     told = b"".join(made[name] for name in sorted(made) if name.startswith("_errors"))
     assert told.count(b"\n") == 6 * 5
     assert b"x is too large" in told
@@ -145,37 +154,58 @@ def test_small_empty_and_compressed_files_and_columns_in_paths(cluster, bundle, 
     text = trips(500, seed=9).drop(columns="passengers").to_csv(index=False) + "1,abc,cash,x\n"
     (tmp_path / "in" / "passengers=3" / "c.csv.gz").write_bytes(gzip.compress(text.encode()))
     made = assert_same_bytes(
-        cluster, bundle, f"{tmp_path}/in/**/*.csv*", tmp_path, input={"hive": True},
-        output={"keep": ["passengers", "id"], "rowId": True}, errors={"maxFraction": None},
-    )  # fmt: skip
+        cluster,
+        bundle,
+        f"{tmp_path}/in/**/*.csv*",
+        tmp_path,
+        input={"hive": True},
+        output={"keep": ["passengers", "id"], "rowId": True},
+        errors={"maxFraction": None},
+    )
     assert any(b"'abc' is not a float64" in data for data in made.values())
 
 
 def test_parquet_with_its_own_types(cluster, touchy, tmp_path):
-    frame = pd.DataFrame({
-        "x": [1.5, None, 3e6, 4.0] * 50, "y": range(200), "day": pd.Timestamp("2009-01-31"),
-        "who": pd.Categorical(["a", "b", None, "c"] * 50), "note": ["ä", None, "", "x"] * 50,
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "x": [1.5, None, 3e6, 4.0] * 50,
+            "y": range(200),
+            "day": pd.Timestamp("2009-01-31"),
+            "who": pd.Categorical(["a", "b", None, "c"] * 50),
+            "note": ["ä", None, "", "x"] * 50,
+        }
+    )
     frame.to_parquet(tmp_path / "a.parquet", row_group_size=30, index=False)
     made = assert_same_bytes(
-        cluster, touchy, str(tmp_path / "a.parquet"), tmp_path,
-        output={"keep": ["day", "who", "note"], "rowId": True, "format": "jsonl"}, errors={"maxFraction": None},
-    )  # fmt: skip
+        cluster,
+        touchy,
+        str(tmp_path / "a.parquet"),
+        tmp_path,
+        output={"keep": ["day", "who", "note"], "rowId": True, "format": "jsonl"},
+        errors={"maxFraction": None},
+    )
     assert any(b"x is too large" in data for data in made.values())
 
 
 def test_small_parquet_files_of_several_row_groups(cluster, touchy, tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(5):
-        frame = pd.DataFrame({
-            "x": [1.5, None, 3e6 if number == 3 else 2.0, 4.0] * 10, "y": range(40),
-            "who": pd.Categorical([f"a{number}", "b", None, "c"] * 10),
-        })  # fmt: skip
+        frame = pd.DataFrame(
+            {
+                "x": [1.5, None, 3e6 if number == 3 else 2.0, 4.0] * 10,
+                "y": range(40),
+                "who": pd.Categorical([f"a{number}", "b", None, "c"] * 10),
+            }
+        )
         frame.to_parquet(tmp_path / "in" / f"{number}.parquet", row_group_size=15, index=False)
     made = assert_same_bytes(
-        cluster, touchy, str(tmp_path / "in"), tmp_path,
-        output={"keep": ["who"], "rowId": True, "format": "jsonl"}, errors={"maxFraction": None},
-    )  # fmt: skip
+        cluster,
+        touchy,
+        str(tmp_path / "in"),
+        tmp_path,
+        output={"keep": ["who"], "rowId": True, "format": "jsonl"},
+        errors={"maxFraction": None},
+    )
     assert len(made) == 2 and any(b"x is too large" in data for data in made.values())
 
 
@@ -238,18 +268,50 @@ def test_three_models_in_turn_over_one_load_that_needs_no_object_any_more(cluste
         pack(LinearRegression().fit(frame[columns], frame["distance"]), models[-1], sample=frame[:500])
     cut = ["--partition-bytes", "64KiB"]
     for number, model in enumerate(models):
-        assert run("score", "--model", model, "--input", tmp_path / "in.csv", "--output", tmp_path / f"streamed {number}",
-                   "--cluster", "in-process", *cut)[0] == 0  # fmt: skip
-    code, out, err = run("dataset", "load", tmp_path / "in.csv", "--name", "trips", "--cluster", cluster, *cut,
-                         *(word for model in models for word in ("--for", model)), "--json")  # fmt: skip
+        assert (
+            run(
+                "score",
+                "--model",
+                model,
+                "--input",
+                tmp_path / "in.csv",
+                "--output",
+                tmp_path / f"streamed {number}",
+                "--cluster",
+                "in-process",
+                *cut,
+            )[0]
+            == 0
+        )
+    code, out, err = run(
+        "dataset",
+        "load",
+        tmp_path / "in.csv",
+        "--name",
+        "trips",
+        "--cluster",
+        cluster,
+        *cut,
+        *(word for model in models for word in ("--for", model)),
+        "--json",
+    )
     assert code == 0, err
     told = json.loads(out)
     assert (told["rows"], sorted(told["columns"])) == (40_000, ["distance", "id", "passengers", "payment"])
     assert sum(told["workers"].values()) == told["bytes"] > 40_000 * 20
     (tmp_path / "in.csv").unlink()
     for number, model in enumerate(models):
-        code, _, err = run("score", "--dataset", "trips", "--cluster", cluster, "--model", model,
-                           "--output", tmp_path / f"held {number}")  # fmt: skip
+        code, _, err = run(
+            "score",
+            "--dataset",
+            "trips",
+            "--cluster",
+            cluster,
+            "--model",
+            model,
+            "--output",
+            tmp_path / f"held {number}",
+        )
         assert code == 0, err
         assert objects(str(tmp_path / f"held {number}")) == objects(str(tmp_path / f"streamed {number}"))
     with Client(cluster) as client:

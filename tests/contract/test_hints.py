@@ -146,9 +146,11 @@ def misspelled_bundle(w: World) -> Case:
     wrong = w.bundle.replace("trips", "tripz")
     words = w.words()
     return Case(
-        tuple(wrong if word == w.bundle else word for word in words), 2, r"no such bundle: .*\nhint: Did you mean (\S+)\?",
+        tuple(wrong if word == w.bundle else word for word in words),
+        2,
+        r"no such bundle: .*\nhint: Did you mean (\S+)\?",
         lambda meant: works(tuple(meant if word == w.bundle else word for word in words)),
-    )  # fmt: skip
+    )
 
 
 @case
@@ -245,8 +247,13 @@ def existing_output_overwritten(w: World) -> Case:
 def other_settings_overwritten(w: World) -> Case:
     w.copy()
     words = w.words(None, "--method", "predict")
-    return Case(words, 2, "--method: predict_proba → predict\n.*--mode Overwrite", again(*words, "--mode", "Overwrite"),
-                (("verify", w.out),))  # fmt: skip
+    return Case(
+        words,
+        2,
+        "--method: predict_proba → predict\n.*--mode Overwrite",
+        again(*words, "--mode", "Overwrite"),
+        (("verify", w.out),),
+    )
 
 
 @case
@@ -267,8 +274,13 @@ def other_settings_given_up(w: World) -> Case:
 def replaced_input(w: World) -> Case:
     works(w.words(w.own_file))
     w.own_file.write_text(trips(20, seed=1).to_csv(index=False))
-    return Case(w.words(w.own_file), 2, "was replaced since .*\n.*--mode Overwrite", again(*w.words(w.own_file), "--mode", "Overwrite"),
-                (("verify", w.out),))  # fmt: skip
+    return Case(
+        w.words(w.own_file),
+        2,
+        "was replaced since .*\n.*--mode Overwrite",
+        again(*w.words(w.own_file), "--mode", "Overwrite"),
+        (("verify", w.out),),
+    )
 
 
 @case
@@ -283,15 +295,24 @@ def input_left_out(w: World) -> Case:
 def output_of_compact(w: World) -> Case:
     works(("compact", w.copy(), "--rows-per-file", 100, "--to", "packed"))
     words = w.words()
-    return Case(tuple("packed" if word == w.out else word for word in words), 2, "Choose another output",
-                again(*tuple("other" if word == w.out else word for word in words)))  # fmt: skip
+    return Case(
+        tuple("packed" if word == w.out else word for word in words),
+        2,
+        "Choose another output",
+        again(*tuple("other" if word == w.out else word for word in words)),
+    )
 
 
 @case
 def rejected_rows_beyond_a_number(w: World) -> Case:
     words = w.words(w.bad_file, "--max-error-fraction", 1)
-    return Case((*words, "--max-errors", 3), 4, "run the same command with a higher --max-errors",
-                again(*words, "--max-errors", 30), (("verify", w.out),))  # fmt: skip
+    return Case(
+        (*words, "--max-errors", 3),
+        4,
+        "run the same command with a higher --max-errors",
+        again(*words, "--max-errors", 30),
+        (("verify", w.out),),
+    )
 
 
 @case
@@ -328,8 +349,12 @@ def model_that_fails_on_many_rows_together(w: World) -> Case:
     subprocess.run([sys.executable, "-c", f"{frame} frame.to_csv('sample.csv', index=False); {train}"], check=True)
     works(("model", "pack", "model.joblib", "--output", "crowded", "--code", "crowded.py", "--sample", "sample.csv"))
     words = tuple("crowded" if word == w.bundle else word for word in w.words())
-    return Case(words, 3, "give a lower --batch-rows, with --mode Overwrite",
-                again(*words, "--batch-rows", 50, "--mode", "Overwrite"))  # fmt: skip
+    return Case(
+        words,
+        3,
+        "give a lower --batch-rows, with --mode Overwrite",
+        again(*words, "--batch-rows", 50, "--mode", "Overwrite"),
+    )
 
 
 # --- what was written -------------------------------------------------------------------------------------------------
@@ -349,30 +374,43 @@ def misspelled_output(w: World) -> Case:
 @case
 def folder_that_is_no_output(w: World) -> Case:
     w.copy()
-    return Case(("report", w.folder), 2, "is not an output of scoremill\n.*given to `scoremill score` with --output",
-                again("report", w.out))  # fmt: skip
+    return Case(
+        ("report", w.folder),
+        2,
+        "is not an output of scoremill\n.*given to `scoremill score` with --output",
+        again("report", w.out),
+    )
 
 
 @case
 def incomplete_output(w: World) -> Case:
     (w.copy() / "_scoremill" / "manifest.json").unlink()
-    return Case(("verify", w.out), 7, "Run the same `scoremill score` again", again(*w.words()),
-                (("verify", w.out),))  # fmt: skip
+    return Case(("verify", w.out), 7, "Run the same `scoremill score` again", again(*w.words()), (("verify", w.out),))
 
 
 @case
 def altered_part(w: World) -> Case:
     part = next(w.copy().glob("part-*"))
     part.write_bytes(part.read_bytes()[:-1] + b"x")
-    return Case(("verify", w.out), 7, "`scoremill score` with --mode Overwrite",
-                again(*w.words(None, "--mode", "Overwrite")), (("verify", w.out),))  # fmt: skip
+    return Case(
+        ("verify", w.out),
+        7,
+        "`scoremill score` with --mode Overwrite",
+        again(*w.words(None, "--mode", "Overwrite")),
+        (("verify", w.out),),
+    )
 
 
 @case
 def missing_part(w: World) -> Case:
     next(w.copy().glob("part-*")).unlink()
-    return Case(("verify", w.out), 7, "`scoremill score` with --mode Overwrite",
-                again(*w.words(None, "--mode", "Overwrite")), (("verify", w.out),))  # fmt: skip
+    return Case(
+        ("verify", w.out),
+        7,
+        "`scoremill score` with --mode Overwrite",
+        again(*w.words(None, "--mode", "Overwrite")),
+        (("verify", w.out),),
+    )
 
 
 @case
@@ -404,8 +442,9 @@ def damaged_segment_of_the_manifest(w: World) -> Case:
         (w.out / name).unlink()
         works(w.words())
 
-    return Case(("verify", w.out), 7, r"Delete (\S+) and run the same `scoremill score` again", follow,
-                (("verify", w.out),))  # fmt: skip
+    return Case(
+        ("verify", w.out), 7, r"Delete (\S+) and run the same `scoremill score` again", follow, (("verify", w.out),)
+    )
 
 
 @case
@@ -417,8 +456,13 @@ def damaged_receipts(w: World) -> Case:
         receipts.unlink()
         works(w.words())
 
-    return Case(("report", w.out), 7, "Restore or delete it, then run the same `scoremill score` again", follow,
-                (("report", w.out), ("verify", w.out)))  # fmt: skip
+    return Case(
+        ("report", w.out),
+        7,
+        "Restore or delete it, then run the same `scoremill score` again",
+        follow,
+        (("report", w.out), ("verify", w.out)),
+    )
 
 
 @case
@@ -489,8 +533,12 @@ def misspelled_command(w: World) -> Case:
 @case
 def misspelled_cluster(w: World) -> Case:
     words = tuple(word for word in w.words() if word not in {"--cluster", "in-process"})
-    return Case((*words, "--cluster", "inprocess"), 6, r"Did you mean --cluster ([\w-]+)\?",
-                lambda meant: works((*words, "--cluster", meant)))  # fmt: skip
+    return Case(
+        (*words, "--cluster", "inprocess"),
+        6,
+        r"Did you mean --cluster ([\w-]+)\?",
+        lambda meant: works((*words, "--cluster", meant)),
+    )
 
 
 @case
@@ -682,8 +730,19 @@ def test_hint_to_wait_for_a_lock_works(world: World) -> None:
 
 # --- all of the source ------------------------------------------------------------------------------------------------
 
-FOREIGN = {"--local-directory", "--selector", "--host", "--protocol", "--port", "--dashboard-address", "--nthreads", "--no-dashboard",
-           "--memory-limit", "--name", "--preload-nanny"}  # fmt: skip
+FOREIGN = {
+    "--local-directory",
+    "--selector",
+    "--host",
+    "--protocol",
+    "--port",
+    "--dashboard-address",
+    "--nthreads",
+    "--no-dashboard",
+    "--memory-limit",
+    "--name",
+    "--preload-nanny",
+}
 """Flags of kubectl and of Dask that the source names."""
 
 
@@ -711,9 +770,11 @@ def test_every_flag_that_the_source_names_exists() -> None:
         for option in each.params:
             known.update(getattr(option, "opts", ()), getattr(option, "secondary_opts", ()))
     unknown = {
-        f"{place}: {flag}" for place, text in texts() for flag in re.findall(r"(?<![\w/-])--[a-z][a-z-]*[a-z]", text)
+        f"{place}: {flag}"
+        for place, text in texts()
+        for flag in re.findall(r"(?<![\w/-])--[a-z][a-z-]*[a-z]", text)
         if flag not in known
-    }  # fmt: skip
+    }
     assert not unknown
 
 

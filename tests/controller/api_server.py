@@ -121,8 +121,11 @@ class Server:
         made = self.objects[key] = copy.deepcopy(body)
         self.count += 1
         made["metadata"] |= {
-            "uid": f"uid-{self.count}", "creationTimestamp": self.stamp(), "generation": 1, "namespace": NAMESPACE,
-        }  # fmt: skip
+            "uid": f"uid-{self.count}",
+            "creationTimestamp": self.stamp(),
+            "generation": 1,
+            "namespace": NAMESPACE,
+        }
         self.touch(made)
         return made
 
@@ -183,8 +186,9 @@ class Server:
         """Has the object go; in the foreground it is there until what blocks it is gone."""
         if "deletionTimestamp" not in found["metadata"]:
             found["metadata"] |= {
-                "deletionTimestamp": self.stamp(), "finalizers": ["foregroundDeletion"] if foreground else [],
-            }  # fmt: skip
+                "deletionTimestamp": self.stamp(),
+                "finalizers": ["foregroundDeletion"] if foreground else [],
+            }
             self.touch(found)
 
     # --- what goes on around it
@@ -276,8 +280,11 @@ class Server:
                 continue
             replicas = cluster["spec"]["worker"]["replicas"]
             labels = cluster["metadata"]["labels"] | {names.DASK_CLUSTER: name}
-            group = {"kind": "DaskWorkerGroup", "spec": {"worker": {"replicas": replicas}},
-                     "metadata": {"name": names.group_name(name), "ownerReferences": [_reference(cluster)]}}  # fmt: skip
+            group = {
+                "kind": "DaskWorkerGroup",
+                "spec": {"worker": {"replicas": replicas}},
+                "metadata": {"name": names.group_name(name), "ownerReferences": [_reference(cluster)]},
+            }
             self.create(group)
             self.pod(cluster, f"{name}-scheduler-x", labels | {names.DASK_COMPONENT: "scheduler"})
             for number in range(replicas):
@@ -285,9 +292,7 @@ class Server:
 
     def pod(self, owner: Object, name: str, labels: Object) -> None:
         annotations = owner["metadata"]["annotations"]
-        metadata = {
-            "name": name, "labels": labels, "annotations": annotations, "ownerReferences": [_reference(owner)]
-        }  # fmt: skip
+        metadata = {"name": name, "labels": labels, "annotations": annotations, "ownerReferences": [_reference(owner)]}
         self.create({"kind": "Pod", "metadata": metadata, "spec": {"containers": [{}]}, "status": {"phase": "Pending"}})
         jobs = [pod["metadata"]["labels"][names.JOB] for pod in self.live_drivers()]
         assert len(jobs) == len({*jobs}), "two drivers of one job live"

@@ -46,11 +46,16 @@ def driver_of(job: dict[str, Any]) -> dict[str, Any]:
 
 def resource(name: str = "tips-2009", **spec: Any) -> dict[str, Any]:
     return {
-        "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob",
+        "apiVersion": "scoremill.dev/v1alpha1",
+        "kind": "ScoringJob",
         "metadata": {"name": name, "namespace": "ml", "uid": "0b5c0f5e-7a39-4f0e-8f0b-5a3f9c1d2e3f"},
-        "spec": {"model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"]},
-                 "output": {"uri": "s3://out/tips"}, **spec},
-    }  # fmt: skip
+        "spec": {
+            "model": {"uri": "s3://models/tips"},
+            "input": {"uris": ["s3://in/*.csv"]},
+            "output": {"uri": "s3://out/tips"},
+            **spec,
+        },
+    }
 
 
 def named(made: list[dict[str, Any]]) -> list[str]:
@@ -140,9 +145,14 @@ def test_the_runner_pod_has_the_labels_and_annotations_of_scheduler_and_workers(
         },
     }
     metadata = pod_of(template)["metadata"]
-    assert metadata["labels"].items() >= {
-        "cost-center": "42", "azure.workload.identity/use": "true", "tier": "scheduler",
-    }.items()  # fmt: skip
+    assert (
+        metadata["labels"].items()
+        >= {
+            "cost-center": "42",
+            "azure.workload.identity/use": "true",
+            "tier": "scheduler",
+        }.items()
+    )
     assert metadata["annotations"].items() >= {"owner": "tips", "vault.io/inject": "true"}.items()
 
 
@@ -175,12 +185,15 @@ def test_the_runner_pod_has_the_volumes_and_variables_by_which_workers_get_crede
     key = {"name": "key", "secret": {"secretName": "google"}}
     worker = {
         "containers": [
-            {"name": "worker", "volumeMounts": [{"name": "key", "mountPath": "/key"}],
-             "envFrom": [{"configMapRef": {"name": "proxies"}}]},
+            {
+                "name": "worker",
+                "volumeMounts": [{"name": "key", "mountPath": "/key"}],
+                "envFrom": [{"configMapRef": {"name": "proxies"}}],
+            },
             {"name": "proxy", "image": "proxy:1"},
         ],
         "volumes": [key, {"name": "unused", "emptyDir": {}}, {"name": "scratch", "emptyDir": {"sizeLimit": "1Ti"}}],
-    }  # fmt: skip
+    }
     made = pod_of({"spec": {"worker": {"spec": worker}}})["spec"]
     (container,) = made["containers"]
     assert key in made["volumes"] and {"name": "key", "mountPath": "/key"} in container["volumeMounts"]

@@ -30,11 +30,19 @@ def ago(seconds: float) -> str:
 def resource(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
     asked = {"model": {"uri": "s3://m/tips"}, "input": {"uris": ["s3://in/*.csv"]}, "output": {"uri": "s3://out/tips"}}
     return {
-        "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob",
-        "metadata": {"name": "tips", "namespace": "ml", "uid": "uid-of-job", "generation": 1, "resourceVersion": "7",
-                     "creationTimestamp": ago(3000)},
-        "spec": asked | spec, **({"status": status} if status else {}),
-    }  # fmt: skip
+        "apiVersion": "scoremill.dev/v1alpha1",
+        "kind": "ScoringJob",
+        "metadata": {
+            "name": "tips",
+            "namespace": "ml",
+            "uid": "uid-of-job",
+            "generation": 1,
+            "resourceVersion": "7",
+            "creationTimestamp": ago(3000),
+        },
+        "spec": asked | spec,
+        **({"status": status} if status else {}),
+    }
 
 
 def observed(job: dict[str, Any], *rest: Any, **more: Any) -> Observed:
@@ -44,9 +52,16 @@ def observed(job: dict[str, Any], *rest: Any, **more: Any) -> Observed:
 
 CHILD = objects.child_of(Resource.of(resource()))
 OF_DRIVER = [
-    "Secret", "NetworkPolicy", "NetworkPolicy", "PodDisruptionBudget",
-    "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Job",
-]  # fmt: skip
+    "Secret",
+    "NetworkPolicy",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+    "NetworkPolicy",
+    "Job",
+]
 """What is created for each driver, also what an earlier one has had: somebody may have removed it."""
 
 
@@ -72,8 +87,11 @@ def cluster(registered: int | None = 1, *, is_going: bool = False) -> diagnosis.
     metadata = {"name": CHILD, "uid": "uid-of-cluster"} | ({"deletionTimestamp": ago(1)} if is_going else {})
     workers = {"spec": {"containers": [{"name": "worker", "image": "runner:1"}]}}
     made = {
-        "apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster", "metadata": metadata, "spec": {"worker": workers},
-    }  # fmt: skip
+        "apiVersion": "kubernetes.dask.org/v1",
+        "kind": "DaskCluster",
+        "metadata": metadata,
+        "spec": {"worker": workers},
+    }
     deployments = (Resource("Deployment", "a"), Resource("Deployment", "b"))
     return diagnosis.Observed(Resource.of(made), 60, 1, registered, deployments=deployments)
 
@@ -194,10 +212,16 @@ def test_the_cluster_is_created_once_the_driver_asks_for_it(stage: str) -> None:
 
 @pytest.mark.parametrize(
     ("workers", "registered", "is_ready"),
-    [({"workers": 1}, None, False), ({"workers": 1}, 0, False), ({"workers": 1}, 1, True), ({"workers": 8}, 1, True),
-     ({"workers": 0, "maxWorkers": 4}, None, False), ({"workers": 0, "maxWorkers": 4}, 0, True),
-     ({"workers": 2, "maxWorkers": 4}, 0, False)],
-)  # fmt: skip
+    [
+        ({"workers": 1}, None, False),
+        ({"workers": 1}, 0, False),
+        ({"workers": 1}, 1, True),
+        ({"workers": 8}, 1, True),
+        ({"workers": 0, "maxWorkers": 4}, None, False),
+        ({"workers": 0, "maxWorkers": 4}, 0, True),
+        ({"workers": 2, "maxWorkers": 4}, 0, False),
+    ],
+)
 def test_the_driver_scores_once_the_scheduler_and_a_first_worker_are_ready(
     workers: Any, registered: Any, is_ready: bool
 ) -> None:
@@ -284,12 +308,22 @@ SCALER = Resource("DaskAutoscaler", CHILD, uid="uid-of-scaler", spec={"cluster":
     ("workers", "replicas", "scaler", "expected"),
     [
         ({"workers": 2}, 2, None, ()),
-        ({"workers": 5}, 2, None, (Patch("DaskWorkerGroup", f"{CHILD}-default", {"spec": {"worker": {"replicas": 5}}}),)),
+        (
+            {"workers": 5},
+            2,
+            None,
+            (Patch("DaskWorkerGroup", f"{CHILD}-default", {"spec": {"worker": {"replicas": 5}}}),),
+        ),
         ({"workers": 5}, 2, SCALER, (Delete("DaskAutoscaler", CHILD, "uid-of-scaler"),)),
         ({"workers": 0, "maxWorkers": 4}, 2, SCALER, ()),
-        ({"workers": 1, "maxWorkers": 9}, 2, SCALER, (Patch("DaskAutoscaler", CHILD, {"spec": {"minimum": 1, "maximum": 9}}),)),
+        (
+            {"workers": 1, "maxWorkers": 9},
+            2,
+            SCALER,
+            (Patch("DaskAutoscaler", CHILD, {"spec": {"minimum": 1, "maximum": 9}}),),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_job_that_runs_is_scaled_to_the_workers_that_its_spec_has_by_now(
     workers: Any, replicas: int, scaler: Any, expected: Any
 ) -> None:
@@ -370,10 +404,14 @@ def test_a_success_counts_whatever_else_is_asked_by_then(phase: str) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (2, "Usage"), (3, "DoesNotFit"), (4, "TooManyRejectedRows"), (7, "VerificationFailed"),
-        (6, "NoProgress"), (6, "ActiveDeadline"),
+        (2, "Usage"),
+        (3, "DoesNotFit"),
+        (4, "TooManyRejectedRows"),
+        (7, "VerificationFailed"),
+        (6, "NoProgress"),
+        (6, "ActiveDeadline"),
     ],
-)  # fmt: skip
+)
 def test_what_the_data_or_the_user_did_is_not_tried_again(code: int, reason: str) -> None:
     error = {"NoProgress": "StallError", "ActiveDeadline": "DeadlineError"}.get(reason, "FitError")
     decision = look(resource(started("Running")), ended(code, error=error, message="why", hint="so"), at=cluster())
@@ -742,19 +780,28 @@ def test_a_success_counts_where_the_spec_is_not_understood_any_more() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    [{"metadata": {"name": "mine"}}, {"metadata": {"name": "cluster"}}, {"metadata": {"namespace": "namespace"}},
-     {"kind": "Mine"}, {"apiVersion": "v2"}],
-)  # fmt: skip
+    [
+        {"metadata": {"name": "mine"}},
+        {"metadata": {"name": "cluster"}},
+        {"metadata": {"namespace": "namespace"}},
+        {"kind": "Mine"},
+        {"apiVersion": "v2"},
+    ],
+)
 def test_a_template_makes_no_other_object(template: dict[str, Any]) -> None:
     assert "Invalid" in true(decide(observed(resource(cluster={"template": template}), NOW, ANYTHING)))
 
 
 @pytest.mark.parametrize(
     "template",
-    [{"spec": 3}, {"spec": None}, {"spec": {"worker": {"spec": {"containers": "none"}}}},
-     {"spec": {"worker": {"spec": {"containers": []}}}},
-     {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": None}]}}}}],
-)  # fmt: skip
+    [
+        {"spec": 3},
+        {"spec": None},
+        {"spec": {"worker": {"spec": {"containers": "none"}}}},
+        {"spec": {"worker": {"spec": {"containers": []}}}},
+        {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "image": None}]}}}},
+    ],
+)
 def test_a_template_that_makes_no_cluster_is_not_understood(template: dict[str, Any]) -> None:
     assert "Invalid" in true(decide(observed(resource(cluster={"template": template}), NOW, ANYTHING)))
 
@@ -771,11 +818,13 @@ def test_a_spec_that_is_nested_too_deep_is_refused_once(levels: int) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    [{"serviceAccount": "operator"},
-     {"template": {"spec": {"worker": {"spec": {"serviceAccountName": "operator"}}}}},
-     {"template": {"spec": {"scheduler": {"spec": {"serviceAccount": "operator"}}}}},
-     {"serviceAccount": "operator", "template": {"spec": {"worker": {"spec": {"serviceAccountName": "reader"}}}}}],
-)  # fmt: skip
+    [
+        {"serviceAccount": "operator"},
+        {"template": {"spec": {"worker": {"spec": {"serviceAccountName": "operator"}}}}},
+        {"template": {"spec": {"scheduler": {"spec": {"serviceAccount": "operator"}}}}},
+        {"serviceAccount": "operator", "template": {"spec": {"worker": {"spec": {"serviceAccountName": "reader"}}}}},
+    ],
+)
 def test_no_job_runs_as_an_account_that_is_reserved_in_its_namespace(asked: dict[str, Any]) -> None:
     for reserved, job, is_refused in (
         ("ml/operator", resource(cluster=asked), True),
@@ -824,9 +873,13 @@ def test_a_job_that_is_being_deleted_is_left_to_kubernetes() -> None:
 
 @pytest.mark.parametrize(
     ("phase", "cleanup", "goes"),
-    [("Complete", {}, True), ("Complete", {"onSuccess": "Keep"}, False), ("Failed", {}, False),
-     ("Failed", {"onFailure": "Delete"}, True)],
-)  # fmt: skip
+    [
+        ("Complete", {}, True),
+        ("Complete", {"onSuccess": "Keep"}, False),
+        ("Failed", {}, False),
+        ("Failed", {"onFailure": "Delete"}, True),
+    ],
+)
 def test_the_cluster_goes_as_cleanup_says_and_the_end_is_not_written_again(
     phase: str, cleanup: dict[str, Any], goes: bool
 ) -> None:

@@ -60,14 +60,19 @@ class Operator(RuleBasedStateMachine):
     ) -> None:
         self.last = last
         self.asked = {
-            "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": JOB},
+            "apiVersion": "scoremill.dev/v1alpha1",
+            "kind": "ScoringJob",
+            "metadata": {"name": JOB},
             "spec": {
-                "model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"]},
-                "output": {"uri": "s3://out/tips"}, "cluster": workers,
-                "retry": {"backoffLimit": BACKOFF_LIMIT}, "deadlines": {"activeSeconds": active},
+                "model": {"uri": "s3://models/tips"},
+                "input": {"uris": ["s3://in/*.csv"]},
+                "output": {"uri": "s3://out/tips"},
+                "cluster": workers,
+                "retry": {"backoffLimit": BACKOFF_LIMIT},
+                "deadlines": {"activeSeconds": active},
                 "cleanup": {"onFailure": on_failure, "ttlSecondsAfterFinished": ttl},
             },
-        }  # fmt: skip
+        }
         self.server.create(self.asked)
         self.all_work(rounds)
 
@@ -324,12 +329,14 @@ def test_so_it_is_on_long_walks(seed: int) -> None:
         machine.somebody_deletes_a_job_and_its_pod_lives_on,
         machine.look_and_be_paused,
         machine.go_on,
-        machine.driver_is_evicted, lambda: machine.driver_tells(lot.choice(["Planning", "Scoring"])), machine.suspend,
+        machine.driver_is_evicted,
+        lambda: machine.driver_tells(lot.choice(["Planning", "Scoring"])),
+        machine.suspend,
         machine.resume,
         lambda: machine.the_user_deletes_it(lot.choice(["Foreground", "Background"])),
         machine.the_user_makes_it_again,
         lambda: machine.the_user_scales_it(lot.choice(SIZES)),
-    ]  # fmt: skip
+    ]
     try:
         for happens in lot.choices(rules, weights=[6, 6, 6, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.3, 1, 1], k=50):
             happens()

@@ -182,8 +182,10 @@ def test_an_end_and_the_removal_of_the_cluster_are_one_look() -> None:
     look(KEY)
     assert server.deleted == [("DaskCluster", "Complete")], "written before anything is torn down"
     assert [call for call in server.calls if call[0] != "GET"] == [
-        ("PATCH", "ScoringJob"), ("POST", "Event"), ("DELETE", "DaskCluster"),
-    ]  # fmt: skip
+        ("PATCH", "ScoringJob"),
+        ("POST", "Event"),
+        ("DELETE", "DaskCluster"),
+    ]
 
 
 def test_progress_and_what_the_operator_wrote_itself_are_no_news_and_all_else_is() -> None:

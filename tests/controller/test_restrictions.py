@@ -57,8 +57,10 @@ def test_every_refused_field_is_named_up_to_ten() -> None:
 @pytest.mark.parametrize("template", [ALLOWED, HOST])
 def test_the_same_is_accepted_where_any_template_is(template: dict[str, Any]) -> None:
     job = resource(cluster={"template": template})
-    accepted = {name: "Invalid" not in true(decide(observed(job, NOW, by))) for name, by in
-                (("Restricted", SETTINGS), ("Any", ANYTHING))}  # fmt: skip
+    accepted = {
+        name: "Invalid" not in true(decide(observed(job, NOW, by)))
+        for name, by in (("Restricted", SETTINGS), ("Any", ANYTHING))
+    }
     assert accepted == {"Restricted": template is ALLOWED, "Any": True}
 
 
@@ -69,9 +71,14 @@ def test_the_operators_own_template_is_not_restricted() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "namespace", "is_accepted"),
-    [(SETTINGS, "ml", False), (reader(SETTINGS), "ml", True), (reader(SETTINGS), "other", False),
-     (replace(reader(SETTINGS), reserved=frozenset({"ml/reader"})), "ml", False), (ANYTHING, "ml", True)],
-)  # fmt: skip
+    [
+        (SETTINGS, "ml", False),
+        (reader(SETTINGS), "ml", True),
+        (reader(SETTINGS), "other", False),
+        (replace(reader(SETTINGS), reserved=frozenset({"ml/reader"})), "ml", False),
+        (ANYTHING, "ml", True),
+    ],
+)
 def test_jobs_run_as_an_account_only_if_it_is_listed(settings: Settings, namespace: str, is_accepted: bool) -> None:
     job = resource(cluster={"serviceAccount": "reader"})
     job["metadata"]["namespace"] = namespace

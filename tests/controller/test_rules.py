@@ -19,9 +19,12 @@ from scoremill_operator.run import handlers
 from tests.controller.api_server import NAMESPACE, Server
 
 SPEC: dict[str, Any] = {
-    "model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"]}, "output": {"uri": "s3://out/tips"},
-    "cluster": {"workers": 1, "maxWorkers": 2}, "cleanup": {"onFailure": "Delete", "ttlSecondsAfterFinished": 0},
-}  # fmt: skip
+    "model": {"uri": "s3://models/tips"},
+    "input": {"uris": ["s3://in/*.csv"]},
+    "output": {"uri": "s3://out/tips"},
+    "cluster": {"workers": 1, "maxWorkers": 2},
+    "cleanup": {"onFailure": "Delete", "ttlSecondsAfterFinished": 0},
+}
 SETTINGS = Settings(image="runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
 
 
@@ -34,9 +37,9 @@ def granted() -> set[tuple[str, str, str]]:
 def test_the_role_grants_every_call_from_the_first_reconcile_to_the_last(code: int) -> None:
     server = Server()
     key = Key("ScoringJob", NAMESPACE, "tips")
-    job = server.create({
-        "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}, "spec": SPEC
-    })  # fmt: skip
+    job = server.create(
+        {"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}, "spec": SPEC}
+    )
     assert job is not None
     look = Reconciler(server.client(), SETTINGS, server.clock)
     for _ in range(60):

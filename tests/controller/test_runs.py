@@ -17,8 +17,12 @@ from scoremill_operator.reconcile.reconciler import Reconciler
 from tests.controller.api_server import NAMESPACE, Server
 
 SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
-TEMPLATE = {"model": {"uri": "s3://models/tips"}, "input": {"uris": ["s3://in/*.csv"], "since": "LastSuccess"},
-            "output": {"uri": "s3://out/{scheduledTime}"}, "deadlines": {"noProgressSeconds": 600}}  # fmt: skip
+TEMPLATE = {
+    "model": {"uri": "s3://models/tips"},
+    "input": {"uris": ["s3://in/*.csv"], "since": "LastSuccess"},
+    "output": {"uri": "s3://out/{scheduledTime}"},
+    "deadlines": {"noProgressSeconds": 600},
+}
 HOUR = dt.timedelta(hours=1)
 
 
@@ -27,10 +31,14 @@ class World:
 
     def __init__(self, **spec: Any) -> None:
         self.server = Server()
-        self.server.create({
-            "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "metadata": {"name": "hourly"},
-            "spec": {"schedule": "0 * * * *", "jobTemplate": {"spec": TEMPLATE}, **spec},
-        })  # fmt: skip
+        self.server.create(
+            {
+                "apiVersion": "scoremill.dev/v1alpha1",
+                "kind": "ScoringSchedule",
+                "metadata": {"name": "hourly"},
+                "spec": {"schedule": "0 * * * *", "jobTemplate": {"spec": TEMPLATE}, **spec},
+            }
+        )
         self.look = Reconciler(self.server.client(), SETTINGS, self.server.clock)
 
     @property

@@ -24,8 +24,11 @@ from tests.controller.parsed import decide_schedule, scheduled_job
 from tests.support.losing import Lost, losing
 
 BORN = datetime(2026, 11, 20, 12, tzinfo=UTC)
-TEMPLATE = {"model": {"uri": "s3://b/model"}, "input": {"uris": ["s3://b/in/*.csv"]},
-            "output": {"uri": "s3://b/out/{scheduledTime}"}}  # fmt: skip
+TEMPLATE = {
+    "model": {"uri": "s3://b/model"},
+    "input": {"uris": ["s3://b/in/*.csv"]},
+    "output": {"uri": "s3://b/out/{scheduledTime}"},
+}
 SINCE = {**TEMPLATE, "input": {**TEMPLATE["input"], "since": "LastSuccess"}}
 
 
@@ -140,8 +143,18 @@ ZONES = st.sampled_from(
     [None, "Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kolkata"]
 )
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(lambda time: time.replace(tzinfo=UTC))
-CHANGES = st.sampled_from(["2026-03-29T01:00", "2026-10-25T01:00", "2026-03-08T07:00", "2026-11-01T06:00",
-                           "2026-04-04T15:00", "2026-10-03T15:30", "2026-04-23T22:00", "2026-10-29T21:00"])  # fmt: skip
+CHANGES = st.sampled_from(
+    [
+        "2026-03-29T01:00",
+        "2026-10-25T01:00",
+        "2026-03-08T07:00",
+        "2026-11-01T06:00",
+        "2026-04-04T15:00",
+        "2026-10-03T15:30",
+        "2026-04-23T22:00",
+        "2026-10-29T21:00",
+    ]
+)
 NEAR = st.builds(lambda change, seconds: utc(change) + timedelta(seconds=seconds), CHANGES, st.integers(-9000, 9000))
 
 
@@ -179,11 +192,19 @@ def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
             "namespace": "n",
             "labels": {"team": "a", SCHEDULE: "nightly"},
             "annotations": {"why": "b", SCHEDULED_TIME: "2026-11-21T03:00:00Z"},
-            "ownerReferences": [{"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "name": "nightly",
-                                 "uid": "u1", "controller": True, "blockOwnerDeletion": True}],
+            "ownerReferences": [
+                {
+                    "apiVersion": "scoremill.dev/v1alpha1",
+                    "kind": "ScoringSchedule",
+                    "name": "nightly",
+                    "uid": "u1",
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
         },
         "spec": {**TEMPLATE, "output": {"uri": "s3://b/out/20261121T0300Z"}},
-    }  # fmt: skip
+    }
     parse_job(create.manifest)
     # Until the job is seen its time counts as not run.
     assert "lastScheduleTime" not in decision.status
@@ -213,9 +234,12 @@ def test_what_is_seen_is_recorded_and_not_made_again() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "makes", "removes", "event"),
-    [("Allow", ["2026-11-22T03:00"], [], []), ("Forbid", [], [], ["JobAlreadyActive"]),
-     ("Replace", [], ["2026-11-21T03:00"], ["JobAlreadyActive"])],
-)  # fmt: skip
+    [
+        ("Allow", ["2026-11-22T03:00"], [], []),
+        ("Forbid", [], [], ["JobAlreadyActive"]),
+        ("Replace", [], ["2026-11-21T03:00"], ["JobAlreadyActive"]),
+    ],
+)
 def test_a_run_that_goes_on(policy: str, makes: list[str], removes: list[str], event: list[str]) -> None:
     schedule = a_schedule(concurrencyPolicy=policy)
     running = a_job(schedule, "2026-11-21T03:00", "Running")
@@ -310,9 +334,11 @@ def test_while_suspended_nothing_begins_and_what_was_missed_last_does_afterwards
 def test_jobs_above_the_limits_go_the_oldest_first_and_those_that_go_on_stay() -> None:
     schedule = a_schedule(successfulJobsHistoryLimit=1, failedJobsHistoryLimit=0, concurrencyPolicy="Allow")
     jobs = [
-        a_job(schedule, "2026-11-21T03:00", "Complete"), a_job(schedule, "2026-11-22T03:00", "Failed"),
-        a_job(schedule, "2026-11-23T03:00", "Running"), a_job(schedule, "2026-11-24T03:00", "Complete"),
-    ]  # fmt: skip
+        a_job(schedule, "2026-11-21T03:00", "Complete"),
+        a_job(schedule, "2026-11-22T03:00", "Failed"),
+        a_job(schedule, "2026-11-23T03:00", "Running"),
+        a_job(schedule, "2026-11-24T03:00", "Complete"),
+    ]
     decision = decide_schedule(schedule, jobs[::-1], utc("2026-11-24T09:00"))
     assert deleted(decision) == [named("2026-11-21T03:00"), named("2026-11-22T03:00")]
     assert decision.status["lastSuccessfulTime"] == "2026-11-24T03:00:00Z"
@@ -373,8 +399,9 @@ def test_a_schedule_that_cannot_be_understood_says_so_once_and_makes_nothing(cha
     assert again.status is None and again.events == ()
     mended = {**after(schedule, decision), "spec": a_schedule()["spec"]}
     assert {each["type"] for each in decide_schedule(mended, [], utc("2026-11-22T03:02")).status["conditions"]} == {
-        "Invalid", "Scheduled"
-    }  # fmt: skip
+        "Invalid",
+        "Scheduled",
+    }
 
 
 def test_a_schedule_that_goes_makes_nothing() -> None:

@@ -38,8 +38,11 @@ def written(time: datetime) -> str:
 
 
 def a_schedule(root: str, **spec: Any) -> Object:
-    template = {"model": {"uri": f"{root}/model"}, "input": {"uris": [f"{root}/in"], "since": "LastSuccess"},
-                "output": {"uri": f"{root}/out/{{scheduledTime}}"}}  # fmt: skip
+    template = {
+        "model": {"uri": f"{root}/model"},
+        "input": {"uris": [f"{root}/in"], "since": "LastSuccess"},
+        "output": {"uri": f"{root}/out/{{scheduledTime}}"},
+    }
     return {
         "metadata": {"name": "n", "namespace": "n", "uid": "u", "creationTimestamp": written(BORN)},
         "spec": {"schedule": "*/7 * * * *", "jobTemplate": {"spec": template}, "lookBackSeconds": LOOK_BACK, **spec},
@@ -299,8 +302,9 @@ def test_the_first_run_takes_everything():
 def test_a_run_looks_back_from_the_last_complete_one_and_leaves_out_what_that_scored():
     status = status_of(9, a_run(9, phase="Complete"), a_run(10, 9, phase="Failed"))
     assert what_is_new(status, LOOK_BACK) == {
-        "since": written(at(8)), "notScoredBy": [{"uri": "out/9"}, {"uri": "out/10", "optional": True}],
-    }  # fmt: skip
+        "since": written(at(8)),
+        "notScoredBy": [{"uri": "out/9"}, {"uri": "out/10", "optional": True}],
+    }
 
 
 def test_a_longer_look_back_does_not_reach_behind_what_the_outputs_remember():
@@ -317,8 +321,9 @@ def test_without_the_output_of_a_complete_run_its_time_tells_what_is_new():
 def test_a_time_that_a_user_gives_counts_and_outputs_may_be_missing():
     status = status_of(9, a_run(9, phase="Complete", since=written(at(8))))
     assert what_is_new(status, LOOK_BACK, at(3)) == {
-        "since": written(at(3)), "notScoredBy": [{"uri": "out/9", "optional": True}]
-    }  # fmt: skip
+        "since": written(at(3)),
+        "notScoredBy": [{"uri": "out/9", "optional": True}],
+    }
 
 
 def test_the_output_of_a_run_is_known_before_its_job_exists():

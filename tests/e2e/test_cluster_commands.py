@@ -40,8 +40,10 @@ def scoremill(kubeconfig: Path, namespace: str) -> Scoremill:
         place = [] if "--kubeconfig" in arguments or arguments[0] == "verify" else ["--namespace", namespace]
         return subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "scoremill", *arguments, *place],
-            env=os.environ | {"KUBECONFIG": str(kubeconfig)} | environment, capture_output=True, text=True,
-        )  # fmt: skip
+            env=os.environ | {"KUBECONFIG": str(kubeconfig)} | environment,
+            capture_output=True,
+            text=True,
+        )
 
     return run
 
@@ -119,8 +121,18 @@ def test_a_cluster_scores_from_bucket_to_bucket_as_this_machine_does(
         client.CoreV1Api(api).create_namespaced_secret(namespace, {"metadata": {"name": "buckets"}, "stringData": keys})
     ok(up("trips", "--secret", "buckets"))
 
-    job = ["--model", bucket.uri("bundle"), "--trust", bucket.uri(), "--input", bucket.uri("in/*.csv"), "--endpoint",
-           bucket.endpoint, "--partition-bytes", "16KiB"]  # fmt: skip
+    job = [
+        "--model",
+        bucket.uri("bundle"),
+        "--trust",
+        bucket.uri(),
+        "--input",
+        bucket.uri("in/*.csv"),
+        "--endpoint",
+        bucket.endpoint,
+        "--partition-bytes",
+        "16KiB",
+    ]
     ok(scoremill("score", *job, "--output", bucket.uri("there"), "--cluster", "trips"))
     ok(scoremill("score", *job, "--output", bucket.uri("here"), "--cluster", "in-process"))
     ok(scoremill("verify", bucket.uri("there"), "--endpoint", bucket.endpoint))
@@ -161,12 +173,26 @@ def test_only_the_clusters_own_certificates_open_its_scheduler(up, namespace) ->
             Client(found.address.replace("tls", "tcp"), timeout="5s", set_as_default=False)
 
 
-PRIVILEGED = {"worker": {"spec": {"containers": [{"name": "worker", "securityContext": {
-    "privileged": True, "allowPrivilegeEscalation": True}}]}}}  # fmt: skip
+PRIVILEGED = {
+    "worker": {
+        "spec": {
+            "containers": [
+                {"name": "worker", "securityContext": {"privileged": True, "allowPrivilegeEscalation": True}}
+            ]
+        }
+    }
+}
 INVALID = {"worker": {"spec": {"containers": [{"name": "worker", "securityContext": {"privileged": True}}]}}}
 NONSENSE = {"scheduler": {"spec": {"containers": [{"name": "scheduler", "args": ["dask", "scheduler", "--nonsense"]}]}}}
-TINY = {"scheduler": {"spec": {"containers": [{"name": "scheduler", "resources": {
-    "requests": {"memory": "40Mi"}, "limits": {"memory": "40Mi"}}}]}}}  # fmt: skip
+TINY = {
+    "scheduler": {
+        "spec": {
+            "containers": [
+                {"name": "scheduler", "resources": {"requests": {"memory": "40Mi"}, "limits": {"memory": "40Mi"}}}
+            ]
+        }
+    }
+}
 IMPOSSIBLE = {
     "cpu": (["--cpu", "1000"], None, "Unschedulable", "asks for 1,000 CPU"),
     "image": (["--image", "registry.invalid/none:1"], None, "ImagePull", "registry.invalid/none:1 cannot be had"),

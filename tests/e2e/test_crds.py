@@ -362,8 +362,14 @@ def test_what_is_shown_of_a_job(jobs: Kind) -> None:
     )
     table = jobs.table()
     assert [name for name, (_, priority) in table.items() if priority == 0] == [
-        "Name", "Phase", "Progress", "Rows", "Rejected", "Workers", "Age",
-    ]  # fmt: skip
+        "Name",
+        "Phase",
+        "Progress",
+        "Rows",
+        "Rejected",
+        "Workers",
+        "Age",
+    ]
     shown = {name: cell for name, (cell, _) in table.items() if name != "Age"}
     assert shown == {
         "Name": "nightly",

@@ -43,8 +43,19 @@ pytestmark = [
 PARTITIONS = 24
 ROWS = slow_rows(24_000, {13_013: HUNGRY})
 CUT = {"partitionBytes": -(-len(ROWS) // PARTITIONS)}
-APART = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": {
-    "topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {names.DASK_COMPONENT: "worker"}}}}]}}  # fmt: skip
+APART = {
+    "podAntiAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {
+                "weight": 100,
+                "podAffinityTerm": {
+                    "topologyKey": "kubernetes.io/hostname",
+                    "labelSelector": {"matchLabels": {names.DASK_COMPONENT: "worker"}},
+                },
+            }
+        ]
+    }
+}
 """One worker a node, where there is room."""
 
 
@@ -123,8 +134,9 @@ def ground(
             patch.setenv(name, value)
         place = Place(kubeconfig, namespace, runner_image)
         place.secret("buckets", bucket.environment)
-        at = place.up("faults", "--workers", "2", "--secret", "buckets", "--template", template,
-                      "--env", f"{SECONDS}=0.0005")  # fmt: skip
+        at = place.up(
+            "faults", "--workers", "2", "--secret", "buckets", "--template", template, "--env", f"{SECONDS}=0.0005"
+        )
         write(bucket.uri("in/rows.csv"), ROWS)
         model = slow_bundle(folder, bucket.uri("hunger"))
         undisturbed = make_job(model, bucket.uri("in/*.csv"), bucket.uri("undisturbed"), input=CUT)
@@ -185,8 +197,9 @@ def test_a_store_that_is_down_for_ten_seconds_is_waited_for(
     bucket = store.bucket()
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.server.endpoint)
     write(bucket.uri("in/rows.csv"), ROWS)
-    job = make_job(ground.model, bucket.uri("in/*.csv"), bucket.uri("out"), input=CUT,
-                   storage={"endpoint": store.server.endpoint})  # fmt: skip
+    job = make_job(
+        ground.model, bucket.uri("in/*.csv"), bucket.uri("out"), input=CUT, storage={"endpoint": store.server.endpoint}
+    )
     with ground.run(job) as run:
         run.reaches(4)
         store.server.stop()

@@ -50,9 +50,14 @@ def written(folder: Path, name: str, spec: Object) -> Path:
 
 def made(kube: Kube, name: str, **spec: Any) -> Object:
     metadata = {"name": name, "namespace": kube.namespace}
-    job = kube.create({
-        "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": metadata, "spec": {**SPEC, **spec},
-    })  # fmt: skip
+    job = kube.create(
+        {
+            "apiVersion": "scoremill.dev/v1alpha1",
+            "kind": "ScoringJob",
+            "metadata": metadata,
+            "spec": {**SPEC, **spec},
+        }
+    )
     assert job
     return job
 
@@ -229,9 +234,11 @@ def speaking_pod(name: str, image: str) -> Object:
     """Says three numbers, a second apart."""
     script = "import time\nfor n in range(3):\n    print(n, flush=True)\n    time.sleep(1)"
     container = {
-        "name": "driver", "image": image, "args": ["python", "-c", script],
+        "name": "driver",
+        "image": image,
+        "args": ["python", "-c", script],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }  # fmt: skip
+    }
     locked = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
     spec = {"restartPolicy": "Never", "securityContext": locked, "containers": [container]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}

@@ -45,8 +45,12 @@ def mill(
         place = Place(kubeconfig, namespace, runner_image)
         place.secret("buckets", bucket.environment)
         model = prepare(bucket, folder)
-        alone = make_job(str(folder / "bundle"), bucket.uri("in/*.csv"), bucket.uri("alone"),
-                         input={"partitionBytes": -(-len(CONTENT) // PARTITIONS)})  # fmt: skip
+        alone = make_job(
+            str(folder / "bundle"),
+            bucket.uri("in/*.csv"),
+            bucket.uri("alone"),
+            input={"partitionBytes": -(-len(CONTENT) // PARTITIONS)},
+        )
         score(alone, cluster="in-process")
         expected = objects(bucket.uri("alone"))
         assert len(expected) == PARTITIONS
@@ -315,11 +319,19 @@ def test_a_schedule_runs_three_times(mill: Mill, policy: str) -> None:
         job["spec"]["input"]["uris"] = [mill.bucket.uri("stuck/*.csv")]
         job["spec"]["cluster"]["env"] = SLOW["cluster"]["env"]
     name = policy.lower()
-    made = mill.kube.create({
-        "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringSchedule", "metadata": {"name": name},
-        "spec": {"schedule": "* * * * *", "concurrencyPolicy": policy, "jobTemplate": {"spec": job["spec"]},
-                 "successfulJobsHistoryLimit": 2},
-    })  # fmt: skip
+    made = mill.kube.create(
+        {
+            "apiVersion": "scoremill.dev/v1alpha1",
+            "kind": "ScoringSchedule",
+            "metadata": {"name": name},
+            "spec": {
+                "schedule": "* * * * *",
+                "concurrencyPolicy": policy,
+                "jobTemplate": {"spec": job["spec"]},
+                "successfulJobsHistoryLimit": 2,
+            },
+        }
+    )
     born = datetime.fromisoformat(made["metadata"]["creationTimestamp"])
     ticks = [born.replace(second=0) + timedelta(minutes=minute) for minute in (1, 2, 3)]
     runs = {scheduled_name(name, tick) for tick in ticks}
@@ -362,9 +374,12 @@ def test_an_operator_of_one_namespace_touches_no_other(mill: Mill, kubeconfig: P
         assert not elsewhere.select("Job") and not elsewhere.select("DaskCluster")
         account = f"system:serviceaccount:{mill.place.namespace}:{operator_account(mill)}"
         for verb, kind in (
-            ("get", "scoringjobs.scoremill.dev"), ("create", "jobs.batch"), ("list", "pods"), ("get", "secrets"),
+            ("get", "scoringjobs.scoremill.dev"),
+            ("create", "jobs.batch"),
+            ("list", "pods"),
+            ("get", "secrets"),
             ("create", "daskclusters.kubernetes.dask.org"),
-        ):  # fmt: skip
+        ):
             asked = [kubectl(), "--kubeconfig", kubeconfig, "auth", "can-i", verb, kind, "--as", account]
             assert subprocess.run([*asked, "--namespace", other], capture_output=True, text=True).stdout.strip() == "no"
 
@@ -389,10 +404,22 @@ def test_every_example_is_submitted_and_scored(mill: Mill, example: str, tmp_pat
     place, bucket = mill.place, mill.bucket
     source = trips_and_model(tmp_path, ROOT / "examples" / example)
     # Where things are differs from bucket to bucket; all else is as the file says it.
-    where = ["--model", lay_down(tmp_path / "bundle", bucket.uri(f"{example}/bundle")),
-             "--input", f"{lay_down(tmp_path / 'trips', bucket.uri(f'{example}/trips'))}/*.csv",
-             "--output", bucket.uri(f"{example}/tips"), "--trust", bucket.uri(), "--secret", "buckets",
-             "--memory", "1200MiB", "--cpu", "0.1"]  # fmt: skip
+    where = [
+        "--model",
+        lay_down(tmp_path / "bundle", bucket.uri(f"{example}/bundle")),
+        "--input",
+        f"{lay_down(tmp_path / 'trips', bucket.uri(f'{example}/trips'))}/*.csv",
+        "--output",
+        bucket.uri(f"{example}/tips"),
+        "--trust",
+        bucket.uri(),
+        "--secret",
+        "buckets",
+        "--memory",
+        "1200MiB",
+        "--cpu",
+        "0.1",
+    ]
     place.ok("job", "submit", source / "job.yaml", *where, "--wait", "--quiet")
     assert verify(bucket.uri(f"{example}/tips")).totals.scored > 39_000
 
@@ -401,8 +428,10 @@ def test_a_nightly_schedule_scores_each_object_in_one_night(mill: Mill, tmp_path
     trips_and_model(tmp_path, ROOT / "examples/01-taxi-tips")
     made = yaml.safe_load((ROOT / "examples/02-nightly/schedule.yaml").read_text())
     spec = made["spec"]["jobTemplate"]["spec"]
-    spec["model"] = {"uri": lay_down(tmp_path / "bundle", mill.bucket.uri("nightly/bundle")),
-                     "trustedPrefixes": [mill.bucket.uri()]}  # fmt: skip
+    spec["model"] = {
+        "uri": lay_down(tmp_path / "bundle", mill.bucket.uri("nightly/bundle")),
+        "trustedPrefixes": [mill.bucket.uri()],
+    }
     spec["input"]["uris"] = [mill.bucket.uri("nightly/trips/*.csv")]
     spec["output"]["uri"] = mill.bucket.uri("nightly/scores/{scheduledTime}")
     spec["cluster"] = {"workers": 1, "maxWorkers": 2, "memory": "1200MiB", "cpu": 0.1}
@@ -431,8 +460,21 @@ def trips_and_model(folder: Path, source: Path) -> Path:
 
     run(source / "generate.py", "trips", "--rows", 40_000, "--files", 2)
     run(source / "train.py", "trips/trips-2009-01.csv", "--output", "model")
-    run("-m", "scoremill", "model", "pack", "model/model.joblib", "--output", "bundle", "--sample", "model/sample.parquet",
-        "--code", source / "pipeline.py", "--method", "predict_proba")  # fmt: skip
+    run(
+        "-m",
+        "scoremill",
+        "model",
+        "pack",
+        "model/model.joblib",
+        "--output",
+        "bundle",
+        "--sample",
+        "model/sample.parquet",
+        "--code",
+        source / "pipeline.py",
+        "--method",
+        "predict_proba",
+    )
     return source
 
 
@@ -441,8 +483,18 @@ def watched(mill: Mill, kind: str) -> Iterator[set[str]]:
     """The names of all objects of a kind that were there while this was open, however short."""
     seen: set[str] = set()
     plural = {"DaskCluster": "daskclusters.kubernetes.dask.org"}[kind]
-    command = [kubectl(), "--kubeconfig", str(mill.place.kubeconfig), "--namespace", mill.place.namespace,
-               "get", plural, "--watch", "--output", "name"]  # fmt: skip
+    command = [
+        kubectl(),
+        "--kubeconfig",
+        str(mill.place.kubeconfig),
+        "--namespace",
+        mill.place.namespace,
+        "get",
+        plural,
+        "--watch",
+        "--output",
+        "name",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield seen
@@ -472,8 +524,11 @@ def holder(mill: Mill) -> str | None:
 
 def one_driver(job: Job, but: str) -> bool:
     """Whether another driver than `but` runs; never two."""
-    alive = [pod["metadata"]["name"] for pod in job.pods("driver") if pod["status"]["phase"] in {"Pending", "Running"}
-             and "deletionTimestamp" not in pod["metadata"]]  # fmt: skip
+    alive = [
+        pod["metadata"]["name"]
+        for pod in job.pods("driver")
+        if pod["status"]["phase"] in {"Pending", "Running"} and "deletionTimestamp" not in pod["metadata"]
+    ]
     assert len(alive) <= 1, alive
     return bool(alive) and alive[0] != but
 

@@ -114,8 +114,19 @@ def at(place: Place) -> Named:
 
 
 def _job(folder: Path, bucket: Bucket, output: str) -> list[str]:
-    return ["--model", str(folder / "bundle"), "--input", bucket.uri("in/*.csv"), "--output", bucket.uri(output),
-            "--keep", "id,payment", "--row-id", "--partition-bytes", "24KiB"]  # fmt: skip
+    return [
+        "--model",
+        str(folder / "bundle"),
+        "--input",
+        bucket.uri("in/*.csv"),
+        "--output",
+        bucket.uri(output),
+        "--keep",
+        "id,payment",
+        "--row-id",
+        "--partition-bytes",
+        "24KiB",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["s3", "gcs"])
@@ -146,19 +157,41 @@ def test_what_is_loaded_once_is_scored_by_three_models(place, stores, folder, cl
     place.up("held", "--workers", "2", "--secret", "buckets", "--memory", "1200MiB")
     _reach(bucket, monkeypatch)
     methods = ["predict", "predict_log_proba", "decision_function"]
-    packs = [f"scoremill model pack model.joblib --output {method} --sample sample.csv --code features.py "
-             f"--method {method}" for method in methods]  # fmt: skip
+    packs = [
+        f"scoremill model pack model.joblib --output {method} --sample sample.csv --code features.py --method {method}"
+        for method in methods
+    ]
     in_image(cluster, folder, "sh", "-ec", "\n".join(packs))
     bundles = [str(folder / method) for method in methods]
     wanted = [word for bundle in bundles for word in ("--for", bundle)]
-    place.ok("dataset", "load", bucket.uri("in/*.csv"), "--name", "rows", "--cluster", "held", *wanted,
-             "--columns", "id,payment", "--partition-bytes", "24KiB")  # fmt: skip
+    place.ok(
+        "dataset",
+        "load",
+        bucket.uri("in/*.csv"),
+        "--name",
+        "rows",
+        "--cluster",
+        "held",
+        *wanted,
+        "--columns",
+        "id,payment",
+        "--partition-bytes",
+        "24KiB",
+    )
     for bundle in bundles:
         outputs = {name: bucket.uri(f"{name}-{Path(bundle).name}") for name in ("loaded", "streamed")}
         shape = ["--cluster", "held", "--model", bundle, "--keep", "id,payment", "--row-id"]
         place.ok("score", "--dataset", "rows", *shape, "--output", outputs["loaded"])
-        place.ok("score", "--input", bucket.uri("in/*.csv"), "--partition-bytes", "24KiB", *shape,
-                 "--output", outputs["streamed"])  # fmt: skip
+        place.ok(
+            "score",
+            "--input",
+            bucket.uri("in/*.csv"),
+            "--partition-bytes",
+            "24KiB",
+            *shape,
+            "--output",
+            outputs["streamed"],
+        )
         assert objects(outputs["loaded"]) == objects(outputs["streamed"])
         place.ok("verify", outputs["loaded"])
     (found,) = json.loads(place.ok("dataset", "list", "--cluster", "held", "--json"))["datasets"]

@@ -53,8 +53,12 @@ def way(cluster: State) -> Iterator[dict[str, str]]:
     server = Guarded(free.kind, free.host, free.port, free.folder)
     server.start()
     S3FileSystem(endpoint_url=server.endpoint, key=KEY, secret=SECRET).mkdir("rows")
-    way = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1",
-           "AWS_ENDPOINT_URL": server.endpoint}  # fmt: skip
+    way = {
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": server.endpoint,
+    }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in way.items():
             patch.setenv(name, value)
@@ -111,11 +115,18 @@ def test_credentials_and_keys_appear_nowhere(vault, place, model, needles) -> No
     said = {
         " ".join(words): place.run(*words)
         for words in (
-            ["score", *job, "--cluster", "vault"], ["plan", *job, "--json"], ["verify", "s3://rows/out"],
-            ["report", "s3://rows/out"], [*up, "yaml"], [*up, "json"], ["cluster", "status", "vault", "--json"],
-            ["cluster", "logs", "vault"], ["cluster", "logs", "vault", "--worker", "all"], ["cluster", "list"],
+            ["score", *job, "--cluster", "vault"],
+            ["plan", *job, "--json"],
+            ["verify", "s3://rows/out"],
+            ["report", "s3://rows/out"],
+            [*up, "yaml"],
+            [*up, "json"],
+            ["cluster", "status", "vault", "--json"],
+            ["cluster", "logs", "vault"],
+            ["cluster", "logs", "vault", "--worker", "all"],
+            ["cluster", "list"],
         )
-    }  # fmt: skip
+    }
     assert {name: done.stderr for name, done in said.items() if done.returncode} == {}
     assert {name: found for name, done in said.items() if (found := needles.within(done.stdout + done.stderr))} == {}
 
@@ -186,8 +197,12 @@ def test_a_wrong_secret_ends_the_run_with_its_reason_and_is_not_told(place, mode
 
 
 def test_pods_are_restricted_by_the_namespace_and_have_no_token(vault, place) -> None:
-    root = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"},
-            "spec": {"containers": [{"name": "root", "image": place.image}]}}  # fmt: skip
+    root = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "root"},
+        "spec": {"containers": [{"name": "root", "image": place.image}]},
+    }
     with pytest.raises(Exception, match="violates PodSecurity"):
         place.kube.create(root)
     with _asking(vault) as ours:

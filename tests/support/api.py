@@ -20,13 +20,20 @@ class OneJob(Api):
     def __init__(self, spec: Object) -> None:
         super().__init__(_Handler)
         self.job: Object = {
-            "apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "spec": spec,
+            "apiVersion": "scoremill.dev/v1alpha1",
+            "kind": "ScoringJob",
+            "spec": spec,
             "metadata": {
-                "name": "tips", "namespace": NAMESPACE, "uid": "0f3a", "generation": 1, "resourceVersion": "7",
-                "creationTimestamp": "2026-11-21T03:00:00Z", "managedFields": [{"manager": "kubectl"}],
+                "name": "tips",
+                "namespace": NAMESPACE,
+                "uid": "0f3a",
+                "generation": 1,
+                "resourceVersion": "7",
+                "creationTimestamp": "2026-11-21T03:00:00Z",
+                "managedFields": [{"manager": "kubectl"}],
             },
             "status": {"phase": "Running"},
-        }  # fmt: skip
+        }
         self.refused = False
         self.others = 0
         """How often somebody else changes the job between its being read and written."""

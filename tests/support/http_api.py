@@ -28,12 +28,20 @@ class Api(ThreadingHTTPServer):
     def kubeconfig(self, folder: Path) -> Path:
         """A file by which the server is found."""
         path = folder / "kubeconfig"
-        path.write_text(yaml.safe_dump({
-            "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{self.server_port}"}}],
-            "users": [{"name": "u", "user": {"token": "t0ken"}}],
-            "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": self.namespace}}],
-        }))  # fmt: skip
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "here",
+                    "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{self.server_port}"}}],
+                    "users": [{"name": "u", "user": {"token": "t0ken"}}],
+                    "contexts": [
+                        {"name": "here", "context": {"cluster": "c", "user": "u", "namespace": self.namespace}}
+                    ],
+                }
+            )
+        )
         return path
 
 

@@ -66,12 +66,29 @@ class Mill:
         name, _, tag = self.image.rpartition(":")
         runner, _, version = self.place.image.rpartition(":")
         values = [
-            "dask-kubernetes-operator.enabled=false", "crds.install=false", f"operator.image.repository={name}",
-            f"operator.image.tag={tag}", f"image.repository={runner}", f"image.tag={version}",
-        ]  # fmt: skip
+            "dask-kubernetes-operator.enabled=false",
+            "crds.install=false",
+            f"operator.image.repository={name}",
+            f"operator.image.tag={tag}",
+            f"image.repository={runner}",
+            f"image.tag={version}",
+        ]
         # Tests scale the operator, after which Helm would refuse to set its replicas.
-        whole = [tool("helm"), command, RELEASE, CHART, "--kubeconfig", str(self.place.kubeconfig), "--wait", "--force-conflicts",
-                 "--namespace", self.place.namespace, "--timeout", "150s", *arguments]  # fmt: skip
+        whole = [
+            tool("helm"),
+            command,
+            RELEASE,
+            CHART,
+            "--kubeconfig",
+            str(self.place.kubeconfig),
+            "--wait",
+            "--force-conflicts",
+            "--namespace",
+            self.place.namespace,
+            "--timeout",
+            "150s",
+            *arguments,
+        ]
         done = subprocess.run([*whole, *(f"--set={value}" for value in values)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
@@ -155,8 +172,9 @@ class Job:
         found = self.mill.place.everything()
         return [
             (each["kind"], each["metadata"]["name"])
-            for each in found if self.child in each["metadata"]["name"] and "Event" not in each["kind"]
-        ]  # fmt: skip
+            for each in found
+            if self.child in each["metadata"]["name"] and "Event" not in each["kind"]
+        ]
 
     def sees(self, condition: Callable[[JobStatus], object], what: str, seconds: float = PATIENCE) -> JobStatus:
         """The status for which `condition` has come to hold; it may not be at its end before."""

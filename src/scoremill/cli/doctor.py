@@ -58,12 +58,31 @@ def _machine() -> Iterator[Finding]:
     yield Finding("ok", "machine", f"{os.cpu_count()} cores, {format_bytes(memory // MIB * MIB)} of memory")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     writable = os.access(home if home.exists() else home.parent, os.W_OK)
-    yield Finding("ok" if writable else "optional", "cache", f"{home}/scoremill" if writable else
-                  f"{home} cannot be written: remote bundles are fetched anew; set XDG_CACHE_HOME")  # fmt: skip
-    named = [name for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "GOOGLE_APPLICATION_CREDENTIALS",
-                               "STORAGE_EMULATOR_HOST") if os.environ.get(name)]  # fmt: skip
-    yield Finding("ok" if named else "optional", "credentials", f"from {', '.join(named)}" if named else
-                  "none in the environment; ~/.aws and gcloud's own are used where they exist")  # fmt: skip
+    yield Finding(
+        "ok" if writable else "optional",
+        "cache",
+        f"{home}/scoremill"
+        if writable
+        else f"{home} cannot be written: remote bundles are fetched anew; set XDG_CACHE_HOME",
+    )
+    named = [
+        name
+        for name in (
+            "AWS_PROFILE",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_ENDPOINT_URL",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "STORAGE_EMULATOR_HOST",
+        )
+        if os.environ.get(name)
+    ]
+    yield Finding(
+        "ok" if named else "optional",
+        "credentials",
+        f"from {', '.join(named)}"
+        if named
+        else "none in the environment; ~/.aws and gcloud's own are used where they exist",
+    )
 
 
 @click.command("doctor")

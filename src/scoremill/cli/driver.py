@@ -33,13 +33,21 @@ END_SECONDS = 25.0
     "--attempt", envvar="SCOREMILL_ATTEMPT", type=int, required=True, help="Number of the attempt, starting at 1."
 )
 @click.option("--spec", envvar="SCOREMILL_SPEC", required=True, help="Expected hash of the job's spec.")
-@click.option("--cluster", envvar="SCOREMILL_CLUSTER", required=True,
-              help="DaskCluster of the job, or another place to run as for --cluster of `scoremill score`.")  # fmt: skip
+@click.option(
+    "--cluster",
+    envvar="SCOREMILL_CLUSTER",
+    required=True,
+    help="DaskCluster of the job, or another place to run as for --cluster of `scoremill score`.",
+)
 @click.option(
     "--tls", type=click.Path(path_type=Path), default=names.TLS_FOLDER, help="Folder with the TLS certificates."
 )
-@click.option("--termination-log", type=click.Path(path_type=Path), default="/dev/termination-log",
-              help="File to write the termination message to.")  # fmt: skip
+@click.option(
+    "--termination-log",
+    type=click.Path(path_type=Path),
+    default="/dev/termination-log",
+    help="File to write the termination message to.",
+)
 @place_options
 def driver_command(
     name: str, attempt: int, spec: str, cluster: str, tls: Path, termination_log: Path, **flags: Any

@@ -224,8 +224,14 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
 
 @job_group.command("cancel")
 @click.argument("name")
-@click.option("--timeout", type=seconds, metavar="TIME", default="180s", show_default=True,
-              help="Maximum time to wait for the deletion.")  # fmt: skip
+@click.option(
+    "--timeout",
+    type=seconds,
+    metavar="TIME",
+    default="180s",
+    show_default=True,
+    help="Maximum time to wait for the deletion.",
+)
 @place_options
 def cancel_command(name: str, timeout: float, **flags: Any) -> None:
     """Delete a job and its Kubernetes objects; its output is kept. A job that does not exist is not an error.

@@ -75,12 +75,22 @@ def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
         # `show` prints them.
         warnings.simplefilter("ignore", PackWarning)
         bundle = pack(
-            model, output, sample=flags["sample"], csv=csv_from(flags), missing=cast(Any, _MISSING(flags["missing"])),
-            method=flags["method"], code=flags["code"], meta=_META(flags["meta"]), format=flags["flavour"],
-            columns=names(flags["input_columns"]) or None, trained_on=flags["trained_on"],
-            allow_batch_dependent=flags["allow_batch_dependent"], command=shlex.join(["scoremill", *sys.argv[1:]]),
-            storage=storage_from(flags), trusted_types=names(flags["trusted_type"]),
-        )  # fmt: skip
+            model,
+            output,
+            sample=flags["sample"],
+            csv=csv_from(flags),
+            missing=cast(Any, _MISSING(flags["missing"])),
+            method=flags["method"],
+            code=flags["code"],
+            meta=_META(flags["meta"]),
+            format=flags["flavour"],
+            columns=names(flags["input_columns"]) or None,
+            trained_on=flags["trained_on"],
+            allow_batch_dependent=flags["allow_batch_dependent"],
+            command=shlex.join(["scoremill", *sys.argv[1:]]),
+            storage=storage_from(flags),
+            trusted_types=names(flags["trusted_type"]),
+        )
     show(bundle, as_json)
 
 

@@ -75,10 +75,18 @@ def _prepared(job: ScoringJob) -> Prepared:
 def _print_document(prepared: Prepared, expected: Estimate | None, problems: list[Problem]) -> None:
     plan = prepared.plan
     print_document(
-        partitions=len(plan), objects=len(plan.sources), bytes=plan.bytes, estimatedRows=plan.estimated_rows,
-        estimate=expected, method=plan.settings.method, bundle=plan.settings.bundle, keep=plan.settings.keep,
-        match=_match(prepared), excluded=plan.excluded, problems=[_fields(problem) for problem in problems],
-    )  # fmt: skip
+        partitions=len(plan),
+        objects=len(plan.sources),
+        bytes=plan.bytes,
+        estimatedRows=plan.estimated_rows,
+        estimate=expected,
+        method=plan.settings.method,
+        bundle=plan.settings.bundle,
+        keep=plan.settings.keep,
+        match=_match(prepared),
+        excluded=plan.excluded,
+        problems=[_fields(problem) for problem in problems],
+    )
 
 
 def _fields(problem: Problem) -> dict[str, Any]:

@@ -31,17 +31,29 @@ def schedule_group() -> None:
     help="Cron expression with five fields, or @hourly, @daily, @weekly, @monthly, or @yearly.",
 )
 @click.option("--time-zone", help="Time zone of --schedule, such as Europe/Vienna (UTC).")
-@click.option("--concurrency", type=click.Choice(["Allow", "Forbid", "Replace"]),
-              help="Start a due run alongside an unfinished one, after it, or instead of it (Forbid).")  # fmt: skip
-@click.option("--look-back", type=seconds, metavar="TIME",
-              help="With --since LastSuccess: time before the last complete run in which to look for new objects (7d).")  # fmt: skip
+@click.option(
+    "--concurrency",
+    type=click.Choice(["Allow", "Forbid", "Replace"]),
+    help="Start a due run alongside an unfinished one, after it, or instead of it (Forbid).",
+)
+@click.option(
+    "--look-back",
+    type=seconds,
+    metavar="TIME",
+    help="With --since LastSuccess: time before the last complete run in which to look for new objects (7d).",
+)
 @click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule without creating it.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
 @place_options
 def submit_command(
-    job: str | None, schedule: str | None, time_zone: str | None, concurrency: str | None, look_back: float | None,
-    dry_run: bool, **flags: Any,
-) -> None:  # fmt: skip
+    job: str | None,
+    schedule: str | None,
+    time_zone: str | None,
+    concurrency: str | None,
+    look_back: float | None,
+    dry_run: bool,
+    **flags: Any,
+) -> None:
     """Submit a schedule to the operator.
 
     JOB is a file of a ScoringSchedule, or one of a job with --schedule beside it; flags override a job's.
@@ -53,8 +65,11 @@ def submit_command(
     """
     seconds_back = None if look_back is None else int(look_back)
     given = {
-        "schedule": schedule, "timeZone": time_zone, "concurrencyPolicy": concurrency, "lookBackSeconds": seconds_back,
-    }  # fmt: skip
+        "schedule": schedule,
+        "timeZone": time_zone,
+        "concurrencyPolicy": concurrency,
+        "lookBackSeconds": seconds_back,
+    }
     made = _made(job, {key: value for key, value in given.items() if value is not None}, flags)
     if namespace := flags["namespace"] or made["metadata"].get("namespace"):
         flags["namespace"] = made["metadata"]["namespace"] = namespace
@@ -145,8 +160,14 @@ def resume_command(name: str, **flags: Any) -> None:
 
 @schedule_group.command("delete")
 @click.argument("name")
-@click.option("--timeout", type=seconds, metavar="TIME", default="180s", show_default=True,
-              help="Maximum time to wait for the deletion.")  # fmt: skip
+@click.option(
+    "--timeout",
+    type=seconds,
+    metavar="TIME",
+    default="180s",
+    show_default=True,
+    help="Maximum time to wait for the deletion.",
+)
 @place_options
 def delete_command(name: str, timeout: float, **flags: Any) -> None:
     """Delete a schedule and its jobs; their outputs are kept. A schedule that does not exist is not an error.
@@ -161,9 +182,13 @@ def delete_command(name: str, timeout: float, **flags: Any) -> None:
 
 @schedule_group.command("run")
 @click.argument("name")
-@click.option("--since", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), metavar="TIME",
-              help="For a schedule with --since LastSuccess: take objects modified from this time (RFC 3339) on that no "
-                   "existing output has scored.")  # fmt: skip
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
+    metavar="TIME",
+    help="For a schedule with --since LastSuccess: take objects modified from this time (RFC 3339) on that no "
+    "existing output has scored.",
+)
 @place_options
 def run_command(name: str, since: datetime | None, **flags: Any) -> None:
     """Create a job of a schedule now. Fails while another is active, unless its concurrency is Allow.

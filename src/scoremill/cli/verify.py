@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 @click.argument("output")
 @storage_options
 @click.option("--against", metavar="OTHER", help="Another output to compare with; its rows must be the same.")
-@click.option("--tolerance", type=click.FloatRange(min=0), default=0.0, show_default=True,
-              help="Maximum difference of numbers in OUTPUT and OTHER; relative for numbers above 1.")  # fmt: skip
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Maximum difference of numbers in OUTPUT and OTHER; relative for numbers above 1.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def verify_command(output: str, against: str | None, tolerance: float, as_json: bool, **flags: Any) -> None:
     """Read every object of OUTPUT and verify row counts and checksums against its manifest.
@@ -41,8 +46,14 @@ def verify_command(output: str, against: str | None, tolerance: float, as_json: 
     totals = proven.totals
     difference = _compare(output, against, storage, tolerance) if against else None
     if as_json:
-        print_document(output=output, verified=True, totals=totals, method=proven.method, bundle=proven.bundle,
-                       **({} if difference is None else {"against": against, "difference": difference}))  # fmt: skip
+        print_document(
+            output=output,
+            verified=True,
+            totals=totals,
+            method=proven.method,
+            bundle=proven.bundle,
+            **({} if difference is None else {"against": against, "difference": difference}),
+        )
         return
     echo(
         f"{output}: complete and unaltered: {totals.rows:,} rows = {totals.scored:,} scored + {totals.rejected:,} "

@@ -37,13 +37,17 @@ def call(*arguments: str) -> int:
 def kubeconfig(folder: Path, server: str) -> str:
     path = folder / "config"
     path.write_text(
-        yaml.safe_dump({
-            "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "clusters": [{"name": "c", "cluster": {"server": server}}],
-            "users": [{"name": "u", "user": {"token": "t0ken"}}],
-            "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "scoring"}}],
-        })
-    )  # fmt: skip
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "here",
+                "clusters": [{"name": "c", "cluster": {"server": server}}],
+                "users": [{"name": "u", "user": {"token": "t0ken"}}],
+                "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "scoring"}}],
+            }
+        )
+    )
     return str(path)
 
 

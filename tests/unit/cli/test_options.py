@@ -29,19 +29,30 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--allow-version-skew"], {"model": {"allowVersionSkew": True}}),
     (["--input-format", "parquet"], {"input": {"format": "parquet"}}),
     (["--partition-bytes", "16KiB"], {"input": {"partitionBytes": 16384}}),
-    (["--rename", "Mean_Radius=mean radius,a=b", "--match-columns", "Relaxed"],
-     {"input": {"rename": {"Mean_Radius": "mean radius", "a": "b"}, "matchColumns": "Relaxed"}}),
-    (["--set", "spec.input.hive=true", "--set", "spec.input.idBy=content"], {"input": {"hive": True, "idBy": "content"}}),
-    (["--since", "2026-11-21T03:00:00Z", "--until", "2026-11-22T03:00:00Z"],
-     {"input": {"since": "2026-11-21T03:00:00Z", "until": "2026-11-22T03:00:00Z"}}),
-    (["--not-scored-by", "s3://a", "--not-scored-by", "b/*", "--allow-empty"],
-     {"input": {"notScoredBy": [{"uri": "s3://a"}, {"uri": "b/*"}], "allowEmpty": True}}),
+    (
+        ["--rename", "Mean_Radius=mean radius,a=b", "--match-columns", "Relaxed"],
+        {"input": {"rename": {"Mean_Radius": "mean radius", "a": "b"}, "matchColumns": "Relaxed"}},
+    ),
+    (
+        ["--set", "spec.input.hive=true", "--set", "spec.input.idBy=content"],
+        {"input": {"hive": True, "idBy": "content"}},
+    ),
+    (
+        ["--since", "2026-11-21T03:00:00Z", "--until", "2026-11-22T03:00:00Z"],
+        {"input": {"since": "2026-11-21T03:00:00Z", "until": "2026-11-22T03:00:00Z"}},
+    ),
+    (
+        ["--not-scored-by", "s3://a", "--not-scored-by", "b/*", "--allow-empty"],
+        {"input": {"notScoredBy": [{"uri": "s3://a"}, {"uri": "b/*"}], "allowEmpty": True}},
+    ),
     (["--delimiter", "\\t", "--quote", "'"], {"input": {"csv": {"delimiter": "\t", "quote": "'"}}}),
     (["--encoding", "latin-1"], {"input": {"csv": {"encoding": "latin-1"}}}),
     (["--no-header", "--names", 'a,"b,c"'], {"input": {"csv": {"header": False, "columns": ["a", "b,c"]}}}),
     (["--null-values", "-,", "--null-values", ""], {"input": {"csv": {"nullValues": ["-", "", ""]}}}),
-    (["--decimal", ",", "--thousands", ".", "--delimiter", ";"],
-     {"input": {"csv": {"decimal": ",", "thousands": ".", "delimiter": ";"}}}),
+    (
+        ["--decimal", ",", "--thousands", ".", "--delimiter", ";"],
+        {"input": {"csv": {"decimal": ",", "thousands": ".", "delimiter": ";"}}},
+    ),
     (["--dtypes", "a=float64,b=string"], {"input": {"csv": {"dtypes": {"a": "float64", "b": "string"}}}}),
     (["--date-formats", "d=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"d": "%d.%m.%Y"}}}}),
     (["--format", "csv", "--mode", "Overwrite"], {"output": {"format": "csv", "mode": "Overwrite"}}),
@@ -50,15 +61,19 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--row-id", "--dtype", "float32"], {"output": {"rowId": True, "dtype": "float32"}}),
     (["--columns", "1=yhat"], {"output": {"columns": {"1": "yhat"}}}),
     (["--threshold", "0.3"], {"output": {"threshold": 0.3}}),
-    (["--on-row-error", "Fail", "--max-errors", "3", "--max-error-fraction", "0.5", "--errors-raw", "Hash"],
-     {"errors": {"onRowError": "Fail", "maxRows": 3, "maxFraction": 0.5, "raw": "Hash"}}),
+    (
+        ["--on-row-error", "Fail", "--max-errors", "3", "--max-error-fraction", "0.5", "--errors-raw", "Hash"],
+        {"errors": {"onRowError": "Fail", "maxRows": 3, "maxFraction": 0.5, "raw": "Hash"}},
+    ),
     (["--workers", "1:20"], {"cluster": {"workers": 1, "maxWorkers": 20}}),
     (["--workers", "4", "--memory", "2GiB"], {"cluster": {"workers": 4, "memory": 2 * 2**30}}),
     (["--memory", "2GiB", "--workers", "0:4"], {"cluster": {"workers": 0, "maxWorkers": 4, "memory": 2 * 2**30}}),
     (["--endpoint", "http://x", "--anonymous"], {"storage": {"endpoint": "http://x", "anonymous": True}}),
-    (["--set", "spec.input.storage.endpoint=http://y", "--set", "spec.input.storage.options.region=eu"],
-     {"input": {"storage": {"endpoint": "http://y", "options": {"region": "eu"}}}}),
-]  # fmt: skip
+    (
+        ["--set", "spec.input.storage.endpoint=http://y", "--set", "spec.input.storage.options.region=eu"],
+        {"input": {"storage": {"endpoint": "http://y", "options": {"region": "eu"}}}},
+    ),
+]
 
 
 def parsed(*arguments: str) -> ScoringJob:

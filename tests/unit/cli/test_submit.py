@@ -107,12 +107,29 @@ def test_json_is_a_list_that_kubectl_takes(capsys) -> None:
         (["schedule", "submit", *FLAGS, "--schedule", "@daily"], "missing --name"),
         (["schedule", "submit", *FLAGS, "--name", "n", "--schedule", "daily"], "five fields"),
         (["schedule", "submit", *FLAGS, "--name", "n", "--schedule", "@daily", "--time-zone", "Here"], "time zone"),
-        (["schedule", "submit", *FLAGS, "--name", "n", "--schedule", "@daily", "--since", "LastSuccess"],
-         "{scheduledTime}"),
-        (["schedule", "submit", *FLAGS[:-1], "s3://b/{scheduledTime}", "--name", "n", "--schedule", "@daily", "--since",
-          "LastSuccess", "--concurrency", "Allow"], "would score the same objects"),
+        (
+            ["schedule", "submit", *FLAGS, "--name", "n", "--schedule", "@daily", "--since", "LastSuccess"],
+            "{scheduledTime}",
+        ),
+        (
+            [
+                "schedule",
+                "submit",
+                *FLAGS[:-1],
+                "s3://b/{scheduledTime}",
+                "--name",
+                "n",
+                "--schedule",
+                "@daily",
+                "--since",
+                "LastSuccess",
+                "--concurrency",
+                "Allow",
+            ],
+            "would score the same objects",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_meant_is_refused_with_2(arguments: list[str], words: str, capsys) -> None:
     assert call(*arguments) == 2
     told = capsys.readouterr()

@@ -32,9 +32,14 @@ def row(job: Job) -> list[str]:
     done, rejected = _rows(job.status)
     progress = job.status.progress
     return [
-        job.name, job.phase, _summary(progress) if progress else "", _number(done), _number(rejected),
-        _workers(job.status), format_seconds(job.age),
-    ]  # fmt: skip
+        job.name,
+        job.phase,
+        _summary(progress) if progress else "",
+        _number(done),
+        _number(rejected),
+        _workers(job.status),
+        format_seconds(job.age),
+    ]
 
 
 def lines(job: Job) -> Iterator[str]:

@@ -33,9 +33,13 @@ def row(made: Object) -> list[str]:
     if (problem := _problem(status)) and problem[0] == "invalid":
         times[1] = "invalid"
     return [
-        fields["name"], fields["schedule"], fields["timeZone"], "yes" if fields["suspend"] else "no", *times,
+        fields["name"],
+        fields["schedule"],
+        fields["timeZone"],
+        "yes" if fields["suspend"] else "no",
+        *times,
         ", ".join(status.active),
-    ]  # fmt: skip
+    ]
 
 
 def lines(made: Object) -> Iterator[str]:
@@ -50,8 +54,10 @@ def lines(made: Object) -> Iterator[str]:
         with suppress(KeyError, TypeError):
             yield f"{part:<10}{template[part]['uri']}"
     for title, time in (
-        ("last", status.last_schedule_time), ("complete", status.last_successful_time), ("next", status.next_schedule_time),
-    ):  # fmt: skip
+        ("last", status.last_schedule_time),
+        ("complete", status.last_successful_time),
+        ("next", status.next_schedule_time),
+    ):
         yield f"{title:<10}{format_time(time) if time else 'never' if title != 'next' else 'none'}"
     for name in status.active:
         yield f"runs      {name}"

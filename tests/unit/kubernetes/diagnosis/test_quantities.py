@@ -10,9 +10,19 @@ from scoremill.kubernetes.objects import Resource
 
 @pytest.mark.parametrize(
     ("quantity", "expected"),
-    [("1500m", 1.5), ("2", 2), (2, 2), ("1k", 1000), ("4Gi", 4 * 2**30), ("500M", 5e8), ("1e3", 1000), ("128974848", 128974848),
-     ("0.5", 0.5), ("100n", 1e-7)],
-)  # fmt: skip
+    [
+        ("1500m", 1.5),
+        ("2", 2),
+        (2, 2),
+        ("1k", 1000),
+        ("4Gi", 4 * 2**30),
+        ("500M", 5e8),
+        ("1e3", 1000),
+        ("128974848", 128974848),
+        ("0.5", 0.5),
+        ("100n", 1e-7),
+    ],
+)
 def test_a_quantity_is_a_number(quantity: str, expected: float) -> None:
     assert amount(quantity) == pytest.approx(expected)
 

@@ -27,12 +27,21 @@ POD: dict[str, Any] = {
         {"name": "cache", "emptyDir": {"sizeLimit": "20Gi"}},
         {"name": "settings", "configMap": {"name": "settings"}},
         {"name": "lookup", "persistentVolumeClaim": {"claimName": "lookup", "readOnly": True}},
-        {"name": "space", "ephemeral": {"volumeClaimTemplate": {
-            "metadata": {"labels": {"team": "a"}},
-            "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "resources": {"requests": {"storage": "1Gi"}}},
-        }}},
+        {
+            "name": "space",
+            "ephemeral": {
+                "volumeClaimTemplate": {
+                    "metadata": {"labels": {"team": "a"}},
+                    "spec": {
+                        "accessModes": ["ReadWriteOnce"],
+                        "storageClassName": "fast",
+                        "resources": {"requests": {"storage": "1Gi"}},
+                    },
+                }
+            },
+        },
     ],
-}  # fmt: skip
+}
 CONTAINER: dict[str, Any] = {
     "resources": {"limits": {"memory": "8Gi"}, "requests": {"cpu": "2"}},
     "env": [
@@ -108,7 +117,9 @@ def test_a_variable_takes_nothing_from_a_secret(source: str) -> None:
     assert forbidden_fields(template) == [f"{WHERE}.worker.spec.containers[0].env[0].valueFrom.{source}"]
 
 
-@pytest.mark.parametrize("field", sorted({*fields_of(client.V1PersistentVolumeClaimSpec)} - {"accessModes", "resources", "storageClassName"}))  # fmt: skip
+@pytest.mark.parametrize(
+    "field", sorted({*fields_of(client.V1PersistentVolumeClaimSpec)} - {"accessModes", "resources", "storageClassName"})
+)
 def test_an_ephemeral_volume_names_no_volume_and_no_source(field: str) -> None:
     volume = {"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {field: "x"}}}}
     (found,) = forbidden_fields(of_pod("worker", volumes=[volume]))
@@ -155,17 +166,30 @@ def test_a_mount_elsewhere_is_allowed(path: str) -> None:
 @pytest.mark.parametrize(
     "template",
     [
-        {"metadata": None}, {"metadata": {"labels": None}}, {"spec": None}, {"spec": {"worker": None}},
-        of_pod("worker", containers=None), of_pod("worker", containers=[]), of_pod("worker", containers=[{"resources": {}}]),
-        of_pod("worker", volumes=[]), of_pod("worker", volumes=None), of_pod("worker", volumes=[{"emptyDir": {}}]),
+        {"metadata": None},
+        {"metadata": {"labels": None}},
+        {"spec": None},
+        {"spec": {"worker": None}},
+        of_pod("worker", containers=None),
+        of_pod("worker", containers=[]),
+        of_pod("worker", containers=[{"resources": {}}]),
+        of_pod("worker", volumes=[]),
+        of_pod("worker", volumes=None),
+        of_pod("worker", volumes=[{"emptyDir": {}}]),
         of_pod("worker", volumes=[{"name": "tls", "emptyDir": {}}]),
-        of_container("worker", env=[]), of_container("worker", env=None), of_container("worker", env=[{"value": "x"}]),
-        of_container("worker", volumeMounts=[]), of_container("worker", volumeMounts=[{"name": "a"}]),
-        of_container("worker", resources=None), of_container("worker", resources={"limits": None}),
-        of_pod("worker", volumes=[{"name": "scratch", "emptyDir": None, "persistentVolumeClaim": {"claimName": "shared"}}]),
+        of_container("worker", env=[]),
+        of_container("worker", env=None),
+        of_container("worker", env=[{"value": "x"}]),
+        of_container("worker", volumeMounts=[]),
+        of_container("worker", volumeMounts=[{"name": "a"}]),
+        of_container("worker", resources=None),
+        of_container("worker", resources={"limits": None}),
+        of_pod(
+            "worker", volumes=[{"name": "scratch", "emptyDir": None, "persistentVolumeClaim": {"claimName": "shared"}}]
+        ),
         of_pod("worker", volumes=[{"name": "cache", "emptyDir": None}]),
     ],
-)  # fmt: skip
+)
 def test_nothing_that_scoremill_sets_can_be_removed(template: dict[str, Any]) -> None:
     assert forbidden_fields(template)
 
@@ -177,10 +201,16 @@ def test_no_priority_of_kubernetes_itself(name: Any) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    [{"spec": {"idleTimeout": 0}}, {"spec": {"worker": {"replicas": 9}}}, {"status": {}}, {"metadata": {"name": "x"}},
-     {"spec": {"scheduler": {"service": {"type": "LoadBalancer"}}}}, {"metadata": {"ownerReferences": []}},
-     {"metadata": {"finalizers": []}}],
-)  # fmt: skip
+    [
+        {"spec": {"idleTimeout": 0}},
+        {"spec": {"worker": {"replicas": 9}}},
+        {"status": {}},
+        {"metadata": {"name": "x"}},
+        {"spec": {"scheduler": {"service": {"type": "LoadBalancer"}}}},
+        {"metadata": {"ownerReferences": []}},
+        {"metadata": {"finalizers": []}},
+    ],
+)
 def test_fields_of_the_cluster_that_are_no_pods_are_refused(template: dict[str, Any]) -> None:
     assert len(forbidden_fields(template)) == 1
 
@@ -205,9 +235,25 @@ def test_an_unknown_field_anywhere_is_refused_or_lies_in_a_value_of_kubernetes(
     at: Any = template
     for step in place:
         at = at[step]
-    free = {"nodeSelector", "tolerations", "affinity", "topologySpreadConstraints", "imagePullSecrets", "emptyDir",
-            "configMap", "persistentVolumeClaim", "configMapKeyRef", "fieldRef", "resourceFieldRef", "limits", "requests",
-            "resources", "accessModes", "labels", "annotations"}  # fmt: skip
+    free = {
+        "nodeSelector",
+        "tolerations",
+        "affinity",
+        "topologySpreadConstraints",
+        "imagePullSecrets",
+        "emptyDir",
+        "configMap",
+        "persistentVolumeClaim",
+        "configMapKeyRef",
+        "fieldRef",
+        "resourceFieldRef",
+        "limits",
+        "requests",
+        "resources",
+        "accessModes",
+        "labels",
+        "annotations",
+    }
     if not isinstance(at, dict) or key in at or free & {*place}:
         return
     known = {*_keys(template), "emptyDir", "configMap", "persistentVolumeClaim", "ephemeral", "value", "valueFrom"}

@@ -58,8 +58,20 @@ def test_a_cluster_of_the_command_line_limits_who_reaches_it_and_not_what_it_rea
     assert {each for policy in network_policies("a", "b") for each in policy["spec"]["policyTypes"]} == {"Ingress"}
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "169.254.170.23", "169.254.169.252", "168.63.129.16", "100.100.100.200",
-                                     "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fe80::a9fe:a9fe"])  # fmt: skip
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.170.23",
+        "169.254.169.252",
+        "168.63.129.16",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "fe80::a9fe:a9fe",
+    ],
+)
 def test_every_known_metadata_service_is_blocked(address: str) -> None:
     made: list[dict[str, Any]] = policies(NETWORK)
     assert not any(reaches(made, PEERS[pod], Peer(address), 80) for pod in ("worker", "scheduler", "driver"))
