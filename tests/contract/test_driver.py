@@ -93,7 +93,7 @@ def test_a_job_that_is_gone_ends_with_6(spec, tmp_path):
     with serving(spec) as api:
         code, last, _ = Pod(api, tmp_path).run(SCOREMILL_JOB="other")
     assert (code, last["exitCode"]) == (6, 6)
-    assert "there is no ScoringJob other" in last["message"]
+    assert "ScoringJob other not found" in last["message"]
 
 
 def test_a_status_that_may_not_be_written_harms_nothing_and_is_told_once(spec, tmp_path):
@@ -101,7 +101,7 @@ def test_a_status_that_may_not_be_written_harms_nothing_and_is_told_once(spec, t
         api.refused = True
         code, last, err = Pod(api, tmp_path).run()
     assert (code, last["exitCode"]) == (0, 0), err
-    assert err.count("status.progress is not up to date") == 1
+    assert err.count("could not update status.progress") == 1
     assert "Traceback" not in err
 
 

@@ -16,7 +16,7 @@ from scoremill.outputs.compact import compact
 from scoremill.report import build_report
 from scoremill.runtime import log as driver_log
 from scoremill.runtime.log import DriverLog
-from scoremill.runtime.termination import LastWord
+from scoremill.runtime.termination import TerminationMessage
 from scoremill.spec import ScoringJob, parse_job
 from scoremill.storage.filesystem import Store
 from tests.cluster.steps import until
@@ -72,7 +72,7 @@ def test_it_is_what_kubectl_logs_shows(spec: dict[str, Any], tmp_path: Path) -> 
     assert last["outputs"]["logs"] == f"{tmp_path}/out/_scoremill/logs/{CHILD}/"
 
 
-def test_a_failure_has_its_error_and_mend_in_it_and_tells_where_it_is(spec: dict[str, Any], tmp_path: Path) -> None:
+def test_log_of_a_failure_holds_its_error_and_hint(spec: dict[str, Any], tmp_path: Path) -> None:
     trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
     code, last, err = drive(spec, tmp_path)
     (text,) = logs(tmp_path / "out").values()
@@ -104,7 +104,7 @@ def test_a_store_that_refuses_it_harms_nothing_and_is_told_once(spec: dict[str, 
     code, last, err = drive(spec, tmp_path)
     assert (code, last["rows"]["scored"]) == (0, 500), err
     assert "logs" not in last["outputs"]
-    assert err.count("this log is not kept in the output") == 1 and "Traceback" not in err
+    assert err.count("could not write this log to the output") == 1 and "Traceback" not in err
 
 
 def test_no_secret_of_the_environment_gets_into_it(spec: dict[str, Any], tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_no_secret_of_the_environment_gets_into_it(spec: dict[str, Any], tmp_pat
 def test_it_is_written_meanwhile_where_something_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver_log, "WRITE_SECONDS", 0.02)
     job: ScoringJob = make_job("m", "in.csv", str(tmp_path / "out"))
-    last = LastWord(tmp_path / "last")
-    with DriverLog(last.tell_logs, say) as log:
+    last = TerminationMessage(tmp_path / "last")
+    with DriverLog(last.report_logs, say) as log:
         log.keep(job, MADE, 1)
         for text in ("first", "second"):
             say(text)
@@ -126,12 +126,12 @@ def test_it_is_written_meanwhile_where_something_is_new(tmp_path: Path, monkeypa
     assert [*logs(tmp_path / "out").values()] == ["first\nsecond\n"]
     told = {"outputs": {"logs": f"{tmp_path}/out/_scoremill/logs/{CHILD}/"}}
     assert json.loads((tmp_path / "last").read_text()) == told, "for who finds that it was killed"
-    last.leave({"exitCode": 3})
+    last.write({"exitCode": 3})
     assert json.loads((tmp_path / "last").read_text()) == {"exitCode": 3, **told}
 
 
 def test_sigterm_has_it_written_at_once(tmp_path: Path) -> None:
-    with DriverLog(LastWord(tmp_path / "last").tell_logs, say) as log:
+    with DriverLog(TerminationMessage(tmp_path / "last").report_logs, say) as log:
         log.keep(make_job("m", "in.csv", str(tmp_path / "out")), MADE, 1)
         say("what hangs now")
         log.hurry()

@@ -16,7 +16,7 @@ from scoremill.errors import INTERRUPTED
 from scoremill.kubernetes.objects import names
 from scoremill.runtime.log import DriverLog
 from scoremill.runtime.main import Attempt, run_attempt
-from scoremill.runtime.termination import LastWord
+from scoremill.runtime.termination import TerminationMessage
 
 from .app import run
 from .flags.clusters import place_options, places_of
@@ -54,8 +54,8 @@ def driver_command(
 ) -> int:
     """Run one attempt of a ScoringJob."""
     asked = Attempt(name, attempt, spec, cluster, tls, places_of(flags))
-    last = LastWord(termination_log)
-    with DriverLog(last.tell_logs, say) as log, Progress() as progress:
+    last = TerminationMessage(termination_log)
+    with DriverLog(last.report_logs, say) as log, Progress() as progress:
         signal.signal(signal.SIGTERM, partial(_interrupt, log))
         code = run(lambda: run_attempt(asked, log, last, progress, say))
         # All is said by now; what is still written is not worth another end.

@@ -1,1 +1,1 @@
-"""The process in the runner pod: one attempt of a ScoringJob, its progress, its log and its last message."""
+"""The process in the runner pod: one attempt of a ScoringJob, its progress, its log and its termination message."""

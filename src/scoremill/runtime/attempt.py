@@ -1,4 +1,4 @@
-"""One attempt of a ScoringJob by the engine, and what is told of it afterwards."""
+"""Run one attempt of a ScoringJob, and summarize how it ended."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from distributed import Security
 
 LEASE_SECONDS = 45.0
-"""For the lease of a driver before this one, whose node died, to run out."""
+"""Seconds to wait for the output lease of an earlier driver to expire, for example if its node died."""
 REPORT = f"{LEDGER}/report/report.json"
 FAILURES, LONGEST = 20, 300
-"""Single failures that are told, and the most characters of each."""
+"""How many failed objects are reported, and the maximum number of characters of each message."""
 _DATASET = "scoremill-job"
 
 
 def score(
     job: ScoringJob, uid: str, where: dict[str, Any], watchers: Sequence[Watcher], cluster: JobCluster | None = None
 ) -> Manifest:
-    """Return the manifest of the complete output.
+    """Score the job and return the manifest of the complete output.
 
-    `where` are `cluster` and `security` of `scoremill.execute.score`. Nothing is asked of `cluster`, the one that the
-    operator creates for the job, before the plan is made and something is left to score.
+    `where` holds the arguments `cluster` and `security` of `scoremill.execute.score`. `cluster` is the one that the
+    operator creates for the job; it is requested only after the plan is made, and only if something is left to score.
     """
     seconds = job.spec.deadlines.pre_running_seconds
     if job.spec.persist and "://" in where["cluster"]:
-        # What is wrong is found before the input is loaded, which takes the workers; then it is planned as it is held.
+        # Find errors before the input is loaded, which needs the workers. The loaded input is then planned again.
         prepared = prepare(job)
         refuse_problems(prepared.plan, output_problems(prepared.job, None, uid, waits=True))
         if cluster:
@@ -58,7 +58,7 @@ def score(
 def _score_persisted(
     job: ScoringJob, uid: str, address: str, security: Security | None, watchers: Sequence[Watcher]
 ) -> Manifest:
-    """As `score`, from the cluster's memory, which the input is read into unless an earlier attempt has done that."""
+    """Score from the cluster's memory, into which the input is loaded unless an earlier attempt has done so."""
     from scoremill.execute.datasets.dataset import OnDataset, datasets, score_dataset
     from scoremill.execute.datasets.load import load
     from scoremill.execute.engines.dask.engine import OnDask
@@ -79,7 +79,7 @@ def _score_persisted(
 
 
 def complete(manifest: Manifest) -> Fields:
-    """What is told of a complete run, whose report is written beside its manifest."""
+    """Return the termination message of a complete run, and write the run's report next to its manifest."""
     from scoremill.report import build_report
 
     totals, store = manifest.totals, manifest.store
@@ -87,7 +87,7 @@ def complete(manifest: Manifest) -> Fields:
     if totals.rejected or totals.rejected_files:
         outputs["errors"] = f"{store.uri}/{ERRORS}/"
     repeated = 0
-    # The run is complete, whether or not the store takes a report of it.
+    # The run is complete even if its report cannot be written.
     with suppress(ScoremillError):
         report = build_report(store)
         repeated = report.repeated
@@ -105,17 +105,17 @@ def complete(manifest: Manifest) -> Fields:
 
 
 def failures_of(job: ScoringJob, error: BaseException) -> list[Fields]:
-    """The single objects that `error` is about: those that do not fit, or rejected rows where too many are."""
+    """Return the objects that caused `error`: files that do not match the model, or rejected rows if there are too many."""
     found: Iterable[tuple[str, str]] = ()
     if type(error) is FitError:
         found = _misfits(job)
     elif isinstance(error, RejectLimitError) and job.spec.errors.raw == "Keep":
-        # A reason quotes the value; what must not be kept is not told either.
+        # A reason quotes the value, so it is reported only if raw values may be kept.
         found = _rejected(job)
-    told: list[Fields] = []
+    failures: list[Fields] = []
     with suppress(ScoremillError):
-        told += ({"uri": uri, "message": text[:LONGEST]} for uri, text in islice(found, FAILURES))
-    return told
+        failures += ({"uri": uri, "message": text[:LONGEST]} for uri, text in islice(found, FAILURES))
+    return failures
 
 
 def _misfits(job: ScoringJob) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The cluster of a driver: the operator creates it once the driver has made its plan and asks for workers."""
+"""The cluster of a driver: the operator creates it once the driver has made its plan and requests workers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from scoremill.units import format_seconds
 POLL_SECONDS = 1.0
 CALL_SECONDS = 10.0
 GRACE_SECONDS = 60.0
-"""By how much the driver's patience is longer than the operator's, which knows the cause of the wait."""
+"""Seconds that the driver waits longer than the operator, which can report the cause of the delay."""
 
 
 class JobCluster:
-    """The cluster of one attempt, asked for by `status.progress.stage` and ready when the phase is Running."""
+    """The cluster of one attempt: requested by `status.progress.stage`, ready when the phase is Running."""
 
     def __init__(
         self, kube: Kube, job: Object, attempt: int, enter: Callable[[Stage], None], say: Callable[[str], None]
@@ -30,48 +30,51 @@ class JobCluster:
         self._kube, self._attempt = kube.hurried(CALL_SECONDS), attempt
         self._name, self._uid = job["metadata"]["name"], job["metadata"]["uid"]
         self._enter, self._say = enter, say
-        self._told = ""
+        self._waiting = ""
 
     def ask(self) -> None:
-        """Ask the operator for the cluster."""
+        """Request the cluster from the operator."""
         self._enter("WaitingForCluster")
 
     def wait(self, seconds: float) -> None:
-        """Return when the cluster is ready; ClusterError if it is not after `seconds`."""
+        """Return when the cluster is ready; raise ClusterError if it is not after `seconds`."""
         deadline = time.monotonic() + seconds + GRACE_SECONDS
         while not self._is_ready():
             if time.monotonic() > deadline:
                 raise ClusterError(
                     f"the cluster was not ready within {format_seconds(seconds)}"
-                    + (f": {self._told}" if self._told else ""),
-                    "Check that scoremill's operator runs, or raise deadlines.preRunningSeconds.",
+                    + (f": {self._waiting}" if self._waiting else ""),
+                    "Check that scoremill's operator is running, or increase deadlines.preRunningSeconds.",
                 )
             time.sleep(POLL_SECONDS)
         self._enter("Scoring")
 
     def _is_ready(self) -> bool:
-        """Whether the operator says so; it may not be reachable at the moment."""
+        """Return whether the operator reports the cluster as ready; False if the API does not answer now."""
         try:
             found = self._kube.get("ScoringJob", self._name)
         except Unavailable:
             return False
         if found is None or found["metadata"]["uid"] != self._uid:
-            raise ClusterError(f"ScoringJob {self._name} was deleted", "Completed partitions are kept in the output.")
+            raise ClusterError(
+                f"ScoringJob {self._name} was deleted",
+                "Completed partitions are saved; submit the job again with the same output to resume.",
+            )
         status = JobStatus.model_validate(found.get("status") or {})
         waiting = (status.cluster.waiting if status.cluster else None) or ""
-        if waiting and waiting != self._told:
+        if waiting and waiting != self._waiting:
             self._say(f"waiting: {waiting}")
-        self._told = waiting
+        self._waiting = waiting
         return status.phase == "Running" and status.attempt == self._attempt
 
 
 class OnJobCluster:
-    """An engine on a cluster that is asked for only when there is something to score."""
+    """An engine on a cluster that is requested only when there is something to score."""
 
     shares_files = False
 
     def __init__(self, cluster: JobCluster, seconds: float, make: Callable[[], Engine]) -> None:
-        """`make` gives the engine proper; the cluster may take `seconds` until it is ready."""
+        """`make` returns the engine proper; the cluster has `seconds` to become ready."""
         self._cluster, self._seconds, self._make = cluster, seconds, make
 
     def __enter__(self) -> Self:

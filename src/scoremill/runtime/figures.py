@@ -1,4 +1,4 @@
-"""How far a driver is: the engine's events as `status.progress` of its ScoringJob."""
+"""Convert the engine's events to `status.progress` of a ScoringJob."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from scoremill.events import Event, Started
 from scoremill.spec.resources.status import PartitionCounts, Progress, RowProgress, Stage
 
 NOTES, NOTE_LENGTH = 20, 1024
-"""The last notes that a status holds, and the most characters of each."""
+"""How many of the latest notes a status holds, and the maximum number of characters of each."""
 
 
 class Figures:
-    """Takes the events of a run; `progress` is what they amount to."""
+    """Counts the events of a run; `progress` returns the totals."""
 
     def __init__(self, attempt: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._attempt, self._clock = attempt, clock
-        self._began: tuple[float, Started] | None = None
+        self._started: tuple[float, Started] | None = None
         self._done = self._rows = self._rejected = self._workers = 0
         self._stage: Stage = "Planning"
         self._progressed: datetime | None = None
         self._notes: deque[str] = deque(maxlen=NOTES)
 
     def enter(self, stage: Stage) -> None:
-        """Begin the next stage; speed is measured from the beginning of the last one."""
+        """Enter the next stage; speed is measured from the start of the latest one."""
         self._stage, self._progressed = stage, datetime.now(UTC)
-        if self._began is not None:
-            self._began = self._clock(), self._began[1]
+        if self._started is not None:
+            self._started = self._clock(), self._started[1]
 
     def take(self, event: Event) -> None:
-        """Counts one event."""
+        """Count one event."""
         match event:
             case events.Started():
-                self._began = self._clock(), event
+                self._started = self._clock(), event
                 self._done, self._rows = event.done, event.rows_done
                 self._progressed = datetime.now(UTC)
             case events.Progress():
-                # A driver that is given a cluster does not wait for one.
+                # A driver on an existing cluster never enters the stage WaitingForCluster.
                 self._stage = "Scoring"
                 self._progressed = datetime.now(UTC)
                 self._done, self._rows, self._rejected = event.partitions, event.rows, event.rejected
@@ -51,7 +51,7 @@ class Figures:
                 self._notes.append(text[:NOTE_LENGTH])
 
     def progress(self) -> Progress:
-        """The figures now; speed and rest are of this run, without what earlier ones had done."""
+        """Return the current figures; speed and remaining time ignore what earlier attempts completed."""
         known = Progress(
             attempt=self._attempt,
             stage=self._stage,
@@ -59,18 +59,18 @@ class Figures:
             update_time=datetime.now(UTC),
             progress_time=self._progressed,
         )
-        if self._began is None:
+        if self._started is None:
             return known
-        since, begun = self._began
-        seconds, done = max(self._clock() - since, 1e-9), self._done - begun.done
-        left = (begun.partitions - self._done) * seconds / done if done else None
+        since, started = self._started
+        seconds, done = max(self._clock() - since, 1e-9), self._done - started.done
+        left = (started.partitions - self._done) * seconds / done if done else None
         return known.model_copy(
             update={
-                "partitions": PartitionCounts(total=begun.partitions, done=self._done, resumed=begun.done),
+                "partitions": PartitionCounts(total=started.partitions, done=self._done, resumed=started.done),
                 "rows": RowProgress(
-                    total=max(begun.estimated_rows, self._rows), done=self._rows, rejected=self._rejected
+                    total=max(started.estimated_rows, self._rows), done=self._rows, rejected=self._rejected
                 ),
-                "rows_per_second": round((self._rows - begun.rows_done) / seconds, 1) if done else None,
+                "rows_per_second": round((self._rows - started.rows_done) / seconds, 1) if done else None,
                 "eta_seconds": None if left is None else round(left, 1),
                 "workers": self._workers,
             }

@@ -1,4 +1,4 @@
-"""The driver's log, kept in the output too: what a pod has said can be read when the pod is gone."""
+"""Copy the driver's log to the output, so that it can be read after the pod is deleted."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ if TYPE_CHECKING:
     from scoremill.storage.filesystem import Store
 
 WRITE_SECONDS = 60.0
-"""What a driver that is killed may take along."""
+"""Seconds between two writes; a driver that is killed loses what it logged since the last one."""
 END_SECONDS = 10.0
-"""Most that the end of a driver waits for its log."""
+"""Maximum number of seconds that a driver waits for its log to be written before it exits."""
 HEAD_BYTES, TAIL_BYTES = 256 * KIB, 767 * KIB
-"""What is kept of a long log; with a line about the rest, below 1 MiB."""
+"""What is kept of a long log; together with the line about the omitted bytes, less than 1 MiB."""
 _LEAST_SECRET = 8
-"""Characters from which on a value is taken for a secret, so that words of the log are not."""
+"""Minimum length of a value that is masked, so that short values do not mask ordinary words."""
 
 
 class DriverLog:
-    """What this process says on stdout and stderr, kept; use it as a context, at whose end the last of it is written.
+    """A context manager that keeps what this process writes to stdout and stderr; at its end the rest is written.
 
-    A thread writes it, which calls `tell` with the URI of the folder after the first write, and `say` with what kept it
-    from writing; it can never harm the run.
+    A thread writes the log to the output. It calls `report` with the URI of the folder after the first write, and `say`
+    if a write fails; it never fails the run.
     """
 
-    def __init__(self, tell: Callable[[str], None], say: Callable[[str], None]) -> None:
-        self._tell, self._say = tell, say
+    def __init__(self, report: Callable[[str], None], say: Callable[[str], None]) -> None:
+        self._report, self._say = report, say
         self._ends, self._lock = Ends(), threading.Lock()
         self._wake, self._is_over, self._is_left = threading.Event(), False, False
-        self._has_failed = self._is_told = False
+        self._has_failed = self._is_reported = False
         self._streams = ExitStack()
         self._thread: threading.Thread | None = None
 
     def keep(self, job: ScoringJob, made: Object, attempt: int) -> None:
-        """From now on it is kept in the job's output."""
-        # A pod that Kubernetes replaces belongs to the same attempt, and shall not write over the log of the one before.
+        """Start writing the log to the job's output."""
+        # The time keeps a replacement pod of the same attempt from overwriting the log of the pod before it.
         name = f"{folder(Resource.of(made))}/{attempt:05d}-{datetime.now(UTC).strftime(TIME_FORMAT)}.log"
         self._thread = threading.Thread(target=self._keep_writing, args=(job, name), name="scoremill-log", daemon=True)
         self._thread.start()
 
     def hurry(self) -> None:
-        """Has it written now: there may be no other time."""
+        """Write the log now, because the process may be killed soon."""
         self._wake.set()
 
     def __enter__(self) -> Self:
@@ -100,11 +100,11 @@ class DriverLog:
         except Exception as error:
             if not self._has_failed and not self._is_left:
                 self._has_failed = True
-                self._say(f"note: this log is not kept in the output: {error}")
+                self._say(f"note: could not write this log to the output: {error}")
             return False
-        if not self._is_told:
-            self._is_told = True
-            self._tell(f"{store.uri}/{name.rpartition('/')[0]}/")
+        if not self._is_reported:
+            self._is_reported = True
+            self._report(f"{store.uri}/{name.rpartition('/')[0]}/")
             self._remove_expired(store, job, name)
         return True
 
@@ -113,7 +113,7 @@ class DriverLog:
             remove_expired(store, job.spec.cleanup, name, datetime.now(UTC))
         except Exception as error:
             if not self._is_left:
-                self._say(f"note: logs of earlier drivers could not be removed: {error}")
+                self._say(f"note: could not remove expired driver logs: {error}")
 
 
 class Ends:
@@ -121,11 +121,11 @@ class Ends:
 
     def __init__(self) -> None:
         self.size = 0
-        """Bytes of all of it."""
+        """Size of the whole text in bytes."""
         self._head, self._tail = bytearray(), bytearray()
 
     def add(self, data: bytes) -> None:
-        """Goes on with `data`."""
+        """Append `data`."""
         self.size += len(data)
         room = HEAD_BYTES - len(self._head)
         self._head += data[:room]
@@ -134,18 +134,18 @@ class Ends:
             del self._tail[:-TAIL_BYTES]
 
     def whole(self) -> bytes:
-        """The text, at most 1 MiB of it; in place of whole lines from its middle stands how much they were."""
+        """Return the text, at most 1 MiB; lines omitted from its middle are replaced by a line with their size."""
         head, tail = bytes(self._head), bytes(self._tail[-TAIL_BYTES:])
         if len(head) + len(tail) == self.size:
             return head + tail
         head, tail = head[: head.rfind(b"\n") + 1], tail[tail.find(b"\n") + 1 :]
-        return head + f"… {self.size - len(head) - len(tail):,} bytes are left out here …\n".encode() + tail
+        return head + f"… {self.size - len(head) - len(tail):,} bytes omitted …\n".encode() + tail
 
 
 def without_secrets(data: bytes) -> bytes:
-    """`data` with *** for the values of this process' variables that are secrets by the look of their names.
+    """Return `data` with *** for the values of environment variables whose names mark them as secrets.
 
-    Nothing of ours tells them; a traceback through somebody else's library might.
+    Scoremill never prints them, but a traceback through a third-party library might.
     """
     secrets = {value for name, value in os.environ.items() if is_secret(name) and len(value) >= _LEAST_SECRET}
     for secret in sorted(secrets, key=len, reverse=True):
@@ -154,7 +154,7 @@ def without_secrets(data: bytes) -> bytes:
 
 
 class _Copied:
-    """A stream that is otherwise the one it copies; where nobody listens to that any more, the run goes on."""
+    """A stream that passes a copy of what is written to `take`; a closed pipe does not end the run."""
 
     def __init__(self, stream: TextIO, take: Callable[[str], None]) -> None:
         self._stream, self._take = stream, take

@@ -1,4 +1,4 @@
-"""How long an output keeps the logs of drivers: a number of logs and an age, both of the job's `cleanup`."""
+"""Remove expired driver logs from an output, by the number of logs and the age in the job's `cleanup`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from scoremill.storage.filesystem import Store
 
 TIME_FORMAT = "%Y%m%dT%H%M%SZ"
-"""Of the time in a log's name, `ATTEMPT-TIME.log`."""
+"""Format of the time in the name of a log, `ATTEMPT-TIME.log`."""
 _TIME = re.compile(r"\d+-(\d{8}T\d{6}Z)\.log")
 
 
 def remove_expired(store: Store, cleanup: Cleanup, own: str, now: datetime) -> None:
-    """Remove the logs that `cleanup` does not keep, of all jobs on this output, but never `own`."""
+    """Remove the logs that `cleanup` does not keep, for all jobs with this output, except `own`."""
     store.delete(expired((info.name for info in store.list(f"{LOGS}/")), cleanup, own, now))
 
 
 def expired(names: Iterable[str], cleanup: Cleanup, own: str, now: datetime) -> list[str]:
-    """Return those of `names` that are too old or too many, `own` counted; what is no log of a driver is left alone."""
+    """Return those of `names` that are too old or too many, counting `own`; other files are ignored."""
     times = {name: time for name in names if (time := _time_of(name)) and name != own}
     newest_first = sorted(times, key=lambda name: (times[name], name), reverse=True)
     most, days = cleanup.log_history_limit, cleanup.log_retention_days

@@ -1,4 +1,4 @@
-"""What the runner pod does: read the ScoringJob, run one attempt of it, and leave word of how it ended."""
+"""Entry point of the runner pod: read the ScoringJob, run one attempt, and write how it ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scoremill.spec.resources.status import format_time
 from scoremill.version import __version__
 
 from .log import DriverLog
-from .termination import LastWord, failed
+from .termination import TerminationMessage, failed
 
 if TYPE_CHECKING:
     from scoremill.kubernetes.client import Kube, Object
@@ -25,24 +25,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What the operator asks of this process."""
+    """The attempt that the operator started this process for."""
 
     job: str
     """Name of the ScoringJob."""
     number: int
-    """Of this driver, from 1."""
+    """Number of this attempt, from 1."""
     spec: str
-    """Hash that the job's spec must have."""
+    """Expected hash of the job's spec."""
     cluster: str
-    """The job's DaskCluster; or where else to run, as `--cluster` of `scoremill score`."""
+    """Name of the job's DaskCluster, or any other value of `scoremill score --cluster`."""
     tls: Path
-    """Folder of the cluster's certificates."""
+    """Folder with the cluster's certificates."""
     places: dict[str, str | None]
-    """Which Kubernetes, and which namespace."""
+    """Kubeconfig, context and namespace."""
 
 
-def run_attempt(asked: Attempt, log: DriverLog, last: LastWord, watch: Watcher, say: Callable[[str], None]) -> None:
-    """Run one attempt of a ScoringJob; whatever it ends with is left as the `last` word, and raised if it is an error."""
+def run_attempt(
+    asked: Attempt, log: DriverLog, last: TerminationMessage, watch: Watcher, say: Callable[[str], None]
+) -> None:
+    """Run one attempt of a ScoringJob, write its result to `last`, and raise the error if there was one."""
     from scoremill.kubernetes.client import connect
     from scoremill.spec import parse_job
 
@@ -57,10 +59,10 @@ def run_attempt(asked: Attempt, log: DriverLog, last: LastWord, watch: Watcher, 
         job = parse_job(found, f"ScoringJob {asked.job}")
         log.keep(job, found, asked.number)
         manifest = _score(asked, job, kube, found, watch, say)
-        last.leave(complete(manifest))
+        last.write(complete(manifest))
         _say_totals(job, manifest, say)
     except BaseException as error:
-        last.leave(failed(error, failures_of(job, error) if job else []))
+        last.write(failed(error, failures_of(job, error) if job else []))
         raise
 
 
@@ -88,22 +90,25 @@ def _say_totals(job: ScoringJob, manifest: Manifest, say: Callable[[str], None])
 
 
 def _job(kube: Kube, asked: Attempt) -> Object:
-    """The ScoringJob as it is stored; UsageError if it is not the one that this driver was made for."""
+    """Return the stored ScoringJob; raise UsageError if its spec is not the one that this driver was created for."""
     from scoremill.naming import spec_hash
 
     found = kube.get("ScoringJob", asked.job)
     if found is None:
-        raise ClusterError(f"there is no ScoringJob {asked.job} in namespace {kube.namespace}", "It was deleted.")
+        raise ClusterError(
+            f"ScoringJob {asked.job} not found in namespace {kube.namespace}",
+            "It was deleted; submit it again with the same output to resume.",
+        )
     if spec_hash(found["spec"]) != asked.spec:
         raise UsageError(
-            f"the spec of {asked.job} has changed since this driver was asked for",
-            "A job that has begun cannot be changed: put the spec back, or make another job.",
+            f"the spec of ScoringJob {asked.job} has changed since this driver was created",
+            "A job cannot be changed after it has started: restore its spec, or create another job.",
         )
     return found
 
 
 def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
-    """Address of the scheduler and how to prove who we are."""
+    """Return the scheduler's address and the client certificate for it."""
     if not names.is_name(cluster):
         return {"cluster": cluster}
     from scoremill.execute.engines.dask.security import security_from
@@ -111,5 +116,5 @@ def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
     try:
         texts = [(tls / name).read_text() for name in ("ca.crt", "tls.crt", "tls.key")]
     except OSError as error:
-        raise ClusterError(f"the certificates of cluster {cluster} cannot be read: {error}") from None
+        raise ClusterError(f"could not read the certificates of cluster {cluster}: {error}") from None
     return {"cluster": names.scheduler_address(cluster, namespace), "security": security_from(*texts)}

@@ -1,4 +1,4 @@
-"""`status.progress` of a ScoringJob, kept up to date by a thread that can never harm the run."""
+"""Keep `status.progress` of a ScoringJob up to date, in a thread that never fails the run."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from scoremill.spec.resources.status import Progress, Stage
 from .figures import Figures
 
 MANAGER = "scoremill-driver"
-"""Who owns `status.progress`."""
+"""Field manager that owns `status.progress`."""
 WRITE_SECONDS, BEAT_SECONDS = 5.0, 60.0
-"""The least time between two writes, and the most, in which nothing may have changed."""
+"""Minimum number of seconds between two writes, and the maximum if nothing has changed."""
 CALL_SECONDS = 10.0
 _OF_TIME = {"update_time", "rows_per_second", "eta_seconds"}
-"""What changes although nothing happens."""
+"""Fields that change with time alone."""
 
 
 class ProgressWriter:
-    """A watcher of a run; use it as a context, at whose end the last figures are written."""
+    """A watcher of a run and a context manager; at its end the final figures are written."""
 
     def __init__(self, kube: Kube, job: Object, attempt: int, say: Callable[[str], None]) -> None:
         self._kube, self._say = kube.hurried(CALL_SECONDS), say
@@ -41,7 +41,7 @@ class ProgressWriter:
             self._figures.take(event)
 
     def enter(self, stage: Stage) -> None:
-        """Report the next stage of the run now: the operator acts on it."""
+        """Report the next stage of the run immediately, because the operator acts on it."""
         with self._lock:
             self._figures.enter(stage)
         self._wake.set()
@@ -76,14 +76,14 @@ class ProgressWriter:
             status = {"progress": progress.fields()}
             self._kube.apply_status("ScoringJob", self._name, status, manager=MANAGER, uid=self._uid)
         except Exception as error:
-            self._tell(error)
+            self._report(error)
         else:
             self._written, self._at = progress, time.monotonic()
 
-    def _tell(self, error: Exception) -> None:
+    def _report(self, error: Exception) -> None:
         if not self._has_failed:
             self._has_failed = True
-            self._say(f"note: status.progress is not up to date: {error}")
+            self._say(f"note: could not update status.progress: {error}")
 
 
 def _facts(progress: Progress) -> Progress:

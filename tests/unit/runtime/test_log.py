@@ -1,4 +1,4 @@
-"""What a driver has said is kept: all of a short log, the ends of a long one, and no secret."""
+"""A driver's log is kept: all of a short log, head and tail of a long one, and no secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scoremill.units import MIB
 from tests.support.jobs import make_job
 
 
-def test_a_short_log_is_kept_as_it_is() -> None:
+def test_short_log_is_kept_unchanged() -> None:
     ends = Ends()
     for _ in range(3):
         ends.add("Grüße\n".encode())
@@ -27,8 +27,8 @@ def test_a_short_log_is_kept_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("lines", [40_000, 400_000])
-def test_of_a_long_log_head_and_tail_are_kept_in_whole_lines(lines: int) -> None:
-    ends, written = Ends(), [f"line {at} of a long night\n".encode() for at in range(lines)]
+def test_long_log_keeps_whole_lines_of_head_and_tail(lines: int) -> None:
+    ends, written = Ends(), [f"line {at} of a very long log\n".encode() for at in range(lines)]
     for line in written:
         ends.add(line)
     kept = ends.whole()
@@ -37,18 +37,18 @@ def test_of_a_long_log_head_and_tail_are_kept_in_whole_lines(lines: int) -> None
     note, _, tail = tail.partition(b"\n")
     assert b"".join(written).startswith(head) and head.endswith(b"\n") and len(head) > HEAD_BYTES - 100
     assert b"".join(written).endswith(tail) and tail.startswith(b"line ") and len(tail) > MIB // 2
-    left_out = int(note.split()[0].replace(b",", b""))
-    assert left_out == ends.size - len(head) - len(tail) > 0
+    omitted = int(note.split()[0].replace(b",", b""))
+    assert omitted == ends.size - len(head) - len(tail) > 0
 
 
-def test_one_line_without_end_stays_in_bounds() -> None:
+def test_log_of_one_endless_line_is_bounded() -> None:
     ends = Ends()
     for _ in range(50):
         ends.add(b"x" * 100_000)
     assert len(ends.whole()) < MIB
 
 
-def test_values_of_secret_variables_are_struck_out_and_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_values_of_secret_variables_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden/hidden+hidden")
     monkeypatch.setenv("DB_PASSWORD", "hidden/hidden")
     monkeypatch.setenv("API_TOKEN", "short")
@@ -57,7 +57,7 @@ def test_values_of_secret_variables_are_struck_out_and_others_are_not(monkeypatc
     assert without_secrets(text) == b"a *** b *** c short d eu-central-1"
 
 
-def test_what_is_said_is_still_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_is_passed_on_while_it_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     with DriverLog(pytest.fail, pytest.fail):
         click.echo("to stdout")
         say("to stderr")
@@ -65,23 +65,23 @@ def test_what_is_said_is_still_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("to stdout\n", "to stderr\n")
 
 
-def test_where_nobody_listens_any_more_it_is_kept_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_is_kept_after_its_pipe_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = os.pipe()
     os.close(read)
-    with os.fdopen(write, "w", buffering=1) as deaf:
-        monkeypatch.setattr(sys, "stderr", deaf)
+    with os.fdopen(write, "w", buffering=1) as closed_pipe:
+        monkeypatch.setattr(sys, "stderr", closed_pipe)
         with DriverLog(lambda _: None, pytest.fail) as log:
             log.keep(make_job("m", "in.csv", str(tmp_path)), {"metadata": {"name": "tips", "uid": "1"}}, 1)
             say("to nobody")
         with suppress(BrokenPipeError):
-            deaf.flush()
-        # What could not be written would be tried again when it is closed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), deaf.fileno())
+            closed_pipe.flush()
+        # Closing the file would write the pending data again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), closed_pipe.fileno())
     (kept,) = tmp_path.rglob("*.log")
     assert kept.read_text() == "to nobody\n"
 
 
-def test_the_newest_log_is_that_of_the_last_attempt_and_of_its_last_pod(tmp_path: Path) -> None:
+def test_newest_log_is_from_the_last_pod_of_the_last_attempt(tmp_path: Path) -> None:
     job, other = (Resource("ScoringJob", "tips", uid=uid) for uid in "12")
     store = Store(str(tmp_path))
     assert newest(store, job, None) is None

@@ -1,4 +1,4 @@
-"""What a driver tells while it runs and when it ends."""
+"""What a driver reports while it runs and when it ends."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ LONG = "".join(chr(0x1F600 + at % 64) for at in range(3000)) + '"\n\0' * 2000
         (LONG, LONG, 200),
     ],
 )
-def test_a_last_word_is_json_that_kubernetes_does_not_cut(message: str, hint: str | None, failures: int) -> None:
+def test_termination_message_is_json_below_the_kubernetes_limit(message: str, hint: str | None, failures: int) -> None:
     found = [{"uri": f"s3://b/{at}.csv", "message": "x" * 200} for at in range(failures)]
     data = as_message(failed(UsageError(message, hint), found))
-    told = json.loads(data.decode())
+    reported = json.loads(data.decode())
     assert len(data) < LIMIT
-    assert told["exitCode"] == 2 and told["message"][:20] == message[:20]
-    assert told.get("failedObjects", []) == found[: len(told.get("failedObjects", []))]
+    assert reported["exitCode"] == 2 and reported["message"][:20] == message[:20]
+    assert reported.get("failedObjects", []) == found[: len(reported.get("failedObjects", []))]
     if failures and message == "short":
-        assert len(told["failedObjects"]) > 10
-    assert len(found) == failures, "what was given is left alone"
+        assert len(reported["failedObjects"]) > 10
+    assert len(found) == failures, "the argument is not changed"
 
 
-def test_of_outputs_with_long_names_the_last_is_left_out() -> None:
+def test_termination_message_drops_the_last_outputs_if_uris_are_long() -> None:
     outputs = {name: f"s3://b/{'x' * 1100}/{name}" for name in ("manifest", "errors", "report", "logs")}
     data = as_message({"exitCode": 0, "outputs": outputs})
     assert len(data) < LIMIT and json.loads(data)["outputs"].keys() == {"manifest", "errors", "report"}
@@ -57,30 +57,30 @@ def test_of_outputs_with_long_names_the_last_is_left_out() -> None:
         (ZeroDivisionError("m"), 1),
     ],
 )
-def test_every_end_has_its_code(error: BaseException, code: int) -> None:
-    told = failed(error, [])
-    assert (exit_code(error), told["exitCode"]) == (code, code)
-    assert told["message"] and told["error"] == type(error).__name__
+def test_every_error_has_an_exit_code(error: BaseException, code: int) -> None:
+    reported = failed(error, [])
+    assert (exit_code(error), reported["exitCode"]) == (code, code)
+    assert reported["message"] and reported["error"] == type(error).__name__
 
 
-def test_speed_and_rest_are_of_this_run() -> None:
+def test_speed_and_remaining_time_ignore_resumed_partitions() -> None:
     now = [100.0]
     figures = Figures(3, clock=lambda: now[0])
     assert figures.progress().fields().keys() == {"attempt", "stage", "notes", "updateTime"}
     figures.take(events.Started(partitions=10, done=4, rows_done=400, bytes=0, estimated_rows=900))
-    begun = figures.progress()
-    assert begun.stage == "Planning"
-    assert begun.rows_per_second is None and begun.eta_seconds is None and begun.progress_time is not None
+    started = figures.progress()
+    assert started.stage == "Planning"
+    assert started.rows_per_second is None and started.eta_seconds is None and started.progress_time is not None
     now[0] += 20
     figures.take(events.Progress(partitions=6, rows=600, rejected=1, bytes=0, workers=2))
-    told = figures.progress().fields()
-    assert told["partitions"] == {"total": 10, "done": 6, "resumed": 4} and told["summary"] == "6/10"
-    assert told["rows"] == {"total": 900, "done": 600, "rejected": 1}
-    assert (told["rowsPerSecond"], told["etaSeconds"], told["workers"]) == (10.0, 40.0, 2)
-    assert told["stage"] == "Scoring", "also if no cluster was waited for"
+    reported = figures.progress().fields()
+    assert reported["partitions"] == {"total": 10, "done": 6, "resumed": 4} and reported["summary"] == "6/10"
+    assert reported["rows"] == {"total": 900, "done": 600, "rejected": 1}
+    assert (reported["rowsPerSecond"], reported["etaSeconds"], reported["workers"]) == (10.0, 40.0, 2)
+    assert reported["stage"] == "Scoring", "also if no cluster was waited for"
 
 
-def test_speed_is_measured_from_the_first_worker_on_and_a_stage_is_progress() -> None:
+def test_speed_excludes_the_wait_for_the_cluster() -> None:
     now = [100.0]
     figures = Figures(1, clock=lambda: now[0])
     figures.take(events.Started(partitions=10, done=4, rows_done=400, bytes=0, estimated_rows=900))
@@ -94,14 +94,14 @@ def test_speed_is_measured_from_the_first_worker_on_and_a_stage_is_progress() ->
     assert (figures.progress().stage, figures.progress().rows_per_second) == ("Scoring", 10.0)
 
 
-def test_rows_done_are_never_more_than_there_are() -> None:
+def test_completed_rows_never_exceed_total_rows() -> None:
     figures = Figures(1)
     figures.take(events.Started(partitions=2, done=0, rows_done=0, bytes=0, estimated_rows=10))
     figures.take(events.Progress(partitions=1, rows=30, rejected=0, bytes=0, workers=1))
     assert figures.progress().fields()["rows"]["total"] == 30
 
 
-def test_the_last_notes_are_kept_and_cut() -> None:
+def test_latest_notes_are_kept_and_truncated() -> None:
     figures = Figures(1)
     for at in range(NOTES + 5):
         figures.take(events.Note(f"{at} " + "x" * 2000))
