@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e control-plane cluster-up cluster-down images images-lock sbom chart check install-check verify generate bench bench-load format changelog clean
+.PHONY: help demo test e2e control-plane cluster-up cluster-down images images-lock sbom chart check install-check dist verify generate bench bench-load format changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,16 @@ check: $(READY) ## style, types, layers, that generated files are those in the t
 install-check: ## resolve every extra with the pip of this Python (needs the network; a minute)
 	$(PYTHON) -m venv --clear .install-check
 	.install-check/bin/python -m pip install --dry-run --quiet --disable-pip-version-check '.[all]'
+	rm -rf .install-check
+
+dist: ## build the sdist, build the wheel from it, then install and run that wheel (needs the network; a minute)
+	rm -rf dist
+	$(PYTHON) -m venv --clear .install-check
+	.install-check/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement images/runner/build.lock
+	.install-check/bin/python -m hatchling build --target sdist --directory dist
+	.install-check/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	.install-check/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	cd .install-check && bin/scoremill --version && bin/scoremill doctor
 	rm -rf .install-check
 
 verify: generate ## regenerate what is generated; fails where that changes the tree
