@@ -3,6 +3,7 @@ PYTHON   ?= python3
 VENV     ?= .venv
 PROCESSES ?= auto
 ARGS     ?=
+PORT     ?= 8000
 JOBS     ?= 300 2000
 
 BIN   := $(abspath $(VENV))/bin
@@ -10,7 +11,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e control-plane cluster-up cluster-down images images-lock sbom chart check install-check dist verify generate bench bench-load format changelog clean
+.PHONY: help demo docs docs-serve test e2e control-plane cluster-up cluster-down images images-lock sbom chart check install-check dist verify generate bench bench-load format changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,7 +70,7 @@ chart: $(READY) ## put dask-kubernetes' chart into helm/scoremill/charts, and te
 	$(BIN)/python helm/vendor.py
 	$(BIN)/python -m pytest tests/chart $(ARGS)
 
-check: $(READY) ## style, types, layers, that generated files are those in the tree, and that no file holds a credential
+check: $(READY) ## style, types, layers, generated files, the documentation site, and that no file holds a credential
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -77,7 +78,14 @@ check: $(READY) ## style, types, layers, that generated files are those in the t
 	$(BIN)/deptry --no-ansi .
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python helm/generate.py --check
+	$(MAKE) --no-print-directory docs
 	.ci/secrets
+
+docs: $(READY) ## build the documentation site into build/docs; every warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/docs
+
+docs-serve: docs ## serve that site at http://localhost:8000 (PORT=8001 for another port)
+	$(BIN)/python -m http.server --directory build/docs $(PORT)
 
 install-check: ## resolve every extra with the pip of this Python (needs the network; a minute)
 	$(PYTHON) -m venv --clear .install-check
