@@ -22,9 +22,16 @@ def test_what_is_no_size_is_refused(text):
         parse_bytes(text)
 
 
-@given(st.integers(0, 2**30))
-def test_whole_kibibytes_survive_formatting(count):
-    assert parse_bytes(format_bytes(count)) == pytest.approx(count, rel=0.06, abs=1)
+@pytest.mark.parametrize("unit", [2**10, 2**20, 2**30, 2**40])
+@given(count=st.integers(1, 1023))
+def test_whole_numbers_of_a_binary_unit_survive_formatting(unit, count):
+    assert parse_bytes(format_bytes(count * unit)) == count * unit
+
+
+@given(st.integers(0, 2**50))
+def test_a_formatted_size_differs_by_less_than_what_one_decimal_leaves_out(count):
+    # 1.0 stands for anything from 0.95 to 1.05.
+    assert parse_bytes(format_bytes(count)) == pytest.approx(count, rel=0.051)
 
 
 def test_durations_are_for_people():
