@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
-
+import command_line
 from scoremill import errors
-from scoremill.cli import app
 from scoremill.spec import ScoringJob
 from scoremill.spec.resources.schedule import ScheduleStatus, ScoringSchedule
 from scoremill.spec.resources.status import JobStatus, Reason
@@ -32,7 +30,7 @@ def pages() -> dict[Path, str]:
     schema = ScoringJob.model_json_schema(by_alias=True)
     schedule = ScoringSchedule.model_json_schema(by_alias=True)
     return {
-        REFERENCE / "cli.md": cli_page(),
+        REFERENCE / "cli.md": command_line.page(NOTICE),
         REFERENCE / "exit-codes.md": exit_codes_page(),
         REFERENCE / "job.md": fields_page("The job", schema),
         REFERENCE / "job.schema.json": json.dumps(schema, indent=2) + "\n",
@@ -40,26 +38,6 @@ def pages() -> dict[Path, str]:
         REFERENCE / "schedule.schema.json": json.dumps(schedule, indent=2) + "\n",
         REFERENCE / "status.md": status_page(),
     }
-
-
-def commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
-    """`command` and everything below it, each with its full name, in the order that `--help` lists them."""
-    yield context.command_path, command, context
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
-            assert child is not None
-            if not child.hidden:
-                yield from commands(child, click.Context(child, info_name=name, parent=context, terminal_width=100))
-
-
-def cli_page() -> str:
-    """The help of every command, as the command line prints it."""
-    root = click.Context(app, info_name="scoremill", terminal_width=100)
-    lines = ["# Command line", "", NOTICE, ""]
-    for path, command, context in commands(app, root):
-        lines += [f"## {path}", "", "```text", command.get_help(context), "```", ""]
-    return "\n".join(lines)
 
 
 def exit_codes_page() -> str:

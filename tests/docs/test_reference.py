@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,25 @@ def test_a_command_has_help_an_example_and_a_place_in_the_prose(path: str, comma
 def test_every_option_of_a_command_has_help(path: str, command: click.Command) -> None:
     silent = [option.name for option in command.params if isinstance(option, click.Option) and not option.help]
     assert silent == []
+
+
+def sections(level: str) -> dict[str, str]:
+    """The sections of the page of the command line, by their titles."""
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    return {part.split("\n")[0]: part for part in re.split(rf"^{level} ", page, flags=re.MULTILINE)[1:]}
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda value: value if isinstance(value, str) else "")
+def test_every_option_of_a_command_is_in_its_section_or_in_one_that_it_links(path: str, command: click.Command) -> None:
+    own = sections("##")[path]
+    shared = "".join(text for title, text in sections("###").items() if f"[{title}](#" in own)
+    options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
+    assert [option.name for option in options if option.opts[-1] not in own + shared] == []
+
+
+@pytest.mark.parametrize("option", ["--allow-version-skew", "--delimiter TEXT", "--keep TEXT", "--endpoint TEXT"])
+def test_an_option_that_commands_share_is_described_once(option: str) -> None:
+    assert (ROOT / "docs" / "reference" / "cli.md").read_text().count(f"  {option} ") == 1
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*/job.yaml")), ids=lambda path: path.parent.name)
