@@ -6,9 +6,18 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PROSE = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+_FOLDERS = ("", "how-to", "coming-from", "explanation")
+PROSE = [
+    ROOT / "README.md",
+    *(page for folder in _FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md"))),
+]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# (\S+\.\w+)\n")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """All code blocks of a language on a page."""
+    return [block for found, block in _BLOCK.findall(page.read_text()) if found == language]
 
 
 def script(page: Path) -> str:
