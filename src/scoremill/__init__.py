@@ -14,9 +14,12 @@ from .version import __version__
 if TYPE_CHECKING:
     from . import bundle, clusters, datasets, jobs, schedules
     from .bundle import pack
+    from .environment import doctor
     from .execute import plan, score, verify
     from .jobs import JobHandle, find_job, submit
+    from .outputs.api import clean, compact, retry_rejected
     from .outputs.rejected import rejected
+    from .report.read import read_report
     from .spec import ScoringJob, job, load_job
 
 __all__ = [
@@ -24,8 +27,11 @@ __all__ = [
     "ScoringJob",
     "__version__",
     "bundle",
+    "clean",
     "clusters",
+    "compact",
     "datasets",
+    "doctor",
     "errors",
     "events",
     "find_job",
@@ -34,7 +40,9 @@ __all__ = [
     "load_job",
     "pack",
     "plan",
+    "read_report",
     "rejected",
+    "retry_rejected",
     "schedules",
     "score",
     "submit",
@@ -44,12 +52,17 @@ __all__ = [
 _HOMES = {
     "JobHandle": "jobs",
     "ScoringJob": "spec",
+    "clean": "outputs.api",
+    "compact": "outputs.api",
+    "doctor": "environment",
     "plan": "execute",
     "find_job": "jobs",
     "job": "spec",
     "load_job": "spec",
     "pack": "bundle",
+    "read_report": "report.read",
     "rejected": "outputs.rejected",
+    "retry_rejected": "outputs.api",
     "score": "execute",
     "submit": "jobs",
     "verify": "execute",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from .errors import ClusterError, ScoremillError, UsageError
 from .events import Say, say_nothing
 from .kubernetes.clusters import Named
+from .kubernetes.where import Where
 from .notebook import html_table
 from .spec import Workers
 from .units import MIB, format_bytes
@@ -183,7 +184,7 @@ def create(
     say : callable, optional
         Called with each line of news, such as `print`.
     namespace, context, kubeconfig : str, optional
-        Where to create it; by default, the current context and its namespace.
+        See `Where`.
     **settings
         `workers` (a number, or a range that follows the load such as `"0:20"`; 1), `memory` (of a worker, such as
         `"4GiB"`), `cpu` (cores of a worker), `image`, `secret` (Secret whose keys are the environment of the workers),
@@ -210,7 +211,7 @@ def create(
     from .kubernetes.clusters import create as create_objects
     from .kubernetes.objects import issue
 
-    at = _at(name, namespace, context, kubeconfig)
+    at = _at(name, {"namespace": namespace, "context": context, "kubeconfig": kubeconfig})
     cluster, *children = _objects(name, at.namespace, issue(name, at.namespace), settings)
     is_new = create_objects(at, cluster, children)
     if wait:
@@ -239,17 +240,15 @@ def manifests(name: str, *, namespace: str, **settings: Unpack[Settings]) -> tup
     return _objects(name, namespace, Certificates(_NOT_ISSUED, _NOT_ISSUED, _NOT_ISSUED), settings)
 
 
-def find(
-    name: str, *, namespace: str | None = None, context: str | None = None, kubeconfig: str | None = None
-) -> Cluster:
+def find(name: str, **where: Unpack[Where]) -> Cluster:
     """Return a cluster by its name; whether it exists is found out when it is used.
 
     Parameters
     ----------
     name : str
         Name of the cluster.
-    namespace, context, kubeconfig : str, optional
-        Where it is; by default, the current context and its namespace.
+    **where
+        See `Where`.
 
     Raises
     ------
@@ -259,10 +258,10 @@ def find(
         If there is no Kubernetes to work with.
 
     """
-    return _at(name, namespace, context, kubeconfig)
+    return _at(name, where)
 
 
-def scale(name: str, workers: int | str | Workers, **where: str | None) -> None:
+def scale(name: str, workers: int | str | Workers, **where: Unpack[Where]) -> None:
     """Change the number of workers of a cluster, or the range that follows the load.
 
     Parameters
@@ -272,7 +271,7 @@ def scale(name: str, workers: int | str | Workers, **where: str | None) -> None:
     workers : int or str
         A number, or a range such as `"0:20"`.
     **where
-        `namespace`, `context` and `kubeconfig`, as for `find`.
+        See `Where`.
 
     Raises
     ------
@@ -283,7 +282,7 @@ def scale(name: str, workers: int | str | Workers, **where: str | None) -> None:
     find(name, **where).scale(workers)
 
 
-def delete(name: str, *, timeout: float = _DELETE_SECONDS, say: Say | None = None, **where: str | None) -> bool:
+def delete(name: str, *, timeout: float = _DELETE_SECONDS, say: Say | None = None, **where: Unpack[Where]) -> bool:
     """Delete a cluster, wait until nothing of it is left, and return whether it existed.
 
     Parameters
@@ -295,7 +294,7 @@ def delete(name: str, *, timeout: float = _DELETE_SECONDS, say: Say | None = Non
     say : callable, optional
         Called with each line of news, such as `print`.
     **where
-        `namespace`, `context` and `kubeconfig`, as for `find`.
+        See `Where`.
 
     Raises
     ------
@@ -306,21 +305,15 @@ def delete(name: str, *, timeout: float = _DELETE_SECONDS, say: Say | None = Non
     return find(name, **where).delete(timeout, say)
 
 
-def list(  # noqa: A001 - the name of the command
-    *,
-    all_namespaces: bool = False,
-    namespace: str | None = None,
-    context: str | None = None,
-    kubeconfig: str | None = None,
-) -> tuple[Summary, ...]:
+def list(*, all_namespaces: bool = False, **where: Unpack[Where]) -> tuple[Summary, ...]:  # noqa: A001 - the command's name
     """Return the clusters that scoremill created, by namespace and name.
 
     Parameters
     ----------
     all_namespaces : bool
         Whether to list those of every namespace.
-    namespace, context, kubeconfig : str, optional
-        Where to look; by default, the current context and its namespace.
+    **where
+        See `Where`.
 
     Raises
     ------
@@ -331,16 +324,16 @@ def list(  # noqa: A001 - the name of the command
     from .kubernetes.client import connect
     from .kubernetes.cluster_status import clusters
 
-    found = clusters(connect(kubeconfig, context, namespace), everywhere=all_namespaces)
+    found = clusters(connect(**where), everywhere=all_namespaces)
     return tuple(Summary(**each) for each in found)
 
 
-def _at(name: str, namespace: str | None, context: str | None, kubeconfig: str | None) -> Cluster:
+def _at(name: str, where: Where) -> Cluster:
     from .kubernetes.client import connect
     from .kubernetes.objects import names
 
     names.refuse_name(name)
-    return Cluster(connect(kubeconfig, context, namespace), name)
+    return Cluster(connect(**where), name)
 
 
 def _objects(name: str, namespace: str, certificates: Certificates, settings: Settings) -> tuple[dict[str, Any], ...]:

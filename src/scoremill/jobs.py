@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
-from .events import Event, Watcher, say_nothing
+from .events import Event, Say, Watcher, say_nothing
 from .kubernetes.job import Job, refuse_failed
 from .kubernetes.jobs import Ours, follow, seen
 from .kubernetes.manifest import asks_the_same, manifest
+from .kubernetes.where import Where
 from .notebook import html_table
-from .spec import ScoringJob, Workers, parse_job
+from .spec import ScoringJob, Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from .kubernetes.diagnosis import Cause
     from .report import Report
     from .spec.resources.status import JobStatus
 
-_REMOVE_SECONDS = 180.0
+_DELETE_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,15 @@ class JobHandle:
     ----------
     name, namespace : str
         Name and namespace of the ScoringJob.
+    is_new : bool
+        Whether `submit` created the job; False if the same job existed already.
 
     """
 
     name: str
     namespace: str
     _jobs: Ours = field(repr=False, compare=False)
+    is_new: bool = field(default=False, compare=False)
 
     def _repr_html_(self) -> str:
         return html_table("ScoringJob", {"name": self.name, "namespace": self.namespace})
@@ -56,7 +62,18 @@ class JobHandle:
             If the job was deleted or Kubernetes cannot be reached.
 
         """
-        return self._seen().status
+        return self.read().status
+
+    def read(self) -> Job:
+        """Return the job as it is now: `phase`, `age` and `output` in addition to the `status`.
+
+        Raises
+        ------
+        ClusterError
+            If the job was deleted or Kubernetes cannot be reached.
+
+        """
+        return seen(self._jobs.find(self.name))
 
     def wait(self, timeout: float | None = None, watchers: Iterable[Watcher] = ()) -> JobStatus:
         """Return the status once the job is complete.
@@ -91,25 +108,68 @@ class JobHandle:
         return job.status
 
     def logs(self, *, attempt: int | None = None, tail: int = 1000) -> str:
-        """Return the last lines of the log of an attempt's driver; of the last attempt if none is given.
+        """Return the last lines of the log of an attempt's driver.
 
-        The log comes from the pod, or from the job's output if the pod is gone. Raises ClusterError if neither has it.
+        Parameters
+        ----------
+        attempt : int, optional
+            Number of the attempt, from 1; by default, the last.
+        tail : int
+            Number of lines.
+
+        Returns
+        -------
+        str
+            From the pod, or from the job's output if the pod was deleted.
+
+        Raises
+        ------
+        ClusterError
+            If neither has the log.
+
+        """
+        pieces = self.stream_logs(attempt=attempt, tail=tail, follow=False)
+        return b"".join(pieces).decode(errors="replace")
+
+    def stream_logs(
+        self, *, attempt: int | None = None, tail: int = 1000, follow: bool = True, say: Say | None = None
+    ) -> Iterator[bytes]:
+        """Return the log of an attempt's driver piece by piece, until the driver ends.
+
+        Parameters
+        ----------
+        attempt, tail : int, optional
+            As for `logs`.
+        follow : bool
+            Whether to wait for what the driver logs from now on.
+        say : callable, optional
+            Called with each line of news about the log, such as `print`.
+
+        Raises
+        ------
+        ClusterError
+            If neither the pod nor the output has the log.
+
         """
         from .kubernetes.logs import log
 
-        pieces = log(self._jobs.kube, self._seen(), attempt, tail, say_nothing, follows=False)
-        return b"".join(pieces).decode(errors="replace")
+        return iter(log(self._jobs.kube, self.read(), attempt, tail, say or say_nothing, follows=follow))
 
     def report(self) -> Report:
         """Return the report of the job's output, as `scoremill report` shows it.
 
         The output is read from this machine, with its credentials.
-        """
-        from .report import build_report
-        from .storage.filesystem import Store
 
-        job = self._parsed()
-        return build_report(Store(job.spec.output.uri, job.spec.output_storage))
+        Raises
+        ------
+        UsageError, StorageError
+            If there is no output yet, or it cannot be read from this machine.
+
+        """
+        from .report import read_report
+
+        spec = self.read().spec
+        return read_report(spec.output.uri, spec.output_storage)
 
     def rejected(self) -> pd.DataFrame:
         """Return the rejected rows of the job's output, as `scoremill.rejected` does.
@@ -118,14 +178,21 @@ class JobHandle:
         """
         from .outputs.rejected import rejected
 
-        job = self._parsed()
-        return rejected(job.spec.output.uri, job.spec.output_storage)
+        spec = self.read().spec
+        return rejected(spec.output.uri, spec.output_storage)
 
     def why(self) -> Cause | None:
-        """Return the most probable cause of a job that waits or has failed; None if nothing is wrong."""
+        """Return the most probable cause of a job that waits or has failed; None if nothing is wrong.
+
+        Returns
+        -------
+        Cause or None
+            `reason`, `evidence` and `hint`.
+
+        """
         from .kubernetes.explain import cause_of
 
-        return cause_of(self._jobs.kube, self._seen())
+        return cause_of(self._jobs.kube, self.read())
 
     def suspend(self) -> None:
         """Stop the job so that it holds no resources; completed partitions are kept."""
@@ -139,24 +206,29 @@ class JobHandle:
         """Change the number of workers (`8`), or the range that follows the load (`"0:20"`), also while the job runs."""
         self._jobs.scale(self.name, Workers.of(workers))
 
-    def cancel(self, timeout: float = _REMOVE_SECONDS) -> bool:
+    def cancel(self, timeout: float = _DELETE_SECONDS, say: Say | None = None) -> bool:
         """Delete the job and its objects on Kubernetes, and return whether it existed.
 
         The output stays; read it with `scoremill.rejected` and `scoremill.verify`, since this handle can no longer find
-        it. Raises ClusterError if the objects still exist after `timeout` seconds.
+        it.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait.
+        say : callable, optional
+            Called with each line of news, such as `print`.
+
+        Raises
+        ------
+        ClusterError
+            If the objects still exist after `timeout` seconds.
+
         """
-        return self._jobs.remove(self.name, timeout, say_nothing)
-
-    def _seen(self) -> Job:
-        return seen(self._jobs.find(self.name))
-
-    def _parsed(self) -> ScoringJob:
-        return parse_job(self._jobs.find(self.name), f"ScoringJob {self.name}")
+        return self._jobs.remove(self.name, timeout, say or say_nothing)
 
 
-def submit(
-    job: ScoringJob, *, namespace: str | None = None, context: str | None = None, kubeconfig: str | None = None
-) -> JobHandle:
+def submit(job: ScoringJob, **where: Unpack[Where]) -> JobHandle:
     """Create `job` on Kubernetes, where scoremill's operator runs it.
 
     Submitting the same job under the same name again returns the handle of the existing job. A job without a name is
@@ -166,14 +238,13 @@ def submit(
     ----------
     job : ScoringJob
         From `scoremill.job` or `scoremill.load_job`. If it has no name, one is generated.
-    namespace : str, optional
-        By default, the namespace in the job's metadata, else that of the context.
-    context, kubeconfig : str, optional
-        By default, the current context of `KUBECONFIG` or `~/.kube/config`.
+    **where
+        See `Where`; the namespace in the job's metadata comes before that of the context.
 
     Returns
     -------
     JobHandle
+        `is_new` is False if the same job existed already.
 
     Raises
     ------
@@ -182,25 +253,58 @@ def submit(
     ClusterError
         If Kubernetes cannot be reached, or scoremill's chart is not installed on it.
 
+    Examples
+    --------
+    >>> handle = scoremill.submit(job, namespace="science")  # doctest: +SKIP
+    >>> handle.wait(timeout=3600).rows.scored  # doctest: +SKIP
+    200000
+
+    """
+    made = manifest_of(job, **where)
+    jobs = _jobs({**where, "namespace": made["metadata"].get("namespace")})
+    made["metadata"]["namespace"] = jobs.kube.namespace
+    is_new = jobs.submit(made, lambda there: asks_the_same(there, made))
+    return JobHandle(made["metadata"]["name"], jobs.kube.namespace, jobs, is_new)
+
+
+def manifest_of(job: ScoringJob, **where: Unpack[Where]) -> dict[str, Any]:
+    """Return the ScoringJob that `submit` would create, as a Kubernetes object; nothing is sent.
+
+    Parameters
+    ----------
+    job : ScoringJob
+        From `scoremill.job` or `scoremill.load_job`. If it has no name, one is generated.
+    **where
+        See `Where`.
+
+    Raises
+    ------
+    UsageError
+        If a path of the job is relative, so that pods cannot have it.
+
+    Examples
+    --------
+    >>> import scoremill
+    >>> job = scoremill.job(name="tips", model="s3://m/tips", input="s3://b/*.csv", output="s3://b/scores")
+    >>> scoremill.jobs.manifest_of(job, namespace="science")["metadata"]
+    {'name': 'tips', 'namespace': 'science'}
+
     """
     made = manifest(job)
-    jobs = _jobs(namespace or job.metadata.namespace, context, kubeconfig)
-    made["metadata"]["namespace"] = jobs.kube.namespace
-    jobs.submit(made, lambda there: asks_the_same(there, made))
-    return JobHandle(made["metadata"]["name"], jobs.kube.namespace, jobs)
+    if namespace := where.get("namespace") or job.metadata.namespace:
+        made["metadata"]["namespace"] = namespace
+    return made
 
 
-def find_job(
-    name: str, *, namespace: str | None = None, context: str | None = None, kubeconfig: str | None = None
-) -> JobHandle:
+def find_job(name: str, **where: Unpack[Where]) -> JobHandle:
     """Return the handle of an existing ScoringJob.
 
     Parameters
     ----------
     name : str
         Name of the ScoringJob.
-    namespace, context, kubeconfig : str, optional
-        Where to look for it; by default, the current context and its namespace.
+    **where
+        See `Where`.
 
     Raises
     ------
@@ -208,26 +312,43 @@ def find_job(
         If it does not exist, naming those that do, or if Kubernetes cannot be reached.
 
     """
-    jobs = _jobs(namespace, context, kubeconfig)
+    jobs = _jobs(where)
     jobs.find(name)
     return JobHandle(name, jobs.kube.namespace, jobs)
 
 
-def list(  # noqa: A001 - the name of the command
-    *,
-    all_namespaces: bool = False,
-    namespace: str | None = None,
-    context: str | None = None,
-    kubeconfig: str | None = None,
-) -> tuple[Job, ...]:
+def cancel(name: str, timeout: float = _DELETE_SECONDS, say: Say | None = None, **where: Unpack[Where]) -> bool:
+    """Delete a ScoringJob and its objects, and return whether it existed; its output stays.
+
+    Parameters
+    ----------
+    name : str
+        Name of the ScoringJob.
+    timeout : float
+        Seconds to wait.
+    say : callable, optional
+        Called with each line of news, such as `print`.
+    **where
+        See `Where`.
+
+    Raises
+    ------
+    ClusterError
+        If the objects still exist after `timeout` seconds.
+
+    """
+    return _jobs(where).remove(name, timeout, say or say_nothing)
+
+
+def list(*, all_namespaces: bool = False, **where: Unpack[Where]) -> tuple[Job, ...]:  # noqa: A001 - the command's name
     """Return the ScoringJobs as they are now, by namespace and name; each has `name`, `phase`, `age` and `status`.
 
     Parameters
     ----------
     all_namespaces : bool
         Whether to list those of every namespace.
-    namespace, context, kubeconfig : str, optional
-        Where to look; by default, the current context and its namespace.
+    **where
+        See `Where`.
 
     Raises
     ------
@@ -235,10 +356,10 @@ def list(  # noqa: A001 - the name of the command
         If Kubernetes cannot be reached, or scoremill's chart is not installed on it.
 
     """
-    return tuple(map(seen, _jobs(namespace, context, kubeconfig).every(everywhere=all_namespaces)))
+    return tuple(map(seen, _jobs(where).every(everywhere=all_namespaces)))
 
 
-def _jobs(namespace: str | None, context: str | None, kubeconfig: str | None) -> Ours:
+def _jobs(where: Where) -> Ours:
     from .kubernetes.client import connect
 
-    return Ours(connect(kubeconfig, context, namespace), "ScoringJob")
+    return Ours(connect(**where), "ScoringJob")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import yaml
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from .errors import UsageError
 from .events import Say, say_nothing
 from .kubernetes.manifest import manifest, refuse_unreachable
 from .kubernetes.objects.scheduled import problem_of
+from .kubernetes.where import Where
 from .spec import API_VERSION, ScoringJob, read_yaml
 from .spec.resources.schedule import ScoringSchedule
 
@@ -23,7 +24,7 @@ Object = dict[str, Any]
 _DELETE_SECONDS = 180.0
 
 
-def submit(schedule: Object, **where: str | None) -> bool:
+def submit(schedule: Object, **where: Unpack[Where]) -> bool:
     """Create a ScoringSchedule, and return whether it is new.
 
     Parameters
@@ -31,7 +32,7 @@ def submit(schedule: Object, **where: str | None) -> bool:
     schedule : dict
         From `made_of`, or the content of its file.
     **where
-        `namespace`, `context` and `kubeconfig`; by default, the current context and its namespace.
+        See `Where`.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def made_of(job: ScoringJob, schedule: str, **spec: Any) -> Object:
     return schedule_of(manifest(job), {"schedule": schedule, **spec})
 
 
-def list(*, all_namespaces: bool = False, **where: str | None) -> tuple[Object, ...]:  # noqa: A001 - the command's name
+def list(*, all_namespaces: bool = False, **where: Unpack[Where]) -> tuple[Object, ...]:  # noqa: A001 - the command's name
     """Return the ScoringSchedules as Kubernetes has them, by namespace and name.
 
     Parameters
@@ -85,7 +86,7 @@ def list(*, all_namespaces: bool = False, **where: str | None) -> tuple[Object, 
     all_namespaces : bool
         Whether to list those of every namespace.
     **where
-        As for `submit`.
+        See `Where`.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def list(*, all_namespaces: bool = False, **where: str | None) -> tuple[Object, 
     return tuple(_schedules(where).every(everywhere=all_namespaces))
 
 
-def find(name: str, **where: str | None) -> Object:
+def find(name: str, **where: Unpack[Where]) -> Object:
     """Return a ScoringSchedule with its status, as Kubernetes has it.
 
     Parameters
@@ -104,7 +105,7 @@ def find(name: str, **where: str | None) -> Object:
     name : str
         Name of the schedule.
     **where
-        As for `submit`.
+        See `Where`.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def find(name: str, **where: str | None) -> Object:
     return _schedules(where).find(name)
 
 
-def suspend(name: str, **where: str | None) -> None:
+def suspend(name: str, **where: Unpack[Where]) -> None:
     """Start no further runs of a schedule; those that were started continue.
 
     Parameters
@@ -123,7 +124,7 @@ def suspend(name: str, **where: str | None) -> None:
     name : str
         Name of the schedule.
     **where
-        As for `submit`.
+        See `Where`.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def suspend(name: str, **where: str | None) -> None:
     _schedules(where).suspend(name, suspend=True)
 
 
-def resume(name: str, **where: str | None) -> None:
+def resume(name: str, **where: Unpack[Where]) -> None:
     """Start runs of a suspended schedule again.
 
     Parameters
@@ -142,7 +143,7 @@ def resume(name: str, **where: str | None) -> None:
     name : str
         Name of the schedule.
     **where
-        As for `submit`.
+        See `Where`.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def resume(name: str, **where: str | None) -> None:
     _schedules(where).suspend(name, suspend=False)
 
 
-def run(name: str, since: datetime | None = None, **where: str | None) -> str:
+def run(name: str, since: datetime | None = None, **where: Unpack[Where]) -> str:
     """Create a job of a schedule now, and return its name; `scoremill.find_job` finds it.
 
     Parameters
@@ -163,7 +164,7 @@ def run(name: str, since: datetime | None = None, **where: str | None) -> str:
     since : datetime, optional
         Takes objects modified from then on, if the schedule has `since: LastSuccess`.
     **where
-        As for `submit`.
+        See `Where`.
 
     Raises
     ------
@@ -176,7 +177,7 @@ def run(name: str, since: datetime | None = None, **where: str | None) -> str:
     return run_now(_schedules(where), name, since)
 
 
-def delete(name: str, timeout: float = _DELETE_SECONDS, say: Say | None = None, **where: str | None) -> bool:
+def delete(name: str, timeout: float = _DELETE_SECONDS, say: Say | None = None, **where: Unpack[Where]) -> bool:
     """Delete a schedule and its jobs, and return whether it existed; the outputs stay.
 
     Parameters
@@ -188,7 +189,7 @@ def delete(name: str, timeout: float = _DELETE_SECONDS, say: Say | None = None, 
     say : callable, optional
         Called with each line of news, such as `print`.
     **where
-        As for `submit`.
+        See `Where`.
 
     Raises
     ------
@@ -199,7 +200,7 @@ def delete(name: str, timeout: float = _DELETE_SECONDS, say: Say | None = None, 
     return _schedules(where).remove(name, timeout, say or say_nothing)
 
 
-def _schedules(where: dict[str, str | None]) -> Ours:
+def _schedules(where: Where) -> Ours:
     from .kubernetes.client import connect
     from .kubernetes.jobs import Ours
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import inspect
 import json
 import operator
@@ -114,6 +116,39 @@ def test_an_output_without_rejected_rows_gives_an_empty_frame_and_no_output_an_e
 def test_a_wrong_field_is_named_as_in_a_job_file() -> None:
     with pytest.raises(UsageError, match=r"spec\.errors\.maxFractions"):
         scoremill.job(model="m", input="i", output="o", errors={"maxFractions": 0.1})
+
+
+def test_an_output_is_reported_retried_compacted_and_cleaned_from_python(bundle: str, data: Path) -> None:
+    job = scoremill.job(model=bundle, input=f"{data}/*.csv", output=f"{data}/out", errors={"maxFraction": 0.5})
+    scoremill.score(job, cluster="in-process")
+    report = scoremill.read_report(data / "out")
+    assert (report.state, report.scored, report.rejected) == ("complete", 300, 3)
+    retried = scoremill.retry_rejected(data / "out", model=bundle)
+    assert (retried.totals.scored, retried.totals.rejected) == (0, 3)
+    compacted = scoremill.compact(data / "out", 100, to=data / "compacted")
+    assert (compacted.totals.scored, compacted.totals.objects) == (300, 3 + 1)
+    part = next((data / "out").glob("part-*"))
+    part.with_name(part.name.replace("part-00", "part-01")).write_bytes(b"x")
+    found = scoremill.clean(data / "out")
+    assert [each.kind for each in found] == ["superseded part"]
+    assert scoremill.clean(data / "out", remove=True) == found
+    assert scoremill.clean(data / "out") == ()
+
+
+def test_doctor_reports_what_is_installed_as_the_command_does() -> None:
+    code, out, _ = run("doctor", "--json")
+    found = scoremill.doctor()
+    assert code == 0 and not [each for each in found if each.state == "missing"]
+    assert [each["what"] for each in json.loads(out)["findings"]] == [each.what for each in found]
+    assert "s3fs" in next(each.detail for each in found if each.what == "s3")
+
+
+@pytest.mark.parametrize(
+    "module", ["scoremill.spec.build", "scoremill.schedules", "scoremill.jobs", "scoremill.environment"]
+)
+def test_examples_in_docstrings_run(module: str) -> None:
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.attempted and not result.failed
 
 
 def test_a_cluster_that_is_named_is_one_on_kubernetes(bundle: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def told(kube: Kube, job: Object, **status: Any) -> None:
 
 def test_a_job_is_submitted_once_looked_at_changed_and_cancelled(place: Place, tmp_path: Path) -> None:
     path, kube = written(tmp_path, "tips", SPEC), place.kube
-    for words in ("is submitted", "is there already"):
+    for words in ("is submitted", "exists already"):
         done = place.run("job", "submit", path)
         assert done.returncode == 0 and words in done.stderr, done.stderr
     other = written(tmp_path, "tips", {**SPEC, "persist": True})
@@ -96,7 +96,7 @@ def test_a_job_is_submitted_once_looked_at_changed_and_cancelled(place: Place, t
     assert "example.org/tests" in place.ok("job", "why", "tips")
     assert "is gone" in place.ok("job", "cancel", "tips")
     assert kube.get("ScoringJob", "tips") is None
-    assert "there was no job" in place.ok("job", "cancel", "tips")
+    assert "does not exist" in place.ok("job", "cancel", "tips")
 
 
 def test_python_programs_submit_look_at_and_cancel_jobs(place: Place) -> None:
@@ -248,7 +248,7 @@ def test_a_schedule_is_submitted_run_now_and_deleted_with_its_jobs(place: Place,
     kube = place.kube
     spec = {**SPEC, "input": {**SPEC["input"], "since": "LastSuccess"}, "output": {"uri": "s3://b/{scheduledTime}"}}
     path = written(tmp_path, "nightly", spec)
-    for words in ("is submitted", "is there already"):
+    for words in ("is submitted", "exists already"):
         done = place.run("schedule", "submit", path, "--schedule", "0 3 30 2 *", "--time-zone", "Europe/Vienna")
         assert done.returncode == 0 and words in done.stderr, done.stderr
     assert "asks for something else" in place.fails(2, "schedule", "submit", path, "--schedule", "@yearly")

@@ -11,8 +11,7 @@ import click
 from scoremill import jobs
 from scoremill.document import plain
 from scoremill.errors import ScoremillError, with_hint
-from scoremill.kubernetes.job import Job, failure_of, refuse_failed
-from scoremill.kubernetes.manifest import asks_the_same, manifest
+from scoremill.kubernetes.job import Job, failure_of
 
 from .flags.clusters import described, place_options, places_of, same_place, seconds, workers
 from .flags.kubernetes import KUBERNETES
@@ -23,7 +22,6 @@ from .views.job import TITLES, document, lines, row, summary
 from .views.progress import Progress
 
 if TYPE_CHECKING:
-    from scoremill.kubernetes.jobs import Ours
     from scoremill.spec import Workers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -39,14 +37,6 @@ def wait_options(command: Command) -> Command:
     command = click.option("--quiet", is_flag=True, help="Do not show progress.")(command)
     text = "How long to wait; without end by default."
     return click.option("--timeout", type=seconds, metavar="TIME", help=text)(command)
-
-
-def ours(flags: dict[str, Any]) -> Ours:
-    """The jobs at the place that `flags` name."""
-    from scoremill.kubernetes.client import connect
-    from scoremill.kubernetes.jobs import Ours
-
-    return Ours(connect(**places_of(flags)), "ScoringJob")
 
 
 @job_group.command("submit")
@@ -68,19 +58,16 @@ def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> 
       scoremill job submit job.yaml --dry-run -o yaml | kubectl apply -f -
     """
     parsed = job_from(job, flags, more=KUBERNETES)
-    made = manifest(parsed)
-    flags["namespace"] = flags["namespace"] or parsed.metadata.namespace
-    if flags["namespace"]:
-        made["metadata"]["namespace"] = flags["namespace"]
+    places = places_of(flags)
     if dry_run:
-        print_objects([made], flags["shape"])
+        print_objects([jobs.manifest_of(parsed, **places)], flags["shape"])
         return
-    mine, name = ours(flags), made["metadata"]["name"]
-    is_new = mine.submit(made, lambda there: asks_the_same(there, made))
-    further = "" if wait else f": scoremill job wait {name}{same_place(flags)}"
-    say(f"job {name} is {'submitted' if is_new else 'there already'}{further}")
+    handle = jobs.submit(parsed, **places)
+    flags["namespace"] = flags["namespace"] or parsed.metadata.namespace
+    further = "" if wait else f": scoremill job wait {handle.name}{same_place(flags)}"
+    say(f"job {handle.name} {'is submitted' if handle.is_new else 'exists already'}{further}")
     if wait:
-        _wait(mine, name, flags)
+        _wait(handle, flags)
 
 
 @job_group.command("list")
@@ -114,9 +101,7 @@ def status_command(name: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill job status tips-2009
     """
-    from scoremill.kubernetes.jobs import seen
-
-    _print_status(seen(ours(flags).find(name)), as_json=as_json)
+    _print_status(jobs.find_job(name, **places_of(flags)).read(), as_json=as_json)
 
 
 def _print_status(job: Job, *, as_json: bool) -> None:
@@ -137,20 +122,17 @@ def wait_command(name: str, **flags: Any) -> None:
     Example:
       scoremill job wait tips-2009 --timeout 2h
     """
-    _wait(ours(flags), name, flags)
+    _wait(jobs.find_job(name, **places_of(flags)), flags)
 
 
-def _wait(mine: Ours, name: str, flags: dict[str, Any]) -> None:
-    from scoremill.kubernetes.jobs import follow
-
+def _wait(handle: jobs.JobHandle, flags: dict[str, Any]) -> None:
     try:
         with Progress(quiet=flags["quiet"]) as progress:
-            job = follow(mine, name, progress, flags["timeout"])
+            handle.wait(flags["timeout"], [progress])
     except KeyboardInterrupt:
-        say(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
+        say(f"job {handle.name} continues: scoremill job wait {handle.name}{same_place(flags)}")
         raise
-    refuse_failed(job)
-    echo(summary(job))
+    echo(summary(handle.read()))
 
 
 @job_group.command("logs")
@@ -169,11 +151,8 @@ def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flag
       scoremill job logs tips-2009 -f
       scoremill job logs tips-2009 --attempt 1 --tail 1000
     """
-    from scoremill.kubernetes.jobs import seen
-    from scoremill.kubernetes.logs import log
-
-    mine = ours(flags)
-    for piece in log(mine.kube, seen(mine.find(name)), attempt, tail, say, follows=follow):
+    handle = jobs.find_job(name, **places_of(flags))
+    for piece in handle.stream_logs(attempt=attempt, tail=tail, follow=follow, say=say):
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
@@ -189,7 +168,7 @@ def suspend_command(name: str, **flags: Any) -> None:
       scoremill job suspend tips-2009
     """
     jobs.find_job(name, **places_of(flags)).suspend()
-    echo(f"job {name} is to be suspended: scoremill job resume {name}{same_place(flags)}")
+    echo(f"job {name} will be suspended; to resume it: scoremill job resume {name}{same_place(flags)}")
 
 
 @job_group.command("resume")
@@ -203,7 +182,7 @@ def resume_command(name: str, **flags: Any) -> None:
       scoremill job resume tips-2009
     """
     jobs.find_job(name, **places_of(flags)).resume()
-    echo(f"job {name} goes on: scoremill job wait {name}{same_place(flags)}")
+    echo(f"job {name} is resumed: scoremill job wait {name}{same_place(flags)}")
 
 
 @job_group.command("scale")
@@ -240,8 +219,8 @@ def cancel_command(name: str, timeout: float, **flags: Any) -> None:
     Example:
       scoremill job cancel tips-2009
     """
-    found = ours(flags).remove(name, timeout, say)
-    echo(f"job {name} is gone; what is done is kept" if found else f"there was no job {name}")
+    existed = jobs.cancel(name, timeout, say, **places_of(flags))
+    echo(f"job {name} is deleted; completed partitions are kept" if existed else f"job {name} does not exist")
 
 
 @job_group.command("report")
@@ -255,17 +234,14 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill job report tips-2009
     """
-    from scoremill.kubernetes.jobs import seen
-    from scoremill.report import as_text, build_report
-    from scoremill.storage.filesystem import Store
+    from scoremill.report import as_text
 
-    job = seen(ours(flags).find(name))
-    spec = job.spec
+    handle = jobs.find_job(name, **places_of(flags))
     try:
-        report = build_report(Store(spec.output.uri, spec.output_storage))
+        report = handle.report()
     except ScoremillError as error:
         say(f"note: the output cannot be read here, so this is the job's status: {error.message}")
-        _print_status(job, as_json=as_json)
+        _print_status(handle.read(), as_json=as_json)
         return
     if as_json:
         print_document(**plain(report))
@@ -280,18 +256,14 @@ def report_command(name: str, as_json: bool, **flags: Any) -> None:
 def why_command(name: str, as_json: bool, **flags: Any) -> int:
     """Explain why a job is waiting or failed: the most likely cause, the evidence, and a hint.
 
-    Ends with the exit code of `scoremill score` where the job has failed, and with 0 where it may yet be complete.
+    Exits with the exit code of `scoremill score` if the job has failed, and with 0 if it can still be complete.
 
     \b
     Example:
       scoremill job why tips-2009
     """
-    from scoremill.kubernetes.explain import cause_of
-    from scoremill.kubernetes.jobs import seen
-
-    mine = ours(flags)
-    job = seen(mine.find(name))
-    cause = cause_of(mine.kube, job)
+    handle = jobs.find_job(name, **places_of(flags))
+    job, cause = handle.read(), handle.why()
     if as_json:
         print_document(name=name, phase=job.phase, cause=cause)
     elif cause is None:

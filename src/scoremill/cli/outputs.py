@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scoremill.units import format_bytes
 
-from .flags.clusters import check_address
+from .flags.clusters import check_address, place_options, places_of
 from .flags.fields import given_fields, set_option
 from .flags.options import FLAGS, Command, put, storage_from, storage_options
 from .views.display import echo
@@ -41,6 +42,7 @@ def _model_options(command: Command) -> Command:
 @click.option(
     "--cluster", default="in-process", metavar="WHERE", show_default=True, help="Where to run, as for `score`."
 )
+@place_options
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @verbose_option
@@ -56,32 +58,37 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
     Example:
       scoremill retry-rejected s3://b/scores/ --model s3://models/tips/2
     """
-    from scoremill.execute.api import engine_for
-    from scoremill.outputs.retry import retry_rejected
-    from scoremill.storage.filesystem import Store
+    from scoremill.outputs.api import retry_rejected
 
     check_address(cluster)
-    given = {flag.path.rpartition(".")[2]: (flag, flags.get(flag.parameter)) for flag in _MODEL}
-    model = {field: flag.read(value) for field, (flag, value) in given.items() if value not in (None, ())}
-    for each in given_fields(flags["fields"]):
-        if each.steps[:2] != ("spec", "model"):
-            raise click.UsageError(f"--set {each.path}: only fields of spec.model can be given here")
-        put(model, each.steps[2:], each.value)
-    changes: dict[str, Any] = {"spec": {"model": model, "errors": {"maxFraction": 1.0}}}
+    model, storage = _model_from(flags), storage_from(flags)
     with Progress() as progress:
         manifest = retry_rejected(
-            Store(output, storage_from(flags)),
-            lambda job: engine_for(job, cluster),
-            changes,
-            to,
-            [progress],
-            "files" if files else "errors",
+            output,
+            model=model,
+            files=files,
+            to=to,
+            cluster=cluster,
+            storage=storage,
+            watchers=[progress],
+            **places_of(flags),
         )
     if as_json:
         print_document(output=manifest.store.uri, totals=manifest.totals)
         return
     totals = manifest.totals
     echo(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected again, in {manifest.store.uri}")
+
+
+def _model_from(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of `spec.model` that flags and `--set` give."""
+    given = {flag.path.rpartition(".")[2]: (flag, flags.get(flag.parameter)) for flag in _MODEL}
+    model = {field: flag.read(value) for field, (flag, value) in given.items() if value not in (None, ())}
+    for each in given_fields(flags["fields"]):
+        if each.steps[:2] != ("spec", "model"):
+            raise click.UsageError(f"--set {each.path}: only fields of spec.model can be given here")
+        put(model, each.steps[2:], each.value)
+    return model
 
 
 @click.command("compact")
@@ -99,11 +106,9 @@ def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bo
     Example:
       scoremill compact s3://b/scores/ --rows-per-file 5000000
     """
-    from scoremill.outputs.compact import compact
-    from scoremill.storage.filesystem import Store
+    from scoremill.outputs.api import compact
 
-    storage = storage_from(flags)
-    manifest = compact(Store(output, storage), Store(to or f"{output.rstrip('/')}-compact", storage), rows_per_file)
+    manifest = compact(output, rows_per_file, to=to, storage=storage_from(flags))
     totals = manifest.totals
     if as_json:
         print_document(output=manifest.store.uri, totals=totals)
@@ -126,30 +131,20 @@ def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **f
     Example:
       scoremill clean s3://b/scores/ --yes
     """
-    from scoremill.ledger import require_output
-    from scoremill.outputs.clean import cached_bundles, left_overs, remove, remove_cached
-    from scoremill.storage.filesystem import Store
+    from scoremill.outputs.api import clean
 
     if output is None and not cache:
         raise click.UsageError("name an output, or give --cache")
-    store = Store(output, storage_from(flags)) if output else None
-    if store:
-        require_output(store)
-    found = list(left_overs(store)) if store else []
-    cached = list(cached_bundles()) if cache else []
-    if yes and store and found:
-        found = remove(store)
-    if yes:
-        remove_cached(cached)
+    found = clean(output, cache=cache, remove=yes, storage=storage_from(flags))
     if as_json:
-        print_document(removed=yes, found=[*found, *cached])
+        print_document(removed=yes, found=found)
         return
-    for each in (*found, *cached):
+    for each in found:
         echo(f"{'removed' if yes else 'found'}  {each.kind:<16} {each.name}  {format_bytes(each.size)}")
-    echo(_total([*found, *cached], is_removed=yes))
+    echo(_total(found, is_removed=yes))
 
 
-def _total(found: list[LeftOver], *, is_removed: bool) -> str:
+def _total(found: Sequence[LeftOver], *, is_removed: bool) -> str:
     if not found:
         return "nothing to remove"
     total = f"{len(found):,} object{'s' if len(found) > 1 else ''}, {format_bytes(sum(each.size for each in found))}"

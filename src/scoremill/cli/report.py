@@ -24,10 +24,9 @@ def report_command(output: str, as_json: bool, **flags: Any) -> None:
     Example:
       scoremill report s3://b/scores/
     """
-    from scoremill.report import as_text, build_report
-    from scoremill.storage.filesystem import Store
+    from scoremill.report import as_text, read_report
 
-    report = build_report(Store(output, storage_from(flags)))
+    report = read_report(output, storage_from(flags))
     if as_json:
         print_document(**plain(report))
     else:

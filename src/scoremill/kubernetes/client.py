@@ -381,6 +381,19 @@ def connect(kubeconfig: str | None = None, context: str | None = None, namespace
     return Kube(configuration, namespace or chosen["context"].get("namespace") or "default")
 
 
+def current_context() -> str:
+    """Return the name of the kubeconfig's current context; ClusterError if there is none."""
+    require("kubernetes", "Kubernetes")
+    from kubernetes import config
+    from kubernetes.config.config_exception import ConfigException
+
+    try:
+        _, active = config.list_kube_config_contexts(os.environ.get("KUBECONFIG"))
+    except (ConfigException, OSError, ValueError) as error:
+        raise ClusterError(f"no kubeconfig was found: {error}", "Set KUBECONFIG, or create ~/.kube/config.") from None
+    return str(active["name"])
+
+
 def unreachable(host: str, error: Exception) -> Unavailable:
     """Nobody answers at `host`."""
     reason = getattr(error, "reason", None) or error
