@@ -260,4 +260,4 @@ def test_a_kubernetes_without_our_kinds_is_told_as_that(command, spec, tmp_path)
     with serving(spec) as api:
         code, out, err = run(*command, environment={"KUBECONFIG": str(api.kubeconfig(tmp_path))})
     assert (code, out) == (6, "")
-    assert "this Kubernetes has no scoring" in err and "Install scoremill's chart" in err
+    assert "this Kubernetes cluster has no scoring" in err and "Install the chart" in err

@@ -25,7 +25,7 @@ def test_a_job_is_waited_for_while_the_api_is_away(tmp_path):
             _, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert api.looks >= AWAY.stop
-    assert err.count("waiting for news of the job: ") == 1 and "is being upgraded" in err
+    assert err.count("waiting for the Kubernetes API: ") == 1 and "is being upgraded" in err
 
 
 def test_the_wait_for_an_api_that_stays_away_has_the_deadline_of_all(tmp_path):

@@ -114,7 +114,7 @@ def test_an_earlier_attempt_is_had_by_its_number(served: Served, tmp_path: Path)
     served.logs[1] = (200, "of its own pod\n")
     assert logs(served, tmp_path, "--attempt", 1) == (0, "of its own pod\n", "")
     code, out, err = logs(served, tmp_path, "--attempt", 3)
-    assert (code, out) == (2, "") and "has had no attempt 3" in err
+    assert (code, out) == (2, "") and "has no attempt 3" in err
 
 
 def test_what_is_nowhere_is_told_with_both_reasons(served: Served, tmp_path: Path) -> None:

@@ -373,7 +373,7 @@ def test_what_is_waited_for_is_told() -> None:
         told = status(look(job, *drivers, refused="DaskCluster tips: exceeded quota")).cluster
         assert told and told.waiting and "exceeded quota" in told.waiting
     told = status(look(resource(planned()), driver(pod()), at=cluster(None))).cluster
-    assert told and told.waiting == "Scheduler: the scheduler is not ready to answer"
+    assert told and told.waiting == "Scheduler: the scheduler is not ready"
 
 
 # --- the end
@@ -601,9 +601,9 @@ def test_backoff_doubles_up_to_five_minutes_and_is_the_same_each_time() -> None:
 @pytest.mark.parametrize(
     ("before", "drivers", "waits_for"),
     [
-        (started("Planning", since=901), [], "the driver is about to be made"),
-        (started("Planning", since=901), [driver(old(901, "waiting", "Pending"))], "the driver's pod is being started"),
-        (planned(since=5000, asked=901), [driver(old(4000))], "the scheduler is not ready to answer"),
+        (started("Planning", since=901), [], "the operator is creating the driver"),
+        (started("Planning", since=901), [driver(old(901, "waiting", "Pending"))], "the driver's pod is starting"),
+        (planned(since=5000, asked=901), [driver(old(4000))], "the scheduler is not ready"),
     ],
 )
 def test_a_start_that_takes_too_long_fails_with_what_it_waited_for(

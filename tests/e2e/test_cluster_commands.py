@@ -90,7 +90,7 @@ def test_a_cluster_is_made_looked_at_scaled_and_removed_without_a_trace(scoremil
     ok(scoremill("cluster", "down", "trips"))
     assert left(namespace, "trips") == []
     assert "no cluster trips" in ok(scoremill("cluster", "down", "trips"))
-    assert "there is no cluster 'trips'" in failed(scoremill("cluster", "status", "trips"), 6)
+    assert 'cluster "trips" not found' in failed(scoremill("cluster", "status", "trips"), 6)
 
 
 def test_a_range_starts_at_its_lower_end_and_is_changed_by_scale(scoremill, up, namespace) -> None:
@@ -195,7 +195,7 @@ TINY = {
 }
 IMPOSSIBLE = {
     "cpu": (["--cpu", "1000"], None, "Unschedulable", "asks for 1,000 CPU"),
-    "image": (["--image", "registry.invalid/none:1"], None, "ImagePull", "registry.invalid/none:1 cannot be had"),
+    "image": (["--image", "registry.invalid/none:1"], None, "ImagePull", "could not pull image registry.invalid/none:1"),
     "secret": (["--secret", "nosuch"], None, "MissingSecret", 'secret "nosuch" not found'),
     "account": (["--service-account", "nosuch"], None, "MissingServiceAccount", 'serviceaccount "nosuch" not found'),
     "privileged": ([], PRIVILEGED, "PodSecurityViolation", "privileged"),
@@ -235,14 +235,14 @@ def test_a_field_that_there_is_not_is_named(up, namespace, tmp_path) -> None:
 
 def test_a_namespace_that_there_is_not_is_named(scoremill, kubeconfig) -> None:
     told = failed(scoremill("cluster", "up", "trips", "--namespace", "nowhere", "--kubeconfig", str(kubeconfig)), 6)
-    assert "there is no namespace nowhere" in told
+    assert "namespace nowhere not found" in told
 
 
 @pytest.mark.parametrize("rights", [[], [{"apiGroups": ["kubernetes.dask.org"], "resources": ["*"], "verbs": ["*"]}]])
 def test_who_may_not_is_told_what_and_leaves_nothing(rights, scoremill, kubeconfig, namespace, tmp_path) -> None:
     own = account(kubeconfig, namespace, rights, tmp_path)
     told = failed(scoremill("cluster", "up", "trips", "--kubeconfig", str(own), "--timeout", "10s"), 6)
-    assert f"not permitted in namespace {namespace}" in told and "Ask for the Role" in told
+    assert f"not permitted in namespace {namespace}" in told and "Ask the cluster's administrator" in told
     kube = connect(namespace=namespace)
     assert all("deletionTimestamp" in each["metadata"] for each in kube.select("DaskCluster"))
 

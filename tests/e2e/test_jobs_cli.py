@@ -84,7 +84,7 @@ def test_a_job_is_submitted_once_looked_at_changed_and_cancelled(place: Place, t
         done = place.run("job", "submit", path)
         assert done.returncode == 0 and words in done.stderr, done.stderr
     other = written(tmp_path, "tips", {**SPEC, "persist": True})
-    assert "asks for something else" in place.fails(2, "job", "submit", other)
+    assert "with another spec" in place.fails(2, "job", "submit", other)
     (listed,) = [each for each in json.loads(place.ok("job", "list", "--json"))["jobs"] if each["name"] == "tips"]
     assert (listed["phase"], listed["output"], listed["namespace"]) == ("Pending", "s3://b/out", place.namespace)
     assert "tips" in place.ok("job", "list", "--all-namespaces")
@@ -104,7 +104,7 @@ def test_python_programs_submit_look_at_and_cancel_jobs(place: Place) -> None:
     job = parse_job({"metadata": {"name": "from-python"}, "spec": SPEC})
     handle = scoremill.submit(job, **where)
     assert handle == scoremill.submit(job, **where) == scoremill.find_job("from-python", **where)
-    with pytest.raises(UsageError, match="asks for something else"):
+    with pytest.raises(UsageError, match="with another spec"):
         scoremill.submit(parse_job({"metadata": {"name": "from-python"}, "spec": {**SPEC, "persist": True}}), **where)
     cause = handle.why()
     assert cause and "example.org/tests" in cause.evidence
@@ -182,7 +182,7 @@ def test_who_waits_for_a_job_that_is_removed_is_told(place: Place) -> None:
 def test_a_job_that_does_not_end_in_time_goes_on(place: Place) -> None:
     made(place.kube, "long")
     err = place.fails(6, "job", "wait", "long", "--timeout", "1s")
-    assert "has not ended after" in err and "job wait long" in err
+    assert "did not finish within" in err and "job wait long" in err
 
 
 def test_a_driver_tells_the_real_server_how_far_it_is_and_leaves_the_operators_part_alone(
@@ -251,7 +251,7 @@ def test_a_schedule_is_submitted_run_now_and_deleted_with_its_jobs(place: Place,
     for words in ("is submitted", "exists already"):
         done = place.run("schedule", "submit", path, "--schedule", "0 3 30 2 *", "--time-zone", "Europe/Vienna")
         assert done.returncode == 0 and words in done.stderr, done.stderr
-    assert "asks for something else" in place.fails(2, "schedule", "submit", path, "--schedule", "@yearly")
+    assert "with another spec" in place.fails(2, "schedule", "submit", path, "--schedule", "@yearly")
     place.ok("schedule", "suspend", "nightly")
     (listed,) = json.loads(place.ok("schedule", "list", "--json"))["schedules"]
     assert (listed["schedule"], listed["timeZone"], listed["suspend"]) == ("0 3 30 2 *", "Europe/Vienna", True)

@@ -1,4 +1,4 @@
-"""The Kubernetes API: objects as dicts, a time limit on every call, every refusal told as an error of ours."""
+"""The Kubernetes API: objects as dicts, a timeout on every call, every rejection as a ScoremillError."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ KINDS = {
 CONNECT_SECONDS, READ_SECONDS = 5, 30
 PAGE = 250
 _GRACE = 1.25
-"""Of its time, how long a watch may be silent: one that the server has not ended by then is cut."""
+"""Factor of a watch's duration after which it is closed if the server has not ended it."""
 _NO_LOG = "unable to retrieve container logs for "
-"""What the kubelet answers, with a 200, in place of a log that it has just removed."""
+"""Text that the kubelet returns, with status 200, instead of a log that was just removed."""
 _TRIES = 4
-"""Of a write upon what others write too."""
+"""How often a status is applied if other writers change the object at the same time."""
 _APPLY = "application/apply-patch+yaml"
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class Kube:
-    """One API server and the namespace that is worked in."""
+    """A client of one API server, for one namespace."""
 
     def __init__(self, configuration: Any, namespace: str) -> None:
         from kubernetes.client.rest import RESTClientObject
@@ -62,7 +62,7 @@ class Kube:
         self.configuration, self.namespace = configuration, namespace
         self._pool = RESTClientObject(configuration).pool_manager
         self._timeout = Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-        # Every call may be repeated: what was made before its answer was lost is there, and is told by 409.
+        # Every call can be repeated: creating an object again after a lost answer returns 409.
         self._retry = Retry(
             total=3,
             backoff_factor=0.3,
@@ -72,13 +72,13 @@ class Kube:
         )
 
     def within(self, namespace: str) -> Kube:
-        """The same API server, working in `namespace`."""
+        """Return a client of the same API server for `namespace`."""
         other = copy.copy(self)
         other.namespace = namespace
         return other
 
     def hurried(self, seconds: float) -> Kube:
-        """The same, with at most `seconds` for a call and none repeated: for what is too late soon."""
+        """Return a client with a timeout of `seconds` and no retries, for calls that would soon be too late."""
         from urllib3 import Retry, Timeout
 
         other = copy.copy(self)
@@ -86,21 +86,21 @@ class Kube:
         return other
 
     def get(self, kind: str, name: str) -> Object | None:
-        """The object; None where there is none."""
+        """Return the object, or None if it does not exist."""
         status, answer = self._call("GET", self.path(kind, name))
         return None if status == 404 else answer
 
     def select(self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False) -> list[Object]:
-        """The objects that labels and fields pick, in this namespace or in all; none where the server has no such kind."""
+        """Return the selected objects in this namespace or in all; an empty list if the server has no such kind."""
         return [*self.each(kind, selector, fields=fields, everywhere=everywhere)]
 
     def each(self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False) -> Iterator[Object]:
-        """Like `select`, with no more than a page of them in memory."""
+        """Yield what `select` returns, with at most one page in memory."""
         for page in self.pages(kind, selector, fields=fields, everywhere=everywhere):
             yield from page["items"]
 
     def pages(self, kind: str, selector: str = "", *, fields: str = "", everywhere: bool = False) -> Iterator[Object]:
-        """The lists that `each` reads: `items`, and in `metadata` the version of all that they show together."""
+        """Yield the lists that `each` reads, with `items` and the `metadata` of the list."""
         query = {"labelSelector": selector, "fieldSelector": fields, "limit": str(PAGE)}
         while True:
             status, answer = self._call("GET", self.path(kind, everywhere=everywhere), query)
@@ -114,10 +114,10 @@ class Kube:
     def watch(
         self, kind: str, selector: str = "", *, version: str, seconds: float, everywhere: bool = False
     ) -> Iterator[Object]:
-        """Every change after `version` as it happens, for `seconds`; bookmarks tell of versions that changed nothing here.
+        """Yield every change after `version`, and bookmarks, for `seconds`.
 
-        Gone where the server has forgotten what came after `version`; Unavailable where the connection breaks, or is
-        silent although the server should have ended it.
+        Raises Gone if `version` has expired on the server, and Unavailable if the connection breaks, or delivers
+        nothing although the server should have ended the watch.
         """
         query = {
             "labelSelector": selector,
@@ -136,41 +136,41 @@ class Kube:
                 yield event
 
     def select_if_allowed(self, kind: str, *, fields: str = "") -> list[Object]:
-        """Like `select`, but nothing where reading is not permitted: for what only explains."""
+        """Return what `select` returns, or an empty list if reading is not permitted."""
         try:
             return self.select(kind, fields=fields)
         except NotPermitted:
             return []
 
     def warnings_of(self, kind: str, name: str) -> list[Object]:
-        """The events that warn of one object, oldest first; none where reading them is not permitted."""
+        """Return the warning events of one object, oldest first; an empty list if reading them is not permitted."""
         fields = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
         return sorted(self.select_if_allowed("Event", fields=fields), key=event_time)
 
     def create(self, made: Object) -> Object | None:
-        """The object as Kubernetes has made it; None where there is one of that name already."""
+        """Return the created object, or None if one of that name exists already."""
         kind, name = made["kind"], made["metadata"]["name"]
         status, answer = self._call("POST", self.path(kind), {"fieldValidation": "Strict"}, made)
         if status == 404:
             raise self._no_place(kind, answer)
         if status == 409:
             if answer.get("reason") != "AlreadyExists":
-                raise ClusterError(f"Kubernetes refuses {kind} {name}: {answer.get('message')}")
+                raise ClusterError(f"Kubernetes rejected {kind} {name}: {answer.get('message')}")
             return None
         return answer
 
     def patch(self, kind: str, name: str, change: Object) -> Object | None:
-        """The object with `change` merged into it; None where there is none."""
+        """Return the object with `change` merged into it, or None if it does not exist."""
         status, answer = self._call("PATCH", self.path(kind, name), {"fieldValidation": "Strict"}, change)
         return _unless_changed(f"{kind} {name}", status, answer)
 
     def apply_status(
         self, kind: str, name: str, status: Object, *, manager: str, uid: str, version: str | None = None
     ) -> Object | None:
-        """The object with `status` as all that `manager` says of it; None where there is none.
+        """Apply `status` as the field manager `manager`; return the object, or None if it does not exist.
 
-        Fields of other managers stay; those that this one said before, and says no more, go. Conflict where the object
-        is another than that of `uid`, or has changed since `version`.
+        Fields of other managers are kept; fields that this manager applied earlier and omits now are deleted. Raises
+        Conflict if the object has another uid, or has changed since `version`.
         """
         if version is None:
             for _ in range(_TRIES - 1):
@@ -186,23 +186,23 @@ class Kube:
         return _unless_changed(f"{kind} {name}", code, answer)
 
     def _apply_upon_present(self, kind: str, name: str, status: Object, manager: str, uid: str) -> Object | None:
-        """A status is taken whatever uid stands beside it: only a version is never that of an object made again."""
+        """Apply to the current version: the API ignores the uid of a status, but not its resource version."""
         there = self.get(kind, name)
         if there is None:
             return None
         if there["metadata"]["uid"] != uid:
-            raise Conflict(f"{kind} {name} is another one by now", "The one that was meant is gone.")
+            raise Conflict(f"{kind} {name} was deleted and created again", "Nothing was changed; check the new object.")
         version = there["metadata"]["resourceVersion"]
         return self.apply_status(kind, name, status, manager=manager, uid=uid, version=version)
 
     def delete(self, kind: str, name: str, *, uid: str | None = None) -> bool:
-        """Asks for the object, and then all that it owns, to go; False where there is none (with that uid)."""
+        """Request deletion of the object and all that it owns; return False if there is none (with that uid)."""
         options: Object = {"propagationPolicy": "Foreground"} | ({"preconditions": {"uid": uid}} if uid else {})
         status, _ = self._call("DELETE", self.path(kind, name), {}, options)
         return status not in {404, 409}
 
     def log(self, pod: str, tail: int, *, previous: bool = False) -> str | None:
-        """The last `tail` lines of the pod's log; None where there is none (yet, or any more)."""
+        """Return the last `tail` lines of the pod's log; None if the pod has no log (yet, or any more)."""
         query = {"tailLines": str(tail)} | ({"previous": "true"} if previous else {})
         answer = self._request("GET", f"{self.path('Pod', pod)}/log", query, None)
         if answer.status in {400, 404}:
@@ -212,24 +212,24 @@ class Kube:
         return None if text.startswith(_NO_LOG) else text
 
     def follow_log(self, pod: str, tail: int) -> Iterator[bytes]:
-        """The last `tail` lines of the pod's log, and what it logs from then on, in pieces, until its container ends."""
+        """Yield the last `tail` lines of the pod's log and everything after that, until its container ends."""
         query = {"tailLines": str(tail), "follow": "true"}
         yield from self._stream(f"{self.path('Pod', pod)}/log", query, None, absent=(400, 404))
 
     def require(self, kind: str) -> None:
-        """Returns where the API server has objects of that kind; ClusterError that says what to install elsewhere."""
+        """Raise ClusterError, with a hint what to install, if the API server does not have the kind."""
         status, answer = self._call("GET", self.path(kind), {"limit": "1"})
         if status == 404:
             raise self._no_place(kind, answer)
 
     def path(self, kind: str, name: str = "", *, everywhere: bool = False) -> str:
-        """The path of one object, or of all of a kind."""
+        """Return the path of one object, or of a kind."""
         prefix, plural = KINDS[kind]
         place = "" if everywhere or kind == "Node" else f"/namespaces/{self.namespace}"
         return f"{prefix}{place}/{plural}" + (f"/{name}" if name else "")
 
     def authorization(self) -> dict[str, str]:
-        """The header that says who we are; empty where the certificate does."""
+        """Return the header with the credentials; empty if a client certificate is used."""
         return {auth["key"]: auth["value"] for auth in self.configuration.auth_settings().values()}
 
     def _call(
@@ -254,7 +254,7 @@ class Kube:
         content: str | None = None,
         **how: Any,
     ) -> Any:
-        """The answer as urllib3 has it; `how` is for its pool."""
+        """Return the response of urllib3; `how` is passed to its pool."""
         from urllib3.exceptions import HTTPError
 
         kind = content or ("application/merge-patch+json" if method == "PATCH" else "application/json")
@@ -273,7 +273,7 @@ class Kube:
     def _stream(
         self, path: str, query: Mapping[str, str], seconds: float | None, absent: Container[int] = ()
     ) -> Iterator[bytes]:
-        """The answer in pieces as they come, with at most `seconds` between two; nothing for a status in `absent`."""
+        """Yield the response in pieces, with at most `seconds` between two; nothing for a status in `absent`."""
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
@@ -289,93 +289,101 @@ class Kube:
             raise unreachable(self.configuration.host, error) from None
 
     def _fail(self, status: int, answer: Object, method: str, path: str) -> NoReturn:
-        """Like `_refuse`, for calls where there is no good answer but a 200."""
+        """Raise an error for a call that must return 200."""
         self._refuse(status, answer, method, path)
         message = answer.get("message") or f"HTTP {status}"
-        raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again in a while.")
+        raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again later.")
 
     def _refuse(self, status: int, answer: Object, method: str, path: str) -> None:
         message = answer.get("message") or f"HTTP {status}"
         if status == 401:
             raise ClusterError(
-                f"the Kubernetes API at {self.configuration.host} does not know who you are",
-                "Log in again, or give another --context.",
+                f"the Kubernetes API at {self.configuration.host} rejected your credentials (401)",
+                "Log in to the cluster again, or choose another context with --context.",
             )
         if status == 403:
             raise NotPermitted(
                 f"not permitted in namespace {self.namespace}: {message}",
-                "Ask for the Role of scoremill's chart (helm/scoremill), or give another --namespace or --context.",
+                "Ask the cluster's administrator for the Role of scoremill's chart, or choose another --namespace or "
+                "--context.",
             )
         if status in {400, 422}:
-            raise UsageError(f"Kubernetes refuses what was asked: {message}", "See --template and the values given.")
+            raise UsageError(
+                f"Kubernetes rejected the request as invalid: {message}", "Correct the value that the message names."
+            )
         if status == 410:
-            raise Gone(f"the Kubernetes API has forgotten what was asked for: {message}", "List again.")
+            raise Gone(f"the requested resource version has expired: {message}", "List the objects again.")
         if status == 429 or status >= 500:
-            raise Unavailable(f"the Kubernetes API failed at {method} {path}: {message}", "Try again in a while.")
+            raise Unavailable(f"the Kubernetes API failed at {method} {path}: {message}", "Try again later.")
         if status >= 400 and status not in {404, 409}:
-            raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again in a while.")
+            raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again later.")
 
     def _no_place(self, kind: str, answer: Object) -> NoPlace:
         if answer.get("details", {}).get("kind") == "namespaces":
             return NoPlace(
-                f"there is no namespace {self.namespace}", f"kubectl create namespace {self.namespace}, or --namespace."
+                f"namespace {self.namespace} not found",
+                f"Create it with `kubectl create namespace {self.namespace}`, or choose another with --namespace.",
             )
         prefix, plural = KINDS[kind]
         if prefix == _OURS:
-            return NoPlace(f"this Kubernetes has no {plural}", "Install scoremill's chart (helm/scoremill).")
+            return NoPlace(
+                f"this Kubernetes cluster has no {plural}: scoremill's chart is not installed",
+                "Install the chart helm/scoremill.",
+            )
         return NoPlace(
-            f"this Kubernetes has no {plural}: dask-kubernetes' operator is not installed",
-            "Install it with scoremill's chart (helm/scoremill), or by https://kubernetes.dask.org.",
+            f"this Kubernetes cluster has no {plural}: dask-kubernetes' operator is not installed",
+            "Install the chart helm/scoremill, which includes it, or follow https://kubernetes.dask.org.",
         )
 
 
 def event_time(event: Mapping[str, Any]) -> dt.datetime:
-    """When an Event was last told, as far as whoever told it has said so."""
+    """Return when an Event was last observed, or else when it was created."""
     text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
     return dt.datetime.fromisoformat(text)
 
 
 class Unavailable(ClusterError):
-    """Nobody answers, or not now: the same call may go well in a while."""
+    """The API does not answer, or not now; the same call may succeed later."""
 
 
 class Gone(ClusterError):
-    """The server no longer knows that version."""
+    """The resource version has expired."""
 
 
 class NoPlace(ClusterError):
-    """There is no such namespace, or no such kind."""
+    """The namespace or the kind does not exist."""
 
 
 class Conflict(ClusterError):
-    """The object is not the one that was read."""
+    """The object has changed since it was read."""
 
 
 class NotPermitted(ClusterError):
-    """Kubernetes knows who asks, and does not let them."""
+    """The credentials are valid but do not permit the request."""
 
 
 def connect(kubeconfig: str | None = None, context: str | None = None, namespace: str | None = None) -> Kube:
-    """The API that the kubeconfig names, or, in a pod without one, the pod's own."""
+    """Return a client of the API in the kubeconfig or, in a pod without one, of the pod's own cluster."""
     require("kubernetes", "Kubernetes")
     from kubernetes import config
     from kubernetes.client import Configuration
     from kubernetes.config.config_exception import ConfigException
 
     configuration = Configuration()
-    # The client's own default is what the variable said when it was imported.
+    # The client's own default is the value that the variable had when it was imported.
     kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
     try:
         if not kubeconfig and not context and _is_pod():
             config.load_incluster_config(client_configuration=configuration)
-            # What HTTPS_PROXY names is for buckets: it does not know the addresses of a cluster's own services.
+            # A proxy in HTTPS_PROXY is for buckets; it cannot resolve the cluster's own services.
             configuration.proxy = None
             return Kube(configuration, namespace or _IN_POD.read_text().strip())
         config.load_kube_config(kubeconfig, context, client_configuration=configuration)
         contexts, active = config.list_kube_config_contexts(kubeconfig)
     except (ConfigException, OSError, ValueError) as error:
         raise ClusterError(
-            f"no Kubernetes to work with: {error}", "Set KUBECONFIG, or give --kubeconfig and --context."
+            f"could not load a Kubernetes configuration: {error}",
+            "Set KUBECONFIG, or choose a cluster with --kubeconfig and --context.",
         ) from None
     chosen = next((each for each in contexts if each["name"] == context), active)
     return Kube(configuration, namespace or chosen["context"].get("namespace") or "default")
@@ -395,10 +403,11 @@ def current_context() -> str:
 
 
 def unreachable(host: str, error: Exception) -> Unavailable:
-    """Nobody answers at `host`."""
+    """Return the error for an API server that does not answer."""
     reason = getattr(error, "reason", None) or error
     return Unavailable(
-        f"the Kubernetes API at {host} cannot be reached: {reason}", "Is it up? Is --context the right one?"
+        f"could not reach the Kubernetes API at {host}: {reason}",
+        "Check that the cluster is running and that --context names the right one.",
     )
 
 

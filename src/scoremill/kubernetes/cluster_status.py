@@ -1,4 +1,4 @@
-"""What clusters on Kubernetes are doing, as values for tables and JSON."""
+"""The status of clusters on Kubernetes, as values for tables and JSON."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .port_forward import Forward
 from .readiness import ask, observe, read
 
 _DASHBOARD, _PAGES = "/status", "/info/main/workers.html"
-"""Dask's dashboard, which needs bokeh in the image, and the plain pages that every scheduler has."""
+"""Path of Dask's dashboard, which needs bokeh in the image, and of the plain pages of every scheduler."""
 
 
 def clusters(kube: Kube, *, everywhere: bool = False) -> list[dict[str, Any]]:
-    """The clusters that scoremill has made, by name."""
+    """List the clusters that scoremill has created, sorted by name."""
     selector, now = names.selector(), dt.datetime.now(dt.UTC)
     kinds = ("DaskCluster", "DaskWorkerGroup", "DaskAutoscaler", "Deployment")
     parts = {
@@ -49,7 +49,7 @@ def _range(scaler: Resource | None) -> str | None:
 
 
 def status(at: Named) -> dict[str, Any]:
-    """State, workers with their nodes and memory, and tasks of one cluster."""
+    """Return the state, the workers with their nodes and memory, and the tasks of one cluster."""
     with at.forward(names.HTTP_PORT) as forward:
         seen = observe(at, forward)
         identity = ask(forward, "/json/identity.json") or {}
@@ -83,7 +83,7 @@ def _worker(worker: Object, nodes: dict[str, str]) -> dict[str, Any]:
 
 
 def logs(at: Named, worker: str | None, tail: int) -> Iterator[tuple[str, str]]:
-    """Name and last lines of the scheduler's pod, of the pod of a worker, or of all of them."""
+    """Yield the name and the last lines of the scheduler's pod, of one worker's pod, or of all workers' pods."""
     at.exists()
     component = "worker" if worker else "scheduler"
     pods = [pod["metadata"]["name"] for pod in at.kube.select("Pod", names.selector(at.name, component))]
@@ -91,13 +91,14 @@ def logs(at: Named, worker: str | None, tail: int) -> Iterator[tuple[str, str]]:
         known = [pod.rsplit("-", 2)[0] for pod in pods]
         pods = [pod for pod, name in zip(pods, known, strict=True) if name.endswith(worker) or pod == worker]
         if not pods:
-            raise UsageError(f"cluster {at.name} has no worker {worker!r}", f"It has {', '.join(known) or 'none'}.")
+            hint = f"Choose one of {', '.join(known)}." if known else "Wait until the cluster has started a worker."
+            raise UsageError(f'cluster {at.name} has no worker "{worker}"', hint)
     for pod in pods:
         yield pod, (at.kube.log(pod, tail) or "").rstrip("\n")
 
 
 def front_page(forward: Forward) -> str | None:
-    """The path of the page to look at first; None where nobody answers."""
+    """Return the path of the dashboard, or of the plain pages without bokeh; None if the scheduler does not answer."""
     page = read(forward, _DASHBOARD)
     if page is None:
         return None

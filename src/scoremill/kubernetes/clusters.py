@@ -1,4 +1,4 @@
-"""One Dask cluster on Kubernetes: found by its name, made, scaled and connected to."""
+"""Find, create, scale and connect to one Dask cluster on Kubernetes."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from .port_forward import Forward
 
 _POLL = 1.0
 _HANDOVER_SECONDS = 30.0
-"""For objects of an earlier cluster of this name to go."""
+"""Seconds to wait for objects of an earlier cluster of the same name to be deleted."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """A cluster by its name."""
+    """A cluster, identified by its name."""
 
     kube: Kube
     name: str
 
     def exists(self) -> Resource:
-        """Return the DaskCluster; ClusterError that names those that exist."""
+        """Return the DaskCluster; raise ClusterError with the names of existing clusters if it does not exist."""
         cluster = self.kube.get("DaskCluster", self.name)
         if cluster is not None:
             return Resource.of(cluster)
-        others = sorted(each["metadata"]["name"] for each in self.kube.select("DaskCluster"))
-        there_are = f"There {'is' if len(others) == 1 else 'are'} {', '.join(others)}."
+        others = sorted(Resource.of(each).name for each in self.kube.each("DaskCluster"))
+        more = f", or use an existing one: {', '.join(others)}" if others else ""
         raise ClusterError(
-            f"there is no cluster {self.name!r} in namespace {self.kube.namespace}",
-            there_are if others else f"Start it: scoremill cluster up {self.name}",
+            f'cluster "{self.name}" not found in namespace {self.kube.namespace}',
+            f"Create it with `scoremill cluster up {self.name}`{more}.",
         )
 
     def scheduler_pod(self) -> str | None:
-        """The name of the scheduler's pod; None while none is ready."""
+        """Return the name of the scheduler's pod, or None while it is not ready."""
         pods = map(Resource.of, self.kube.each("Pod", names.selector(self.name, "scheduler")))
         return next((pod.name for pod in pods if pod.is_ready), None)
 
     def forward(self, pod_port: int, port: int = 0) -> Forward:
-        """The scheduler's port on this machine."""
+        """Forward a local port to a port of the scheduler's pod."""
         return Forward(self.kube, self.scheduler_pod, pod_port, port)
 
     def workers(self) -> Workers | None:
-        """How many workers there may be; None where the cluster was scaled to none."""
-        scaler = self.kube.get("DaskAutoscaler", self.name)
-        if scaler is not None:
-            return Workers(min=scaler["spec"]["minimum"], max=scaler["spec"]["maximum"])
+        """Return the minimum and maximum number of workers; None if the cluster was scaled to 0."""
+        found = self.kube.get("DaskAutoscaler", self.name)
+        if found is not None:
+            scaler = Resource.of(found)
+            return Workers(min=scaler.spec["minimum"], max=scaler.spec["maximum"])
         count = self.wanted()
         return Workers(min=count, max=count) if count else None
 
     def wanted(self) -> int:
-        """Workers asked of dask-kubernetes at the moment."""
+        """Return the number of workers that dask-kubernetes is currently asked for."""
         group = self.kube.get("DaskWorkerGroup", names.group_name(self.name)) or self.kube.get("DaskCluster", self.name)
         return Resource.of(group).replicas if group else 0
 
 
 def create(at: Named, cluster: Object, children: list[Object]) -> bool:
-    """Makes what is not there yet; whether the cluster was made now.
+    """Create what does not exist yet; return whether the cluster was created now.
 
-    The cluster comes first and owns the rest, so that nothing is left over where this is interrupted; the rest
-    follows at once, and pods wait for it.
+    The cluster is created first and owns the rest, so that nothing is left over if this is interrupted.
     """
     made = at.kube.create(cluster)
     owner = Resource.of(made) if made else _same(at, cluster)
@@ -79,33 +79,40 @@ def create(at: Named, cluster: Object, children: list[Object]) -> bool:
 
 
 def _same(at: Named, cluster: Object) -> Resource:
-    """The cluster of this name that is there, if it is what is asked for."""
+    """Return the existing cluster of this name; raise UsageError if it was created with other settings."""
     there = at.exists()
     if there.is_deleting:
-        raise ClusterError(f"cluster {at.name} is being removed", "Wait: scoremill cluster down " + at.name)
+        raise ClusterError(
+            f"cluster {at.name} is being deleted", f"Wait for that with `scoremill cluster down {at.name}`, then retry."
+        )
     if Resource.of(cluster).annotations.get(names.SPEC) != there.annotations.get(names.SPEC):
         raise UsageError(
-            f"there is a cluster {at.name} in namespace {at.kube.namespace} that was made with other settings",
-            f"`scoremill cluster scale {at.name}` changes its number of workers; for anything else, delete it first.",
+            f"cluster {at.name} exists in namespace {at.kube.namespace} with other settings",
+            f"Change its number of workers with `scoremill cluster scale {at.name} N`; for other settings, delete it "
+            f"first with `scoremill cluster down {at.name}`.",
         )
     return there
 
 
 def _create_child(at: Named, child: Object) -> None:
-    kind, name = child["kind"], child["metadata"]["name"]
+    wanted = Resource.of(child)
     deadline = time.monotonic() + _HANDOVER_SECONDS
     while at.kube.create(child) is None:
-        there = at.kube.get(kind, name)
-        if there and Resource.of(child).owners[0] in Resource.of(there).owners:
+        there = at.kube.get(wanted.kind, wanted.name)
+        if there and wanted.owners[0] in Resource.of(there).owners:
             return
-        # That of an earlier cluster: Kubernetes removes it soon, and would take ours for it.
+        # It belongs to an earlier cluster of this name, and Kubernetes deletes it soon.
         if time.monotonic() > deadline:
-            raise ClusterError(f"there is a {kind} {name} that is not ours", "Remove it, or give another NAME.")
+            raise ClusterError(
+                f"{wanted.kind} {wanted.name} exists and does not belong to cluster {at.name}",
+                f"Delete it with `kubectl delete {wanted.kind} {wanted.name} --namespace {at.kube.namespace}`, or "
+                "choose another name for the cluster.",
+            )
         time.sleep(_POLL)
 
 
 def scale(at: Named, workers: Workers) -> None:
-    """Asks for that many workers: a plain number ends autoscaling, a range begins or changes it."""
+    """Set the number of workers: a plain number ends autoscaling, a range starts or changes it."""
     cluster = at.exists()
     scaler = autoscaler(at.name, at.kube.namespace, workers)
     if workers.min < workers.max:
@@ -115,21 +122,22 @@ def scale(at: Named, workers: Workers) -> None:
     at.kube.delete("DaskAutoscaler", at.name)
     change = {"spec": {"worker": {"replicas": workers.max}}}
     if at.kube.patch("DaskWorkerGroup", names.group_name(at.name), change) is None:
-        raise ClusterError(f"cluster {at.name} has no workers yet", "Wait until it is up.")
+        raise ClusterError(f"cluster {at.name} has no worker group yet", "Wait until it is up, and retry.")
 
 
 def certificates_of(at: Named) -> Certificates:
-    """The credentials in the cluster's Secret."""
+    """Return the certificates in the cluster's Secret."""
     secret = at.kube.get("Secret", names.secret_name(at.name))
     if secret is None:
         raise ClusterError(
-            f"cluster {at.name} has no Secret {names.secret_name(at.name)}", "Was it made by scoremill cluster up?"
+            f"cluster {at.name} has no Secret {names.secret_name(at.name)}",
+            f"Delete the cluster with `scoremill cluster down {at.name}` and create it with `scoremill cluster up`.",
         )
     texts = [base64.b64decode(secret["data"][key]).decode() for key in ("ca.crt", "tls.crt", "tls.key")]
     return Certificates(*texts)
 
 
 def named(name: str, places: dict[str, str | None]) -> Named:
-    """The cluster `name` at `kubeconfig`, `context` and `namespace` of `places`; UsageError for what is no name."""
+    """Return the cluster `name` at the `kubeconfig`, `context` and `namespace` of `places`."""
     names.refuse_name(name)
     return Named(connect(**places), name)

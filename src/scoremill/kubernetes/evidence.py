@@ -1,4 +1,4 @@
-"""What tells why a cluster is not up: asked of Kubernetes where it is needed, and left out where it may not be read."""
+"""Read what explains why a cluster is not up; what the caller may not read is omitted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOG_LINES, _LOG_SECONDS = 15, 5.0
 
 
 def explained(kube: Kube, seen: Observed, events: str = "") -> Observed:
-    """`seen` with the events that the field selector `events` picks, and with the nodes or logs that its cause needs."""
+    """Return `seen` with the selected events, and with the nodes or logs that explain its cause."""
     seen = replace(seen, events=tuple(_events(kube, seen.cluster, events)) if seen.cluster else ())
     cause = diagnose(seen)
     if cause and cause.reason == "Unschedulable":
@@ -29,7 +29,7 @@ def explained(kube: Kube, seen: Observed, events: str = "") -> Observed:
 
 
 def _events(kube: Kube, cluster: Resource, fields: str) -> list[Object]:
-    """Events of the objects that dask-kubernetes makes for this cluster, oldest first."""
+    """Return the events of the objects that dask-kubernetes creates for this cluster, oldest first."""
     parts = (f"{names.scheduler_name(cluster.name)}-", f"{names.group_name(cluster.name)}-worker-")
     found = [
         event
@@ -41,7 +41,7 @@ def _events(kube: Kube, cluster: Resource, fields: str) -> list[Object]:
 
 
 def _last_words(kube: Kube, pod: str) -> str:
-    """The tail of the log of a container that ended; empty where there is none, or its node does not answer."""
+    """Return the tail of the log of a container that ended; empty if it has none or its node does not answer."""
     kube = kube.hurried(_LOG_SECONDS)
     with suppress(ClusterError):
         return kube.log(pod, _LOG_LINES, previous=True) or kube.log(pod, _LOG_LINES) or ""

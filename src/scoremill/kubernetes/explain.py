@@ -1,4 +1,4 @@
-"""Why a ScoringJob waits or failed: its objects are read from the API, `diagnosis` finds the cause."""
+"""Explain why a ScoringJob waits or failed: read its objects from the API and pass them to `diagnosis`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .readiness import observe
 
 
 def cause_of(kube: Kube, job: Job) -> Cause | None:
-    """Why the job waits, rests or has failed; None where nothing is wrong. What may not be read is left out."""
+    """Return why the job waits, is suspended or failed; None if nothing is wrong. Unreadable objects are ignored."""
     if job.status.is_finished:
-        # All that counts is in the status; what is left of the cluster is no cause any more.
+        # The status holds the cause; what is left of the cluster does not matter any more.
         return why(job.resource, job.now)
     child = child_of(job.resource)
     jobs, pods = (_some(kube, kind, f"{names.JOB}={child}") for kind in ("Job", "Pod"))

@@ -1,4 +1,4 @@
-"""A job that runs elsewhere, followed by its status: what is new in it, as the events of a run here."""
+"""Convert changes of a job's status to the events of a local run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .job import Job, waiting
 
 
 class Follower:
-    """Remembers what it has told."""
+    """Remembers what it has reported."""
 
     def __init__(self) -> None:
-        self._told = ""
+        self._reported = ""
         self._attempt: int | None = None
         self._progress: Progress | None = None
         self._notes: tuple[str, ...] = ()
 
     def news(self, job: Job) -> Iterator[Event]:
-        """What `job`, seen now, has that it had not when it was seen before."""
+        """Yield what is new in the status of `job` since the last call."""
         text = ": ".join(filter(None, (job.phase, waiting(job))))
-        if text != self._told and not job.status.is_finished:
+        if text != self._reported and not job.status.is_finished:
             yield events.Note(text)
-        self._told = text
+        self._reported = text
         progress = job.status.progress
         if progress is not None:
             yield from self._figures(progress)

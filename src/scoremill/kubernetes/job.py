@@ -1,4 +1,4 @@
-"""A ScoringJob as the API gives it, at the time at which it was read."""
+"""A ScoringJob as it was read from the API, and when."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _OF_REASON: dict[str | None, type[ScoremillError]] = {
     Reason.SPEC_CHANGED: UsageError,
     Reason.DRIVER_FAILED: ScoremillError,
 }
-"""Of failures without one of the documented codes; all others are the cluster's."""
+"""Error class of failures without a documented exit code; all others are ClusterError."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One ScoringJob, as it is seen now."""
+    """A ScoringJob as observed at the time `now`."""
 
     resource: Resource
     now: dt.datetime
@@ -53,7 +53,7 @@ class Job:
 
     @property
     def spec(self) -> JobSpec:
-        """The spec, parsed; UsageError if a newer scoremill wrote what this one does not understand."""
+        """The parsed spec; UsageError if it has fields that this version of scoremill does not know."""
         return parse_job({"spec": self.resource.spec}, f"ScoringJob {self.name}").spec
 
     @cached_property
@@ -66,12 +66,12 @@ class Job:
 
     @property
     def age(self) -> float:
-        """Seconds since it was created."""
+        """Seconds since the job was created."""
         return age(self.resource, self.now)
 
 
 def waiting(job: Job) -> str | None:
-    """What the job waits for, if it does."""
+    """Return what the job waits for; None if it does not wait."""
     status = job.status
     if job.phase == "Retrying" and status.retry_time:
         return f"attempt {(status.attempt or 0) + 1} at {status.retry_time:%H:%M:%S}"
@@ -82,12 +82,12 @@ def waiting(job: Job) -> str | None:
 
 def _unreconciled(job: Job) -> str | None:
     if job.status.phase is None and not job.resource.spec.get("managedBy"):
-        return "scoremill's operator to take it up"
+        return "scoremill's operator"
     return None
 
 
 def refuse_failed(job: Job) -> None:
-    """Returns where the job is complete; else the error that `scoremill score` would have ended with."""
+    """Raise the error that `scoremill score` would have ended with, unless the job is complete."""
     if job.phase == "Suspended":
         raise ClusterError(f"job {job.name} is suspended", f"Resume it with `scoremill job resume {job.name}`.")
     if job.phase != "Complete":
@@ -95,9 +95,9 @@ def refuse_failed(job: Job) -> None:
 
 
 def failure_of(job: Job) -> ScoremillError:
-    """The error, and so the exit code, that `scoremill score` would have ended with where the job has failed."""
+    """Return the error, with its exit code, that `scoremill score` would have ended with."""
     failure = job.status.failure
     reason, code = (failure.reason, failure.exit_code) if failure else (None, None)
     kind = _OF_CODE.get(code) or _OF_REASON.get(reason, ClusterError)
     message = f": {reason}: {failure.message}" if failure else ""
-    return kind(f"job {job.name} has failed{message}", failure.hint if failure else None)
+    return kind(f"job {job.name} failed{message}", failure.hint if failure else None)

@@ -1,4 +1,4 @@
-"""ScoringJobs and ScoringSchedules on Kubernetes: made, found, followed, changed, removed."""
+"""Create, find, follow, change and delete ScoringJobs and ScoringSchedules."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .objects import Resource
 
 _POLL = 1.0
 _CALL_SECONDS, _SILENCE_SECONDS = 10.0, 600.0
-"""For one look at a job that is followed; without any answer: the job goes on while the API is away."""
+"""Timeout of one read of a followed job, and how long the API may not answer; the job itself continues meanwhile."""
 _MOST_NAMED = 20
 WORDS = {"ScoringJob": "job", "ScoringSchedule": "schedule"}
-"""What the command line calls them."""
+"""Names of the kinds on the command line."""
 
 
 @dataclass(frozen=True)
@@ -37,85 +37,85 @@ class Ours:
         return WORDS[self.kind]
 
     def find(self, name: str) -> Object:
-        """Return the object `name`; ClusterError that names those that exist, or says what to install."""
+        """Return the object `name`; raise ClusterError if it does not exist, with the names of those that do."""
         found = self.kube.get(self.kind, name)
         if found is not None:
             return found
-        message = f"there is no {self.word} {name!r} in namespace {self.kube.namespace}"
-        raise ClusterError(message, self._hint([each["metadata"]["name"] for each in self.every()]))
+        message = f'{self.word} "{name}" not found in namespace {self.kube.namespace}'
+        raise ClusterError(message, self._hint([Resource.of(each).name for each in self.every()]))
 
     def _hint(self, others: list[str]) -> str:
         if not others:
-            return f"Submit one: scoremill {self.word} submit"
+            return f"Submit one with `scoremill {self.word} submit`, or choose another namespace with --namespace."
         more = ", …" if len(others) > _MOST_NAMED else ""
-        return f"Its {self.word}s: {', '.join(others[:_MOST_NAMED])}{more}."
+        return f"Use one of the existing {self.word}s: {', '.join(others[:_MOST_NAMED])}{more}."
 
     def every(self, *, everywhere: bool = False) -> list[Object]:
-        """All of them, by name; ClusterError where the server has no such kind."""
+        """Return all objects, sorted by name; raise ClusterError if the server does not have the kind."""
         found = self.kube.select(self.kind, everywhere=everywhere)
         if not found:
             self.kube.require(self.kind)
-        return sorted(found, key=lambda each: (each["metadata"]["namespace"], each["metadata"]["name"]))
+        return sorted(found, key=_namespace_and_name)
 
     def submit(self, made: Object, is_same: Callable[[Object], bool]) -> bool:
-        """Makes the object; False where there is the same already, UsageError where there is another of its name."""
+        """Create the object; return False if it exists already, raise UsageError if one of its name is different."""
         if self.kube.create(made) is not None:
             return True
-        name = made["metadata"]["name"]
+        name = Resource.of(made).name
         there = self.find(name)
         if Resource.of(there).is_deleting:
-            raise ClusterError(f"{self.word} {name} is being removed", "Try again when it is gone.")
+            raise ClusterError(f"{self.word} {name} is being deleted", "Retry when it is deleted.")
         if not is_same(there):
+            verb = "cancel" if self.word == "job" else "delete"
             raise UsageError(
-                f"there is a {self.word} {name} in namespace {self.kube.namespace} that asks for something else",
-                f"Give another --name, or remove it: scoremill {self.word} "
-                f"{'cancel' if self.word == 'job' else 'delete'} {name}",
+                f"{self.word} {name} exists in namespace {self.kube.namespace} with another spec",
+                f"Choose another --name, or delete it first with `scoremill {self.word} {verb} {name}`.",
             )
         return False
 
     def suspend(self, name: str, *, suspend: bool) -> None:
-        """Sets `spec.suspend`."""
+        """Set `spec.suspend`."""
         if self.kube.patch(self.kind, name, {"spec": {"suspend": suspend}}) is None:
             self.find(name)
 
     def scale(self, name: str, workers: Workers) -> None:
-        """Sets the number of workers, or the range that follows the load; a job that runs follows it."""
+        """Set the number of workers, or the range for autoscaling, of a job that may be running."""
         most = workers.max if workers.min < workers.max else None
         change = {"spec": {"cluster": {"workers": workers.min, "maxWorkers": most}}}
         if self.kube.patch(self.kind, name, change) is None:
             self.find(name)
 
     def remove(self, name: str, seconds: float, say: Callable[[str], None]) -> bool:
-        """Removes the object, and returns when it and all that it owns are gone; False where there was none."""
+        """Delete the object and wait until it and all that it owns are deleted; return False if there was none."""
         there = self.kube.get(self.kind, name)
         if there is None:
             self.kube.require(self.kind)
             return False
         uid = Resource.of(there).uid
         self.kube.delete(self.kind, name, uid=uid)
-        deadline, told = time.monotonic() + seconds, False
+        deadline, is_reported = time.monotonic() + seconds, False
         while (left := self.kube.get(self.kind, name)) is not None and Resource.of(left).uid == uid:
-            if not told:
-                say(f"waiting for {self.word} {name}, and what it has made, to go")
-                told = True
+            if not is_reported:
+                say(f"waiting for {self.word} {name} and its objects to be deleted")
+                is_reported = True
             if time.monotonic() > deadline:
                 raise ClusterError(
-                    f"after {format_seconds(seconds)} {self.word} {name} is not gone",
-                    f"Look at what it owns: kubectl get pods --namespace {self.kube.namespace}",
+                    f"{self.word} {name} was not deleted within {format_seconds(seconds)}",
+                    f"Check which of its pods are left with `kubectl get pods --namespace {self.kube.namespace}`.",
                 )
             time.sleep(_POLL)
         return True
 
 
 def seen(made: Object) -> Job:
-    """The job as it is seen now."""
+    """Return the job as observed now."""
     return Job(Resource.of(made, "ScoringJob"), dt.datetime.now(dt.UTC))
 
 
 def follow(ours: Ours, name: str, watch: Watcher, seconds: float | None) -> Job:
-    """The job once it is complete, failed or suspended; its news are given to `watch` until then.
+    """Return the job once it is complete, failed or suspended; pass the changes until then to `watch`.
 
-    While the API does not answer it waits for that, for ten minutes or until the deadline.
+    While the API does not answer, wait for it: for ten minutes, or until the deadline.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     job, follower = seen(ours.find(name)), Follower()
@@ -127,26 +127,34 @@ def follow(ours: Ours, name: str, watch: Watcher, seconds: float | None) -> Job:
             return job
         if deadline is not None and time.monotonic() > deadline:
             raise ClusterError(
-                f"job {name} has not ended after {format_seconds(seconds or 0)}: {job.phase}",
-                f"It goes on: scoremill job wait {name}",
+                f"job {name} did not finish within {format_seconds(seconds or 0)}: {job.phase}",
+                f"The job continues; wait for it with `scoremill job wait {name}`.",
             )
         time.sleep(_POLL)
         until = time.monotonic() + _SILENCE_SECONDS
-        made = _once_heard(ours, name, watch, until if deadline is None else min(until, deadline))
+        made = _read_with_patience(ours, name, watch, until if deadline is None else min(until, deadline))
         if made is None or (job := seen(made)).resource.uid != uid:
-            raise ClusterError(f"job {name} was removed while it was waited for", "What is done is kept.")
+            raise ClusterError(
+                f"job {name} was deleted while waiting for it",
+                "Completed partitions are saved; submit the job again with the same output to resume.",
+            )
 
 
-def _once_heard(ours: Ours, name: str, watch: Watcher, until: float) -> Object | None:
-    """The object as soon as the API answers; Unavailable where it does not until then."""
-    is_told = False
+def _namespace_and_name(found: Object) -> tuple[str, str]:
+    resource = Resource.of(found)
+    return resource.namespace, resource.name
+
+
+def _read_with_patience(ours: Ours, name: str, watch: Watcher, until: float) -> Object | None:
+    """Return the object as soon as the API answers; raise Unavailable if it does not by then."""
+    is_reported = False
     while True:
         try:
             return ours.kube.hurried(_CALL_SECONDS).get(ours.kind, name)
         except Unavailable as error:
             if time.monotonic() > until:
                 raise
-            if not is_told:
-                watch(Note(f"waiting for news of the job: {error.message}"))
-            is_told = True
+            if not is_reported:
+                watch(Note(f"waiting for the Kubernetes API: {error.message}"))
+            is_reported = True
         time.sleep(_POLL)

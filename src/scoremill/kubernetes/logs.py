@@ -1,4 +1,4 @@
-"""What a job's driver has logged: from its pod, or from the output where that is gone."""
+"""Read the log of a job's driver, from its pod, or from the output after the pod is deleted."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _POLL = 1.0
 
 
 def folder(job: Resource) -> str:
-    """Where, in its output, the logs of a ScoringJob lie: two jobs on one output have a folder each."""
+    """Return the folder of a ScoringJob's logs in its output; each job on an output has its own."""
     return f"{LOGS}/{child_of(job)}"
 
 
 def newest(output: Store, job: Resource, attempt: int | None) -> str | None:
-    """The name of the last log of that attempt, or of the last one that left any; None where none is there."""
+    """Return the name of the attempt's last log, or of the last log of any attempt; None if there is none."""
     prefix = f"{folder(job)}/" + ("" if attempt is None else f"{attempt:05d}-")
     return max((info.name for info in output.list(prefix)), default=None)
 
@@ -33,12 +33,15 @@ def newest(output: Store, job: Resource, attempt: int | None) -> str | None:
 def log(
     kube: Kube, job: Job, attempt: int | None, tail: int, say: Callable[[str], None], *, follows: bool
 ) -> Iterator[bytes]:
-    """The last lines of the log of that attempt's driver, or the last one's, in pieces; says where they are from.
+    """Yield the last lines of the log of the attempt's driver, or of the last one, in pieces.
 
-    Where it is followed, also what comes until the driver ends. ClusterError where neither a pod nor the output has it.
+    If the log is followed, yield new lines until the driver ends. `say` reports if the log is read from the output.
+    Raises ClusterError if neither a pod nor the output has the log.
     """
-    if attempt and attempt > (job.status.attempt or 0):
-        raise UsageError(f"job {job.name} has had no attempt {attempt}: {job.phase}, attempt {job.status.attempt or 0}")
+    attempts = job.status.attempt or 0
+    if attempt and attempt > attempts:
+        hint = f"Choose an attempt from 1 to {attempts}." if attempts else "Wait until its first attempt has started."
+        raise UsageError(f"job {job.name} has no attempt {attempt}", hint)
     try:
         pod = _pod(kube, job, attempt)
         text = _of(kube, pod, tail, waits=follows) if pod else None
@@ -54,7 +57,7 @@ def log(
 
 
 def _pod(kube: Kube, job: Job, attempt: int | None) -> str | None:
-    """The newest pod of that attempt's driver, or of the last one."""
+    """Return the name of the newest pod of that attempt's driver, or of the last driver."""
     driver = job.status.driver
     if attempt is None and driver and driver.pod and kube.get("Pod", driver.pod) is not None:
         return driver.pod
@@ -65,7 +68,7 @@ def _pod(kube: Kube, job: Job, attempt: int | None) -> str | None:
 
 
 def _of(kube: Kube, pod: str, tail: int, *, waits: bool) -> str | None:
-    """The pod's log, once it has any if that is waited for."""
+    """Return the pod's log; if `waits`, wait until there is any."""
     while (text := kube.log(pod, tail)) is None and waits and _may_log(kube.get("Pod", pod)):
         time.sleep(_POLL)
     return text
@@ -78,7 +81,7 @@ def _may_log(pod: Object | None) -> bool:
 def _kept(
     job: Job, attempt: int | None, tail: int, say: Callable[[str], None], missing: ClusterError
 ) -> Iterator[bytes]:
-    """The same from the output; the error `missing` where it has none."""
+    """Yield the last lines of the log in the output; raise `missing` if there is none."""
     from scoremill.storage.filesystem import Store
 
     if not job.status.attempt:
@@ -89,16 +92,16 @@ def _kept(
         name = newest(output, job.resource, attempt)
         data = output.read(name) if name else b""
     except ScoremillError as error:
-        raise ClusterError(f"{missing.message}; nor can its output be read here: {error.message}", error.hint) from None
+        raise ClusterError(f"{missing.message}, and could not read its output: {error.message}", error.hint) from None
     if name is None:
         raise missing
-    say(f"note: {missing.message}; this is from {output.uri}/{name}")
+    say(f"note: {missing.message}; reading the log from {output.uri}/{name}")
     yield from data.splitlines(keepends=True)[-tail:]
 
 
 def _missing(job: Job, attempt: int | None, pod: str | None) -> ClusterError:
-    """Why there is nothing to be had from a pod."""
-    see = f"See scoremill job why {job.name}"
+    """Return why no pod has the log."""
+    see = f"Find out why with `scoremill job why {job.name}`."
     if pod:
         return ClusterError(f"pod {pod} has no log", see)
     if attempt:

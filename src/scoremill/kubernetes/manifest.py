@@ -1,4 +1,4 @@
-"""A job as the custom resource that Kubernetes keeps."""
+"""Convert a job to a ScoringJob resource."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .client import Object
 
 
 def manifest(job: ScoringJob) -> Object:
-    """The ScoringJob to make, with what was given and nothing else; a name of its own where none was given."""
+    """Return the manifest of the ScoringJob, without defaults; it gets a random name if none is given."""
     refuse_unreachable(job.spec)
     fields: Object = job.model_dump(mode="json", by_alias=True, exclude_unset=True)
     metadata = dict(fields.get("metadata", {}))
@@ -22,7 +22,7 @@ def manifest(job: ScoringJob) -> Object:
 
 
 def refuse_unreachable(spec: JobSpec) -> None:
-    """Raise UsageError for relative paths: they mean nothing in a pod."""
+    """Raise UsageError for relative paths, which do not exist in a pod."""
     for what, uri in (
         ("model", spec.model.uri),
         *(("input", uri) for uri in spec.input.uris),
@@ -30,12 +30,13 @@ def refuse_unreachable(spec: JobSpec) -> None:
     ):
         if protocol_of(uri) == "file" and "://" not in uri and not uri.startswith("/"):
             raise UsageError(
-                f"{what}: {uri!r} is a path on this machine, which pods do not have",
-                "Give a URI such as s3://bucket/prefix, or the path of a volume in the pods (spec.cluster.template).",
+                f'{what}: "{uri}" is a path on this machine, which pods cannot read',
+                "Use a URI such as s3://bucket/prefix, or the absolute path of a volume that spec.cluster.template adds "
+                "to the pods.",
             )
 
 
 def asks_the_same(one: Object, other: Object) -> bool:
-    """Whether two ScoringJobs ask for the same, whatever defaults are written out and whether or not they wait."""
+    """Return whether two ScoringJobs have the same spec, ignoring written-out defaults and `suspend`."""
     asked = [parse_job(each).spec.model_copy(update={"suspend": False}) for each in (one, other)]
     return asked[0] == asked[1]

@@ -1,4 +1,4 @@
-"""A port of a pod on this machine: every connection is a stream of its own, to the pod that is there at the time."""
+"""Forward a local port to a pod: each connection is a stream of its own, to the pod that exists at the time."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from scoremill.errors import ClusterError
 from .client import CONNECT_SECONDS, Kube
 
 _DATA, _ERROR = 0, 1
-"""Channels of a forwarded port; each begins with a frame that repeats the port's number."""
+"""Channels of a forwarded port; the first frame of each repeats the port's number."""
 _CHUNK = 256 * 1024
 
 
 class Forward:
-    """Listens on `port` of 127.0.0.1 while it is open; what connects there reaches `pod_port` of the pod.
+    """A context manager that forwards `port` of 127.0.0.1 to `pod_port` of the pod.
 
-    A connection that the pod resets ends alone, and the next one finds the pod anew: a scheduler that was replaced is
-    reached without anyone's doing.
+    Each connection looks the pod up again, so that a scheduler that was replaced is reached as well.
     """
 
     def __init__(self, kube: Kube, pod: Callable[[], str | None], pod_port: int, port: int = 0) -> None:
-        """`pod` gives the name of the pod to connect to, or None while there is none."""
+        """`pod` returns the name of the pod to connect to, or None while there is none."""
         self._kube, self._pod, self._pod_port = kube, pod, pod_port
         try:
             self._listener = socket.create_server(("127.0.0.1", port))
         except OSError as error:
             raise ClusterError(
-                f"port {port} of this machine cannot be had: {error.strerror}", "Give another."
+                f"could not listen on port {port} of this machine: {error.strerror}",
+                "Choose another port, or end the process that uses this one.",
             ) from None
         self.port: int = self._listener.getsockname()[1]
         self.error: str | None = None
@@ -47,7 +47,7 @@ class Forward:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Closing alone does not wake a thread that waits in accept.
+        # Closing alone does not wake a thread that is blocked in accept.
         _shut(self._listener)
         for local in list(self._open):
             _shut(local)
@@ -68,7 +68,7 @@ class Forward:
         try:
             pod = self._pod()
             if pod is None:
-                raise ClusterError("the pod is not there")
+                raise ClusterError("the pod does not exist or is not ready")
             remote = stream(self._kube, f"{self._kube.path('Pod', pod)}/portforward?ports={self._pod_port}")
             self.error = _pump(local, remote)
         except (OSError, ClusterError, WebSocketException) as error:
@@ -81,7 +81,7 @@ class Forward:
 
 
 def stream(kube: Kube, path: str) -> Any:
-    """A websocket to `path` of the API server."""
+    """Open a websocket to `path` of the API server."""
     from kubernetes.stream.ws_client import websocket_proxycare
     from websocket import WebSocket, WebSocketException
 
@@ -96,8 +96,8 @@ def stream(kube: Kube, path: str) -> Any:
         remote.connect(url, **options)
     except (OSError, WebSocketException) as error:
         status = getattr(error, "status_code", None)
-        said = f"HTTP {status}" if status else error
-        raise ClusterError(f"the port of the pod cannot be reached through the Kubernetes API: {said}") from None
+        reason = f"HTTP {status}" if status else error
+        raise ClusterError(f"could not forward a port through the Kubernetes API: {reason}") from None
     remote.settimeout(None)
     return remote
 
@@ -115,7 +115,7 @@ def _tls(configuration: Any) -> dict[str, Any]:
 
 
 def _pump(local: socket.socket, remote: Any) -> str | None:
-    """Carries bytes both ways until one side ends; what the pod's side complained of, if it did."""
+    """Copy bytes in both directions until one side ends; return the error that the pod's side reported, if any."""
     seen: set[int] = set()
     with selectors.DefaultSelector() as ready:
         ready.register(local, selectors.EVENT_READ)
@@ -138,14 +138,14 @@ def _pump(local: socket.socket, remote: Any) -> str | None:
 
 
 def _frames(remote: Any) -> list[tuple[int, bytes]]:
-    """What has arrived: one frame, and those that TLS has decrypted with it."""
+    """Return the next frame, and those that TLS has decrypted with it."""
     from websocket import ABNF, WebSocketConnectionClosedException
 
     frames = []
     while True:
         opcode, frame = remote.recv_data_frame(control_frame=True)
         if opcode == ABNF.OPCODE_CLOSE:
-            raise WebSocketConnectionClosedException("the API server has closed the connection")
+            raise WebSocketConnectionClosedException("the API server closed the connection")
         if opcode == ABNF.OPCODE_BINARY and frame.data:
             frames.append((frame.data[0], frame.data[1:]))
         if not (isinstance(remote.sock, ssl.SSLSocket) and remote.sock.pending()):
@@ -156,7 +156,7 @@ def _shut(end: socket.socket) -> None:
     try:
         end.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # The other side was first.
+        # The other side has closed the connection already.
         pass
     finally:
         end.close()

@@ -1,4 +1,4 @@
-"""A cluster on Kubernetes, watched: until it is up, with the cause of every wait, and until nothing of it is left."""
+"""Wait until a cluster is up, reporting what it waits for, or until all of it is deleted."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ OURS = (
     "NetworkPolicy",
     "PodDisruptionBudget",
 )
-"""Kinds of the objects of a cluster."""
+"""Kinds of the objects that make up a cluster."""
 _POLL = 1.0
 
 
 def observe(at: Named, http: Forward) -> Observed:
-    """What can be seen of the cluster now."""
+    """Return the observed state of the cluster."""
     cluster = at.exists()
     deployments, pods = (
         tuple(Resource.of(each, kind) for each in at.kube.each(kind, names.selector(at.name)))
@@ -55,13 +55,13 @@ def observe(at: Named, http: Forward) -> Observed:
 
 
 def ask(http: Forward, path: str) -> Any:
-    """The answer of the scheduler's HTTP API; None where it gives none."""
+    """Return the answer of the scheduler's HTTP API, or None if it does not answer."""
     page = read(http, path)
     return None if page is None else json.loads(page)
 
 
 def read(http: Forward, path: str) -> bytes | None:
-    """A page of the scheduler; None where it gives none."""
+    """Return a page of the scheduler, or None if it does not answer with 200."""
     connection = HTTPConnection("127.0.0.1", http.port, timeout=10)
     try:
         connection.request("GET", path)
@@ -79,46 +79,46 @@ def _registered(forward: Forward) -> int | None:
 
 
 def wait_until_up(at: Named, seconds: float, say: Callable[[str], None]) -> Observed:
-    """The cluster once it is up; says what it waits for when that changes; ClusterError with the cause at the end."""
-    deadline, told = time.monotonic() + seconds, set[str]()
+    """Return the cluster once it is up, reporting what it waits for; raise ClusterError with the cause at the deadline."""
+    deadline, reported = time.monotonic() + seconds, set[str]()
     with at.forward(names.HTTP_PORT) as http:
         while True:
             seen = observe(at, http)
             cause = diagnose(seen)
             if cause is None:
                 return seen
-            if cause.evidence not in told:
-                told.add(cause.evidence)
+            if cause.evidence not in reported:
+                reported.add(cause.evidence)
                 say(f"waiting: {cause.evidence}")
             if time.monotonic() > deadline:
-                raise _given_up(at, seconds, cause, http)
+                raise _timed_out(at, seconds, cause, http)
             time.sleep(_POLL)
 
 
-def _given_up(at: Named, seconds: float, cause: Cause, http: Forward) -> ClusterError:
+def _timed_out(at: Named, seconds: float, cause: Cause, http: Forward) -> ClusterError:
     why = f" ({http.error})" if cause.reason == "Scheduler" and http.error else ""
     return ClusterError(
-        f"cluster {at.name} is not up after {format_seconds(seconds)}: {cause.reason}: {cause.evidence}{why}",
-        cause.hint or "Give it more time: --timeout.",
+        f"cluster {at.name} was not up within {format_seconds(seconds)}: {cause.reason}: {cause.evidence}{why}",
+        cause.hint or "Allow more time with --timeout.",
     )
 
 
 def remove(at: Named, seconds: float, say: Callable[[str], None]) -> bool:
-    """Removes the cluster and returns when nothing of it is left; False where there was nothing.
+    """Delete the cluster and wait until all of its objects are deleted; return False if there were none.
 
-    Objects that the cluster does not own, left by a run that was killed or by hand, are removed by their label.
+    Objects that no cluster owns, for example after a killed process, are found and deleted by their label.
     """
-    deadline, told = time.monotonic() + seconds, set[str]()
+    deadline, reported = time.monotonic() + seconds, set[str]()
     found = False
     while left := _left(at):
         found = True
         for each in left:
-            # Pods, Deployments and Services follow the cluster; asking for them too would be a race with it.
+            # Kubernetes deletes Pods, Deployments and Services with the cluster; deleting them here would race with it.
             if not each.is_deleting and (each.kind == "DaskCluster" or not each.owners):
                 at.kube.delete(each.kind, each.name)
-        text = f"waiting for Kubernetes to remove {_counted(left)}"
-        if text not in told:
-            told.add(text)
+        text = f"waiting for Kubernetes to delete {_counted(left)}"
+        if text not in reported:
+            reported.add(text)
             say(text)
         if time.monotonic() > deadline:
             raise ClusterError(
@@ -133,7 +133,7 @@ def _left(at: Named) -> list[Resource]:
 
 
 def _counted(left: list[Resource]) -> str:
-    """How many objects of which kinds, such as `1 DaskCluster and 2 Pods`."""
+    """Return the number of objects of each kind, such as `1 DaskCluster and 2 Pods`."""
     kinds = Counter(each.kind for each in left)
     *parts, last = [f"{count} {kind if count == 1 else _plural(kind)}" for kind, count in kinds.items()]
     return f"{', '.join(parts)} and {last}" if parts else last
@@ -147,7 +147,7 @@ def _stuck(left: list[Resource]) -> str:
     held = [each for each in left if any("kopf" in name for name in each.finalizers)]
     if held:
         return (
-            f"{held[0].kind} {held[0].name} waits for dask-kubernetes' operator, which removes its "
-            "finalizer: check that it runs."
+            f"Check that dask-kubernetes' operator is running: {held[0].kind} {held[0].name} has a finalizer that only "
+            "it removes."
         )
-    return "Look at their finalizers and at the nodes: kubectl describe."
+    return "Check their finalizers and the state of the nodes with `kubectl describe`."

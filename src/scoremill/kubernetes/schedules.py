@@ -1,4 +1,4 @@
-"""A job of a ScoringSchedule, made by hand."""
+"""Create a job from a ScoringSchedule outside its schedule."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .objects import Resource
 from .objects.scheduled import SCHEDULE, owned, schedule_label, scheduled_job, seen, takes_what_is_new
 
 _LONGEST = 240
-"""Of a schedule's name, what a job's name takes over."""
+"""How many characters of the schedule's name the job's name keeps."""
 
 
 def run_now(ours: Ours, name: str, since: dt.datetime | None = None) -> str:
-    """Create a job from the schedule's template, for the present time, and return its name.
+    """Create a job from the schedule's template for the current time, and return its name.
 
     If `since` is given, a template with `since: LastSuccess` takes objects modified from then on. Raises ClusterError
-    while another run is active, unless the schedule allows it: they would score the same objects.
+    if another run is active, which would score the same objects, unless the schedule allows it.
     """
     schedule = Resource.of(ours.find(name))
     if since is not None and not takes_what_is_new(schedule):
         raise UsageError(
-            f"schedule {name} does not have input.since: LastSuccess, so its runs take no time",
-            "Leave out --since.",
+            f"schedule {name} does not use input.since: LastSuccess, so --since has no effect",
+            "Run the command without --since.",
         )
     selector = f"{SCHEDULE}={schedule_label(name)}"
     jobs = owned(schedule, (Resource.of(each, "ScoringJob") for each in ours.kube.each("ScoringJob", selector)))
@@ -35,16 +35,16 @@ def run_now(ours: Ours, name: str, since: dt.datetime | None = None) -> str:
         _refuse_second(name, jobs)
     status = ScheduleStatus.model_validate(schedule.status)
     job = f"{name[:_LONGEST].rstrip('-.')}-{secrets.token_hex(3)}"
-    # To the second: an API server keeps no more, and objects are told apart by it.
+    # Whole seconds, because the API server stores no fractions.
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     ours.kube.create(scheduled_job(schedule, now, seen(schedule, status, jobs), job, since))
     return job
 
 
 def _refuse_second(schedule: str, jobs: list[Resource]) -> None:
-    going_on = [job.name for job in jobs if job.phase not in ENDS]
-    if going_on:
+    active = [job.name for job in jobs if job.phase not in ENDS]
+    if active:
         raise ClusterError(
-            f"a run of schedule {schedule} goes on: {', '.join(going_on)}",
-            f"Wait for it: scoremill job wait {going_on[0]}. `concurrencyPolicy: Allow` lets runs go on side by side.",
+            f"a run of schedule {schedule} is still active: {', '.join(active)}",
+            f"Wait for it with `scoremill job wait {active[0]}`, or set concurrencyPolicy: Allow in the schedule.",
         )

@@ -81,8 +81,8 @@ def test_the_image_is_that_of_this_version_unless_another_is_given(capsys: pytes
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["up", "Trips", "--namespace", "n", "--dry-run"], "cannot name a cluster"),
-        (["up", "local", "--dry-run"], "cannot name a cluster"),
+        (["up", "Trips", "--namespace", "n", "--dry-run"], "is not a valid cluster name"),
+        (["up", "local", "--dry-run"], "is not a valid cluster name"),
         (["up", "trips", "--workers", "5:2", "--dry-run"], "nor a range"),
         (["up", "trips", "--workers", "0", "--dry-run"], "nor a range"),
         (["up", "trips", "--memory", "much", "--dry-run"], "--memory"),
@@ -163,12 +163,12 @@ def test_commands_that_connect_to_a_scheduler_refuse_passwords_in_its_address(co
     arguments = [*command, "--cluster", "tcp://user:secret@host:8786"]
     assert run(lambda: app.main(arguments, standalone_mode=False)) == 2
     said = capsys.readouterr().err
-    assert "--cluster holds a user or a password" in said and "secret" not in said
+    assert "--cluster contains a user or a password" in said and "secret" not in said
 
 
 def test_what_is_neither_an_address_nor_a_name_is_refused() -> None:
     job = parse_job({"spec": {"model": {"uri": "m"}, "input": {"uris": ["i"]}, "output": {"uri": "o"}}})
-    with pytest.raises(UsageError, match="cannot name a cluster"), engine_at("My_Cluster", job, PLACES):
+    with pytest.raises(UsageError, match="is not a valid cluster name"), engine_at("My_Cluster", job, PLACES):
         pass
 
 
@@ -182,4 +182,4 @@ def test_cluster_down_names_what_is_left_when_its_time_is_over() -> None:
     with pytest.raises(ClusterError) as told:
         remove(Named(server.client(), "trips"), 0, said.append)
     assert told.value.message == "cluster trips still has 1 DaskCluster and 2 Pods after 0.0 s"
-    assert said == ["waiting for Kubernetes to remove 1 DaskCluster and 2 Pods"]
+    assert said == ["waiting for Kubernetes to delete 1 DaskCluster and 2 Pods"]

@@ -24,5 +24,5 @@ def test_job_scale_sets_a_number_or_a_range() -> None:
 
 
 def test_job_scale_names_the_jobs_there_are() -> None:
-    with pytest.raises(ClusterError, match="there is no job 'tips'"):
+    with pytest.raises(ClusterError, match='job "tips" not found'):
         Ours(Server().client(), "ScoringJob").scale("tips", Workers.of("8"))

@@ -97,8 +97,8 @@ def test_json_is_a_list_that_kubectl_takes(capsys) -> None:
     ("arguments", "words"),
     [
         (["job", "submit", "--dry-run"], "missing --model"),
-        (["job", "submit", *FLAGS, "--model", "bundle/", "--dry-run"], "pods do not have"),
-        (["job", "submit", *FLAGS, "--input", "trips/*.csv", "--dry-run"], "pods do not have"),
+        (["job", "submit", *FLAGS, "--model", "bundle/", "--dry-run"], "pods cannot read"),
+        (["job", "submit", *FLAGS, "--input", "trips/*.csv", "--dry-run"], "pods cannot read"),
         (["job", "submit", *FLAGS, "--cpu", "0", "--dry-run"], "--cpu: input should be greater than 0"),
         (["job", "submit", *FLAGS, "--workers", "few", "--dry-run"], "neither a number such as 4 nor a range"),
         (["job", "submit", *FLAGS, "--workers", "9:2", "--dry-run"], "workers (9) is above maxWorkers (2)"),

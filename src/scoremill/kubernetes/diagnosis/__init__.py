@@ -1,4 +1,4 @@
-"""Why something waits or failed, from observed Kubernetes objects alone; pure."""
+"""Find out why something waits or failed, from observed Kubernetes objects alone; pure."""
 
 from .cause import Cause, Observed, diagnose, diagnose_driver
 from .memory import explained_by_kubelet, killed_worker

@@ -1,4 +1,4 @@
-"""Why a cluster is not up yet: the one most probable cause, from what Kubernetes says about its objects."""
+"""Find the most probable cause why a cluster is not up yet, from its objects and their events."""
 
 from __future__ import annotations
 
@@ -16,91 +16,90 @@ from .quantities import asked, largest_node
 Fields = Mapping[str, Any]
 
 OPERATOR_SECONDS = 15.0
-"""Time in which dask-kubernetes' operator, if it runs, has made the scheduler's Deployment."""
-
-
+"""Seconds within which a running dask-kubernetes operator creates the scheduler's Deployment."""
 _CONNECT_SECONDS = 10.0
-"""After a scheduler is ready, time in which a worker may still end because it found none."""
+"""Seconds after a scheduler is ready in which a worker may still exit because it did not find it."""
 _NOTES = "kopf.zalando.org/"
-"""Where kopf, of which dask-kubernetes' operator is made, writes of attempts that failed."""
+"""Prefix of the annotations in which kopf, the framework of dask-kubernetes' operator, records failed attempts."""
 _VALUE = re.compile(r"\{.*\}")
-"""An invalid object, written out before the words that say what is wrong with it."""
+"""The invalid object that is written out at the beginning of an error message."""
 _PREEMPTION = re.compile(r"\.( no new claims to deallocate,)? preemption: .*", re.DOTALL)
-"""What is said, after the cause, of pods that might have made room."""
+"""The part of a scheduler's message about preemption, after the cause."""
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
-"""What is laid before the message of the last attempt while the next is waited for."""
+"""Prefix of the last attempt's message while the next one is pending."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What can be seen of one cluster; what may not be read is empty."""
+    """The observed state of one cluster; what the caller may not read is empty."""
 
     cluster: Resource | None
-    """The DaskCluster; None where only a driver is looked at."""
+    """The DaskCluster; None if only a driver is diagnosed."""
     age: float
-    """Seconds since it was created."""
+    """Seconds since the DaskCluster was created."""
     workers: int
-    """Workers that are wanted."""
+    """Desired number of workers."""
     registered: int | None = None
-    """Workers that the scheduler knows; None where it does not answer."""
+    """Number of workers that have registered at the scheduler; None if it does not answer."""
     group: Resource | None = None
     """The DaskWorkerGroup."""
     deployments: tuple[Resource, ...] = ()
     pods: tuple[Resource, ...] = ()
     events: tuple[Fields, ...] = ()
-    """Of the cluster's objects, oldest first."""
+    """Events of the cluster's objects, oldest first."""
     nodes: tuple[Resource, ...] = ()
     logs: Mapping[str, str] = field(default_factory=dict)
-    """The tails of pods that crash, by name."""
+    """The last log lines of crashing pods, by name."""
 
     @property
     def is_up(self) -> bool:
-        """Whether the scheduler answers and all wanted workers have registered."""
+        """Whether the scheduler answers and all desired workers have registered."""
         return self.registered is not None and self.registered >= self.workers
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What is waited for."""
+    """Why something waits or failed."""
 
     reason: str
-    """One word, as Kubernetes' reasons are."""
+    """A CamelCase word, like the reasons of Kubernetes."""
     evidence: str
+    """The observation that shows the cause."""
     hint: str | None = None
-    """What the user can do; None while patience may be enough."""
+    """What the user can do; None if waiting may be enough."""
     pod: str | None = None
-    """The pod whose log tells more."""
+    """Name of the pod whose log has more details."""
 
 
 def diagnose(seen: Observed) -> Cause | None:
-    """The most probable cause of a wait; None when the cluster is up.
+    """Return the most probable cause why the cluster is not up; None if it is up.
 
-    The scheduler comes before workers, and what nobody can hint by waiting before what may pass.
+    The scheduler comes before workers, and causes that waiting does not solve come before those that may pass.
     """
     if seen.is_up:
         return None
-    for look in (_operator_error, _operator, _refused_pods, _broken_pods, _mounts, _unschedulable):
-        cause = look(seen)
+    for check in (_operator_error, _operator, _refused_pods, _broken_pods, _mounts, _unschedulable):
+        cause = check(seen)
         if cause:
             return cause
     return _progress(seen)
 
 
 def diagnose_driver(pods: Iterable[Resource], events: Iterable[Fields] = ()) -> Cause | None:
-    """What keeps a driver from starting; None where nothing is known to."""
+    """Return what keeps a driver from starting; None if no cause is known."""
     seen = Observed(None, 0, 0, pods=tuple(pods), events=tuple(events))
-    causes = (look(seen) for look in (_broken_pods, _mounts, _unschedulable))
+    causes = (check(seen) for check in (_broken_pods, _mounts, _unschedulable))
     return next((cause for cause in causes if cause), None)
 
 
 def diagnose_refusal(events: Iterable[Fields]) -> Cause | None:
-    """Why Kubernetes makes no pod of a driver's Job, from the warnings about it, oldest first."""
+    """Return why Kubernetes creates no pod for a driver's Job, from the Job's warning events, oldest first."""
     refused = [event.get("message", "") for event in events if event.get("reason") == "FailedCreate"]
     return _refusal("the driver", refused[-1]) if refused else None
 
 
 def _operator_error(seen: Observed) -> Cause | None:
-    """What keeps dask-kubernetes' operator from making a Deployment, from the notes that it keeps between attempts."""
+    """Return the error that keeps dask-kubernetes' operator from creating a Deployment, from its annotations."""
     if len(seen.deployments) > seen.workers:
         return None
     for made in filter(None, (seen.cluster, seen.group)):
@@ -109,59 +108,69 @@ def _operator_error(seen: Observed) -> Cause | None:
             if handler.get("success") is False and handler.get("message"):
                 return Cause(
                     "OperatorError",
-                    f"dask-kubernetes' operator cannot make the cluster: {_VALUE.sub('{…}', handler['message'])}",
-                    "See --template, and what its operator may do: kubectl logs of it.",
+                    f"dask-kubernetes' operator could not create the cluster: {_VALUE.sub('{…}', handler['message'])}",
+                    "Correct what the message names, such as a field of --template.",
                 )
     return None
 
 
 def _operator(seen: Observed) -> Cause | None:
     if seen.cluster is not None and seen.cluster.phase == "Error":
-        return Cause("InvalidCluster", "dask-kubernetes' operator refuses the cluster's name", "Give another name.")
+        evidence = "dask-kubernetes' operator rejected the cluster's name"
+        return Cause("InvalidCluster", evidence, "Choose another name.")
     if seen.deployments or seen.age < OPERATOR_SECONDS:
         return None
     return Cause(
         "OperatorNotRunning",
-        "nothing takes up the DaskCluster",
-        "Check that dask-kubernetes' operator runs and watches this namespace: kubectl get pods --all-namespaces "
+        "no operator reconciles the DaskCluster",
+        "Check that dask-kubernetes' operator is running and watches this namespace: kubectl get pods --all-namespaces "
         f"--selector app.kubernetes.io/name={OPERATOR}.",
     )
 
 
 def _refused_pods(seen: Observed) -> Cause | None:
-    """Pods that the API server does not let a ReplicaSet make."""
+    """Return why the API server rejects the pods of a ReplicaSet."""
     return next((_refusal(part, message) for part, message in _refusals(seen)), None)
 
 
 def _refusal(part: str, message: str) -> Cause:
-    evidence = f"Kubernetes refuses {part}: {_FORBIDDEN.sub('', message)}"
+    evidence = f"Kubernetes rejected {part}: {_FORBIDDEN.sub('', message)}"
     for words, reason, hint in _REFUSALS:
         if all(word in message for word in words):
             return Cause(reason, evidence, hint)
-    return Cause("PodsRefused", evidence, "The cluster's rules refuse such pods; see --template.")
+    return Cause("PodsRefused", evidence, "Change what the message names, for example by --template.")
 
 
 _REFUSALS = (
-    (("exceeded quota",), "QuotaExceeded", "Ask for less (--workers, --memory, --cpu), or for a larger quota."),
+    (
+        ("exceeded quota",),
+        "QuotaExceeded",
+        "Request less (--workers, --memory, --cpu), or ask the cluster's administrator for a larger quota.",
+    ),
     (
         ("failed quota", "must specify"),
         "QuotaAsksForMore",
-        "Give what the quota asks for by --template (resources.limits), or have the namespace a LimitRange with defaults.",
+        "Set the resources that the quota requires by --template (resources.limits), or create a LimitRange with "
+        "defaults in the namespace.",
     ),
-    (("usage per Container",), "LimitRange", "Ask for what the namespace's LimitRange admits (--memory, --cpu)."),
-    (("usage per Pod",), "LimitRange", "Ask for what the namespace's LimitRange admits (--memory, --cpu)."),
+    (("usage per Container",), "LimitRange", "Request what the namespace's LimitRange allows (--memory, --cpu)."),
+    (("usage per Pod",), "LimitRange", "Request what the namespace's LimitRange allows (--memory, --cpu)."),
     (
         ("violates PodSecurity",),
         "PodSecurityViolation",
-        "Take out of --template what the namespace's Pod Security forbids.",
+        "Remove from --template what the namespace's Pod Security level forbids.",
     ),
-    (("serviceaccount", "not found"), "MissingServiceAccount", "Create it, or give another --service-account."),
+    (
+        ("serviceaccount", "not found"),
+        "MissingServiceAccount",
+        "Create the service account, or choose another with --service-account.",
+    ),
 )
 _FORBIDDEN = re.compile(r'^.*?pods "[^"]*" is forbidden: (error looking up service account \S+: )?')
 
 
 def _refusals(seen: Observed) -> Iterator[tuple[str, str]]:
-    """The part whose pods are refused, and the words in which."""
+    """Yield the part whose pods are rejected, and the message."""
     for deployment in seen.deployments:
         if failure := deployment.true_condition("ReplicaFailure"):
             yield _part_of(deployment), failure.get("message", "")
@@ -172,7 +181,7 @@ def _refusals(seen: Observed) -> Iterator[tuple[str, str]]:
 
 
 def _broken_pods(seen: Observed) -> Cause | None:
-    """Containers that do not start, or do not stay."""
+    """Return why a container does not start, or does not keep running."""
     for pod in _by_part(seen.pods):
         for container in pod.containers:
             cause = _waiting(pod, container, seen) or _ended(pod, container, seen)
@@ -187,18 +196,24 @@ def _waiting(pod: Resource, container: Fields, seen: Observed) -> Cause | None:
     if reason in {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}:
         return Cause(
             "ImagePull",
-            f"{_part(pod)}: image {container['image']} cannot be had: {_BACK_OFF.sub('', message) or reason}",
-            "Give an --image that the nodes can pull, and pull secrets by --template if its registry asks for them.",
+            f"{_part(pod)}: could not pull image {container['image']}: {_BACK_OFF.sub('', message) or reason}",
+            "Choose an --image that the nodes can pull, and set imagePullSecrets by --template if its registry requires "
+            "credentials.",
         )
     if reason in {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}:
-        hint = "Create it in the cluster's namespace, or give another --secret." if "secret" in message else None
-        name = "MissingSecret" if hint and "not found" in message else reason
-        return Cause(name, f"{_part(pod)}: {message or reason}", hint or "See the image and --template.")
+        is_secret = "secret" in message
+        hint = (
+            "Create the Secret in the cluster's namespace, or choose another with --secret."
+            if is_secret
+            else "Correct what the message names, in the image or by --template."
+        )
+        name = "MissingSecret" if is_secret and "not found" in message else reason
+        return Cause(name, f"{_part(pod)}: {message or reason}", hint)
     return None
 
 
 def _ended(pod: Resource, container: Fields, seen: Observed) -> Cause | None:
-    """The last end of a container that is not up again."""
+    """Return why a container ended that has not become ready again."""
     if container.get("ready") and not container.get("state", {}).get("terminated"):
         return None
     ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
@@ -207,22 +222,23 @@ def _ended(pod: Resource, container: Fields, seen: Observed) -> Cause | None:
     if ended.get("reason") == "OOMKilled":
         return Cause(
             "OOMKilled",
-            f"{_part(pod)} was killed for using more than its {asked(pod, 'memory')} of memory",
-            "Give more --memory; the scheduler's by --template.",
+            f"{_part(pod)} was killed for exceeding its memory limit of {asked(pod, 'memory')}",
+            "Increase --memory, or for the scheduler its memory limit by --template.",
         )
     if (not container.get("restartCount") and not ended.get("exitCode")) or _had_no_scheduler(pod, ended, seen):
         return None
     tail = seen.logs.get(pod.name, "").strip()
     return Cause(
         "CrashLoop",
-        f"{_part(pod)} ended with code {ended.get('exitCode')}" + (f"; its log's last lines:\n{tail}" if tail else ""),
-        "Check the --image: it needs Python, dask and scoremill in the versions used here.",
+        f"{_part(pod)} exited with code {ended.get('exitCode')}"
+        + (f"; the last lines of its log:\n{tail}" if tail else ""),
+        "Check the --image: it needs the same versions of Python, dask and scoremill as this installation.",
         pod.name,
     )
 
 
 def _had_no_scheduler(pod: Resource, ended: Fields, seen: Observed) -> bool:
-    """Return whether a worker ended for want of a scheduler: it was up before that, and will be started again."""
+    """Return whether a worker exited because the scheduler was not ready; Kubernetes restarts it."""
     if pod.component != "worker":
         return False
     since = max((_ready_since(each) for each in seen.pods if not _is_worker(each)), default="")
@@ -233,7 +249,7 @@ def _had_no_scheduler(pod: Resource, ended: Fields, seen: Observed) -> bool:
 
 
 def _ready_since(pod: Resource) -> str:
-    """Return since when the pod has been ready; nothing if it is not."""
+    """Return since when the pod has been ready; an empty string if it is not."""
     return str((pod.true_condition("Ready") or {}).get("lastTransitionTime", ""))
 
 
@@ -245,7 +261,7 @@ def _mounts(seen: Observed) -> Cause | None:
             return Cause(
                 "FailedMount",
                 f"pod {pod}: {event.get('message', '')}",
-                "Create what the volume names, or change --template.",
+                "Create the object that the volume refers to, or change the volume by --template.",
             )
     return None
 
@@ -257,8 +273,8 @@ def _unschedulable(seen: Observed) -> Cause | None:
                 has = largest_node(seen.nodes)
                 return Cause(
                     "Unschedulable",
-                    f"{_part(pod)} asks for {asked(pod, 'cpu')} CPU and {asked(pod, 'memory')}: "
-                    f"{_PREEMPTION.sub('', condition.get('message', 'no node takes it'))}"
+                    f"{_part(pod)} requests {asked(pod, 'cpu')} CPU and {asked(pod, 'memory')}: "
+                    f"{_PREEMPTION.sub('', condition.get('message', 'no node fits'))}"
                     + (f"; the largest node has {has}" if has else ""),
                     _ROOM[_part_of(pod) == "the driver"],
                 )
@@ -266,26 +282,26 @@ def _unschedulable(seen: Observed) -> Cause | None:
 
 
 _ROOM = (
-    "Ask for less (--cpu, --memory, --workers), or add nodes.",
-    "Ask for fewer or smaller workers (--workers, --cpu, --memory) or a smaller driver (operator.driverResources of the "
+    "Request less (--cpu, --memory, --workers), or add nodes.",
+    "Request fewer or smaller workers (--workers, --cpu, --memory) or a smaller driver (operator.driverResources of the "
     "chart), or add nodes.",
 )
-"""For a part of the cluster, and for the driver."""
+"""Hints for a pod of the cluster, and for the driver's."""
 
 
 def _progress(seen: Observed) -> Cause:
-    """What goes on while nothing is wrong."""
+    """Return the current step of the start if nothing is wrong."""
     if not seen.deployments:
-        return Cause("Accepting", "dask-kubernetes' operator takes up the cluster")
+        return Cause("Accepting", "dask-kubernetes' operator has not created the scheduler yet")
     for pod in _by_part(seen.pods):
         name = pod.name
         if pod.phase == "Pending":
             last = [event for event in seen.events if event.get("involvedObject", {}).get("name") == name][-1:]
             if last and last[0].get("reason") == "Pulling":
                 return Cause("Pulling", f"{_part(pod)}: {last[0].get('message', '')}")
-            return Cause("Starting", f"{_part(pod)} is being started")
+            return Cause("Starting", f"{_part(pod)} is starting")
     if seen.registered is None:
-        return Cause("Scheduler", "the scheduler is not ready to answer")
+        return Cause("Scheduler", "the scheduler is not ready")
     return Cause("Workers", f"{seen.registered} of {seen.workers} workers have registered")
 
 

@@ -1,4 +1,4 @@
-"""What the kubelet says of containers that were killed for their memory."""
+"""Find containers that the kubelet reports as killed for exceeding their memory limit."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from .quantities import memory_limit
 
 OUT_OF_MEMORY = "OOMKilled"
 _WORKERS_DIED = "KilledWorkerError"
-"""The class of a driver's error: several workers ended while they scored one partition."""
-_HINT = (
-    "Give workers more memory (cluster.memory), or lower model.batchRows, which needs another output or "
-    "output.mode Overwrite."
-)
+"""The class of a driver's error if several workers died while they scored the same partition."""
+_HINT = "Increase cluster.memory, or decrease model.batchRows, which needs another output or output.mode: Overwrite."
 
 
 def explained_by_kubelet(outcome: Outcome, pods: Iterable[Resource]) -> Outcome:
-    """Return the outcome with the workers among `pods` that the kubelet says were killed for their memory.
+    """Return the outcome with the workers among `pods` that were killed for exceeding their memory limit.
 
-    If workers ended on one partition, again and again, that is why: a further attempt of the same size would end alike.
+    If several workers died on the same partition, that is the cause, and an attempt of the same size would fail too.
     """
     if outcome.reason not in {Reason.CLUSTER_FAILED, Reason.WORKER_OUT_OF_MEMORY}:
         return outcome
@@ -37,7 +34,7 @@ def explained_by_kubelet(outcome: Outcome, pods: Iterable[Resource]) -> Outcome:
 
 
 def killed_worker(pods: Iterable[Resource]) -> str | None:
-    """Return what the kubelet says of workers that were killed: the first one, its limit, and how many others."""
+    """Return a sentence about the workers that the kubelet reports as killed; None if there are none."""
     killed = [pod for pod in pods if _is_worker(pod) and was_killed(pod, "worker")]
     if not killed:
         return None
@@ -51,7 +48,7 @@ def killed_worker(pods: Iterable[Resource]) -> str | None:
 
 
 def was_killed(pod: Resource, container: str) -> bool:
-    """Whether the last end of the container was for its memory."""
+    """Return whether the container was last killed for exceeding its memory limit."""
     for each in pod.containers:
         ends = (each.get(state, {}).get("terminated") or {} for state in ("state", "lastState"))
         if each["name"] == container and any(end.get("reason") == OUT_OF_MEMORY for end in ends):

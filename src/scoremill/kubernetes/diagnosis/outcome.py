@@ -1,4 +1,4 @@
-"""How a driver ended, from what Kubernetes keeps of its Job and pods."""
+"""Find out how a driver ended, from its Job and pods."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Driver:
-    """One driver Job and all pods of it that there are."""
+    """The Job of one driver and all of its existing pods."""
 
     name: str
     job: Resource | None
-    """None if only pods of it are left."""
+    """The batch Job; None if only its pods are left."""
     pods: tuple[Resource, ...] = ()
     events: tuple[Fields, ...] = ()
-    """Warnings about the Job, oldest first, while it lives and has no pod."""
+    """Warning events of the Job, oldest first, while it is active and has no pod."""
 
     @property
     def image(self) -> str | None:
-        """The image of its container, as the Job has it; None if the Job is gone."""
+        """The image of the driver's container; None if the Job was deleted."""
         pod = self.job.spec.get("template", {}).get("spec", {}) if self.job else {}
         return next((each["image"] for each in pod.get("containers", ()) if each["name"] == names.DRIVER), None)
 
     @property
     def is_alive(self) -> bool:
-        """Whether it runs, or may yet run."""
+        """Whether the driver runs, or can still start."""
         return (self.job is not None and self.ended is None) or any(map(_lives, self.pods))
 
     @property
     def is_running(self) -> bool:
-        """Whether its container has started and not ended."""
+        """Whether the driver's container is running."""
         return any("running" in _state(pod) for pod in self.pods)
 
     @property
     def has_run(self) -> bool:
-        """Whether a container of it has ever started, as far as that is still known."""
+        """Whether a container of the driver has ever started, as far as its existing pods show."""
         return any(_state(pod).keys() & {"running", "terminated"} for pod in self.pods)
 
     @property
     def is_ending(self) -> bool:
-        """Whether the container of its newest pod has ended, which the Job does not tell yet."""
+        """Whether the container of the newest pod has ended, even if the Job does not report it yet."""
         return self.pod is not None and "terminated" in _state(self.pod)
 
     @property
     def since(self) -> dt.datetime | None:
-        """When its newest pod was made, or that one's container started."""
+        """When the newest pod was created or its container started, whichever is later."""
         created = [pod.created for pod in self.pods if pod.created]
         started = [_state(pod).get("running", {}).get("startedAt") for pod in self.pods]
         return max([*created, *(dt.datetime.fromisoformat(time) for time in started if time)], default=None)
@@ -68,22 +68,24 @@ class Driver:
 
     @property
     def ended(self) -> Fields | None:
-        """The condition by which the Job has ended, which it has only when none of its pods lives."""
+        """The Job's condition Complete or Failed; None while it or any of its pods is active."""
         return self.job.true_condition("Complete", "Failed") if self.job else None
 
 
-_MORE_MEMORY = "Give the driver more memory (operator.driverResources of the chart), or score fewer objects in one job."
+_MORE_MEMORY = (
+    "Increase the driver's memory (operator.driverResources of the chart), or score fewer objects in one job."
+)
 _TAIL_LINES = 8
 _UNKNOWN = 255
-"""Exit code that containerd reports if its shim was killed, whatever the process ended with; no driver ends so."""
+"""Exit code that containerd reports if its shim was killed, whatever the process's own code; no driver uses it."""
 
 
 def drivers_of(
     jobs: Iterable[Resource], pods: Iterable[Resource], events_of: Callable[[str], Iterable[Fields]] | None = None
 ) -> tuple[Driver, ...]:
-    """The drivers of a ScoringJob, from its batch Jobs and from the pods with its label; other pods are left out.
+    """Return the drivers of a ScoringJob, from its batch Jobs and the pods with its label; other pods are ignored.
 
-    `events_of` gives the warnings about the Job of a name; it is asked for those that live and have no pod.
+    `events_of` returns the warning events of a Job by its name; it is called for active Jobs without a pod.
     """
     by_name = {job.name: job for job in jobs}
     pods_of: dict[str, list[Resource]] = {name: [] for name in by_name}
@@ -102,25 +104,25 @@ def drivers_of(
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of one attempt."""
+    """How one attempt ended."""
 
     exit_code: int | None
-    """Its exit code; None where nothing is left that tells it."""
+    """The driver's exit code; None if it is unknown."""
     reason: Reason | None
-    """None of success."""
+    """Why the attempt failed; None if it succeeded."""
     message: str = ""
     hint: str | None = None
     told: Fields = field(default_factory=dict)
-    """What the driver itself left: rows, outputs, modelDigest, failedObjects."""
+    """The driver's termination message: rows, outputs, modelDigest, failedObjects."""
 
 
 def outcome_of(driver: Driver) -> Outcome | None:
-    """How the driver ended; None while it has not. Success is a container that ended with 0, and nothing else."""
+    """Return how the driver ended; None if it has not. Only a container that exited with 0 is a success."""
     ended = driver.ended
     if ended is None:
         return None
     if ended["type"] == "Complete":
-        # Whatever befell its pods since: one of them ended with 0.
+        # One pod exited with 0, whatever happened to its pods since.
         return Outcome(0, None, told=_success(driver))
     left = _last_words(driver)
     told = _told(left) if left else {}
@@ -131,39 +133,39 @@ def outcome_of(driver: Driver) -> Outcome | None:
         return Outcome(None, Reason.ACTIVE_DEADLINE, message, told=told)
     if left is None:
         why = ended.get("message") or ended.get("reason") or "its pod is gone"
-        return Outcome(None, Reason.DRIVER_LOST, f"the driver left no exit code: {why}")
+        return Outcome(None, Reason.DRIVER_LOST, f"the driver's exit code is unknown: {why}")
     code = _code(left, told)
     if code is None:
-        return Outcome(None, Reason.DRIVER_LOST, "the container runtime lost sight of the driver", told=told)
+        return Outcome(None, Reason.DRIVER_LOST, "the container runtime lost track of the driver", told=told)
     if left.get("reason") == "OOMKilled":
         limit = memory_limit(driver.pod, names.DRIVER) if driver.pod else None
         killed = f"the driver was killed for exceeding its memory limit{f' of {limit}' if limit else ''} (OOMKilled)"
         return Outcome(code, Reason.DRIVER_OUT_OF_MEMORY, killed, _MORE_MEMORY, told)
-    message = told.get("message") or f"the driver ended with code {code}{'; see its log' if told else _tail(left)}"
+    message = told.get("message") or f"the driver exited with code {code}{'; see its log' if told else _tail(left)}"
     hint = str(told["hint"]) if told.get("hint") else None
     reason = REASON_OF_ERROR.get(str(told.get("error"))) or REASON_OF_CODE.get(code, Reason.DRIVER_FAILED)
     return Outcome(code, reason, str(message), hint, told)
 
 
 def _success(driver: Driver) -> Fields:
-    """What the container that ended with 0 told; nothing where its pod is gone."""
+    """Return the termination message of the container that exited with 0; empty if its pod was deleted."""
     ends = (_state(pod).get("terminated") for pod in driver.pods)
     return next((_told(end) for end in ends if end and end["exitCode"] == 0), {})
 
 
 def _last_words(driver: Driver) -> Fields | None:
-    """The end of the container that counts: a pod that Kubernetes disrupted was replaced, and does not."""
+    """Return how the driver's container ended, ignoring pods that Kubernetes disrupted and replaced."""
     ended = []
     for pod in driver.pods:
         state = _state(pod).get("terminated")
         if state and not _is_disrupted(pod):
             ended.append(state)
-    # One that ended well did, whatever befell the others; else the last end counts.
+    # A success counts before any failure, then the last one to finish.
     return max(ended, key=lambda each: (each["exitCode"] == 0, each.get("finishedAt") or ""), default=None)
 
 
 def _told(left: Fields) -> Fields:
-    """The termination message, if it is one of ours and of this end, or of none: a driver that runs leaves one too."""
+    """Return the termination message if scoremill wrote it for this exit code; a running driver writes one too."""
     try:
         told = json.loads(left.get("message") or "")
     except ValueError:
@@ -176,19 +178,19 @@ def _told(left: Fields) -> Fields:
 
 
 def _code(left: Fields, told: Fields) -> int | None:
-    """Return the exit code of the container, or the one that the driver left if the runtime does not know it."""
+    """Return the container's exit code, or the one in the termination message if the runtime does not know it."""
     code = int(left["exitCode"])
     return code if code != _UNKNOWN else told.get("exitCode") or None
 
 
 def _tail(left: Fields) -> str:
-    """The last lines of its log, which Kubernetes gives for a message that the driver could not write."""
+    """Return the last lines of the log, which Kubernetes reports if the driver wrote no termination message."""
     lines = (left.get("message") or "").strip().splitlines()[-_TAIL_LINES:]
-    return "; its log's last lines:\n" + "\n".join(lines) if lines else "; see its log"
+    return "; the last lines of its log:\n" + "\n".join(lines) if lines else "; see its log"
 
 
 def _state(pod: Resource) -> Fields:
-    """The state of the driver's container: others may have been put beside it."""
+    """Return the state of the driver's container; the pod may have sidecars."""
     return pod.container_state(names.DRIVER)
 
 

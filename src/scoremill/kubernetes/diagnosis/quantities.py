@@ -1,4 +1,4 @@
-"""Kubernetes quantities, as far as people are told them."""
+"""Parse Kubernetes quantities, and format them for people."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ _SUFFIXES: dict[str, float] = {
     **{suffix: 10.0**power for suffix, power in _DECIMAL.items()},
     **{suffix: 2.0**power for suffix, power in _BINARY.items()},
 }
-"""Of resource.Quantity, k8s.io/apimachinery."""
+"""The suffixes of resource.Quantity in k8s.io/apimachinery."""
 
 
 def amount(quantity: str | float) -> float:
-    """`1500m`, `1.5`, `4Gi` and `1e3` as numbers."""
+    """Return a quantity such as `1500m`, `1.5`, `4Gi` or `1e3` as a number."""
     match = re.fullmatch(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)([a-zA-Z]*)", str(quantity))
     if match is None or match[2] not in _SUFFIXES:
-        raise ValueError(f"{quantity!r} is no quantity")
+        raise ValueError(f'"{quantity}" is not a Kubernetes quantity')
     return float(match[1]) * _SUFFIXES[match[2]]
 
 
 def told(resource: str, quantity: str | float) -> str:
-    """`quantity` for people."""
+    """Return `quantity` formatted for people."""
     return f"{amount(quantity):,g}" if resource == "cpu" else format_bytes(amount(quantity))
 
 
 def asked(pod: Resource, resource: str) -> str:
-    """What the first container of `pod` requests, for people."""
+    """Return how much of a resource the first container of `pod` requests, formatted for people."""
     requests = pod.spec["containers"][0].get("resources", {}).get("requests", {})
     return told(resource, requests[resource]) if resource in requests else "no"
 
 
 def memory_limit(pod: Resource, container: str) -> str | None:
-    """Return the memory limit of a container of the pod, for people; None if it has none."""
+    """Return the memory limit of a container of the pod, formatted for people; None if it has none."""
     for each in pod.spec.get("containers") or ():
         limit = each.get("resources", {}).get("limits", {}).get("memory")
         if each.get("name") == container and limit:
@@ -47,7 +47,7 @@ def memory_limit(pod: Resource, container: str) -> str | None:
 
 
 def largest_node(nodes: Iterable[Resource]) -> str | None:
-    """`8 CPU and 31.2 GiB`, the most that one node has of each; None where nodes may not be listed."""
+    """Return the largest CPU and memory of any node, such as `8 CPU and 31.2 GiB`; None if no nodes are known."""
     allocatable = [node.status["allocatable"] for node in nodes if not node.spec.get("unschedulable")]
     if not allocatable:
         return None

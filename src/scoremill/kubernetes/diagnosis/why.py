@@ -1,4 +1,4 @@
-"""Why a ScoringJob is where it is: the one most probable cause, its evidence, and what can be done."""
+"""Explain the state of a ScoringJob: the most probable cause, the evidence for it, and a hint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .memory import killed_worker
 from .outcome import Driver, outcome_of
 
 OURS = "scoremill.dev/operator"
-"""`managedBy` of the jobs that scoremill's operator looks after, where it is given."""
+"""The value of `managedBy` for scoremill's operator; a job without one is its as well."""
 _FIELDS = {
     "--template": "cluster.template",
     "--workers": "cluster.workers",
@@ -24,28 +24,30 @@ _FIELDS = {
     "--secret": "credentials.secretRef",
     "--service-account": "cluster.serviceAccount",
 }
-"""What of a job's spec says what flags say of a cluster that somebody makes."""
-_REFUSED = "Kubernetes refuses what the operator makes for the job: "
-_REFUSED_MEND = "See cluster.template, quotas and the operator's Role; then make the job again."
-_OPERATOR_SECONDS = 15
-"""Time in which the operator, if it runs, has taken up a job."""
-_MAKING_SECONDS = 60
-"""Time in which it has then made the cluster, also where many jobs begin at once."""
-_IS_THERE_AN_OPERATOR = (
-    "Check that scoremill's operator runs, watches this namespace and logs no failure: kubectl get pods --all-namespaces "
-    "--selector app.kubernetes.io/name=scoremill-operator."
+"""The field of a job's spec for each flag of `scoremill cluster up`."""
+_REFUSED = "Kubernetes rejected an object of the job: "
+_REFUSED_HINT = (
+    "Correct what the message names: cluster.template, a quota or the operator's Role. Then create the job again."
 )
-_PLANS = "the driver reads the model and lists the input"
+_OPERATOR_SECONDS = 15
+"""Seconds within which a running operator reconciles a new job."""
+_CREATION_SECONDS = 60
+"""Seconds within which the operator then creates the cluster, even if many jobs start at the same time."""
+_IS_THERE_AN_OPERATOR = (
+    "Check that scoremill's operator is running, watches this namespace and logs no error: kubectl get pods "
+    "--all-namespaces --selector app.kubernetes.io/name=scoremill-operator."
+)
+_PLANS = "the driver is reading the model and listing the input"
 _STALE_SECONDS = 120
-"""Time in which a driver that runs has told how far it is."""
+"""Seconds within which a running driver reports its progress."""
 
 
 def why(
     job: Resource, now: dt.datetime, cluster: Observed | None = None, drivers: Iterable[Driver] = ()
 ) -> Cause | None:
-    """The cause of the wait, the rest or the failure of `job`; None where it is complete or simply runs.
+    """Return why `job` waits, is suspended or failed; None if it is complete or runs normally.
 
-    What may not be read is left out; the status alone tells much.
+    Objects that the caller may not read can be omitted; the status alone explains most cases.
     """
     status = JobStatus.model_validate(job.status)
     if status.phase == "Complete":
@@ -54,16 +56,21 @@ def why(
         return _failure(status)
     others = job.spec.get("managedBy")
     if others not in {None, OURS}:
-        evidence = f"{others} looks after this job, not scoremill's operator"
+        evidence = f"the job is managed by {others}, not by scoremill's operator"
         return Cause(
-            "ManagedBy", evidence, "See what that one says of it; or make the job again without spec.managedBy."
+            "ManagedBy", evidence, f"Check the status that {others} reports, or create the job again without managedBy."
         )
     if status.phase in {None, "Pending"}:
         return _untaken(job, now)
     if status.observed_generation != job.generation:
-        return Cause("Accepting", "scoremill's operator takes up a change of the spec", _IS_THERE_AN_OPERATOR)
+        evidence = "scoremill's operator has not reconciled the latest change of the spec yet"
+        return Cause("Accepting", evidence, _IS_THERE_AN_OPERATOR)
     if status.phase in {"Suspended", "Suspending"}:
-        going = "driver and cluster are about to go" if status.phase == "Suspending" else "the job holds nothing"
+        going = (
+            "the driver and the cluster are being deleted"
+            if status.phase == "Suspending"
+            else "the job has no driver and no cluster"
+        )
         return Cause("Suspended", f"spec.suspend is true: {going}", "Resume it with `scoremill job resume NAME`.")
     if status.phase == "Retrying":
         return _between_attempts(status)
@@ -88,9 +95,9 @@ def _waits_for(status: JobStatus, cluster: Observed | None, driver: Driver | Non
     if driver is not None and (outcome_of(driver) or (driver.is_running and status.phase == "Running")):
         return None
     if refused:
-        return Cause("Refused", f"{_REFUSED}{refused}", _REFUSED_MEND)
+        return Cause("Refused", f"{_REFUSED}{refused}", _REFUSED_HINT)
     if driver is None:
-        return _removal(cluster) or Cause("DriverAsked", "the driver is about to be made")
+        return _removal(cluster) or Cause("DriverAsked", "the operator is creating the driver")
     if not driver.is_running:
         return _driver_wait(driver, cluster)
     return _cluster_wait(cluster) if status.needs_cluster else None
@@ -98,25 +105,25 @@ def _waits_for(status: JobStatus, cluster: Observed | None, driver: Driver | Non
 
 def _driver_wait(driver: Driver, cluster: Observed | None) -> Cause:
     if driver.is_ending:
-        return Cause("DriverEnds", "the driver has ended; Kubernetes has yet to count its pod")
+        return Cause("DriverEnds", "the driver has ended, but Kubernetes has not updated its Job yet")
     if cause := diagnose_refusal(driver.events):
         return cause
     if not driver.pods:
-        return Cause("DriverStarts", "the driver's pod is about to be made")
+        return Cause("DriverStarts", "Kubernetes is creating the driver's pod")
     cause = diagnose_driver(driver.pods, cluster.events if cluster else ())
-    return cause or Cause("DriverStarts", "the driver's pod is being started")
+    return cause or Cause("DriverStarts", "the driver's pod is starting")
 
 
 def _cluster_wait(cluster: Observed | None) -> Cause | None:
     if cluster is None:
-        return Cause("ClusterAsked", "the DaskCluster is about to be made")
+        return Cause("ClusterAsked", "the operator is creating the DaskCluster")
     return _removal(cluster) or diagnose(cluster)
 
 
 def _removal(cluster: Observed | None) -> Cause | None:
     if cluster is None or cluster.cluster is None or not cluster.cluster.is_deleting:
         return None
-    return Cause("ClusterGoes", "the last cluster is being removed")
+    return Cause("ClusterGoes", "the previous cluster is being deleted")
 
 
 def _failure(status: JobStatus) -> Cause:
@@ -128,18 +135,18 @@ def _failure(status: JobStatus) -> Cause:
 
 def _untaken(job: Resource, now: dt.datetime) -> Cause:
     if age(job, now) < _OPERATOR_SECONDS:
-        return Cause("Accepting", "scoremill's operator takes up the job")
-    return Cause("OperatorNotRunning", "nothing takes up the job", _IS_THERE_AN_OPERATOR)
+        return Cause("Accepting", "scoremill's operator has not reconciled the job yet")
+    return Cause("OperatorNotRunning", "no operator reconciles the job", _IS_THERE_AN_OPERATOR)
 
 
 def _between_attempts(status: JobStatus) -> Cause:
     cause = _failure(status)
-    then = f"; the next attempt begins at {format_time(status.retry_time)}" if status.retry_time else ""
+    then = f"; the next attempt starts at {format_time(status.retry_time)}" if status.retry_time else ""
     return Cause(cause.reason, f"attempt {status.attempt} failed: {cause.evidence}{then}", cause.hint)
 
 
 def _of_job(cause: Cause) -> Cause:
-    """The cause as it is told of a job, which has fields where somebody who makes a cluster gives flags."""
+    """Return the cause with the fields of a job in place of the flags of a cluster."""
     hint = cause.hint or ""
     for flag, field in _FIELDS.items():
         hint = hint.replace(flag, field)
@@ -147,29 +154,31 @@ def _of_job(cause: Cause) -> Cause:
 
 
 def _refused(status: JobStatus) -> str | None:
-    """What Kubernetes refuses the operator, who alone is told and tells it."""
+    """Return which object Kubernetes rejected and why, as the operator wrote it to the status."""
     _, refuses, what = ((status.cluster and status.cluster.waiting) or "").partition(_REFUSED)
     return what if refuses else None
 
 
 def _unmade(now: dt.datetime, what: str, since: dt.datetime | None) -> Cause | None:
-    """What the operator would have made long ago."""
-    if since is None or (now - since).total_seconds() < _MAKING_SECONDS:
+    """Return the cause if a running operator would have created the object already."""
+    if since is None or (now - since).total_seconds() < _CREATION_SECONDS:
         return None
-    evidence = f"the {what} was to be made at {format_time(since)}, and nothing makes it"
+    evidence = f"the {what} has been missing since {format_time(since)}, and no operator creates it"
     return Cause("OperatorNotRunning", evidence, _IS_THERE_AN_OPERATOR)
 
 
 def _unnoticed(driver: Driver | None, now: dt.datetime) -> Cause | None:
-    """A driver that has ended while the status has it running."""
+    """Return the cause if the driver has ended and the status does not show it."""
     ended = driver.ended if driver else None
     if driver is None or ended is None:
         return None
     outcome, since = outcome_of(driver), ended.get("lastTransitionTime")
-    how = f"with code {outcome.exit_code}" if outcome and outcome.exit_code is not None else "without a code"
+    how = f"with code {outcome.exit_code}" if outcome and outcome.exit_code is not None else "with an unknown code"
     if since is None or (now - dt.datetime.fromisoformat(since)).total_seconds() < _OPERATOR_SECONDS:
-        return Cause("Accepting", f"the driver has ended {how}, which scoremill's operator takes up")
-    return Cause("OperatorNotRunning", f"the driver has ended {how}, and nothing takes that up", _IS_THERE_AN_OPERATOR)
+        return Cause("Accepting", f"the driver exited {how}; scoremill's operator has not reconciled this yet")
+    return Cause(
+        "OperatorNotRunning", f"the driver exited {how}, and no operator reconciles this", _IS_THERE_AN_OPERATOR
+    )
 
 
 def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> Cause | None:
@@ -180,20 +189,20 @@ def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> C
     if progress is None or progress.update_time is None or progress.attempt != status.attempt:
         return Cause("Planning", _PLANS)
     if progress.stage == "Planning":
-        # Such as that another run holds the output.
+        # For example that another run holds the lease of the output.
         return Cause("Planning", progress.notes[-1] if progress.notes else _PLANS)
     silent = (now - progress.update_time).total_seconds()
     if silent > _STALE_SECONDS:
-        evidence = f"the driver has told nothing since {format_time(progress.update_time)}"
-        return Cause("Silent", evidence, "See its log: scoremill job logs NAME.")
+        evidence = f"the driver has not reported progress since {format_time(progress.update_time)}"
+        return Cause("Silent", evidence, "Check its log with `scoremill job logs NAME`.")
     if progress.workers == 0:
-        return Cause("NoWorkers", "the cluster has no worker at the moment")
+        return Cause("NoWorkers", "the cluster has no workers now")
     return None
 
 
 def _killed(cluster: Observed | None) -> Cause | None:
-    """A worker that came back after it was killed: its partition may kill the next one too."""
+    """Return the cause if a worker was killed and restarted: its partition may kill the next one too."""
     evidence = killed_worker(cluster.pods) if cluster else None
     if evidence is None:
         return None
-    return Cause("OOMKilled", evidence, "Give workers more memory (cluster.memory) if that happens again and again.")
+    return Cause("OOMKilled", evidence, "Increase cluster.memory if this happens repeatedly.")

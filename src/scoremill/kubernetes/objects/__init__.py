@@ -1,4 +1,4 @@
-"""Kubernetes objects as plain dicts, computed from values; pure."""
+"""Render Kubernetes manifests as plain dicts; pure."""
 
 from . import names
 from .allowed import forbidden_fields

@@ -1,7 +1,7 @@
 """What `spec.cluster.template` may set if the operator restricts templates: an allow-list, so that new fields are refused.
 
-Who may create ScoringJobs must not be able to do more than run code in a pod without privileges: no host, no other
-containers, no account, no Service, and no label by which Kubernetes or a network policy takes the pod for another.
+A user who can create ScoringJobs must not be able to do more than run code in an unprivileged pod: no host access, no
+other containers, no service account, no Service, and no label by which the pod could pass for another.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Any
 from . import names
 
 Rule = Callable[[Any, str], Iterator[str]]
-"""Yields the paths of the fields in a value, which is at a path, that are not allowed."""
+"""Yields the paths of forbidden fields, given a value and its path."""
 
 RESERVED_DOMAINS = (
     "kubernetes.io",
     "k8s.io",
     "dask.org",
     "scoremill.dev",
-    "istio.io",  # gives the sidecar volumes of any kind
+    "istio.io",  # adds volumes of any kind to the sidecar
     "cncf.io",  # k8s.v1.cni.cncf.io/networks attaches networks that no policy covers
-    "iam.amazonaws.com",  # kiam and kube2iam give the role that the pod names
+    "iam.amazonaws.com",  # kiam and kube2iam grant the role that the pod names
 )
-"""Domains, including their subdomains, of labels and annotations by which a pod is selected or gets more than others."""
+"""Domains, including subdomains, of labels and annotations that select a pod or give it more rights."""
 _OWN_PATHS = (names.TLS_FOLDER, names.SCRATCH)
 _OWN_VOLUMES = ("tls", "scratch")
 
 
 def forbidden_fields(template: Mapping[str, Any]) -> list[str]:
-    """Return the paths of the fields that `template`, as the user gave it, may not set."""
+    """Return the paths of the fields that the user's `template` may not set."""
     return list(_TEMPLATE(template, "spec.cluster.template"))
 
 
@@ -45,7 +45,7 @@ def _if(accepted: Callable[[Any], bool], value: Any, path: str) -> Iterator[str]
 
 
 def _fields(rules: Mapping[str, Rule], value: Any, path: str) -> Iterator[str]:
-    """A mapping with no other keys. A null is refused: it would remove what scoremill itself sets."""
+    """Allow a mapping with these keys only. A null is forbidden, because it would remove what scoremill sets."""
     if not isinstance(value, Mapping):
         yield path
         return
@@ -55,7 +55,7 @@ def _fields(rules: Mapping[str, Rule], value: Any, path: str) -> Iterator[str]:
 
 
 def _items(key: str, rules: Mapping[str, Rule], value: Any, path: str) -> Iterator[str]:
-    """A list that is merged by `key`. One that is empty, or has an item without it, would replace scoremill's own."""
+    """Allow a list that is merged by `key`. Without keys, or empty, it would replace scoremill's own list."""
     if not isinstance(value, list) or not value:
         yield path
         return
@@ -66,7 +66,7 @@ def _items(key: str, rules: Mapping[str, Rule], value: Any, path: str) -> Iterat
 
 
 def _texts(value: Any, path: str) -> Iterator[str]:
-    """Labels or annotations outside of the reserved domains."""
+    """Allow labels or annotations outside of the reserved domains."""
     if not isinstance(value, Mapping):
         yield path
         return
@@ -81,7 +81,7 @@ def _is_reserved(key: str) -> bool:
 
 
 def _is_elsewhere(mount: Any) -> bool:
-    """Whether nothing that scoremill mounts is at, above or below the path `mount`."""
+    """Return whether scoremill mounts nothing at, above or below the path `mount`."""
     if not isinstance(mount, str):
         return False
     path = posixpath.normpath(f"/{mount.lstrip('/')}").rstrip("/") + "/"
@@ -89,7 +89,7 @@ def _is_elsewhere(mount: Any) -> bool:
 
 
 def _is_usual_priority(value: Any) -> bool:
-    """Whether it is not one of Kubernetes' own, before which everything else is evicted."""
+    """Return whether a priority class is not one of Kubernetes' own, which can evict everything else."""
     return value is None or (isinstance(value, str) and not value.startswith("system-"))
 
 
@@ -98,12 +98,12 @@ _CLAIM: Rule = partial(
     _fields,
     {
         "metadata": _METADATA,
-        # Without volumeName and sources of data: a claim could take a volume that holds another's data.
+        # No volumeName and no data sources: a claim could bind a volume with somebody else's data.
         "spec": partial(_fields, dict.fromkeys(("accessModes", "resources", "storageClassName"), _anything)),
     },
 )
 _some: Rule = partial(_if, lambda value: isinstance(value, Mapping))
-"""A null would remove the bounds that scoremill sets."""
+"""Allow a mapping, but not null, which would remove the limits that scoremill sets."""
 _VOLUME: Mapping[str, Rule] = {
     "name": partial(_if, lambda name: name not in _OWN_VOLUMES),
     **dict.fromkeys(("emptyDir", "configMap", "persistentVolumeClaim"), _some),
@@ -112,7 +112,7 @@ _VOLUME: Mapping[str, Rule] = {
 _VARIABLE: Mapping[str, Rule] = {
     "name": _anything,
     "value": _anything,
-    # No secretKeyRef: the Secret of a job is the one in `spec.credentials`.
+    # No secretKeyRef: a job reads only the Secret in `spec.credentials`.
     "valueFrom": partial(_fields, dict.fromkeys(("configMapKeyRef", "fieldRef", "resourceFieldRef"), _anything)),
 }
 _MOUNT: Mapping[str, Rule] = {
@@ -123,7 +123,7 @@ _MOUNT: Mapping[str, Rule] = {
 
 
 def _container(name: str) -> Mapping[str, Rule]:
-    """The container `name`; others are not allowed. Its image is `spec.cluster.image`."""
+    """Return the rules of the only allowed container; its image is set by `spec.cluster.image`."""
     return {
         "name": partial(_if, lambda given: given == name),
         "resources": partial(_fields, dict.fromkeys(("limits", "requests"), _some)),
@@ -133,7 +133,7 @@ def _container(name: str) -> Mapping[str, Rule]:
 
 
 def _pod(container: str) -> Mapping[str, Rule]:
-    # No runtimeClassName: who chooses the runtime chooses how well the pod is isolated, and Kubernetes checks no right.
+    # No runtimeClassName: it decides how well the pod is isolated, and Kubernetes does not authorize its use.
     anywhere = ("nodeSelector", "tolerations", "affinity", "topologySpreadConstraints", "imagePullSecrets")
     return {
         **dict.fromkeys(anywhere, _anything),
@@ -150,7 +150,7 @@ def _part(name: str) -> Rule:
 _TEMPLATE: Rule = partial(
     _fields,
     {
-        # Those of a DaskCluster: the operator refuses all others.
+        # The operator rejects any but those of a DaskCluster.
         "apiVersion": _anything,
         "kind": _anything,
         "metadata": _METADATA,

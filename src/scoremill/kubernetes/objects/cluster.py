@@ -1,4 +1,4 @@
-"""The DaskCluster: one scheduler, one worker process a pod, TLS between all of them."""
+"""Render a DaskCluster: one scheduler, one worker process per pod, TLS between all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .template import merge
 Object = dict[str, Any]
 
 MEMORY, CPU = 4 * GIB, 1.0
-"""Of a worker where nothing is said."""
+"""Default memory and CPU of a worker."""
 SCHEDULER_MEMORY, SCHEDULER_CPU = 1 * GIB, 0.5
 _SCHEDULER_ARGS = (
     f"dask scheduler --host 0.0.0.0 --protocol tls --port {names.COMM_PORT} --dashboard-address :{names.HTTP_PORT}"
@@ -29,9 +29,9 @@ _WORKER_ARGS = (
 
 
 def dask_cluster(name: str, namespace: str, image: str, cluster: Cluster, credentials: Credentials) -> Object:
-    """The DaskCluster `name` of dask-kubernetes with `cluster.template` laid over it.
+    """Render the DaskCluster `name` with `cluster.template` merged into it.
 
-    `image` is used where `cluster.image` is not given. Its annotation holds the digest of its spec.
+    `image` is the default for `cluster.image`. An annotation holds the digest of the spec.
     """
     workers = cluster.bounds or Workers()
     made: Object = {
@@ -59,12 +59,12 @@ def dask_cluster(name: str, namespace: str, image: str, cluster: Cluster, creden
 
 
 def image_of(cluster: Mapping[str, Any]) -> str:
-    """The image of a DaskCluster's workers, which is its driver's too; KeyError where it has none."""
+    """Return the image of a DaskCluster's workers, which its driver uses too; raise KeyError if it has none."""
     return str(cluster["spec"]["worker"]["spec"]["containers"][0]["image"])
 
 
 def cluster_objects(cluster: str, namespace: str, workers: Workers, certificates: tls.Certificates) -> list[Object]:
-    """Return what a cluster that is not a job's owns: certificates, policies, and for a range the autoscaler."""
+    """Render what a cluster without a job owns: certificates, policies, and for a range the autoscaler."""
     return [
         tls.secret(cluster, namespace, certificates),
         *policy.network_policies(cluster, namespace),
@@ -74,7 +74,7 @@ def cluster_objects(cluster: str, namespace: str, workers: Workers, certificates
 
 
 def autoscaler(cluster: str, namespace: str, workers: Workers) -> Object:
-    """Return the DaskAutoscaler of a cluster."""
+    """Render the DaskAutoscaler of a cluster."""
     return {
         "apiVersion": names.DASK_GROUP,
         "kind": "DaskAutoscaler",
@@ -84,9 +84,9 @@ def autoscaler(cluster: str, namespace: str, workers: Workers) -> Object:
 
 
 def worker_memory(memory: int) -> int:
-    """Dask's memory limit, in bytes, in a pod that may use `memory`.
+    """Return Dask's memory limit in bytes for a worker in a pod with `memory` bytes.
 
-    The rest is for the nanny beside the worker (90 MiB) and for what is freed late, so that Dask ends a worker that
+    The rest is for the nanny process (90 MiB) and for memory that is freed late, so that Dask restarts a worker that
     grows too large before the kernel kills the pod.
     """
     return memory - max(192 * MIB, memory // 10)
@@ -96,7 +96,7 @@ def _metadata(component: str) -> Object:
     evict = {"annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}}
     return {
         "labels": {"app.kubernetes.io/component": component},
-        # Autoscalers of nodes may move workers; with its scheduler a run is lost.
+        # Node autoscalers may evict workers, but the run fails with its scheduler.
         **(evict if component == "scheduler" else {}),
     }
 

@@ -1,4 +1,4 @@
-"""The driver of a ScoringJob: a batch/v1 Job, and what it may do."""
+"""Render the driver of a ScoringJob: a batch/v1 Job and its permissions."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from .template import merge, said_of
 Object = dict[str, Any]
 
 GRACE_SECONDS = 60
-"""For receipts to be flushed and the lease to be given back."""
+"""Seconds in which a driver can write its receipts and release its lease."""
 _RBAC = "rbac.authorization.k8s.io"
 
 
 def child_of(job: Resource) -> str:
-    """The child name of a ScoringJob."""
+    """Return the child name of a ScoringJob."""
     return names.child_name(job.name, job.uid)
 
 
 def job_child(made: Object, job: Resource) -> Object:
-    """`made` as a child of the ScoringJob: told by label and annotation, and gone before it."""
-    told = {"labels": {names.JOB: child_of(job)}, "annotations": {names.JOB_NAME: job.name}}
+    """Return `made` as a child of the ScoringJob: labeled, annotated, and deleted before it."""
+    metadata = {"labels": {names.JOB: child_of(job)}, "annotations": {names.JOB_NAME: job.name}}
     owner = replace(job, api_version=API_VERSION, kind="ScoringJob")
-    return owned_by(merge(made, {"metadata": told}), owner, blocks=True)
+    return owned_by(merge(made, {"metadata": metadata}), owner, blocks=True)
 
 
 def driver_access(job: Resource, spec: JobSpec, network: Network = DEFAULT) -> list[Object]:
-    """What lets the driver read its own ScoringJob and write that one's status, and lets nobody reach the driver.
+    """Render what lets the driver read its ScoringJob and write its status, and what keeps other pods from the driver.
 
-    The account is the one that the job gives its workers, which its buckets know, or one of the driver's own.
+    The service account is the one of the job's workers, which has access to its buckets, or the driver's own.
     """
     child, account = child_of(job), _account(job, spec)
     mine = {"apiGroups": ["scoremill.dev"], "resourceNames": [job.name]}
@@ -82,7 +82,7 @@ def driver_job(
         "metadata": {"name": name, "namespace": job.namespace, "labels": _labels(job)},
         "spec": {
             "backoffLimit": 0,
-            # Never two at a time, even where a node is lost with the first.
+            # Never two pods at the same time, even if the node of the first is lost.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [
@@ -144,7 +144,7 @@ def _given_account(spec: JobSpec) -> str | None:
 
 
 def _labels(job: Resource) -> dict[str, str]:
-    # Not those of the cluster's objects: `scoremill cluster` shall not take the driver for a part of it.
+    # Different from the labels of the cluster's objects: `scoremill cluster` must not treat the driver as part of it.
     return {
         "app.kubernetes.io/name": "scoremill",
         "app.kubernetes.io/instance": child_of(job),
@@ -158,7 +158,7 @@ def _labels(job: Resource) -> dict[str, str]:
 def _pod_metadata(job: Resource, spec: JobSpec) -> Object:
     labels, annotations = (inherited_metadata(spec.cluster.template, field) for field in ("labels", "annotations"))
     return {
-        # By the label of the cluster its policies let it in. A sidecar that does not end would keep the Job from ending.
+        # The cluster's policies admit pods with its label. A sidecar that does not exit would keep the Job active.
         "labels": {**labels, **_labels(job), names.LABEL: child_of(job), "sidecar.istio.io/inject": "false"},
         "annotations": {
             "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",

@@ -1,4 +1,4 @@
-"""What the scheduler and the workers of a job have, and its runner pod has as well: it reads the same buckets."""
+"""What a runner pod inherits from the scheduler and the workers of its job, because it reads the same buckets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _PLACEMENT = (
     "hostAliases",
     "securityContext",
 )
-"""Fields of the scheduler's pod that say where a pod runs, and as whom."""
+"""Fields of the scheduler's pod that decide where, and as which user, a pod runs."""
 _RESERVED = ("scoremill.dev/", "dask.org/", "batch.kubernetes.io/", "sidecar.istio.io/inject")
-"""Beginnings of labels and annotations by which controllers find their own pods, or that dask-kubernetes overrides."""
+"""Prefixes of labels and annotations that controllers use to find their pods, or that dask-kubernetes overrides."""
 _OWN_VOLUMES = {"scratch", "tls"}
 
 
 def inherited_metadata(template: Mapping[str, Any], field: str) -> dict[str, str]:
-    """The `labels` or `annotations` that the template gives pods, without those that are reserved.
+    """Return the `labels` or `annotations` of pods in the template, without reserved ones.
 
-    Where two of them differ, the scheduler's count more: the runner pod is placed as the scheduler is.
+    The scheduler's take precedence over the workers', because the runner pod is placed like the scheduler.
     """
     spec = template.get("spec") or {}
     found: dict[str, str] = {}
@@ -40,24 +40,24 @@ def inherited_metadata(template: Mapping[str, Any], field: str) -> dict[str, str
 
 
 def inherited_account(template: Mapping[str, Any]) -> str | None:
-    """The service account that the template gives workers."""
+    """Return the service account of workers in the template."""
     worker = ((template.get("spec") or {}).get("worker") or {}).get("spec") or {}
     return worker.get("serviceAccountName") or worker.get("serviceAccount")
 
 
 def placement(scheduler: Mapping[str, Any]) -> Object:
-    """The fields of the scheduler's pod that hold for the runner pod."""
+    """Return the fields of the scheduler's pod that apply to the runner pod."""
     return _picked(scheduler, _PLACEMENT)
 
 
 def container_settings(scheduler: Mapping[str, Any], worker: Mapping[str, Any]) -> Object:
-    """The fields of the scheduler's and the worker's container that hold for the runner's."""
+    """Return the fields of the scheduler's and the worker's container that apply to the runner's."""
     security = _picked(scheduler["containers"][0], ("imagePullPolicy", "securityContext"))
     return {**security, **_picked(worker["containers"][0], ("envFrom",))}
 
 
 def inherited_mounts(worker: Mapping[str, Any]) -> tuple[list[Object], list[Object]]:
-    """The volumes and mounts that the template adds to workers, such as those of credentials."""
+    """Return the volumes and mounts that the template adds to workers, for example for credentials."""
     mounts = [each for each in worker["containers"][0].get("volumeMounts", ()) if each["name"] not in _OWN_VOLUMES]
     return list(_named(worker.get("volumes", ()), {each["name"] for each in mounts})), mounts
 

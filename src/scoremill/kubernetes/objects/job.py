@@ -1,4 +1,4 @@
-"""The cluster of a ScoringJob, and what must exist before it."""
+"""Render the cluster of a ScoringJob, and what must exist before it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Object = dict[str, Any]
 
 
 def workers_of(spec: JobSpec) -> Workers:
-    """The bounds of a job's workers."""
+    """Return the minimum and maximum number of a job's workers."""
     return spec.cluster.bounds or Workers()
 
 
 def job_support(
     job: Resource, issue: Callable[[str, str], tls.Certificates] = tls.issue, network: Network = DEFAULT
 ) -> list[Object]:
-    """Return what the driver's pod and the cluster need to start: certificates and policies.
+    """Render what the driver's pod and the cluster need to start: certificates and policies.
 
-    They stay until the job goes: a next cluster has the same certificates, and nothing of it can be the last one's.
+    They exist until the job is deleted, so that its next cluster uses the same certificates.
     """
     child, namespace = child_of(job), job.namespace
     made = [
@@ -38,13 +38,13 @@ def job_support(
 
 
 def job_cluster(job: Resource, spec: JobSpec, image: str) -> Object:
-    """Return the DaskCluster of the ScoringJob; `image` is used unless the job names one."""
+    """Render the DaskCluster of the ScoringJob; `image` is used unless the job names one."""
     made = dask_cluster(child_of(job), job.namespace, image, spec.cluster, spec.credentials)
     return job_child(made, job)
 
 
 def job_autoscaler(job: Resource, spec: JobSpec, cluster: Resource) -> Object | None:
-    """The DaskAutoscaler of the job's cluster; None where its workers are a plain number."""
+    """Render the DaskAutoscaler of the job's cluster; return None if the number of workers is fixed."""
     workers = workers_of(spec)
     if workers.min >= workers.max:
         return None

@@ -1,4 +1,4 @@
-"""Names and labels of the objects of a cluster, and where things are inside its pods."""
+"""Names, labels, ports and paths of the objects of a cluster and its pods."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from hashlib import sha256
 from scoremill.errors import UsageError
 
 JOB = "scoremill.dev/job"
-"""On every object of a ScoringJob, pods included: its child name."""
+"""Label of every object of a ScoringJob, including pods: the job's child name."""
 JOB_NAME = "scoremill.dev/job-name"
-"""Annotation beside it: the ScoringJob's whole name."""
+"""Annotation of the same objects: the full name of the ScoringJob."""
 JOB_OF_POD = "batch.kubernetes.io/job-name"
-"""Label that Kubernetes gives the pods of a batch Job: its name."""
+"""Label that Kubernetes sets on the pods of a batch Job: the name of the Job."""
 LABEL = "scoremill.dev/cluster"
-"""On every object of a cluster, pods included: its name."""
+"""Label of every object of a cluster, including pods: the name of the cluster."""
 SPEC = "scoremill.dev/spec"
-"""Annotation of a DaskCluster: the digest of what was asked for."""
+"""Annotation of a DaskCluster: the digest of its requested spec."""
 DASK_CLUSTER = "dask.org/cluster-name"
 DASK_COMPONENT = "dask.org/component"
 DASK_GROUP = "kubernetes.dask.org/v1"
 
 COMM_PORT = 8786
-"""Where the scheduler talks to workers and clients, by TLS."""
+"""Port on which the scheduler communicates with workers and clients over TLS."""
 HTTP_PORT = 8787
-"""Where the scheduler's health, metrics and HTTP API are, in plain text."""
+"""Port of the scheduler's health checks, metrics and HTTP API, without TLS."""
 
 DRIVER = "driver"
 """`app.kubernetes.io/component` of a driver's pods, and the name of its container."""
@@ -33,40 +33,42 @@ TLS_FOLDER = "/tls"
 SCRATCH = "/scratch"
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
-"""A Service's name of at most 63 with `-scheduler` behind it; Services begin with a letter."""
+"""With the suffix `-scheduler` the name of a Service, which has at most 63 characters and starts with a letter."""
 RESERVED = frozenset({"local", "in-process"})
-"""What `--cluster` means otherwise."""
+"""Values of `--cluster` with another meaning."""
 
 
 def is_name(where: str) -> bool:
-    """Whether `--cluster` names a cluster on Kubernetes: it is neither an address nor one of the reserved words."""
+    """Return whether a value of `--cluster` is the name of a cluster, and not an address or a reserved word."""
     return where not in RESERVED and "://" not in where
 
 
 def is_cluster_name(name: str) -> bool:
-    """Whether `name` can name a cluster: at most 53 of a-z, 0-9 and -, beginning with a letter."""
+    """Return whether `name` is a valid cluster name: at most 53 of a-z, 0-9 and -, starting with a letter."""
     return _NAME.fullmatch(name) is not None and name not in RESERVED
 
 
 def refuse_name(name: str) -> None:
-    """Raise UsageError if `name` cannot name a cluster."""
+    """Raise UsageError if `name` is not a valid cluster name."""
     if not is_cluster_name(name):
         raise UsageError(
-            f"{name!r} cannot name a cluster",
-            "At most 53 letters a-z, digits and '-', beginning with a letter; not local or in-process.",
+            f'"{name}" is not a valid cluster name',
+            "Use at most 53 lower-case letters, digits and hyphens, starting with a letter; local and in-process are "
+            "reserved.",
         )
 
 
 def refuse_user(where: str) -> None:
-    """Raise UsageError if the address of a cluster holds a user or a password: it is printed and logged."""
+    """Raise UsageError if a cluster's address contains a user or a password, because it is printed and logged."""
     if "@" in where:
-        raise UsageError("--cluster holds a user or a password, which would be logged", "Give tls://HOST:PORT.")
+        message = "--cluster contains a user or a password, which would be logged"
+        raise UsageError(message, "Use an address such as tls://HOST:PORT.")
 
 
 def child_name(job: str, uid: str) -> str:
-    """The name of a ScoringJob's cluster and the beginning of all its children's, within all their limits.
+    """Return the name of a ScoringJob's cluster, which is the prefix of the names of all its children.
 
-    No other job has it, nor had one that was deleted: what is left of that one is in nobody's way.
+    It is unique to the job's uid, so that remains of a deleted job of the same name do not conflict.
     """
     stem = re.sub(r"[^a-z0-9]+", "-", job)
     stem = (stem if stem[0].isalpha() else f"job-{stem}")[:40].rstrip("-")
@@ -74,12 +76,12 @@ def child_name(job: str, uid: str) -> str:
 
 
 def driver_name(child: str, attempt: int) -> str:
-    """The driver Job of one attempt."""
+    """Return the name of the driver Job of one attempt."""
     return f"{child}-{attempt}"
 
 
 def labels(cluster: str) -> dict[str, str]:
-    """The labels of every object of `cluster`."""
+    """Return the labels of every object of `cluster`."""
     return {
         "app.kubernetes.io/name": "dask",
         "app.kubernetes.io/instance": cluster,
@@ -90,7 +92,7 @@ def labels(cluster: str) -> dict[str, str]:
 
 
 def selector(cluster: str | None = None, component: str | None = None) -> str:
-    """The label selector of one cluster's objects, of one component's pods, or of everybody's clusters."""
+    """Return the label selector of one cluster's objects, of one component's pods, or of all clusters."""
     parts = ["app.kubernetes.io/managed-by=scoremill"]
     parts.append(f"{LABEL}={cluster}" if cluster else LABEL)
     if component:
@@ -99,20 +101,20 @@ def selector(cluster: str | None = None, component: str | None = None) -> str:
 
 
 def scheduler_name(cluster: str) -> str:
-    """The Deployment and the Service of the scheduler, as dask-kubernetes names them."""
+    """Return the name that dask-kubernetes gives the scheduler's Deployment and Service."""
     return f"{cluster}-scheduler"
 
 
 def group_name(cluster: str) -> str:
-    """The one DaskWorkerGroup of a cluster: dask-kubernetes' autoscaler touches no other."""
+    """Return the name of the cluster's DaskWorkerGroup, the only one that dask-kubernetes' autoscaler changes."""
     return f"{cluster}-default"
 
 
 def secret_name(cluster: str) -> str:
-    """The Secret of the cluster's certificates."""
+    """Return the name of the Secret with the cluster's certificates."""
     return f"{cluster}-tls"
 
 
 def scheduler_address(cluster: str, namespace: str) -> str:
-    """Where pods reach the scheduler."""
+    """Return the address of the scheduler inside Kubernetes."""
     return f"tls://{scheduler_name(cluster)}.{namespace}.svc.cluster.local:{COMM_PORT}"

@@ -1,4 +1,4 @@
-"""What pods can reach over the network, as rules of NetworkPolicies."""
+"""Render what pods can reach over the network, as egress rules of NetworkPolicies."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ METADATA = (
     "fd00:ec2::/32",  # AWS
     "fd20:ce::254/128",  # GCP
 )
-"""Where clouds give credentials to whoever asks from a node or one of its pods."""
+"""Addresses of metadata services, where clouds give credentials to any process on a node or in its pods."""
 _SYSTEM = "kube-system"
 
 
 @dataclass(frozen=True)
 class Network:
-    """What whoever runs the operator has said about the network of jobs."""
+    """The administrator's settings for the network of jobs."""
 
     egress: tuple[Mapping[str, Any], ...] | None = None
-    """Rules for what pods reach besides each other and DNS; None for everything but metadata services and the API."""
+    """Egress rules in addition to each other and DNS; None allows all but metadata services and the Kubernetes API."""
     metadata: bool = False
-    """Whether pods reach the metadata services of clouds, for workload identity that takes them."""
+    """Whether pods can reach metadata services, which some workload identities need."""
     api_server: tuple[str, ...] = ()
-    """Addresses of the Kubernetes API as CIDRs, which workers and schedulers do not reach."""
+    """Addresses of the Kubernetes API as CIDRs, which workers and schedulers cannot reach."""
     api_ports: tuple[int, ...] = (443, 6443)
-    """Ports of the Kubernetes API, which drivers reach."""
+    """Ports of the Kubernetes API, which drivers can reach."""
     dask_namespace: str | None = None
     """Namespace of dask-kubernetes' operator; None for any."""
 
@@ -42,19 +42,19 @@ DEFAULT = Network()
 
 
 def worker_egress(cluster: str, network: Network) -> list[Rule]:
-    """What workers and the scheduler reach: each other, DNS and buckets, but not the Kubernetes API."""
+    """Return the rules of workers and the scheduler: each other, DNS and buckets, but not the Kubernetes API."""
     return [*_always(cluster), *_elsewhere(network, network.api_server)]
 
 
 def driver_egress(cluster: str, network: Network) -> list[Rule]:
-    """What a driver reaches: the same, and the Kubernetes API, to which it reports."""
+    """Return the rules of a driver: those of workers, and the Kubernetes API, to which it reports progress."""
     api = {"ports": [{"protocol": "TCP", "port": port} for port in network.api_ports]}
     return [*_always(cluster), api, *_elsewhere(network, ())]
 
 
 def _always(cluster: str) -> list[Rule]:
     dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    # To any address: the DNS of a node may have a link-local one.
+    # Any address, because a node-local DNS cache may have a link-local one.
     return [{"to": [{"podSelector": {"matchLabels": {names.LABEL: cluster}}}]}, {"ports": dns}]
 
 
@@ -64,7 +64,7 @@ def _elsewhere(network: Network, closed: Iterable[str]) -> list[Rule]:
     refused = [*(() if network.metadata else METADATA), *closed]
     peers = [_block("0.0.0.0/0", [each for each in refused if ":" not in each])]
     peers.append(_block("::/0", [each for each in refused if ":" in each]))
-    # Some plugins do not take pods for a part of any block of addresses. The API server may be a pod of kube-system.
+    # Some network plugins match no pods by address. The API server may be a pod in kube-system.
     system = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [_SYSTEM]}
     return [{"to": [*peers, {"namespaceSelector": {"matchExpressions": [system]}}]}]
 

@@ -1,4 +1,4 @@
-"""What the pods of scheduler, workers and driver have in common."""
+"""Render what the pods of scheduler, workers and driver have in common."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from . import names
 Object = dict[str, Any]
 
 SCRATCH_BYTES = 10 * GIB
-"""The most that bundles and temporary files of a pod may take."""
+"""Size limit of the bundles and temporary files of a pod, in bytes."""
 _END_SECONDS = 30
-"""Time in which a worker's processes end."""
+"""Seconds in which a worker's processes exit."""
 _UID = 1000
 _LOCKED = {
     "allowPrivilegeEscalation": False,
@@ -28,7 +28,7 @@ _LOCKED = {
 
 
 def pod_of(cluster: Cluster, container: Object) -> Object:
-    """Return the spec of a pod with one container that Pod Security `restricted` admits."""
+    """Render the spec of a pod with one container, as Pod Security level `restricted` requires."""
     mounts = [
         {"name": "scratch", "mountPath": names.SCRATCH},
         {"name": "tls", "mountPath": names.TLS_FOLDER, "readOnly": True},
@@ -55,13 +55,13 @@ def _of_worker(cluster: Cluster) -> Object:
 
 
 def certificates_volume(cluster: str) -> Object:
-    """Return the volume of the certificates of a cluster."""
-    # Readable by the pod's group alone, which is its fsGroup: without both, Dask may not read its own key.
+    """Render the volume with the certificates of a cluster."""
+    # The mode, together with the pod's fsGroup, lets Dask read its key.
     return {"name": "tls", "secret": {"secretName": names.secret_name(cluster), "defaultMode": 0o440}}
 
 
 def resources(cpu: float, memory: int) -> Object:
-    """Return requests and limits. Cores are only requested: with a limit, the last call of a batch would wait."""
+    """Render requests and limits. CPU has no limit, because throttling would delay the end of each batch."""
     return {
         "requests": {"cpu": f"{round(cpu * 1000)}m", "memory": str(memory), "ephemeral-storage": str(GIB)},
         "limits": {"memory": str(memory), "ephemeral-storage": str(SCRATCH_BYTES + GIB)},
@@ -69,15 +69,15 @@ def resources(cpu: float, memory: int) -> Object:
 
 
 def env_of(values: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return variables as a container has them."""
+    """Render environment variables as a list for a container."""
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
 def refuse_secrets(variables: Iterable[str]) -> None:
-    """Raise UsageError that names the first variable whose name says that its value is a secret."""
+    """Raise UsageError for the first variable whose name marks its value as a secret."""
     for name in variables:
         if is_secret(name):
             raise UsageError(
-                f"{name} looks like a secret, and would stand in the DaskCluster for all to read",
-                "Put it into a Secret (kubectl create secret generic NAME …) and give --secret NAME.",
+                f"variable {name} seems to be a secret, which would be readable in the DaskCluster",
+                "Create a Secret with `kubectl create secret generic NAME --from-literal KEY=VALUE` and use --secret NAME.",
             )

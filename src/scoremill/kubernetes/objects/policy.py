@@ -1,4 +1,4 @@
-"""Who may talk to whom, and what a drained node may take away."""
+"""Render NetworkPolicies, and the PodDisruptionBudget of the scheduler."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from . import names
 from .network import Network, worker_egress
 
 _NAMESPACE = "kubernetes.io/metadata.name"
-"""Label of every namespace: its name."""
+"""Label of every namespace with its name."""
 OPERATOR = "dask-kubernetes-operator"
-"""`app.kubernetes.io/name` of dask-kubernetes' operator, by its chart."""
+"""The label `app.kubernetes.io/name` of dask-kubernetes' operator, as its chart sets it."""
 
 
 def network_policies(cluster: str, namespace: str, network: Network | None = None) -> list[dict[str, Any]]:
-    """Scheduler and workers are reached from the cluster's own pods; plain HTTP from dask-kubernetes alone.
+    """Render policies that admit the cluster's own pods, and on the HTTP port dask-kubernetes alone.
 
-    A driver outside of Kubernetes comes by a forwarded port, which no policy sees; one inside carries the label
-    `scoremill.dev/cluster`. The kubelet's probes are always let in. Without `network`, what pods reach is not limited.
+    A driver outside of Kubernetes uses a forwarded port, to which no policy applies; one inside has the label
+    `scoremill.dev/cluster`. Probes of the kubelet are always admitted. Without `network`, egress is not limited.
     """
     own = {"podSelector": {"matchLabels": {names.LABEL: cluster}}}
     place = {_NAMESPACE: network.dask_namespace} if network and network.dask_namespace else None
@@ -30,7 +30,7 @@ def network_policies(cluster: str, namespace: str, network: Network | None = Non
     from_operator = {"from": [operator], "ports": [{"protocol": "TCP", "port": names.HTTP_PORT}]}
     return [
         _policy(cluster, namespace, "scheduler", [from_cluster, from_operator], egress),
-        # Worker and nanny listen on ports that the kernel picks.
+        # Worker and nanny listen on random ports.
         _policy(cluster, namespace, "worker", [{"from": [own]}], egress),
     ]
 
@@ -54,7 +54,7 @@ def _policy(
 
 
 def disruption_budget(cluster: str, namespace: str) -> dict[str, Any]:
-    """A drain waits for the scheduler until the cluster ends; workers may go at any time, which costs only time."""
+    """Render a budget that keeps the scheduler from being evicted; workers can be evicted at any time."""
     pods = {names.LABEL: cluster, names.DASK_COMPONENT: "scheduler"}
     return {
         "apiVersion": "policy/v1",
@@ -66,7 +66,7 @@ def disruption_budget(cluster: str, namespace: str) -> dict[str, Any]:
         },
         "spec": {
             "minAvailable": 1,
-            # One that does not run holds up nobody.
+            # A scheduler that is not healthy must not block a drain.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
             "selector": {"matchLabels": pods},
         },

@@ -1,4 +1,4 @@
-"""An object of Kubernetes, parsed once where the API's answer or a watch event arrives; each fact is read in one place."""
+"""A Kubernetes object, parsed once from an answer of the API or a watch event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Resource:
-    """An object as the API server has it."""
+    """A Kubernetes object as the API server returned it."""
 
     kind: str
     name: str
@@ -28,16 +28,16 @@ class Resource:
     annotations: Mapping[str, str] = field(default_factory=dict)
     created: dt.datetime | None = None
     is_deleting: bool = False
-    """Whether its deletion was requested."""
+    """Whether the deletion of the object was requested."""
     finalizers: Sequence[str] = ()
     owners: tuple[str, ...] = ()
-    """Uids of the objects that own it."""
+    """Uids of the owners."""
     spec: Fields = field(default_factory=dict)
     status: Fields = field(default_factory=dict)
 
     @classmethod
     def of(cls, body: Fields, kind: str = "") -> Self:
-        """Parse an object; `kind` is needed if it comes from a list, whose items do not name theirs."""
+        """Parse an object; `kind` is needed for items of a list, which do not have one."""
         metadata, created = body["metadata"], body["metadata"].get("creationTimestamp")
         return cls(
             kind=kind or body.get("kind", ""),
@@ -63,7 +63,7 @@ class Resource:
 
     @property
     def component(self) -> str | None:
-        """`scheduler` or `worker` for pods of a DaskCluster."""
+        """The component of a DaskCluster's pod, `scheduler` or `worker`."""
         return self.labels.get(DASK_COMPONENT)
 
     @property
@@ -73,12 +73,12 @@ class Resource:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the pod is ready and stays."""
+        """Whether the pod is ready and not being deleted."""
         return self.true_condition("Ready") is not None and not self.is_deleting
 
     @property
     def replicas(self) -> int:
-        """Workers that a DaskCluster or a DaskWorkerGroup asks for."""
+        """Desired number of workers of a DaskCluster or DaskWorkerGroup."""
         return int(self.spec["worker"].get("replicas", 1))
 
     def true_condition(self, *types: str) -> Fields | None:
@@ -97,9 +97,9 @@ def age(resource: Resource, now: dt.datetime) -> float:
 
 
 def owned_by(child: Fields, owner: Resource, *, blocks: bool = False) -> dict[str, Any]:
-    """Return the manifest `child` with a reference by which Kubernetes deletes it with `owner`.
+    """Return the manifest `child` with an owner reference, so that Kubernetes deletes it with `owner`.
 
-    One that `blocks` is waited for: an owner that is deleted in the foreground exists until the child is deleted.
+    If it `blocks`, foreground deletion keeps the owner until the child is deleted.
     """
     reference = {
         "apiVersion": owner.api_version,

@@ -1,4 +1,4 @@
-"""The job that a schedule makes for one of its times; pure, shared by operator and command line."""
+"""Render the job that a schedule creates for one of its times; pure, used by the operator and the command line."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .unscored import outputs_after, what_is_new
 Object = dict[str, Any]
 
 SCHEDULE = "scoremill.dev/schedule"
-"""Label of the jobs of a schedule: `schedule_label` of its name."""
+"""Label of a schedule's jobs with the `schedule_label` of the schedule."""
 SCHEDULED_TIME = "scoremill.dev/scheduled-time"
-"""Annotation of such a job: the time that it was made for, RFC 3339."""
+"""Annotation of a schedule's job with the time that it was created for (RFC 3339)."""
 PLACEHOLDER = "{scheduledTime}"
-"""In `output.uri` of a template: the time of the run."""
+"""Placeholder in the `output.uri` of a template for the scheduled time."""
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 
 
@@ -33,11 +33,11 @@ def scheduled_job(
     name: str | None = None,
     since: datetime | None = None,
 ) -> Object:
-    """Return the ScoringJob of `schedule`, as the API gave it, for the time `at`.
+    """Render the ScoringJob of `schedule` for the time `at`.
 
-    With `input.since: LastSuccess` it takes the objects that no run in `status` has scored, or those modified from
-    `since` on if that is given. `name` is by default that of `scheduled_name`. Raises UsageError if the template is
-    not a job.
+    With `input.since: LastSuccess` it takes the objects that no run in `status` has scored, or those modified since
+    `since` if that is given. The default of `name` is `scheduled_name`. Raises UsageError if the template is not a
+    valid job.
     """
     template = schedule.spec["jobTemplate"]
     given = template.get("metadata") or {}
@@ -56,7 +56,7 @@ def scheduled_job(
 
 
 def owned(schedule: Resource, jobs: Iterable[Resource]) -> list[Resource]:
-    """Return those of `jobs` that `schedule` owns; not those of an earlier one of its name."""
+    """Return those of `jobs` that `schedule` owns, but not those of an earlier schedule of the same name."""
     return [job for job in jobs if schedule.uid in job.owners]
 
 
@@ -67,19 +67,19 @@ def made_for(job: Resource) -> datetime:
 
 
 def last_success(status: ScheduleStatus, jobs: Iterable[Resource]) -> datetime | None:
-    """The time of the last complete run, by what is stored and by the jobs of the schedule themselves."""
+    """Return the time of the last complete run, from the status of the schedule and its jobs."""
     complete = [made_for(job) for job in jobs if job.phase == "Complete"]
     return max((time for time in [status.last_successful_time, *complete] if time), default=None)
 
 
 def seen(schedule: Resource, status: ScheduleStatus, jobs: Sequence[Resource]) -> ScheduleStatus:
-    """Return the stored `status` of a schedule with what its own `jobs` show of complete runs."""
+    """Return the stored `status` of a schedule, updated from its own `jobs`."""
     outputs = outputs_after(status.outputs, sorted(jobs, key=made_for)) if takes_what_is_new(schedule) else ()
     return status.model_copy(update={"last_successful_time": last_success(status, jobs), "outputs": outputs})
 
 
 def announced(schedule: Resource, status: ScheduleStatus, job: Object, now: datetime) -> ScheduleStatus:
-    """Return `status` with the output of a job that is about to be created, which may be gone before it is seen."""
+    """Return `status` with the output of a job before its creation, in case the job is deleted before it is observed."""
     if not takes_what_is_new(schedule) or any(one.uri == job["spec"]["output"]["uri"] for one in status.outputs):
         return status
     created = replace(Resource.of(job), created=now.replace(microsecond=0))
@@ -87,14 +87,14 @@ def announced(schedule: Resource, status: ScheduleStatus, job: Object, now: date
 
 
 def takes_what_is_new(schedule: Resource) -> bool:
-    """Return whether the template says `input.since: LastSuccess`, whatever else is wrong with it."""
+    """Return whether the template has `input.since: LastSuccess`, even if it is invalid otherwise."""
     template = schedule.spec["jobTemplate"].get("spec")
     given = template.get("input") if isinstance(template, dict) else None
     return isinstance(given, dict) and given.get("since") == "LastSuccess"
 
 
 def problem_of(spec: ScheduleSpec) -> str | None:
-    """Why no run of it could end well although each part is valid; None where nothing is wrong."""
+    """Return why no run of the schedule could succeed, although each field is valid; None if nothing is wrong."""
     job = spec.job_template.spec
     if job.input.since == "LastSuccess":
         if PLACEHOLDER not in job.output.uri:
@@ -110,23 +110,23 @@ def problem_of(spec: ScheduleSpec) -> str | None:
 
 
 def scheduled_name(schedule: str, at: datetime) -> str:
-    """The name of the job for the time `at`, the same each time: the schedule's and the minutes since 1970."""
+    """Return the name of the job for the time `at`: the schedule's name and the minutes since 1970."""
     minutes = f"-{int(at.timestamp()) // 60}"
     return _cut(schedule, _LONGEST_NAME - len(minutes)) + minutes
 
 
 def schedule_label(schedule: str) -> str:
-    """The value of the label SCHEDULE on jobs of `schedule`: its name, or the beginning of it and a hash."""
+    """Return the value of the label SCHEDULE: the schedule's name, or its beginning and a hash if it is long."""
     return _cut(schedule, _LONGEST_LABEL)
 
 
 def stamp(at: datetime) -> str:
-    """`at` as it stands in names of outputs: 20261121T0300Z, or with the seconds of a run by hand 20261121T030012Z."""
+    """Format `at` for names of outputs: 20261121T0300Z, or with seconds for a manual run 20261121T030012Z."""
     return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ" if at.second else "%Y%m%dT%H%MZ")
 
 
 def _spec(schedule: Resource, at: datetime, status: ScheduleStatus, since: datetime | None) -> Object:
-    # In the one form that the API server takes, where a file may have several.
+    # Normalized, because the API server accepts only one of the forms that a job file can use.
     asked = parse_job({"spec": schedule.spec["jobTemplate"]["spec"]}, "spec.jobTemplate").spec
     spec: Object = asked.model_dump(mode="json", by_alias=True, exclude_unset=True)
     spec["output"]["uri"] = spec["output"]["uri"].replace(PLACEHOLDER, stamp(at))

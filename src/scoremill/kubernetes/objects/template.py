@@ -1,4 +1,4 @@
-"""Templates: laid over an object nearly as `kubectl patch` would, and a site's template laid under that of a job."""
+"""Merge templates: a job's into a rendered object, similar to `kubectl patch`, and a job's into the administrator's."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from scoremill.spec import JobSpec, SecretRef
 
 _KEYS = {"volumeMounts": "mountPath"}
-"""What tells the items of a list apart; `name` in all others."""
+"""The key that identifies the items of a list; `name` for all other lists."""
 
 
 def merge(base: Any, over: Any, field: str = "", *, keeps_null: bool = False) -> Any:
-    """`base` with `over` laid over it; neither is changed.
+    """Return `over` merged into `base`; neither is changed.
 
-    Mappings are merged by key, and null removes one. Lists whose items have a name (containers, env, volumes …) are
-    merged by it; other lists and all scalars are replaced. With `keeps_null` the result is a template again: its
-    nulls remove once it is laid over something.
+    Mappings are merged by key, and null removes a key. Lists whose items have a name (containers, env, volumes …) are
+    merged by name; other lists and all scalars are replaced. With `keeps_null` the result is a template again, with
+    its nulls.
     """
     if isinstance(base, Mapping) and isinstance(over, Mapping):
         merged = {key: merge(base.get(key), value, key, keeps_null=keeps_null) for key, value in over.items()}
@@ -36,20 +36,20 @@ def _keyed(value: Any, key: str) -> bool:
 
 
 def said_of(template: Mapping[str, Any], part: str) -> dict[str, Any]:
-    """What a template says of the container of `scheduler` or `worker`; empty where it says nothing."""
+    """Return the container of `scheduler` or `worker` in a template; empty if the template has none."""
     containers = template.get("spec", {}).get(part, {}).get("spec", {}).get("containers", ())
     return next((each for each in containers if each["name"] == part), {})
 
 
 def with_site(spec: JobSpec, site: Mapping[str, Any]) -> JobSpec:
-    """`spec` with the site's template under its own, and the Secret that the site gives workers where it names none."""
+    """Return `spec` with its template merged into the administrator's, and the Secret of that as the default."""
     under = deepcopy(dict(site))
     for part in ("scheduler", "worker"):
-        # What driver, scheduler and workers must have alike is no matter of a template.
+        # Driver, scheduler and workers must use the same image, so a template cannot set it.
         said_of(under, part).pop("image", None)
     worker, secret = said_of(under, "worker"), spec.credentials.secret_ref
     if worker:
-        # An account is a namespace's own, and gives drivers rights: a job that wants one names it.
+        # A service account belongs to a namespace and gives the driver rights, so only a job can name it.
         under["spec"]["worker"]["spec"].pop("serviceAccountName", None)
     if env := [each for each in worker.pop("env", ()) if each["name"] not in spec.cluster.env]:
         worker["env"] = env

@@ -1,4 +1,4 @@
-"""Certificates of one cluster: an authority of its own, whose key is forgotten once it has signed."""
+"""Issue the certificates of one cluster, by an authority of its own whose key is discarded after signing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from . import names
 
 _LIFETIME = dt.timedelta(days=2 * 365)
 _CLOCKS = dt.timedelta(hours=1)
-"""By how much a node's clock may be behind ours."""
+"""How much a node's clock may be behind the clock of this process."""
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """Texts in PEM. One certificate serves all roles: Dask asks only who signed."""
+    """Certificates and key as PEM. One certificate serves all roles, because Dask checks only the signature."""
 
     ca: str
     certificate: str
@@ -23,7 +23,7 @@ class Certificates:
 
 
 def issue(cluster: str, namespace: str) -> Certificates:
-    """New certificates of a new authority; nobody, ourselves included, can sign another certificate of it."""
+    """Issue certificates by a new authority, which can never sign another one because its key is discarded."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -46,7 +46,7 @@ def issue(cluster: str, namespace: str) -> Certificates:
 
 
 def secret(cluster: str, namespace: str, certificates: Certificates) -> dict[str, Any]:
-    """The Secret that scheduler and workers mount, and that clients read."""
+    """Render the Secret with the certificates, which scheduler and workers mount and clients read."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -91,7 +91,7 @@ def _name(common: str) -> Any:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
-    # A certificate's common name holds 64 characters.
+    # A common name has at most 64 characters.
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:64])])
 
 

@@ -1,7 +1,7 @@
-"""What is new for a run of a schedule with `since: LastSuccess`: decided by what earlier runs have scored; pure.
+"""Decide which objects are new for a run of a schedule with `since: LastSuccess`; pure.
 
-A run leaves out the objects that earlier outputs have scored, and its own output remembers them. So the next run needs
-the output of the last complete run, and the outputs of later runs, which may be complete although nobody has seen it.
+A run skips the objects that earlier outputs have scored, and its own output remembers them. So the next run needs the
+output of the last complete run, and those of later runs, which may have completed without being observed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .resource import Resource
 Object = dict[str, Any]
 
 MOST = 100
-"""Outputs that a schedule's status holds."""
+"""Maximum number of outputs in a schedule's status."""
 
 
 def outputs_after(stored: Iterable[RunOutput], jobs: Iterable[Resource]) -> tuple[RunOutput, ...]:
-    """Return the outputs that the next run must know, from those stored and the jobs of the schedule, oldest first.
+    """Return the outputs that the next run must consider, oldest first, from those stored and the schedule's jobs.
 
-    A complete run knew the outputs before it, so they are dropped; so are the oldest if there are too many.
+    Outputs that a complete run considered are dropped, and so are the oldest if there are too many.
     """
     known = {output.uri: output for output in stored}
     last = max((_created(output) for output in known.values() if output.complete), default=0.0)
@@ -46,16 +46,15 @@ def outputs_after(stored: Iterable[RunOutput], jobs: Iterable[Resource]) -> tupl
 def what_is_new(status: ScheduleStatus, look_back: int, since: datetime | None = None) -> Object:
     """Return the fields of `input` with which a run takes the objects that no run before it has scored.
 
-    It looks back from the last complete run, but never further than the outputs remember. If there is no such output,
-    only the time of the last complete run tells what is new. If `since` is given, it counts instead, and an output
-    that is not there any more is passed over.
+    It looks back from the last complete run, but never further than the outputs remember. Without outputs, only the
+    time of the last complete run counts. If `since` is given, it counts instead, and missing outputs are ignored.
     """
     looks_back = since or _looks_back(status, look_back)
     named = [_named(output, optional=since is not None or not output.complete) for output in status.outputs]
     fields: Object = {"since": format_time(looks_back)} if looks_back else {}
     if named:
         return {**fields, "notScoredBy": named}
-    # That nothing has come since is no error.
+    # It is not an error if there are no new objects.
     return {**fields, "allowEmpty": True} if fields else {}
 
 

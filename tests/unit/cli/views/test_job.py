@@ -65,7 +65,7 @@ def test_a_failed_job_ends_as_the_run_would_have_ended(code: int) -> None:
 )
 def test_failures_that_no_run_ends_with_have_codes_too(reason: Reason, code: int | None, ends: int) -> None:
     failure = {"reason": str(reason), "message": "m"} | ({} if code is None else {"exitCode": code})
-    assert ending(a_job(phase="Failed", failure=failure)) == (ends, f"job tips has failed: {reason}: m")
+    assert ending(a_job(phase="Failed", failure=failure)) == (ends, f"job tips failed: {reason}: m")
 
 
 def figures(attempt: int, done: int, **more: Any) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def test_a_follower_tells_what_is_new_and_only_that() -> None:
         ({"phase": "Pending"}, [events.Note("Pending")]),
         ({"phase": "Pending"}, []),
         (
-            {"phase": "Planning", "cluster": {"waiting": "DriverStarts: the driver's pod is being started"}},
-            [events.Note("Planning: DriverStarts: the driver's pod is being started")],
+            {"phase": "Planning", "cluster": {"waiting": "DriverStarts: the driver's pod is starting"}},
+            [events.Note("Planning: DriverStarts: the driver's pod is starting")],
         ),
         ({"phase": "Planning"}, [events.Note("Planning")]),
         (

@@ -148,7 +148,7 @@ def test_a_refusal_of_the_drivers_pod_is_told_by_its_last_warning(message: str, 
     cause = diagnose_refusal([*events, {"reason": "Unhealthy", "message": "-"}])
     assert (
         cause
-        and (cause.reason, cause.evidence) == (expected, f"Kubernetes refuses the driver: {message}")
+        and (cause.reason, cause.evidence) == (expected, f"Kubernetes rejected the driver: {message}")
         and cause.hint
     )
     assert diagnose_refusal([]) is None

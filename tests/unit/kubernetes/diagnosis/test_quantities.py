@@ -29,7 +29,7 @@ def test_a_quantity_is_a_number(quantity: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "Gi", "4gib", "four", "1 Gi"])
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no quantity"):
+    with pytest.raises(ValueError, match="is not a Kubernetes quantity"):
         amount(text)
 
 

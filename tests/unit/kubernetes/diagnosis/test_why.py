@@ -65,7 +65,7 @@ def test_between_attempts_the_last_failure_and_the_next_time_are_told() -> None:
     failure = {"reason": "ClusterFailed", "message": "the scheduler is gone", "exitCode": 6}
     cause = why(resource(phase="Retrying", attempt=1, failure=failure, retryTime=ago(-20)), NOW)
     assert cause and cause.reason == "ClusterFailed"
-    assert cause.evidence == "attempt 1 failed: the scheduler is gone; the next attempt begins at 2026-11-21T12:00:20Z"
+    assert cause.evidence == "attempt 1 failed: the scheduler is gone; the next attempt starts at 2026-11-21T12:00:20Z"
 
 
 @pytest.mark.parametrize("phase", ["Suspending", "Suspended"])
@@ -120,7 +120,7 @@ def test_a_driver_that_nothing_makes_is_told_after_a_moment(seconds: float) -> N
 def test_a_cluster_that_nothing_makes_is_told_after_a_moment() -> None:
     progress = {**PLANNED["progress"], "progressTime": ago(300)}
     cause = why(resource(**{**PLANNED, "progress": progress}), NOW, None, [RUNNING])
-    assert cause and cause.reason == "OperatorNotRunning" and "the DaskCluster was to be made" in cause.evidence
+    assert cause and cause.reason == "OperatorNotRunning" and "the DaskCluster has been missing" in cause.evidence
 
 
 def test_a_driver_that_does_not_start_is_the_cause() -> None:
@@ -136,13 +136,13 @@ def test_a_driver_whose_pod_is_refused_is_the_cause() -> None:
     cause = why(resource(**ASKED), NOW, None, [Driver("tips-1", Resource("Job", "tips-1", uid="1"), events=events)])
     assert cause == Cause(
         "QuotaExceeded",
-        "Kubernetes refuses the driver: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4",
-        "Ask for less (cluster.workers, cluster.memory, cluster.cpu), or for a larger quota.",
+        "Kubernetes rejected the driver: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4",
+        "Request less (cluster.workers, cluster.memory, cluster.cpu), or ask the cluster's administrator for a larger quota.",
     )
 
 
 def test_what_the_operator_was_refused_is_told_by_its_word() -> None:
-    waiting = "Refused: Kubernetes refuses what the operator makes for the job: Job tips-1: exceeded quota: q"
+    waiting = "Refused: Kubernetes rejected an object of the job: Job tips-1: exceeded quota: q"
     cause = why(resource(**ASKED, cluster={"name": "tips", "waiting": waiting}), NOW)
     assert (
         cause and cause.reason == "Refused" and cause.evidence.endswith("Job tips-1: exceeded quota: q") and cause.hint
