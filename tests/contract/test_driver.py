@@ -108,7 +108,7 @@ def test_a_status_that_may_not_be_written_harms_nothing_and_is_told_once(spec, t
 def test_a_status_is_never_told_of_a_job_made_again_under_its_name(tmp_path):
     with serving({}) as api:
         kube = connect(str(api.kubeconfig(tmp_path)))
-        with pytest.raises(Conflict, match="another one"):
+        with pytest.raises(Conflict, match="created again"):
             kube.apply_status("ScoringJob", "tips", {"progress": {}}, manager="scoremill-driver", uid="gone")
         assert not api.statuses
 

@@ -142,5 +142,5 @@ def test_a_run_by_hand_may_be_given_the_time_from_which_on_it_looks(world):
     made = here.server.objects["ScoringJob", run_now(ours, "hourly", since)]
     assert made["spec"]["input"]["since"] == "2026-11-01T00:00:00Z"
     other = world(jobTemplate={"spec": {**TEMPLATE, "input": {"uris": ["s3://in/*.csv"]}}})
-    with pytest.raises(UsageError, match="does not have input"):
+    with pytest.raises(UsageError, match="does not use input"):
         run_now(Ours(other.server.client(), "ScoringSchedule"), "hourly", since)
