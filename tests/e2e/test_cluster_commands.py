@@ -195,7 +195,12 @@ TINY = {
 }
 IMPOSSIBLE = {
     "cpu": (["--cpu", "1000"], None, "Unschedulable", "asks for 1,000 CPU"),
-    "image": (["--image", "registry.invalid/none:1"], None, "ImagePull", "could not pull image registry.invalid/none:1"),
+    "image": (
+        ["--image", "registry.invalid/none:1"],
+        None,
+        "ImagePull",
+        "could not pull image registry.invalid/none:1",
+    ),
     "secret": (["--secret", "nosuch"], None, "MissingSecret", 'secret "nosuch" not found'),
     "account": (["--service-account", "nosuch"], None, "MissingServiceAccount", 'serviceaccount "nosuch" not found'),
     "privileged": ([], PRIVILEGED, "PodSecurityViolation", "privileged"),
