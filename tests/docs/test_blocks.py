@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from scoremill.cli import app
+from scoremill.cli.flags.fields import paths
 from scoremill.spec import parse_job
 from tests.docs.pages import PROSE, ROOT, blocks
 
@@ -119,3 +120,11 @@ def every_option(command: click.Command, context: click.Context) -> set[str]:
 def test_options_in_the_text_of_a_page_exist(page: Path) -> None:
     named = set(re.findall(r"`(--[a-z][a-z-]+)", page.read_text()))
     assert named <= every_option(app, click.Context(app)) | FOREIGN
+
+
+@pytest.mark.parametrize("page", PROSE, ids=name)
+def test_job_fields_in_the_text_of_a_page_exist(page: Path) -> None:
+    schedule = {f"spec.{field}" for field in SCHEMAS["ScoringSchedule"]["$defs"]["ScheduleSpec"]["properties"]}
+    parts = {place.rsplit(".", 1)[0] for place in paths()}
+    named = set(re.findall(r"`(spec(?:\.\w+)+)", page.read_text()))
+    assert named <= {*paths(), *parts, *schedule}
