@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from kubernetes.client import Configuration
 from urllib3.exceptions import ReadTimeoutError
 
 from scoremill.kubernetes.client import KINDS, Kube
@@ -26,6 +27,7 @@ Object = dict[str, Any]
 KIND_OF = {plural: kind for kind, (_, plural) in KINDS.items()}
 NAMESPACE = "ml"
 START = dt.datetime(2026, 11, 21, 3, tzinfo=dt.UTC)
+_CONFIGURATION = Configuration(host="http://kubernetes")
 
 
 class CrashError(BaseException):
@@ -40,8 +42,6 @@ class Server:
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     faults: deque[str] = field(default_factory=deque)
     calls: list[tuple[str, str]] = field(default_factory=list)
-    needed: set[tuple[str, str, str]] = field(default_factory=set)
-    """API group, resource and verb of each right that the calls took."""
     ends: list[int] = field(default_factory=list)
     """Exit codes of drivers, in their order."""
     deleted: list[tuple[str, str | None]] = field(default_factory=list)
@@ -51,10 +51,7 @@ class Server:
     # --- calls
 
     def client(self) -> Kube:
-        made = Kube.__new__(Kube)
-        made.configuration = SimpleNamespace(host="http://kubernetes", auth_settings=dict)
-        made.namespace, made._timeout, made._retry, made._pool = NAMESPACE, None, None, self
-        return made
+        return Kube(_CONFIGURATION, NAMESPACE, pool=self)
 
     def request(self, method: str, url: str, *, body: bytes | None = None, **_: Any) -> Any:
         """As urllib3's pools have it."""
@@ -68,7 +65,6 @@ class Server:
             raise CrashError
         if fault != "timeout":
             self.calls.append((method, kind))
-            self.needed.add(_right(method, url))
             answer = _answer(*self.handle(method, url, json.loads(body or b"{}")))
         if fault == "crash after":
             raise CrashError
@@ -326,16 +322,6 @@ class Server:
                 for reference in each["metadata"].get("ownerReferences", ())
             )
         ]
-
-
-def _right(method: str, url: str) -> tuple[str, str, str]:
-    """What RBAC asks of whoever makes the call: API group, resource (with subresource) and verb."""
-    parts = urlsplit(url).path.strip("/").split("/")
-    group = parts[1] if parts[0] == "apis" else ""
-    at = next(number for number, part in enumerate(parts) if part in KIND_OF)
-    resource, name, subresource = (*parts[at:], "", "")[:3]
-    verb = {"GET": "get" if name else "list", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
-    return group, f"{resource}/{subresource}" if subresource else resource, verb
 
 
 def _picks(part: str, labels: Object) -> bool:

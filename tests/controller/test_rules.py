@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.kubernetes.client import KINDS
+from scoremill.kubernetes.client import KINDS, NotPermitted
 from scoremill.kubernetes.objects import Certificates, Resource, child_of, driver_job, job_cluster, job_support
 from scoremill.kubernetes.objects.driver import driver_access
 from scoremill.kubernetes.objects.scheduled import scheduled_job
@@ -16,7 +16,10 @@ from scoremill_operator import rules
 from scoremill_operator.reconcile.observed import Key, Settings
 from scoremill_operator.reconcile.reconciler import Reconciler
 from scoremill_operator.run import handlers
-from tests.controller.api_server import NAMESPACE, Server
+from tests.controller.surroundings import Surroundings
+from tests.support.kubernetes_api import KubernetesApi
+
+NAMESPACE = "ml"
 
 SPEC: dict[str, Any] = {
     "model": {"uri": "s3://models/tips"},
@@ -28,39 +31,48 @@ SPEC: dict[str, Any] = {
 SETTINGS = Settings(image="runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
 
 
-def granted() -> set[tuple[str, str, str]]:
-    """API group, resource and verb of each right that the operator's Role gives."""
-    return {(group, name, verb) for group, names, verbs in rules.RULES for name in names for verb in verbs}
+JOB = {"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}, "spec": SPEC}
+
+
+def without(resource: str, verb: str) -> list[dict[str, Any]]:
+    """The operator's Role with one right less."""
+    return rules.as_role(
+        tuple(
+            (group, names, tuple({*verbs} - ({verb} if resource in names else set())))
+            for group, names, verbs in rules.RULES
+        )
+    )
 
 
 @pytest.mark.parametrize("code", [0, 3, 6])
-def test_the_role_grants_every_call_from_the_first_reconcile_to_the_last(code: int) -> None:
-    server = Server()
-    key = Key("ScoringJob", NAMESPACE, "tips")
-    job = server.create(
-        {"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}, "spec": SPEC}
-    )
-    assert job is not None
-    look = Reconciler(server.client(), SETTINGS, server.clock)
-    for _ in range(60):
-        look(key)
-        for step in (server.collect, server.dask, server.jobs, server.kubelet, server.plan):
-            step()
-        for pod in server.live_drivers():
-            if pod["status"]["phase"] == "Running" and server.find("DaskAutoscaler"):
-                server.end(pod, code)
-        server.now += dt.timedelta(seconds=20)
-    assert ("ScoringJob", "tips") not in server.objects
-    assert {("DELETE", "DaskCluster"), ("DELETE", "ScoringJob"), ("PATCH", "ScoringJob")} <= {*server.calls}
-    assert server.needed <= granted()
+def test_the_role_grants_every_call_from_the_first_reconcile_to_the_last(
+    code: int, kubernetes_api: KubernetesApi
+) -> None:
+    """Of a real API server, which refuses what the Role does not grant, and what the definitions do not allow."""
+    admin, passed = kubernetes_api.kube, dt.timedelta()
+    operator = kubernetes_api.account("operator", rules.as_role(rules.RULES))
+    reconcile = Reconciler(operator, SETTINGS, lambda: dt.datetime.now(dt.UTC) + passed)
+    around, kinds = Surroundings(admin), set[str]()
+    admin.create(JOB)
+    while admin.get("ScoringJob", "tips"):
+        reconcile(Key("ScoringJob", kubernetes_api.namespace, "tips"))
+        around.all_work()
+        kinds |= {kind for kind in ("DaskCluster", "DaskAutoscaler") if admin.select(kind)}
+        if "DaskAutoscaler" in kinds:
+            around.end_drivers(code)
+        passed += dt.timedelta(seconds=20)
+        assert passed < dt.timedelta(minutes=20), (admin.get("ScoringJob", "tips") or {}).get("status")
+    assert kinds == {"DaskCluster", "DaskAutoscaler"}
 
 
-def test_a_get_is_not_granted_by_list() -> None:
-    server = Server()
-    server.client().get("ScoringJob", "tips")
-    server.client().select("ScoringJob")
-    group, resource = "scoremill.dev", "scoringjobs"
-    assert server.needed == {(group, resource, "get"), (group, resource, "list")}
+@pytest.mark.parametrize(("verb", "call"), [("get", "get"), ("list", "select")])
+def test_a_get_is_not_granted_by_list_nor_a_list_by_get(verb: str, call: str, kubernetes_api: KubernetesApi) -> None:
+    kube = kubernetes_api.account("operator", without("scoringjobs", verb))
+    calls = {"get": lambda: kube.get("ScoringJob", "tips"), "select": lambda: kube.select("ScoringJob")}
+    with pytest.raises(NotPermitted, match=f'cannot {verb} resource "scoringjobs"'):
+        calls.pop(call)()
+    (other,) = calls.values()
+    assert not other()
 
 
 def test_a_role_that_it_makes_holds_no_more_than_its_own() -> None:

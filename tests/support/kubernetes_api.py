@@ -29,6 +29,7 @@ from tests.support.control_plane import ControlPlane, kubeconfig, wait_for
 
 _ROOT = Path(__file__).parents[2]
 _PATH = os.pathsep.join(map(str, (_ROOT, _ROOT / "src", _ROOT / "operator")))
+_RBAC = "rbac.authorization.k8s.io/v1"
 _KINDS = ("ScoringJob", "ScoringSchedule", "DaskCluster", "DaskWorkerGroup", "DaskAutoscaler")
 
 
@@ -53,13 +54,32 @@ class KubernetesApi:
         host, port = self._config["clusters"][0]["cluster"]["server"].removeprefix("https://").split(":")
         return host, int(port)
 
-    def kubeconfig(self, port: int | None = None) -> Path:
-        """A kubeconfig of this namespace; with `port`, one that finds the server behind a port of this machine."""
+    def kubeconfig(self, port: int | None = None, *, token: str | None = None) -> Path:
+        """A kubeconfig of this namespace; with `port`, one that finds the server behind a port of this machine.
+
+        `token` is that of somebody who has not every right.
+        """
         server = f"https://127.0.0.1:{port or self.address[1]}"
-        token = self._config["users"][0]["user"]["token"]
-        path = self.own / f"kubeconfig-{port or 'direct'}"
+        token = token or self._config["users"][0]["user"]["token"]
+        path = self.own / f"kubeconfig-{port or 'direct'}-{hash(token)}"
         path.write_text(kubeconfig(server, self.folder / "certificates" / "apiserver.crt", token, self.namespace))
         return path
+
+    def account(self, name: str, rules: list[dict[str, Any]]) -> Kube:
+        """The API as a new service account finds it, which has the rights of a Role with these `rules` and no other."""
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": self.namespace}
+        role = {"kind": "Role", "name": name, "apiGroup": _RBAC.partition("/")[0]}
+        for made in (
+            {"apiVersion": "v1", "kind": "ServiceAccount"},
+            {"apiVersion": _RBAC, "kind": "Role", "rules": rules},
+            {"apiVersion": _RBAC, "kind": "RoleBinding", "roleRef": role, "subjects": [subject]},
+        ):
+            self.kube.create({**made, "metadata": {"name": name}})
+        _, answer = self.kube._call("POST", f"{self.kube.path('ServiceAccount', name)}/token", {}, {"spec": {}})
+        found = connect(str(self.kubeconfig(token=answer["status"]["token"])))
+        # The server learns of a new binding by a watch.
+        wait_for(lambda: _may(found, "list", "pods"), 30, f"the rights of {name}")
+        return found
 
     def reads(self) -> set[str]:
         """Names of the ScoringJobs of this namespace that were read one by one."""
@@ -81,6 +101,13 @@ class KubernetesApi:
     @property
     def _config(self) -> Any:
         return yaml.safe_load((self.folder / "kubeconfig").read_text())
+
+
+def _may(kube: Kube, verb: str, resource: str) -> bool:
+    """Whether the API server says that the one who asks may do it."""
+    asked = {"spec": {"resourceAttributes": {"namespace": kube.namespace, "verb": verb, "resource": resource}}}
+    _, answer = kube._call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {}, asked)
+    return bool(answer["status"]["allowed"])
 
 
 @pytest.fixture(scope="session")

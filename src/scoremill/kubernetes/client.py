@@ -55,12 +55,12 @@ _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 class Kube:
     """A client of one API server, for one namespace."""
 
-    def __init__(self, configuration: Any, namespace: str) -> None:
+    def __init__(self, configuration: Any, namespace: str, pool: Any = None) -> None:
         from kubernetes.client.rest import RESTClientObject
         from urllib3 import Retry, Timeout
 
         self.configuration, self.namespace = configuration, namespace
-        self._pool = RESTClientObject(configuration).pool_manager
+        self._pool = pool or RESTClientObject(configuration).pool_manager
         self._timeout = Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
         # Every call can be repeated: creating an object again after a lost answer returns 409.
         self._retry = Retry(
