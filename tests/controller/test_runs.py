@@ -110,7 +110,7 @@ def test_a_run_that_is_replaced_is_gone_with_its_driver_before_the_next_begins(w
 def test_a_run_by_hand_is_refused_while_another_goes_on(world):
     here = world()
     here.first_run_works()
-    with pytest.raises(ClusterError, match=f"goes on: {here.runs[0]['metadata']['name']}"):
+    with pytest.raises(ClusterError, match=f"is still active: {here.runs[0]['metadata']['name']}"):
         here.run_by_hand()
     assert len(here.runs) == 1
 
