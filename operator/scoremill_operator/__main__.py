@@ -1,4 +1,4 @@
-"""`python -m scoremill_operator`: probes, then the Lease, then the watches, until SIGTERM or the loss of the Lease."""
+"""Run the operator of ScoringJobs and ScoringSchedules until SIGTERM, or until it loses the leader election."""
 
 from __future__ import annotations
 
@@ -42,50 +42,57 @@ _KIND_SECONDS = 5.0
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m scoremill_operator", description=__doc__)
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--namespace", action="append", default=[], help="a namespace to look after; may be repeated")
-    where.add_argument("--all-namespaces", action="store_true", help="look after all namespaces")
+    where.add_argument("--namespace", action="append", default=[], help="namespace to watch; can be repeated")
+    where.add_argument("--all-namespaces", action="store_true", help="watch all namespaces")
     image = f"{RUNNER}:{scoremill.__version__}"
-    parser.add_argument("--image", default=image, help="of driver, scheduler and workers where a job names none")
+    parser.add_argument("--image", default=image, help="default image of driver, scheduler and workers")
     parser.add_argument(
-        "--driver-resources", type=json.loads, default={}, metavar="JSON", help="laid over those of the driver"
+        "--driver-resources",
+        type=json.loads,
+        default={},
+        metavar="JSON",
+        help="resources merged into the default ones of the driver's container",
     )
     parser.add_argument(
         "--template",
         type=template_of,
         default={},
         metavar="FILE",
-        help="YAML file laid under what each job says of its DaskCluster",
+        help="YAML file with a part of a DaskCluster, into which each job's template is merged",
     )
     parser.add_argument(
         "--reserved-account",
         action="append",
         default=[],
         metavar="NAMESPACE/NAME",
-        help="a service account that no job may run as; may be repeated",
+        help="service account that no job can run as; can be repeated",
     )
     parser.add_argument(
         "--templates",
         choices=["Restricted", "Any"],
         default="Restricted",
-        help="whether jobs may set any field of the pods by spec.cluster.template, or only those that give no rights",
+        help="whether jobs can set any field of their pods with spec.cluster.template, or only those that grant no rights",
     )
     parser.add_argument(
         "--service-account",
         action="append",
         default=[],
         metavar="NAMESPACE/NAME",
-        help="a service account that jobs may run as if templates are restricted; may be repeated",
+        help="service account that jobs can run as if templates are restricted; can be repeated",
     )
     _add_network(parser)
     parser.add_argument("--lease", default="scoremill-operator", help="name of the Lease")
-    parser.add_argument("--lease-namespace", help="its namespace; the pod's own where it is not given")
-    parser.add_argument("--identity", default=f"{socket.gethostname()}-{secrets.token_hex(4)}", help="who holds it")
-    parser.add_argument("--workers", type=int, default=4, help="objects that are looked at at once")
-    parser.add_argument("--resync", type=float, default=60.0, metavar="SECONDS", help="between two looks at each")
-    parser.add_argument("--port", type=int, default=8080, help="of /healthz, /readyz and /metrics")
+    parser.add_argument("--lease-namespace", help="namespace of the Lease; by default the pod's own")
+    identity = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+    parser.add_argument("--identity", default=identity, help="identity of this process in the Lease")
+    parser.add_argument("--workers", type=int, default=4, help="number of objects reconciled concurrently")
+    parser.add_argument(
+        "--resync", type=float, default=60.0, metavar="SECONDS", help="interval at which every object is reconciled"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="port of /healthz, /readyz and /metrics")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(arguments)
 
@@ -95,16 +102,16 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--egress",
         type=json.loads,
         metavar="JSON",
-        help="rules of a NetworkPolicy's egress: what pods of jobs reach besides each other and DNS; by default "
-        "everything but metadata services, and the Kubernetes API from workers",
+        help="egress rules of NetworkPolicies for pods of jobs, in addition to each other and DNS; by default everything "
+        "except metadata services and, for workers, the Kubernetes API",
     )
-    parser.add_argument("--allow-metadata", action="store_true", help="let pods of jobs reach metadata services")
+    parser.add_argument("--allow-metadata", action="store_true", help="allow pods of jobs to reach metadata services")
     parser.add_argument(
         "--api-server",
         action="append",
         default=[],
         metavar="CIDR",
-        help="address of the Kubernetes API, which workers do not reach; may be repeated",
+        help="address of the Kubernetes API, which workers cannot reach; can be repeated",
     )
     parser.add_argument(
         "--api-server-port",
@@ -112,13 +119,13 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=int,
         metavar="PORT",
-        help="port of the Kubernetes API, which drivers reach; may be repeated; 443 and 6443 by default",
+        help="port of the Kubernetes API, which drivers can reach; can be repeated; 443 and 6443 by default",
     )
     parser.add_argument("--dask-namespace", metavar="NAMESPACE", help="namespace of dask-kubernetes' operator")
 
 
 def network_of(asked: argparse.Namespace) -> Network:
-    """Return what the command line says about the network of jobs."""
+    """Return the network settings for pods of jobs."""
     return Network(
         egress=None if asked.egress is None else tuple(asked.egress),
         metadata=asked.allow_metadata,
@@ -129,19 +136,19 @@ def network_of(asked: argparse.Namespace) -> Network:
 
 
 def template_of(path: str) -> Object:
-    """The template in a YAML file; ArgumentTypeError where it is none, so that no job is blamed for it."""
+    """Return the template in a YAML file; raise ArgumentTypeError if it is not a part of a DaskCluster."""
     try:
         found: Object = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         check_template(found)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from None
+        raise argparse.ArgumentTypeError(f"could not read {path}: {error}") from None
     except UsageError:
-        raise argparse.ArgumentTypeError(f"{path} is no part of a DaskCluster: spec: {{worker: …}}") from None
+        raise argparse.ArgumentTypeError(f"{path} is not a part of a DaskCluster, as in spec: {{worker: …}}") from None
     return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 after SIGTERM, 1 where the Lease was lost or a watch failed."""
+    """Return the exit code: 0 after SIGTERM, 1 if the Lease was lost or a watch failed."""
     asked = options(arguments)
     log_as_json(asked.log_level)
     try:
@@ -150,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.error("%s", error)
         return error.exit_code
     lease = Lease(kube, asked.lease, asked.identity)
-    # Threads that are started before this would take the signals, and end the process.
+    # Threads that start before this would receive the signals and end the process.
     stopped = _stopped_by_signals(lease)
     settings = Settings(
         image=asked.image,
@@ -171,13 +178,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     resync = Resync(queue, known, asked.resync)
     watches = Handlers(queue.add, reconciler).watches(kube, asked.namespace)
     health = probes.Health(lease, queue, resync, watches)
-    health.tell()
+    health.register_gauges()
     server = probes.serve(asked.port, health.trouble)
     try:
-        logger.info("waits for the Lease %s as %s", asked.lease, asked.identity)
+        logger.info("waiting for the Lease %s as %s", asked.lease, asked.identity)
         _lead(lease, kube, queue, [resync, *watches], stopped)
     except Exception:
-        logger.exception("ends")
+        logger.exception("operator failed")
         return 1
     finally:
         server.shutdown()
@@ -185,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _lead(lease: Lease, kube: Kube, queue: Queue, sources: Sequence[Resync | Watch], stopped: threading.Event) -> None:
-    """Waits for the Lease, then works until `stopped`; `sources` add keys to the queue."""
+    """Wait for the Lease, then reconcile until `stopped`; `sources` add keys to the queue."""
     if not lease.acquire():
         return
     lease.keep(_end)
@@ -203,9 +210,9 @@ def _lead(lease: Lease, kube: Kube, queue: Queue, sources: Sequence[Resync | Wat
 
 
 def _stopped_by_signals(lease: Lease) -> threading.Event:
-    """An Event that SIGTERM and SIGINT set; they end the wait for the Lease too.
+    """Return an Event that SIGTERM and SIGINT set; they also end the wait for the Lease.
 
-    A thread waits for them: a handler would run in the main thread, and could find it inside the very lock of the Event.
+    A thread waits for the signals, because a handler could interrupt the main thread while it holds the Event's lock.
     """
     stopped, signals = threading.Event(), {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -220,21 +227,21 @@ def _stopped_by_signals(lease: Lease) -> threading.Event:
 
 
 def _end() -> None:
-    """Ends the process at once: another may act now, and what goes on here must not."""
-    logger.error("the Lease is lost")
+    """End the process immediately, because another one may be reconciling already."""
+    logger.error("lost the Lease")
     logging.shutdown()
     os._exit(1)
 
 
 def _wait_for_kinds(kube: Kube, stopped: threading.Event) -> bool:
-    """Whether our kinds are there now; False if the process is to end."""
+    """Return True once the custom resource definitions exist, or False if the process was stopped."""
     while not stopped.is_set():
         try:
             for kind in ("ScoringJob", "ScoringSchedule"):
                 kube.require(kind)
             return True
         except ScoremillError as error:
-            logger.warning("waits: %s", error)
+            logger.warning("waiting for the custom resource definitions: %s", error)
         stopped.wait(_KIND_SECONDS)
     return False
 

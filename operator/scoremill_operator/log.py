@@ -1,4 +1,4 @@
-"""Logs as JSON, a line each, with the object that a line is about."""
+"""Log as JSON lines, with the object that a line is about."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _about: ContextVar[_Key | None] = ContextVar("about", default=None)
 
 @contextmanager
 def about(key: _Key) -> Iterator[None]:
-    """Lines that are logged inside carry the object's kind, namespace and name."""
+    """Add the object's kind, namespace and name to lines that are logged inside this context."""
     token = _about.set(key)
     try:
         yield
@@ -37,10 +37,10 @@ def about(key: _Key) -> Iterator[None]:
 
 
 class Lines(logging.Formatter):
-    """A record as one line of JSON."""
+    """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time (UTC), level, logger, message, and what it is about."""
+        """Return time (UTC), level, logger, message, and the object that the record is about."""
         line = {
             "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -55,7 +55,7 @@ class Lines(logging.Formatter):
 
 
 def log_as_json(level: str) -> None:
-    """Everything from `level` on goes to stderr; of libraries, warnings and worse."""
+    """Log records of at least `level` to stderr; from libraries, only warnings and errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

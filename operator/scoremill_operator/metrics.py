@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""The operator's Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ _COUNTERS = {"rows": ROWS, "rejected": REJECTED, "partitions": PARTITIONS}
 
 
 class Jobs:
-    """Keeps `JOBS` and the counters in step with the jobs that are reconciled."""
+    """Updates `JOBS` and the counters from the jobs that are reconciled."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last: dict[Hashable, _Last] = {}
 
     def note(self, key: Hashable, job: Resource) -> None:
-        """The job as it is now; what it did before the first time is not counted."""
+        """Count what changed since the last call for the job; the first call counts nothing."""
         now = _read(job)
         with self._lock:
             before = self._last.get(key, now)
@@ -57,24 +57,24 @@ class Jobs:
                 self._leave(key)
                 JOBS.labels(now.phase).inc()
             most = before if before.uid == now.uid else now
-            # A new attempt tells of none until it has read what earlier ones did.
+            # A new attempt reports 0 until it has read the receipts of earlier ones.
             self._last[key] = now._replace(**{name: max(getattr(most, name), getattr(now, name)) for name in _COUNTERS})
         for name, counter in _COUNTERS.items():
             counter.inc(max(0, getattr(now, name) - getattr(most, name)))
 
     def has_ended(self, key: Hashable) -> bool:
-        """Whether the job was noted with its end."""
+        """Return whether the job was last seen as finished."""
         last = self._last.get(key)
         return last is not None and last.phase in ENDS
 
     def forget(self, key: Hashable) -> None:
-        """The job is gone."""
+        """Stop counting a deleted job."""
         with self._lock:
             self._leave(key)
             self._last.pop(key, None)
 
     def keep(self, keys: Collection[Hashable]) -> None:
-        """Forgets all jobs but these."""
+        """Forget all jobs but these."""
         for key in {*self._last} - {*keys}:
             self.forget(key)
 

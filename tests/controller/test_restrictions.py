@@ -41,7 +41,7 @@ def test_a_template_that_asks_for_the_host_is_refused_once_with_field_and_switch
     assert failure is not None and failure.reason == "InvalidSpec"
     assert failure.message == "spec.cluster.template.spec.worker.spec.hostNetwork is not allowed here"
     assert failure.hint == (
-        "Remove it, or let the cluster's administrator install the chart with operator.templates=Any."
+        "Remove it, or ask the cluster's administrator to install the chart with operator.templates=Any."
     )
     again = decide(observed({**job, "status": decision.status}, NOW, SETTINGS))
     assert again.status is None and not again.events and not again.actions
@@ -89,7 +89,7 @@ def test_jobs_run_as_an_account_only_if_it_is_listed(settings: Settings, namespa
 def test_an_account_that_is_not_listed_is_named_with_the_setting_that_lists_it() -> None:
     failure = status(decide(observed(resource(cluster={"serviceAccount": "reader"}), NOW, SETTINGS))).failure
     assert failure is not None and failure.hint is not None
-    assert failure.message == 'spec.cluster.serviceAccount: the service account "reader" is not allowed here'
+    assert failure.message == 'spec.cluster.serviceAccount: service account "reader" is not allowed here'
     assert "operator.serviceAccounts" in failure.hint
 
 

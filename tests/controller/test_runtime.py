@@ -238,5 +238,5 @@ def test_one_that_has_lost_the_lease_ends_at_once_with_1(kubernetes_api: Kuberne
         until(lambda: first.get("/readyz") == (200, "ok"))
         api.kube.patch("Lease", LEASE, {"spec": {"holderIdentity": "other"}})
         assert first.running.wait(SECONDS) == 1
-        assert first.lines()[-1]["message"] == "the Lease is lost"
+        assert first.lines()[-1]["message"] == "lost the Lease"
         assert holder(api) == "other"

@@ -224,7 +224,7 @@ def test_what_is_seen_is_recorded_and_not_made_again() -> None:
     assert decision.status["lastScheduleTime"] == "2026-11-21T03:00:00Z"
     assert decision.status["active"] == [named("2026-11-21T03:00")]
     assert [event.message for event in decision.events] == [
-        f"the job {named('2026-11-21T03:00')} for 2026-11-21T03:00:00Z"
+        f"created job {named('2026-11-21T03:00')} for 2026-11-21T03:00:00Z"
     ]
     again = decide_schedule(after(schedule, decision), [job], utc("2026-11-21T03:00:06"))
     assert again.status is None and again.actions == again.events == ()
@@ -351,7 +351,7 @@ def test_a_time_waits_for_the_driver_of_a_run_that_has_failed(policy: str) -> No
     waits = decide_schedule(schedule, [failed], utc("2026-11-22T03:00"), None, {failed["metadata"]["name"]})
     assert waits.actions == () and waits.requeue_after == 5.0
     assert told(waits) == ["JobAlreadyActive", "Created"]
-    assert f"{failed['metadata']['name']}, whose driver still lives" in waits.events[0].message
+    assert f"{failed['metadata']['name']}, whose driver is still active" in waits.events[0].message
     assert made(decide_schedule(schedule, [failed], utc("2026-11-22T03:00"))) == [named("2026-11-22T03:00")]
 
 
@@ -379,7 +379,7 @@ def test_a_run_that_a_user_asked_for_is_no_time_of_the_clock() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schedule": "61 * * * *"}, "not a line of cron"),
+        ({"schedule": "61 * * * *"}, "not a cron expression"),
         ({"schedule": "* * *"}, "spec.schedule"),
         ({"timeZone": "Mars/Olympus"}, "spec.timeZone"),
         ({"jobTemplate": {"spec": {**TEMPLATE, "model": {}}}}, "spec.jobTemplate.spec.model"),

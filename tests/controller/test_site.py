@@ -181,14 +181,14 @@ def test_a_template_is_read_from_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot be read"),
-        ("spec: [", "cannot be read"),
-        ("", "no part of a DaskCluster"),
-        ("- spec", "no part of a DaskCluster"),
-        ("spec: 3", "no part of a DaskCluster"),
-        ("spec: {worker: null}", "no part of a DaskCluster"),
-        ("spec: {worker: {spec: {containers: [{image: x}]}}}", "no part of a DaskCluster"),
-        ("spec: {worker: {spec: {containers: [{name: worker, env: [{}]}]}}}", "no part of a DaskCluster"),
+        (None, "could not read"),
+        ("spec: [", "could not read"),
+        ("", "not a part of a DaskCluster"),
+        ("- spec", "not a part of a DaskCluster"),
+        ("spec: 3", "not a part of a DaskCluster"),
+        ("spec: {worker: null}", "not a part of a DaskCluster"),
+        ("spec: {worker: {spec: {containers: [{image: x}]}}}", "not a part of a DaskCluster"),
+        ("spec: {worker: {spec: {containers: [{name: worker, env: [{}]}]}}}", "not a part of a DaskCluster"),
     ],
 )
 def test_a_template_that_is_none_stops_the_operator_and_fails_no_job(

@@ -217,7 +217,7 @@ def test_the_report_of_an_output_that_cannot_be_read_here_is_the_status(place: P
     job = made(place.kube, "elsewhere", output={"uri": str(tmp_path / "nothing")})
     told(place.kube, job, phase="Complete", rows={"total": 9, "scored": 9, "rejected": 0})
     done = place.run("job", "report", "elsewhere")
-    assert done.returncode == 0 and "9 = 9 scored" in done.stdout and "cannot be read here" in done.stderr
+    assert done.returncode == 0 and "9 = 9 scored" in done.stdout and "could not read its output" in done.stderr
 
 
 def test_the_drivers_log_is_followed_to_its_end(place: Place) -> None:

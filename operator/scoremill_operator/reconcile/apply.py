@@ -69,7 +69,7 @@ def _create_event(kube: Kube, about: Resource, event: Event, now: dt.datetime) -
     try:
         kube.create(_event(about, event, format_time(now)))
     except ScoremillError as error:
-        logger.warning("event %s could not be created: %s", event.reason, error)
+        logger.warning("could not create event %s: %s", event.reason, error)
 
 
 def _event(about: Resource, event: Event, now: str) -> Object:

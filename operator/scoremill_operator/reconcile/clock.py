@@ -1,4 +1,4 @@
-"""The times of a cron line in its time zone, across changes of the clock as Debian's cron has it."""
+"""The times of a cron expression in its time zone; changes of the clock are handled as in Debian's cron."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 MOST = 100
-"""Missed times that are counted."""
+"""Maximum number of missed times that are counted."""
 _SHIFT = timedelta(hours=4)
 """More than any clock is ever set back: cronsim begins before, where what the clock shows is no riddle."""
 _SPANS = (timedelta(hours=2), timedelta(days=8), timedelta(days=400), timedelta(days=365_000))
@@ -27,17 +27,17 @@ _NAMED = {
 
 
 class Clock:
-    """The times of `line`, in UTC; ValueError where it is not cron's."""
+    """The times of the cron expression `line`, in UTC; raises ValueError if it is invalid."""
 
     def __init__(self, line: str, zone: str | None = None) -> None:
         self._line, self._zone = _NAMED.get(line, line), ZoneInfo(zone) if zone else UTC
         try:
             self._times(datetime.now(UTC))
         except CronSimError as error:
-            raise ValueError(f"{line!r} is not a line of cron: {error}") from None
+            raise ValueError(f'"{line}" is not a cron expression: {error}') from None
 
     def next(self, after: datetime) -> datetime | None:
-        """The first time after `after`; None where there is none in fifty years."""
+        """Return the first time after `after`, or None if there is none within fifty years."""
         return next(self._times(after), None)
 
     def missed(self, after: datetime, now: datetime) -> list[datetime]:

@@ -59,8 +59,8 @@ def _rendered(
     if is_valid:
         return spec, Desired(cluster, driver)
     raise UsageError(
-        "spec.cluster.template makes no DaskCluster of the job's own name with containers scheduler and worker",
-        "It is a part of a DaskCluster: spec: {worker: {spec: …}}.",
+        "spec.cluster.template does not give a DaskCluster with the job's name and the containers scheduler and worker",
+        "Write the template as a part of a DaskCluster, such as spec: {worker: {spec: …}}, and do not rename containers.",
     )
 
 

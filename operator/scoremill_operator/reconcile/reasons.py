@@ -13,11 +13,11 @@ from scoremill.spec.resources.status import Failure, Reason, RowCounts
 from scoremill.units import format_seconds
 
 _TIMED_OUT = 6
-"""Exit code of a job that failed by a deadline."""
+"""Exit code of a job that exceeded a deadline."""
 
 
 class Explanation(NamedTuple):
-    """The reason of a transition; hint and exit code only of failures."""
+    """The reason and message of a transition; failures also have a hint and an exit code."""
 
     reason: Reason
     message: str
@@ -25,45 +25,45 @@ class Explanation(NamedTuple):
     exit_code: int | None = None
 
 
-DRIVER_STOPS = Explanation(Reason.SUSPENDING, "the driver is stopped")
-CLUSTER_STOPS = Explanation(Reason.SUSPENDING, "the cluster is removed")
-SUSPENDED = Explanation(Reason.SUSPEND_ASKED, "the job holds nothing")
+DRIVER_STOPS = Explanation(Reason.SUSPENDING, "the driver is being deleted")
+CLUSTER_STOPS = Explanation(Reason.SUSPENDING, "the cluster is being deleted")
+SUSPENDED = Explanation(Reason.SUSPEND_ASKED, "spec.suspend is true; the job has no driver and no cluster")
 DRIVER_RUNS = Explanation(Reason.DRIVER_RUNS, "the driver is scoring")
 SPEC_CHANGED = Explanation(
     Reason.SPEC_CHANGED,
-    "the spec is not the one that the job began with; only suspend may change",
-    "Make a new job with the new spec: it goes on where this one ended, as far as the results would be the same.",
+    "the spec was changed after the job started",
+    "Create a new job with the new spec; it resumes from the completed partitions if the results would be the same.",
     UsageError.exit_code,
 )
 SLOW_PLAN = (
-    "the plan was not made",
-    "See the driver's log; fewer objects in one job, or a later deadlines.noProgressSeconds, if listing and sampling "
-    "them takes that long.",
+    "the plan was not completed",
+    "Check the driver's log. If listing and sampling the input takes this long, score fewer objects in one job, or "
+    "increase deadlines.noProgressSeconds.",
 )
 SLOW_PARTITION = (
-    "no partition was finished",
-    "See the driver's log and the workers; a smaller input.partitionBytes or model.batchRows, or a later "
-    "deadlines.noProgressSeconds, if partitions take that long.",
+    "no partition was completed",
+    "Check the logs of the driver and the workers. If partitions take this long, decrease input.partitionBytes, or "
+    "increase deadlines.noProgressSeconds.",
 )
 
 
 def invalid_spec(error: UsageError) -> Explanation:
-    """Explain that the spec, or a template in it, is not accepted."""
+    """Explain that the spec, or a template in it, is invalid."""
     return Explanation(Reason.INVALID_SPEC, error.message, error.hint, error.exit_code)
 
 
 def completed(rows: RowCounts | None, rejected_files: int | None) -> Explanation:
-    """Explain that the driver ended with 0, with the numbers that it left."""
+    """Explain that the driver exited with 0, with the number of rows."""
     if rows is None or rows.total is None:
-        return Explanation(Reason.ALL_ROWS_DONE, "every row is scored or rejected")
-    files = f"; {rejected_files:,} input objects could not be read" if rejected_files else ""
-    message = f"{rows.scored or 0:,} of {rows.total:,} rows are scored, {rows.rejected or 0:,} rejected{files}"
+        return Explanation(Reason.ALL_ROWS_DONE, "every row was scored or rejected")
+    files = f"; {rejected_files:,} input objects rejected" if rejected_files else ""
+    message = f"{rows.scored or 0:,} of {rows.total:,} rows scored, {rows.rejected or 0:,} rejected{files}"
     return Explanation(Reason.ALL_ROWS_DONE, message)
 
 
 def attempt_failed(reason: Reason, outcome: Outcome, last_attempt: int | None) -> Explanation:
-    """Explain how the driver ended; `last_attempt` is its number if no other follows because there were too many."""
-    last = f" (attempt {last_attempt}, and the last)" if last_attempt else ""
+    """Explain how the driver failed; `last_attempt` is its number if the backoff limit is reached."""
+    last = f" (attempt {last_attempt}, the last one)" if last_attempt else ""
     return Explanation(reason, outcome.message + last, outcome.hint, outcome.exit_code)
 
 
@@ -73,33 +73,33 @@ def backoff(failure: Failure) -> Explanation:
 
 
 def next_attempt(number: int) -> Explanation:
-    """Explain that another attempt begins."""
+    """Explain that another attempt starts."""
     return Explanation(Reason.DRIVER_STARTS, f"attempt {number}")
 
 
 def planning(cause: Cause | None, *, is_running: bool) -> Explanation:
     """Explain that the driver starts, or plans, and what it waits for."""
     return Explanation(
-        Reason.DRIVER_PLANS if is_running else Reason.DRIVER_STARTS, _waiting(cause) or "the driver makes the plan"
+        Reason.DRIVER_PLANS if is_running else Reason.DRIVER_STARTS, _waiting(cause) or "the driver is planning"
     )
 
 
 def cluster_starts(cause: Cause | None) -> Explanation:
     """Explain what the cluster waits for."""
-    return Explanation(Reason.CLUSTER_STARTS, _waiting(cause) or "the cluster starts")
+    return Explanation(Reason.CLUSTER_STARTS, _waiting(cause) or "the cluster is starting")
 
 
 def driver_restarts(cause: Cause | None) -> Explanation:
-    """Explain that Kubernetes moves the driver of a job that runs."""
-    return Explanation(Reason.DRIVER_STARTS, _waiting(cause) or "the driver's pod is about to start")
+    """Explain that Kubernetes moves the driver of a running job to another node."""
+    return Explanation(Reason.DRIVER_STARTS, _waiting(cause) or "the driver's pod is starting")
 
 
 def active_deadline(seconds: int) -> Explanation:
     """Explain that the whole run took too long."""
     return Explanation(
         Reason.ACTIVE_DEADLINE,
-        f"the run did not end within {format_seconds(seconds)}",
-        "What is done is kept: a new job with a later deadlines.activeSeconds goes on from there.",
+        f"the run did not finish within {format_seconds(seconds)}",
+        "Create a new job with a larger deadlines.activeSeconds; it resumes from the completed partitions.",
         _TIMED_OUT,
     )
 
@@ -107,8 +107,8 @@ def active_deadline(seconds: int) -> Explanation:
 def pre_running_deadline(seconds: int, cause: Cause | None) -> Explanation:
     """Explain that driver or cluster did not start, and what they waited for."""
     waiting = f": {_waiting(cause)}" if cause else ""
-    hint = (cause.hint if cause else None) or "A later deadlines.preRunningSeconds, if it takes that long."
-    message = f"nothing runs after {format_seconds(seconds)}{waiting}"
+    hint = (cause.hint if cause else None) or "Increase deadlines.preRunningSeconds if starting takes this long."
+    message = f"the job was not running within {format_seconds(seconds)}{waiting}"
     return Explanation(Reason.PRE_RUNNING_DEADLINE, message, hint, _TIMED_OUT)
 
 

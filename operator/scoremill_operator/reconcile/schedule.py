@@ -110,14 +110,14 @@ def _step(
 ) -> Step:
     """Return what to do about the latest time that has come since the last run's; earlier ones are skipped."""
     if spec.suspend:
-        return Step(scheduled(Reason.SUSPENDED, "no further runs begin"))
+        return Step(scheduled(Reason.SUSPENDED, "spec.suspend is true; no further runs start"))
     since = known.last_schedule_time or schedule.created
     missed = clock.missed(since, now) if since else []
     if not missed:
         return Step(scheduled(Reason.IDLE))
     at, deadline = missed[0], spec.starting_deadline_seconds
     if deadline is not None and now - at > timedelta(seconds=deadline):
-        late = f"the run of {format_time(at)} could not begin within {deadline} s"
+        late = f"the run of {format_time(at)} could not start within {deadline} s"
         return Step(scheduled(Reason.MISSED_DEADLINE, late))
     active = [run for run in runs if not run.is_finished or run.is_outlived]
     if active and spec.concurrency_policy != "Allow":
@@ -131,13 +131,15 @@ def _wait(spec: ScheduleSpec, at: datetime, active: Sequence[Run]) -> Step:
     deleted = tuple(map(Delete.of, replaced)) if spec.concurrency_policy == "Replace" else ()
     # No event of the schedule or its jobs shows when a driver has ended.
     requeue_after = SOON if deleted or any(run.is_outlived for run in active) else None
-    waits = f"the run of {format_time(at)} waits for the end of {', '.join(map(str, active))}"
+    waits = f"the run of {format_time(at)} waits until {', '.join(map(str, active))} finishes"
     return Step(scheduled(Reason.JOB_ALREADY_ACTIVE, waits), deleted, requeue_after=requeue_after)
 
 
 def _create(job: dict[str, object], missed: int, refused: str | None) -> Step:
     actions = (Create(job),)
     if refused:
-        return Step(scheduled(Reason.JOB_REFUSED, f"Kubernetes refuses {refused}"), actions, requeue_after=SOON)
-    too_many = Event("Warning", "TooManyMissedTimes", f"more than {MOST} times were missed; the last is run")
+        return Step(scheduled(Reason.JOB_REFUSED, f"Kubernetes rejected {refused}"), actions, requeue_after=SOON)
+    too_many = Event(
+        "Warning", "TooManyMissedTimes", f"more than {MOST} scheduled times were missed; only the last one is run"
+    )
     return Step(scheduled(Reason.IDLE), actions, (too_many,) if missed > MOST else (), SOON)

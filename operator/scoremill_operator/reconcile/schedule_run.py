@@ -41,7 +41,7 @@ class Run:
         return self.status.is_finished
 
     def __str__(self) -> str:
-        return f"{self.name}, whose driver still lives" if self.is_outlived else self.name
+        return f"{self.name}, whose driver is still active" if self.is_outlived else self.name
 
 
 def beyond_history(spec: ScheduleSpec, runs: Sequence[Run]) -> Iterator[Delete]:

@@ -53,10 +53,10 @@ def events_of_runs(schedule: Resource, stored: ScheduleStatus, runs: Sequence[Ru
     for run in runs:
         if run.status.phase == "Failed" and run.name in stored.active:
             why = run.status.failure or Failure()
-            yield Event("Warning", "JobFailed", f"the job {run.name}: {why.reason}: {why.message}")
+            yield Event("Warning", "JobFailed", f"job {run.name} failed: {why.reason}: {why.message}")
         is_new = stored.last_schedule_time is None or run.at > stored.last_schedule_time
         if is_new and run.name == scheduled_name(schedule.name, run.at):
-            yield Event("Normal", "Created", f"the job {run.name} for {format_time(run.at)}")
+            yield Event("Normal", "Created", f"created job {run.name} for {format_time(run.at)}")
 
 
 def written(

@@ -1,4 +1,4 @@
-"""The client of the Kubernetes API whose calls Prometheus counts."""
+"""A client of the Kubernetes API that counts its calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .. import metrics
 
 
 class Counted(Kube):
-    """The API with its calls counted."""
+    """A client that counts its calls."""
 
     def _request(self, method: str, *arguments: Any, **keywords: Any) -> Any:
         metrics.CALLS.labels(method).inc()
@@ -18,6 +18,6 @@ class Counted(Kube):
 
 
 def connect_counted(namespace: str | None) -> Kube:
-    """Connect to the API of the pod's own Kubernetes, or of KUBECONFIG's, working in `namespace`."""
+    """Connect to the API of the pod's own cluster, or of KUBECONFIG, with the namespace `namespace`."""
     found = connect(namespace=namespace)
     return Counted(found.configuration, found.namespace)

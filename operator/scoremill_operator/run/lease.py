@@ -1,4 +1,4 @@
-"""The Lease that one of several operators holds; the others wait for it."""
+"""Leader election: one of several operators holds the Lease, and the others wait for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CALL_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. As in Kubernetes' own controllers: a holder that has not renewed for 10 s ends, and after 15 s another takes over."""
+    """Seconds, as in Kubernetes' own controllers: the holder exits after 10 s without renewal; after 15 s another starts."""
 
     promised: int = 15
     renew: float = 10.0
@@ -26,9 +26,9 @@ class Timing:
 
 
 class Lease:
-    """A Lease by its name; `identity` says who holds it.
+    """A Lease, identified by its name; `identity` is the holder identity of this process.
 
-    Whether a holder is gone is told by this process's own clock: its record has not changed for as long as it promised.
+    Expiry is measured by this process's own clock: the Lease has not changed for its duration.
     """
 
     def __init__(self, kube: Kube, name: str, identity: str, timing: Timing = Timing()) -> None:
@@ -38,32 +38,30 @@ class Lease:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self.tried = time.monotonic()
-        """When it was last tried to take or to renew it (monotonic): while this goes on, the process is alive."""
+        """When this process last tried to acquire or renew the Lease (monotonic), which shows that it is alive."""
         self.renewed: float | None = None
-        """When it was last taken or renewed (monotonic); None while another holds it."""
+        """When the Lease was last acquired or renewed (monotonic); None while another process holds it."""
 
     def acquire(self) -> bool:
-        """Waits until this process holds the Lease; False if `stop` was called before."""
+        """Wait until this process holds the Lease; return False if `stop` was called before."""
         while not self._stopped.is_set():
             if self._try():
-                logger.info("holds the Lease %s", self._name)
+                logger.info("acquired the Lease %s", self._name)
                 return True
             self._stopped.wait(self._timing.retry)
         return False
 
     def keep(self, lost: Callable[[], None]) -> None:
-        """Renews it in a thread of its own until `stop`; calls `lost` once where that has failed for too long, or another
-        holds it.
-        """
+        """Renew the Lease in a thread until `stop`; call `lost` if that fails for too long or another process holds it."""
         self._thread = threading.Thread(target=self._keep, args=[lost], name="lease", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """No longer tries to take or to renew it."""
+        """Stop acquiring or renewing the Lease."""
         self._stopped.set()
 
     def release(self) -> None:
-        """Gives it back, so that another need not wait for it to run out."""
+        """Release the Lease, so that another process need not wait until it expires."""
         self.stop()
         if self._thread:
             self._thread.join()
@@ -72,7 +70,7 @@ class Lease:
             if there and there["spec"].get("holderIdentity") == self._identity:
                 self._write(there, {"holderIdentity": "", "leaseDurationSeconds": 1})
         except ScoremillError as error:
-            logger.warning("the Lease could not be given back: %s", error)
+            logger.warning("could not release the Lease: %s", error)
 
     def _keep(self, lost: Callable[[], None]) -> None:
         assert self.renewed is not None
@@ -82,7 +80,7 @@ class Lease:
                 return
 
     def _try(self) -> bool:
-        """Whether this process holds the Lease after this."""
+        """Try to acquire or renew the Lease; return whether this process holds it now."""
         self.tried = begin = time.monotonic()
         try:
             there = self._kube.get("Lease", self._name)
@@ -90,7 +88,7 @@ class Lease:
         except Conflict:
             return False
         except ScoremillError as error:
-            logger.warning("the Lease cannot be had: %s", error)
+            logger.warning("could not acquire or renew the Lease: %s", error)
             return False
         if held:
             self.renewed = begin
@@ -123,6 +121,6 @@ class Lease:
         return claim
 
     def _write(self, there: Object, spec: Object) -> bool:
-        """Whether the Lease was still as it was read; Conflict where it was not."""
+        """Write the Lease; raise Conflict if it has changed since it was read."""
         change = {"metadata": {"resourceVersion": there["metadata"]["resourceVersion"]}, "spec": spec}
         return self._kube.patch("Lease", self._name, change) is not None

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`, from before the Lease is held until the process ends."""
+"""Serve `/healthz`, `/readyz` and `/metrics`, from before the Lease is acquired until the process exits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _QUEUE_SECONDS = 900.0
 
 @dataclass
 class Health:
-    """What tells whether this process does its work; before it holds the Lease, that is to ask for it."""
+    """Checks whether this process does its work, which is to request the Lease until it holds it."""
 
     lease: Lease
     queue: Queue
@@ -31,21 +31,21 @@ class Health:
     watches: Sequence[Watch]
 
     def trouble(self) -> str:
-        """What this process no longer does; empty while it is well."""
+        """Return why this process is not healthy; an empty string if it is."""
         now = time.monotonic()
         if now - self.lease.tried > _LEASE_SECONDS:
-            return "the Lease is not asked for"
+            return "the Lease is not being acquired or renewed"
         if self.lease.renewed is None:
             return ""
         if now - self.resync.done > 5 * self.resync.seconds:
-            return "jobs could not be listed"
+            return "the resync could not list the objects"
         if self.queue.standing() > _QUEUE_SECONDS:
-            return "the queue does not move"
+            return "the queue makes no progress"
         silent = any(now - each.answered > 5 * each.seconds for each in self.watches)
-        return "a watch gets no answers" if silent else ""
+        return "a watch is stale" if silent else ""
 
-    def tell(self) -> None:
-        """Has Prometheus' gauges ask here."""
+    def register_gauges(self) -> None:
+        """Make Prometheus' gauges read their values from here."""
         metrics.QUEUE.set_function(lambda: self.queue.overdue()[0])
         metrics.QUEUE_AGE.set_function(lambda: self.queue.overdue()[1])
         metrics.WATCH_AGE.set_function(lambda: max(0.0, time.monotonic() - min(each.answered for each in self.watches)))
@@ -53,7 +53,7 @@ class Health:
 
 
 def serve(port: int, trouble: Callable[[], str]) -> ThreadingHTTPServer:
-    """The server, which answers in threads of its own until `shutdown()`."""
+    """Start the server, which answers in its own threads until `shutdown()`."""
     server = _Server(("", port), _Handler)
     server.trouble = trouble
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
@@ -67,10 +67,10 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = 10
-    """Seconds that a client may say nothing."""
+    """Seconds after which a silent client is disconnected."""
 
     def do_GET(self) -> None:
-        """Health as 200 or 503 with the reason, or metrics."""
+        """Answer with 200, with 503 and the reason, or with metrics."""
         if self.path in {"/healthz", "/readyz"}:
             trouble = cast("_Server", self.server).trouble()
             status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
@@ -88,4 +88,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: a probe every few seconds is no news."""
+        """Log nothing, because there is a probe every few seconds."""

@@ -1,4 +1,4 @@
-"""Keys that are to be looked at, each by one worker at a time, as soon as they are due."""
+"""The work queue: keys to reconcile, each by one worker at a time, as soon as they are due."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..log import about, logger
 from ..reconcile.observed import Key
 
 FIRST_SECONDS, MOST_SECONDS = 1.0, 300.0
-"""Wait after a first failure, and the longest after many."""
+"""Seconds until the retry after a first failure, and the maximum after many."""
 
 _LEAST_HEAP = 100
 
 
 class Queue:
-    """Calls `work(key)` for each key that is due, in threads; its answer is the seconds until the next look, or None.
+    """Calls `work(key)` for each key that is due, in threads; the result is the seconds until the next call, or None.
 
-    A key that is added while it waits is looked at once, one that is added while it is worked on once more after that.
+    A key that is added twice before it is taken is reconciled once; one that is added meanwhile, once more after that.
     """
 
     def __init__(self, work: Callable[[Key], float | None], *, workers: int = 4) -> None:
@@ -39,7 +39,7 @@ class Queue:
         self._threads = [threading.Thread(target=self._run, name=f"worker-{n}", daemon=True) for n in range(workers)]
 
     def add(self, key: Key, delay: float = 0.0) -> None:
-        """The key is looked at in `delay` seconds, or sooner if that was promised already."""
+        """Reconcile the key in `delay` seconds, or earlier if it is already due earlier."""
         with self._changed:
             when = time.monotonic() + delay
             if when < self._due.get(key, float("inf")):
@@ -47,12 +47,12 @@ class Queue:
                 self._push(key)
 
     def start(self) -> None:
-        """Workers begin."""
+        """Start the workers."""
         for thread in self._threads:
             thread.start()
 
     def stop(self, seconds: float) -> bool:
-        """No further key is begun; whether those under way have ended within `seconds`."""
+        """Take no further key; return whether the active ones finished within `seconds`."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -62,29 +62,29 @@ class Queue:
         return not any(thread.is_alive() for thread in self._threads)
 
     def overdue(self) -> tuple[int, float]:
-        """How many keys are due now, and how many seconds the oldest has been."""
+        """Return how many keys are due, and for how many seconds the oldest has been."""
         with self._changed:
             now = time.monotonic()
             late = [now - when for when in self._due.values() if when <= now]
         return len(late), max(late, default=0.0)
 
     def standing(self) -> float:
-        """Seconds for which no key was taken though one was due; a long queue that moves is none."""
+        """Return for how many seconds no key was taken although one was due."""
         return min(self.overdue()[1], time.monotonic() - self._taken)
 
     def _push(self, key: Key) -> None:
-        # A busy key's turn comes when its worker is done.
+        # A busy key is pushed when its worker is done.
         if key not in self._busy:
             heapq.heappush(self._heap, (self._due[key], key))
             self._changed.notify()
-        # Entries of times that no longer hold go only when these come, which may be next week.
+        # Outdated entries are otherwise dropped only when their time comes, which may be next week.
         if len(self._heap) > 2 * len(self._due) + _LEAST_HEAP:
             self._heap = [(when, each) for each, when in self._due.items() if each not in self._busy]
             heapq.heapify(self._heap)
 
     def _run(self) -> None:
         while (key := self._next()) is not None:
-            again = self._look(key)
+            again = self._reconcile(key)
             with self._changed:
                 self._busy.discard(key)
                 if key in self._due:
@@ -93,7 +93,7 @@ class Queue:
                 self.add(key, again)
 
     def _next(self) -> Key | None:
-        """The key that is due; waits for it. None at the end."""
+        """Wait for a key that is due and return it; return None once stopped."""
         with self._changed:
             while not self._stopped:
                 if not self._heap:
@@ -109,12 +109,12 @@ class Queue:
                     del self._due[key]
                     self._busy.add(key)
                     self._taken = time.monotonic()
-                    # Whoever was told of this key may not have been told of the next.
+                    # The worker that was notified of this key may not be notified of the next.
                     self._changed.notify()
                     return key
             return None
 
-    def _look(self, key: Key) -> float | None:
+    def _reconcile(self, key: Key) -> float | None:
         with about(key), metrics.RECONCILE.labels(key.kind).time():
             try:
                 again = self._work(key)
@@ -127,14 +127,14 @@ class Queue:
         self._failures[key] = failures = self._failures.get(key, 0) + 1
         metrics.ERRORS.labels(key.kind).inc()
         wait = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 30)) * random.uniform(0.8, 1.2)
-        logger.warning("look failed, the next is in %.1f s: %s", wait, error, exc_info=_unforeseen(error))
+        logger.warning("reconcile failed, next attempt in %.1f s: %s", wait, error, exc_info=_is_unexpected(error))
         return wait
 
 
 class Resync:
-    """Adds every key that `known()` lists, each once in every `seconds`: what no event may have told.
+    """Adds every key that `known()` lists once in every `seconds`, in case an event was missed.
 
-    The keys are spread over that time, so that events need not wait behind all of them.
+    The keys are spread over that time, so that events do not wait behind all of them.
     """
 
     def __init__(self, queue: Queue, known: Callable[[], Sequence[Key]], seconds: float) -> None:
@@ -145,12 +145,12 @@ class Resync:
         self._thread = threading.Thread(target=self._run, name="resync", daemon=True)
 
     def start(self) -> None:
-        """The first listing begins."""
+        """Start listing."""
         self.done = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
-        """No further listing begins."""
+        """Stop listing."""
         self._stopped.set()
 
     def _run(self) -> None:
@@ -162,9 +162,9 @@ class Resync:
                 self.done = time.monotonic()
             except Exception as error:
                 metrics.ERRORS.labels("resync").inc()
-                logger.warning("listing failed: %s", error, exc_info=_unforeseen(error))
+                logger.warning("resync failed: %s", error, exc_info=_is_unexpected(error))
             self._stopped.wait(self.seconds)
 
 
-def _unforeseen(error: Exception) -> bool:
+def _is_unexpected(error: Exception) -> bool:
     return not isinstance(error, ScoremillError)

@@ -1,4 +1,4 @@
-"""A watch: what is there is listed, and then every change is followed, whatever becomes of the connection."""
+"""List and watch objects of one kind, and reconnect after failures."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from .. import metrics
 from ..log import logger
 
 WATCH_SECONDS = 60.0
-"""The server ends each watch after this time, so that a connection that is cut in silence is found out soon after it."""
+"""The server ends each watch after this time, so that a stale watch is detected soon after it."""
 _PAUSE_SECONDS = 1.0
 LISTED = "LISTED"
-"""The event of an object that a listing shows."""
+"""Event type for objects in a listing."""
 
 
 class Watch:
-    """Calls `hear(event, object)` in a thread of its own for each object that is listed, then for each change.
+    """Calls `handle(event, object)` in a thread for each listed object, then for each change.
 
-    A watch goes on from the last version that was seen. Where the server has forgotten that version, all is listed again:
-    the resync finds what was deleted meanwhile.
+    A watch resumes from the last version it received. If that version has expired, all objects are listed again; the
+    resync finds those that were deleted meanwhile.
     """
 
     def __init__(
         self,
         kube: Kube,
         kind: str,
-        hear: Callable[[str, Object], None],
+        handle: Callable[[str, Object], None],
         *,
         selector: str = "",
         everywhere: bool = False,
         seconds: float = WATCH_SECONDS,
     ) -> None:
-        self._kube, self._kind, self._hear, self.seconds = kube, kind, hear, seconds
+        self._kube, self._kind, self._handle, self.seconds = kube, kind, handle, seconds
         self._selector, self._everywhere = selector, everywhere
         self._version: str | None = None
-        """The last that was seen; None where all is to be listed."""
+        """The last version received; None if all objects must be listed."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch {kind}", daemon=True)
         self.answered = math.inf
         """When the server last answered (monotonic), even if nothing had changed; infinite before the start."""
 
     def start(self) -> None:
-        """The first listing begins."""
+        """Start with a listing."""
         self.answered = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
-        """Nothing is heard any more; the thread ends with the watch that is under way."""
+        """Handle no further events; the thread ends with the current watch."""
         self._stopped.set()
 
     def join(self, seconds: float) -> bool:
-        """Whether the thread has ended within that time."""
+        """Return whether the thread ended within `seconds`."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -76,7 +76,7 @@ class Watch:
         for page in self._kube.pages(self._kind, self._selector, everywhere=self._everywhere):
             self.answered, version = time.monotonic(), page["metadata"]["resourceVersion"]
             for each in page["items"]:
-                self._tell(LISTED, each)
+                self._dispatch(LISTED, each)
         if not version:
             self._kube.require(self._kind)
         self._version = version
@@ -90,12 +90,12 @@ class Watch:
                 return
             self.answered, self._version = time.monotonic(), event["object"]["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
-                self._tell(event["type"], event["object"])
+                self._dispatch(event["type"], event["object"])
         self.answered = time.monotonic()
 
-    def _tell(self, event: str, found: Object) -> None:
+    def _dispatch(self, event: str, found: Object) -> None:
         try:
-            self._hear(event, found)
+            self._handle(event, found)
         except Exception:
             metrics.ERRORS.labels("watch").inc()
-            logger.exception("event of %s failed", self._kind)
+            logger.exception("could not handle an event of %s", self._kind)

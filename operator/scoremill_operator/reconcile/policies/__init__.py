@@ -1,1 +1,1 @@
-"""One policy a file: a Look in, the Step that it demands out, or None where it has nothing to say."""
+"""One policy per module: from a JobState to a Transition, or None if the policy does not apply."""

@@ -11,7 +11,7 @@ from scoremill.spec.cluster import Cluster
 from ..observed import Settings
 
 _MOST_NAMED = 10
-_ANY = "let the cluster's administrator install the chart with operator.templates=Any"
+_ANY = "ask the cluster's administrator to install the chart with operator.templates=Any"
 
 
 def check_permitted(cluster: Cluster, namespace: str, settings: Settings) -> None:
@@ -26,8 +26,8 @@ def _check_reserved(cluster: Cluster, namespace: str, settings: Settings) -> Non
     asked = [cluster.service_account, *_accounts(cluster.template)]
     if refused := [name for name in asked if f"{namespace}/{name}" in settings.reserved]:
         raise UsageError(
-            f"spec.cluster: no job may run as the service account {refused[0]}, which has rights of its own",
-            "Remove it, or name a service account that has no rights in Kubernetes.",
+            f"spec.cluster: service account {refused[0]} is reserved, because it has rights in Kubernetes",
+            "Remove it, or use a service account that has no rights in Kubernetes.",
         )
 
 
@@ -35,8 +35,8 @@ def _check_account(cluster: Cluster, namespace: str, settings: Settings) -> None
     name = cluster.service_account
     if name is not None and f"{namespace}/{name}" not in settings.accounts:
         raise UsageError(
-            f'spec.cluster.serviceAccount: the service account "{name}" is not allowed here',
-            "Remove it, or let the cluster's administrator add it to operator.serviceAccounts of the chart.",
+            f'spec.cluster.serviceAccount: service account "{name}" is not allowed here',
+            "Remove it, or ask the cluster's administrator to add it to operator.serviceAccounts of the chart.",
         )
 
 

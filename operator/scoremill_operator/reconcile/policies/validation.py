@@ -24,7 +24,8 @@ def understood(observed: Observed, status: JobStatus) -> tuple[JobSpec, Desired]
     except ScoremillError:
         raise
     except Exception as error:
-        raise UsageError(f"the spec cannot be read: {type(error).__name__}", "See `scoremill schema`.") from None
+        message = f"could not parse the spec: {type(error).__name__}"
+        raise UsageError(message, "Compare the spec with `scoremill schema`.") from None
 
 
 def spec_for_cleanup(job: Resource) -> JobSpec:
