@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_FOLDERS = ("", "how-to", "coming-from", "explanation")
+_FOLDERS = ("", "how-to", "coming-from", "explanation", "help")
 PROSE = [
     ROOT / "README.md",
     *(page for folder in _FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md"))),
