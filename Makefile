@@ -25,7 +25,7 @@ test: control-plane ## all tests (ARGS='-k cuts' for some of them)
 e2e: cluster-up ## tests on a real Kubernetes (half an hour; make cluster-down ends the cluster)
 	$(BIN)/python -m pytest --cluster -n $(PROCESSES) --dist loadfile tests/e2e $(ARGS)
 
-control-plane: $(READY) ## the API server and etcd that tests talk to (needs Go; 10 minutes the first time)
+control-plane: $(READY) ## the API server and etcd that tests talk to (needs Go; 10 to 20 minutes the first time)
 	$(BIN)/python -m tests.cluster parts
 
 cluster-up: $(READY) ## a Kubernetes cluster for end-to-end tests, by kind (10 minutes the first time; then ARGS=--cluster)

@@ -70,7 +70,7 @@ def _build_kubernetes(folder: Path) -> None:
         "k8s.io/client-go/pkg/version.gitVersion": KUBERNETES,
     }
     flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in values.items())])
-    with step(f"build Kubernetes {KUBERNETES} from its Go modules", "6 to 10 min, once"), made(folder) as new:
+    with step(f"build Kubernetes {KUBERNETES} from its Go modules", "6 to 18 min, once"), made(folder) as new:
         command = ["nice", "go", "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", f"{new}/"]
         run(*command, ".", "./pause", cwd=_HYPERKUBE, env={**os.environ, "CGO_ENABLED": "0"})
 
