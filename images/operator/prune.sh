@@ -1,9 +1,9 @@
 #!/bin/sh
-# prune.sh SITE-PACKAGES: takes away what the operator never loads.
+# prune.sh SITE-PACKAGES: removes files that the operator never loads.
 set -eu
 cd "$1"
 
-# The asynchronous twin of the Kubernetes client; the bytecode of its models.
+# The asynchronous variant of the Kubernetes client, and the byte code of its models.
 rm -rf kubernetes/aio
 find kubernetes -name __pycache__ -prune -exec rm -rf {} +
 find . -type d -name tests -prune -exec rm -rf {} +

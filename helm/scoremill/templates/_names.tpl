@@ -32,7 +32,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
       "Chart" (dict "Name" "dask-kubernetes-operator")) -}}
 {{- end }}
 
-{{- /* Accounts with rights, which jobs may not take. */ -}}
+{{- /* Service accounts with rights, which jobs cannot use. */ -}}
 {{- define "scoremill.reservedAccounts" -}}
 - {{ include "scoremill.operatorName" . }}
 - {{ include "scoremill.driverAccount" . }}
@@ -41,14 +41,14 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
-{{- /* Accounts that jobs may name, as NAMESPACE/NAME. */ -}}
+{{- /* Service accounts that jobs can use, as NAMESPACE/NAME. */ -}}
 {{- define "scoremill.allowedAccounts" -}}
 {{- range append .Values.operator.serviceAccounts (include "scoremill.workerAccount" .) | uniq }}
 - {{ contains "/" . | ternary . (printf "%s/%s" $.Release.Namespace .) }}
 {{- end }}
 {{- end }}
 
-{{- /* What pods reach besides each other and DNS; `closed` is a list of further CIDRs that they do not. */ -}}
+{{- /* What pods reach in addition to each other and DNS; `closed` is a list of further CIDRs that they cannot reach. */ -}}
 {{- define "scoremill.egress" -}}
 {{- $policies := .root.Values.networkPolicies }}
 {{- $metadata := list "169.254.0.0/16" "168.63.129.16/32" "100.100.100.200/32" "fe80::/10" "fd00:ec2::/32" "fd20:ce::254/128" }}
@@ -59,13 +59,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- range $refused }}{{ if eq (contains ":" .) (contains ":" $cidr) }}{{ $except = append $except . }}{{ end }}{{ end }}
 {{- $peers = append $peers (dict "ipBlock" (merge (dict "cidr" $cidr) ($except | empty | ternary (dict) (dict "except" $except)))) }}
 {{- end }}
-{{- /* Some plugins do not take pods for a part of any block of addresses. The API server may be a pod of kube-system. */}}
+{{- /* Some network plugins match no pods by address. The API server may be a pod in kube-system. */}}
 {{- $peers = append $peers (dict "namespaceSelector" (dict "matchExpressions" (list (dict
       "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" (list "kube-system"))))) }}
 {{- $policies.egress | default (list (dict "to" $peers)) | toYaml }}
 {{- end }}
 
-{{- /* The operator's arguments about the network of jobs, which are those of this namespace's policies. */ -}}
+{{- /* The operator's arguments for the network of jobs, equal to this namespace's policies. */ -}}
 {{- define "scoremill.networkArguments" -}}
 {{- with .Values.networkPolicies }}
 {{- if not .enabled }}
