@@ -19,6 +19,8 @@ ERRORS = "_errors"
 SUCCESS = "_SUCCESS"
 """Marker object of a complete run, as Hadoop and Spark write it."""
 
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+"""Value in a folder's name that stands for a missing one."""
 PARQUET_SUFFIXES = (".parquet", ".pq")
 """Suffixes of objects that are read as Parquet unless the job says otherwise."""
 

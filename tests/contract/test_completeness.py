@@ -12,9 +12,7 @@ from scoremill import score, verify
 from scoremill.cli.app import run as run_command
 from scoremill.errors import ClusterError, UsageError
 from scoremill.execute import execute
-from scoremill.execute.coordinator.limits import check_budget
 from scoremill.execute.engines.protocol import InProcess
-from scoremill.ledger import Totals
 from scoremill.outputs.compact import compact
 from scoremill.spec import Errors
 from scoremill.storage.filesystem import Store
@@ -97,7 +95,7 @@ def test_a_compacted_output_is_not_scored_onto(bundle, data, tmp_path):
 
 @pytest.mark.parametrize("rejected", range(101))
 def test_a_fraction_that_is_met_exactly_is_not_spent(rejected):
-    check_budget(Errors(max_fraction=rejected / 100), Totals(rows=100, rejected=rejected), 100)
+    Errors(max_fraction=rejected / 100).limit.check(rejected, 100, 100)
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(3, 3), (0, 1), (None, 1), ("bye", 1)])

@@ -334,7 +334,7 @@ def test_a_row_longer_than_the_limit_is_told_by_its_place(model, tmp_path):
             file.write(b"no quote closes it\n" * 55_188)
     with pytest.raises(InputError) as caught:
         score(make_job(model, str(tmp_path / "a.csv"), str(tmp_path / "out")), cluster="in-process")
-    assert f"{tmp_path / 'a.csv'}: the row at byte {len(before)} is longer than" in caught.value.message
+    assert f"{tmp_path / 'a.csv'} byte {len(before):,}: the row is longer than" in caught.value.message
     assert "a quote that is never closed" in (caught.value.hint or "")
     assert not is_complete(tmp_path / "out")
     os.truncate(tmp_path / "a.csv", 0)

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .load import load_estimator
+    from .load import LoadedModel, load_estimator, load_model
     from .packing.pack import PackWarning, pack
     from .read import inspect, open_bundle, verify_bundle
     from .results import call
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Bundle": "schema",
+    "LoadedModel": "load",
     "PackWarning": "packing.pack",
     "call": "results",
     "inspect": "read",
     "limit_threads": "threads",
     "load_estimator": "load",
+    "load_model": "load",
     "open_bundle": "read",
     "pack": "packing.pack",
     "verify_bundle": "read",
@@ -27,11 +29,13 @@ _HOMES = {
 
 __all__ = [
     "Bundle",
+    "LoadedModel",
     "PackWarning",
     "call",
     "inspect",
     "limit_threads",
     "load_estimator",
+    "load_model",
     "open_bundle",
     "pack",
     "verify_bundle",

@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 import warnings
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,23 @@ _REPACK = "Pack the model again, or fetch the bundle again."
 _KEPT = 4
 """Estimators that a process holds; the one loaded first goes first."""
 
-_loaded: dict[tuple[str, tuple[str, ...]], Any] = {}
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A bundle and its estimator."""
+
+    bundle: Bundle
+    estimator: Any
+
+
+_loaded: dict[tuple[str, tuple[str, ...]], LoadedModel] = {}
 _lock = threading.Lock()
 
 
-def load_estimator(
+def load_model(
     uri: str, digest: str, storage: Storage, *, allow_version_skew: bool = False, trusted_types: tuple[str, ...] = ()
-) -> Any:
-    """Return the estimator of the bundle at `uri`, which has `digest`; the same object for each call in this process.
+) -> LoadedModel:
+    """Return the bundle at `uri`, which has `digest`, and its estimator; the same objects for each call in this process.
 
     Raises TrustError for another digest or types that are not trusted, SkewError for versions that it must not be
     loaded with, VerificationError naming the file that is missing or altered, UsageError for a module that is not
@@ -50,7 +60,14 @@ def load_estimator(
         return _loaded[key]
 
 
-def _load(uri: str, digest: str, storage: Storage, trusted_types: tuple[str, ...], *, allow_version_skew: bool) -> Any:
+def load_estimator(uri: str, digest: str, storage: Storage, *, trusted_types: tuple[str, ...] = ()) -> Any:
+    """Return the estimator alone."""
+    return load_model(uri, digest, storage, trusted_types=trusted_types).estimator
+
+
+def _load(
+    uri: str, digest: str, storage: Storage, trusted_types: tuple[str, ...], *, allow_version_skew: bool
+) -> LoadedModel:
     bundle = inspect(uri, storage)
     if bundle.digest != digest:
         raise TrustError(f"{uri} has digest {bundle.digest}, not {digest} as planned", "Plan the job anew.")
@@ -69,7 +86,7 @@ def _load(uri: str, digest: str, storage: Storage, trusted_types: tuple[str, ...
         with warnings.catch_warnings():
             # The skew of versions was judged when the bundle was opened, with words of our own.
             warnings.filterwarnings("ignore", message="Trying to unpickle estimator")
-            return kind.load(artifact, bundle.facts, trusted_types)
+            return LoadedModel(bundle, kind.load(artifact, bundle.facts, trusted_types))
     except ScoremillError:
         raise
     except Exception as error:

@@ -123,8 +123,8 @@ def _print_rows(job: Any, limit: int, as_json: bool) -> None:
                 "jsonl" if as_json else "csv", sys.stdout.buffer, scored.table.schema, job.spec.output.csv_formulas
             )
         writer.write(scored.table)
-        for reject in scored.rejects:
-            echo(f"rejected: byte {reject.offset}: {reject.reason}", err=True)
+        for row in scored.rejected:
+            echo(f"rejected: {row}", err=True)
     if writer is not None:
         writer.close()
     sys.stdout.buffer.flush()

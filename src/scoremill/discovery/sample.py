@@ -16,8 +16,7 @@ from scoremill.tabular.csv import CsvReader, Header, Range, first_record, read_h
 from scoremill.tabular.damage import damage_reported
 from scoremill.tabular.decode import DecodedSource
 from scoremill.tabular.kinds import refuse_other_kinds
-from scoremill.tabular.memory import OutOfMemoryError
-from scoremill.tabular.parquet_reader import read_row_group, too_large
+from scoremill.tabular.parquet_reader import read_row_group
 from scoremill.tabular.rename import renamed
 from scoremill.tabular.rows import BytesSource, Rows
 from scoremill.units import format_bytes
@@ -152,10 +151,8 @@ def _take_parquet(source: Source, storage: Storage, csv: Csv, hive: bool, wanted
         is_unreadable = bool(problems)
         if not problems and source.row_groups:
             read = [column for column in wanted.columns if column.name in held]
-            try:
-                rows = list(islice(read_row_group(file, 0, [column.name for column in read], SAMPLE_ROWS, held), 1))
-            except OutOfMemoryError as error:
-                raise too_large(source.uri, 0, error) from None
+            columns = [column.name for column in read]
+            rows = list(islice(read_row_group(file, source.uri, 0, columns, SAMPLE_ROWS, held), 1))
             problems += check_values(source, rows, read, rejected_rows(rows, read, csv), wanted, csv)
     table = schema.empty_table().rename_columns(list(held))
     return Sample(source, names, table, problems=tuple(problems), changes=changes, is_unreadable=is_unreadable)

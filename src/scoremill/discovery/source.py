@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
+from scoremill.naming import HIVE_NULL
 from scoremill.storage.compression import Compression
-
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +49,5 @@ class Source:
         """Columns in its path: `year=2009/a.csv` gives `{"year": "2009"}`, without the escapes that Hive makes."""
         steps = (step.partition("=") for step in f"{self.root}/{self.name}".split("/")[:-1])
         return {
-            unquote(key): None if value == _NULL else unquote(value) for key, found, value in steps if found and key
+            unquote(key): None if value == HIVE_NULL else unquote(value) for key, found, value in steps if found and key
         }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .datasets.dataset import Dataset
     from .engines.protocol import Engine
     from .place import EnginePlace
-    from .worker.scoring import Scored
+    from .worker.scoring import Preview
 
 
 def prepare_job(job: ScoringJob, *, writes: bool = True) -> Prepared:
@@ -203,26 +203,28 @@ def verify(uri: str | os.PathLike[str], storage: Storage | None = None) -> Verif
     return verify_output(Store(os.fspath(uri), storage or Storage()))
 
 
-def preview(job: ScoringJob, rows: int) -> Iterator[Scored]:
+def preview(job: ScoringJob, rows: int) -> Iterator[Preview]:
     """The first `rows` scored rows of `job`, by batches; nothing is written."""
     prepared = prepare_job(job, writes=False)
     from scoremill.bundle.threads import one_thread
 
-    from .worker.inputs import open_partition
-    from .worker.scoring import Scored, readable_batches
+    from .worker.inputs import PartitionReader
+    from .worker.scoring import Preview, Scorer
 
     work = prepared.work(prepared.plan)
     left = rows
     with one_thread():
+        model = work.model.load()
         for partition in prepared.plan.uncut():
-            for scored in readable_batches(work, open_partition(work, partition)):
-                yield Scored(scored.table.slice(0, left), scored.rejects)
+            opened = PartitionReader(work.reading(model.bundle.columns), partition)
+            for scored in Scorer(work, model, opened).readable():
+                yield Preview(scored.table.slice(0, left), [opened.rejected_row(reject) for reject in scored.rejects])
                 left -= scored.table.num_rows
                 if left <= 0:
                     return
 
 
-def table_of(batches: Iterable[Scored]) -> pa.Table:
+def table_of(batches: Iterable[Preview]) -> pa.Table:
     """The scored rows of `batches` as one table."""
     import pyarrow as pa
 

@@ -82,13 +82,13 @@ def _kept(
     job: Job, attempt: int | None, tail: int, say: Callable[[str], None], missing: ClusterError
 ) -> Iterator[bytes]:
     """Yield the last lines of the log in the output; raise `missing` if there is none."""
-    from scoremill.storage.filesystem import Store
+    from scoremill.storage.filesystem import output_store
 
     if not job.status.attempt:
         raise missing
     spec = job.spec
     try:
-        output = Store(spec.output.uri, spec.output_storage)
+        output = output_store(spec)
         name = newest(output, job.resource, attempt)
         data = output.read(name) if name else b""
     except ScoremillError as error:

@@ -34,6 +34,10 @@ class Piece:
     rejected: bool = False
     """The object cannot be read, and is rejected as a whole."""
 
+    def __str__(self) -> str:
+        unit = "row groups" if self.source.format == "parquet" else "bytes"
+        return f"{self.source.uri}, {unit} {self.start} to {self.end}"
+
 
 @dataclass(frozen=True, slots=True)
 class Partition:
@@ -44,6 +48,9 @@ class Partition:
     id: str
     """Hash of all that shapes its rows and bytes."""
     pieces: tuple[Piece, ...]
+
+    def __str__(self) -> str:
+        return f"partition {self.number} ({self.pieces[0]})"
 
     @property
     def size(self) -> int:

@@ -12,26 +12,12 @@ from scoremill.ledger import Ledger, Manifest, Receipt, read_manifest, require_o
 from scoremill.naming import LEDGER
 from scoremill.planning import read_groups
 from scoremill.storage.filesystem import Store
+from scoremill.tabular.place import RejectedRow
 
 from .warnings import warnings_of
 
 EXAMPLES = 20
 """Rejected rows in a report."""
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """One row that was set aside, and where it stands."""
-
-    file: str
-    line: int | None
-    """Physical line of the file, from 1; None in Parquet."""
-    offset: int | None
-    """Byte of the (decompressed) file; None in Parquet."""
-    row: int | None
-    """Row of the file, from 0; None in CSV."""
-    column: str | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +124,7 @@ def _rejects(store: Store, manifest: Manifest) -> Iterator[RejectedRow]:
     for entry in manifest.entries():
         if entry.kind != "errors":
             continue
-        for row in entry.part.records(store):
-            yield RejectedRow(row["file"], row["line"], row["offset"], row["row"], row["column"], row["reason"])
+        yield from map(RejectedRow.of, entry.part.records(store))
 
 
 def _rejected_files(store: Store, manifest: Manifest) -> Iterator[RejectedFile]:

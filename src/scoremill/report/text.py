@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scoremill.tabular.rows import Place
 from scoremill.units import format_bytes, format_seconds
 
 from .build import Report
@@ -41,8 +40,7 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
         for at, (name, count) in enumerate(counts.items()):
             yield "" if at else title, f"{count:,} in {name}"
     for at, row in enumerate(report.rejects):
-        column = f", column {row.column!r}" if row.column else ""
-        yield "" if at else "such as", f"{Place(row.file, row.line, row.offset, row.row)}{column}: {row.reason}"
+        yield "" if at else "such as", str(row)
     for at, file in enumerate(report.rejected_files):
         yield "" if at else "unreadable", f"{file.file}: {file.reason}"
     for warning in report.warnings:

@@ -17,7 +17,8 @@ from scoremill.execute.coordinator.prepare import prepare, refuse_problems
 from scoremill.ledger import Ledger, Manifest
 from scoremill.naming import ERRORS, LEDGER, MANIFEST
 from scoremill.spec import ScoringJob
-from scoremill.storage.filesystem import Store
+from scoremill.storage.filesystem import output_store
+from scoremill.tabular.place import RejectedRow
 
 from .cluster import JobCluster, OnJobCluster
 from .termination import Fields
@@ -124,11 +125,11 @@ def _misfits(job: ScoringJob) -> Iterator[tuple[str, str]]:
 
 
 def _rejected(job: ScoringJob) -> Iterator[tuple[str, str]]:
-    store = Store(job.spec.output.uri, job.spec.output_storage)
+    store = output_store(job.spec)
     for receipt in Ledger(store).latest():
         for part in receipt.files:
             for file in part.records(store):
                 yield file["file"], file["reason"]
         for part in receipt.errors:
-            for row in part.records(store):
-                yield row["file"], f"byte {row['offset']}, {row['column'] or 'row'}: {row['reason']}"
+            for row in map(RejectedRow.of, part.records(store)):
+                yield row.file, row.fault

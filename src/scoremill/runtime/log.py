@@ -92,10 +92,10 @@ class DriverLog:
                 return
 
     def _write(self, job: ScoringJob, name: str, data: bytes) -> bool:
-        from scoremill.storage.filesystem import Store
+        from scoremill.storage.filesystem import output_store
 
         try:
-            store = Store(job.spec.output.uri, job.spec.output_storage)
+            store = output_store(job.spec)
             store.write(name, without_secrets(data))
         except Exception as error:
             if not self._has_failed and not self._is_left:

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from scoremill.errors import UsageError
-from scoremill.units import MIB
+from scoremill.units import GIB, MIB
 
 from .base import Size, Spec
 from .secrecy import is_deeper, is_secret, secrets_in
 
+LOCAL_MEMORY = 2 * GIB
+"""Memory of a worker of a local cluster if the job does not say."""
 _DEEPEST = 50
 """Levels of a template; no manifest needs half of them."""
 

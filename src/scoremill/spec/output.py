@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from .base import Spec
+from .reject_limit import RejectLimit
 from .storage import Storage
 
 Format = Literal["parquet", "csv", "jsonl"]
@@ -69,3 +70,7 @@ class Errors(Spec):
     """Maximum number of rejected input objects. The run fails if there are more."""
     raw: Literal["Keep", "Hash", "Omit"] = "Keep"
     """What is stored of the text of a rejected row: the text, its hash, or nothing."""
+
+    @property
+    def limit(self) -> RejectLimit:
+        return RejectLimit(self.max_rows, self.max_fraction)

@@ -37,6 +37,7 @@ def column_names(file: BinaryIO) -> list[str]:
 
 def read_row_group(
     file: BinaryIO,
+    uri: str,
     index: int,
     columns: Sequence[str],
     batch_rows: int,
@@ -44,10 +45,18 @@ def read_row_group(
 ) -> Iterator[Rows]:
     """The rows of one row group, at most `batch_rows` at a time, typed as the file has them; offsets are -1.
 
-    `in_file` has the names that columns have in the file if those are others. OutOfMemoryError if a batch does not fit in
-    the memory that is left.
+    `in_file` has the names that columns have in the file if those are others. ClusterError if a batch does not fit in the
+    memory that is left: that is not the object's fault alone, and with more memory it may be read.
     """
-    return bounded(_batches(file, index, columns, batch_rows, in_file))
+    try:
+        yield from bounded(_batches(file, index, columns, batch_rows, in_file))
+    except OutOfMemoryError as error:
+        raise ClusterError(
+            f"{uri}: row group {index}: a batch of its rows needs more than the {format_bytes(error.spare)} of memory "
+            "that are left",
+            "Give workers more --memory, or leave the object out of --input; the same command resumes. If its rows are "
+            "large, a lower --batch-rows with --mode Overwrite helps too.",
+        ) from None
 
 
 def _batches(
@@ -68,15 +77,6 @@ def _batches(
     for batch in parquet.iter_batches(batch_rows, row_groups=[index], columns=names, use_threads=False):
         yield _rows(pa.Table.from_batches([batch]).select(names).rename_columns(list(columns)), first, batch.num_rows)
         first += batch.num_rows
-
-
-def too_large(uri: str, index: int, error: OutOfMemoryError) -> ClusterError:
-    """Return the error for a row group of the object at `uri`, a batch of which does not fit in memory."""
-    return ClusterError(
-        f"{uri}: row group {index}: a batch of its rows needs more than the {format_bytes(error.spare)} of memory that are left",
-        "Give workers more --memory, or leave the object out of --input; the same command resumes. If its rows are large, a "
-        "lower --batch-rows with --mode Overwrite helps too.",
-    )
 
 
 def _without_columns(count: int, batch_rows: int) -> Iterator[Rows]:

@@ -46,24 +46,6 @@ class Reject:
     """Physical line in its range, from 0; -1 in Parquet. Sums over earlier ranges make it the line of the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a row is in an input object, for people."""
-
-    object: str
-    line: int | None = None
-    """Physical line, from 1; None in Parquet, or if it is not known."""
-    offset: int | None = None
-    """Byte, from 0; None in Parquet."""
-    row: int | None = None
-    """Row, from 0; None in CSV."""
-
-    def __str__(self) -> str:
-        if self.row is not None:
-            return f"{self.object} row {self.row:,}"
-        return f"{self.object} line {self.line:,}" if self.line is not None else f"{self.object} byte {self.offset:,}"
-
-
 def verbatim_name(name: str) -> str:
     """The name in `Rows.table` of the verbatim text of a CSV's column; no field of a CSV holds a NUL."""
     return f"\0{name}"

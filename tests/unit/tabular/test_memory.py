@@ -27,7 +27,8 @@ import sys
 from pathlib import Path
 import pandas
 from scoremill.execute.worker.peak import peak_memory
-from scoremill.tabular.memory import OutOfMemoryError, limit_memory
+from scoremill.errors import ClusterError
+from scoremill.tabular.memory import limit_memory
 from scoremill.tabular.parquet_reader import read_row_group
 
 before = peak_memory()
@@ -36,8 +37,9 @@ for path in sys.argv[1:]:
     with open(path, "rb") as file:
         columns = ["id", "note"] if "zeros" not in path else ["a"]
         try:
-            rows = sum(len(batch) for batch in read_row_group(file, 0 if "zeros" in path else 1, columns, 131072))
-        except OutOfMemoryError as error:
+            index = 0 if "zeros" in path else 1
+            rows = sum(len(batch) for batch in read_row_group(file, "x.parquet", index, columns, 131072))
+        except ClusterError:
             rows = "refused"
     print(Path(path).stem, rows, peak_memory() - before <= {SPARE})
 """

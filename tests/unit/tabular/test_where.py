@@ -48,7 +48,7 @@ def test_few_rows_do_not_hold_the_block_that_they_came_from():
 def test_few_rows_of_parquet_are_told_by_the_columns_that_it_has(tmp_path):
     pq.write_table(pa.table({"a": range(1000), "b": ["x"] * 1000}), tmp_path / "a.parquet")
     with (tmp_path / "a.parquet").open("rb") as file:
-        (rows,) = read_row_group(file, 0, ["a", "b"], 1000)
+        (rows,) = read_row_group(file, "x.parquet", 0, ["a", "b"], 1000)
     rows.table = rows.table.append_column("year", pa.array(["2009"] * 1000))
     chosen, _ = Where("a == 3", COLUMNS, Csv()).choose(rows, ["a", "b"])
     assert (as_json(chosen.raw(0)), chosen.offsets().tolist()) == (b'{"a": 3, "b": "x"}', [-1])

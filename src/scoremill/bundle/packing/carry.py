@@ -92,7 +92,7 @@ def _through_parquet(frame: pd.DataFrame, columns: Sequence[Column], csv: Csv) -
     arrays = [_array(frame[column.name], column) for column in columns]
     file = io.BytesIO()
     pq.write_table(pa.table(arrays, names=[column.name for column in columns]), file)
-    return list(read_row_group(file, 0, [column.name for column in columns], len(frame)))
+    return list(read_row_group(file, "the sample", 0, [column.name for column in columns], len(frame)))
 
 
 def _array(series: pd.Series, column: Column) -> pa.Array | pa.ChunkedArray:

@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from scoremill.discovery import Problem
 from scoremill.planning import Partition
+from scoremill.spec.cluster import LOCAL_MEMORY
 from scoremill.units import GIB, format_bytes
 
-from ..worker.inputs import open_partition
-from ..worker.scoring import readable_batches
+from ..worker.inputs import PartitionReader
+from ..worker.scoring import Scorer
 from ..worker.work import Work
 from .prepare import Prepared
 
@@ -28,8 +29,6 @@ _COPIES = 6
 """Times that a batch's text exists at once, as text, frame, features and results."""
 _CLUSTER_SECONDS = 2.0
 """Measured: a local cluster's scheduler, certificates and nannies. Its workers then import what this process has."""
-LOCAL_MEMORY = 2 * GIB
-"""Of a worker of a local cluster where the job does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +109,10 @@ class _Measured:
 
 def _measure(work: Work, partition: Partition) -> _Measured:
     """What scoring the first block of a partition costs."""
-    opened = open_partition(work, partition)
-    opened.rows = islice(opened.rows, 1)
+    model = work.model.load()
+    opened = PartitionReader(work.reading(model.bundle.columns), partition)
     before, begin = pa.total_allocated_bytes(), time.perf_counter()
-    scored = next(readable_batches(work, opened), None)
+    scored = next(Scorer(work, model, opened).readable(islice(opened, 1)), None)
     seconds = time.perf_counter() - begin
     rows = scored.table.num_rows if scored is not None else 0
     return _Measured(rows, seconds, pa.total_allocated_bytes() - before)

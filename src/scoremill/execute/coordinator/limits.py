@@ -1,4 +1,4 @@
-"""When a run has to end: rows beyond the budget, deadlines, and faults that no row is to blame for."""
+"""When a run has to end: objects that cannot be read, deadlines, and faults that no row is to blame for."""
 
 from __future__ import annotations
 
@@ -9,16 +9,6 @@ from scoremill.spec import Deadlines, Errors
 
 from ..worker.predict import reason_of
 from ..worker.work import Task
-
-
-def check_budget(errors: Errors, done: Totals, planned: float) -> None:
-    """RejectLimitError where more rows are rejected than `errors` allows of the `planned` rows."""
-    spent = f"{done.rejected} of {done.rows} rows were rejected"
-    where = "See the reasons in _errors/ of the output. To accept them, run the same command with a higher"
-    if errors.max_rows is not None and done.rejected > errors.max_rows:
-        raise RejectLimitError(f"{spent}; at most {errors.max_rows} may be", f"{where} --max-errors.")
-    if errors.max_fraction is not None and done.rejected and done.rejected / planned > errors.max_fraction:
-        raise RejectLimitError(f"{spent}; at most {errors.max_fraction:.2%} may be", f"{where} --max-error-fraction.")
 
 
 def check_files(errors: Errors, done: Totals, objects: int) -> None:
@@ -50,12 +40,11 @@ def check_deadlines(limits: Deadlines, since_progress: float, since_start: float
 def told(error: BaseException, task: Task) -> BaseException:
     """`error`, or for faults of the machine a message that names the partition."""
     if isinstance(error, ImportError):
-        return explained(error, task.work.bundle.uri)
+        return explained(error, task.work.model.uri)
     if isinstance(error, ScoremillError) or not isinstance(error, MemoryError | OSError):
         return error
-    piece = task.partition.pieces[0]
     return ClusterError(
-        f"partition {task.partition.number} ({piece.source.uri}, from byte {piece.start}): {reason_of(error)}",
+        f"{task.partition}: {reason_of(error)}",
         "No row is at fault. If memory ran out, give workers more --memory, or a lower --batch-rows with --mode Overwrite; "
         "otherwise check what the model opens or connects to. The same command resumes.",
     )

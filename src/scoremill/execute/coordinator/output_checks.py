@@ -10,7 +10,7 @@ from scoremill.errors import ScoremillError
 from scoremill.ledger import Ledger, refuse_held
 from scoremill.planning import Plan
 from scoremill.spec import JobSpec, ScoringJob
-from scoremill.storage.filesystem import Store
+from scoremill.storage.filesystem import output_store
 
 from .prepare import absolute_spec
 from .resume import refuse_other_plan, refuse_strangers
@@ -25,7 +25,7 @@ def output_problems(
     whose own earlier attempts are no obstacle. A lock is none for a run that `waits`.
     """
     uri, mode = spec.output.uri, spec.output.mode
-    ledger = Ledger(Store(uri, spec.output_storage))
+    ledger = Ledger(output_store(spec))
     if (found := _found(uri, ledger.store.probe)) is not None:
         yield found
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,12 +11,12 @@ from scoremill.bundle import Bundle, open_bundle
 from scoremill.discovery import Problem
 from scoremill.errors import HINT, FitError, UsageError
 from scoremill.planning import Needs, Plan, Survey, build_plan
-from scoremill.spec import Column, Errors, Input, JobSpec, Model, Output, ScoringJob, Storage
+from scoremill.spec import Column, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
 from scoremill.tabular.where import Where
 
 from ..worker.results import Shape, result_columns
-from ..worker.work import Work
+from ..worker.work import ModelReference, Work
 from .earlier import earlier_of
 
 Part = TypeVar("Part", Model, Input, Output)
@@ -30,7 +29,6 @@ class Prepared:
     job: JobSpec
     bundle: Bundle
     plan: Plan
-    results: tuple[Column, ...]
 
     def work(self, plan: Plan) -> Work:
         """What the tasks of `plan`, this one or its continuation, are told."""
@@ -38,18 +36,19 @@ class Prepared:
         return Work(
             settings=plan.settings,
             settings_hash=plan.settings_hash,
-            bundle=self.bundle,
-            called=plan.settings.method if plan.settings.threshold is None else "predict_proba",
-            results=self.results,
+            model=ModelReference(
+                self.bundle.uri,
+                self.bundle.digest,
+                spec.model_storage,
+                spec.model.allow_version_skew,
+                spec.model.trusted_types,
+            ),
             output_uri=spec.output.uri,
-            model_storage=spec.model_storage,
             input_storage=spec.input_storage,
             output_storage=spec.output_storage,
-            allow_version_skew=spec.model.allow_version_skew,
-            trusted_types=spec.model.trusted_types,
             fail_on_row_error=spec.errors.on_row_error == "Fail",
             rejects_objects=spec.errors.on_file_error == "Reject",
-            max_rejects=_most_rejects(spec.errors, plan),
+            max_rejects=spec.errors.limit.most(plan.most_rows),
         )
 
 
@@ -71,7 +70,7 @@ def prepare(job: ScoringJob, survey: Survey | None = None, *, bundle: Bundle | N
     if plan.settings.where is not None and not plan.errors:
         Where(plan.settings.where, plan.settings.where_columns, plan.settings.csv).check()
     _refuse_folders(spec.output.partition_by, [*(column.name for column in plan.settings.keep), *names])
-    return Prepared(spec, bundle, plan, results)
+    return Prepared(spec, bundle, plan)
 
 
 def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
@@ -88,15 +87,6 @@ def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
             )
     if folders and set(columns) <= set(folders):
         raise UsageError("--partition-by leaves no column in the parts", "Keep a further column, or name fewer.")
-
-
-def _most_rejects(errors: Errors, plan: Plan) -> int | None:
-    """The most rows that may be rejected, whatever else the input holds; None where nothing can be said."""
-    fraction, rows = errors.max_fraction, errors.max_rows
-    most = [] if rows is None else [rows]
-    if fraction is not None and (not fraction or math.isfinite(plan.most_rows)):
-        most.append(int(fraction and fraction * plan.most_rows))
-    return min(most, default=None)
 
 
 def absolute_spec(spec: JobSpec) -> JobSpec:

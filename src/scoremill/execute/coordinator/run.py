@@ -23,13 +23,13 @@ from scoremill.events import Ended, Event, Note, Progress, Retrying, Started, Wa
 from scoremill.ledger import Lease, Ledger, Manifest, Receipt, Totals, read_manifest, write_manifest
 from scoremill.planning import Partition, Plan
 from scoremill.spec import ScoringJob
-from scoremill.storage.filesystem import Store
+from scoremill.storage.filesystem import output_store
 
 from ..engines.protocol import Engine, Result
 from ..worker.numbering import number_lines
 from ..worker.work import Task, Work
 from .estimate import memory_problem
-from .limits import check_budget, check_deadlines, check_files, told
+from .limits import check_deadlines, check_files, told
 from .origins import origins
 from .output_checks import output_problems
 from .prepare import Prepared, prepare, refuse_problems
@@ -60,7 +60,7 @@ def execute(
     """
     prepared = prepared or prepare(job)
     refuse_problems(prepared.plan, output_problems(prepared.job, prepared.plan, uid, waits=bool(wait)))
-    store = Store(prepared.job.output.uri, prepared.job.output_storage)
+    store = output_store(prepared.job)
     watch = _Watch(tuple(watchers))
     if not store.has_conditional_create:
         watch(Note(f"{store.uri} has no conditional create: nothing keeps two drivers apart"))
@@ -131,7 +131,7 @@ class _Run:
             self._watch(Note(f"removed a left-over upload: {name}"))
         if first is not None:
             if not engine.shares_files:
-                self._work = ship(self._work, self._ledger.store)
+                self._work = ship(self._work, self._bundle, self._ledger.store)
             self._again.append(replace(first, work=self._work))
             self._score(engine, pending)
         manifest = self._complete()
@@ -224,7 +224,8 @@ class _Run:
 
     def _check_budget(self) -> None:
         # Of rejected rows the bound on what the input holds says nothing: they may be shorter than any good row.
-        check_budget(self._job.errors, self._done, max(self._plan.most_rows + self._done.rejected, self._done.rows))
+        done = self._done
+        self._job.errors.limit.check(done.rejected, done.rows, max(self._plan.most_rows + done.rejected, done.rows))
         check_files(self._job.errors, self._done, len(self._plan.sources))
 
     def _count(self, receipts: list[Receipt], sign: int = 1) -> None:
@@ -296,7 +297,7 @@ class _Run:
         if not self._proofs.is_complete:
             raise ScoremillError("no task is left, but parts of the input have no receipt", _REPORT)
         receipts = [receipt for _, receipt in self._proofs.accepted()]
-        check_budget(self._job.errors, self._done, self._done.rows)
+        self._job.errors.limit.check(self._done.rejected, self._done.rows, self._done.rows)
         self._lease.confirm()
         self._settle_objects(receipts)
         extra = {

@@ -17,19 +17,19 @@ SHIPPED = f"{LEDGER}/bundles"
 _CHUNK = 2**24
 
 
-def ship(work: Work, output: Store) -> Work:
+def ship(work: Work, bundle: Bundle, output: Store) -> Work:
     """`work` with a bundle that every worker can read, as it can the output; the same where it could before.
 
     Workers check every file against the digest that the driver read, whoever else can write to the output.
     """
-    if not is_local(work.bundle.uri) or is_local(output.uri):
+    if not is_local(bundle.uri) or is_local(output.uri):
         return work
-    folder = f"{SHIPPED}/{work.bundle.digest.removeprefix('sha256:')}"
-    source = Store(work.bundle.uri, Storage())
-    for name in (*work.bundle.files, MANIFEST):
+    folder = f"{SHIPPED}/{bundle.digest.removeprefix('sha256:')}"
+    source = Store(bundle.uri, Storage())
+    for name in (*bundle.files, MANIFEST):
         _copy(source, name, output, f"{folder}/{name}")
-    bundle: Bundle = replace(work.bundle, uri=f"{output.uri}/{folder}")
-    return replace(work, bundle=bundle, model_storage=work.output_storage)
+    shipped = replace(work.model, uri=f"{output.uri}/{folder}", storage=work.output_storage)
+    return replace(work, model=shipped)
 
 
 def _copy(source: Store, name: str, target: Store, copy: str) -> None:

@@ -22,25 +22,12 @@ from ..coordinator.prepare import Prepared, prepare
 from ..coordinator.run import execute
 from ..engines.dask.engine import OnDask
 from ..engines.dask.session import Session
+from ..worker.opened import Quotes
 from ..worker.work import Task, used_columns
 from .frame import score_held
 
 FRAME, ABOUT = "frame", "scoremill"
 """Where a published dataset has its Dask data frame and its Dataset."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quotes:
-    """What a receipt tells of a partition's quotes."""
-
-    quotes: int
-    irregular: tuple[int, ...]
-
-    def receipt(self, partition: Partition) -> Receipt:
-        """The receipt of a partition from which nothing was written."""
-        return Receipt(
-            partition.number, partition.id, 0, 0, 0, (), quotes=self.quotes, irregular=self.irregular, ended=time.time()
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +98,22 @@ class OnDataset(OnDask):
 
 def _refute(task: Task, quotes: Quotes) -> Receipt:
     """The receipt of a partition that begins in the wrong place: nothing was read or written, its quotes are known."""
-    return quotes.receipt(task.partition)
+    return receipt_of(task.partition, quotes)
+
+
+def receipt_of(partition: Partition, quotes: Quotes) -> Receipt:
+    """The receipt of a partition from which nothing was written."""
+    return Receipt(
+        number=partition.number,
+        id=partition.id,
+        rows=0,
+        scored=0,
+        rejected=0,
+        parts=(),
+        quotes=quotes.quotes,
+        irregular=quotes.irregular,
+        ended=time.time(),
+    )
 
 
 def datasets(engine: OnDask) -> list[Dataset]:

@@ -27,17 +27,18 @@ from scoremill.spec import Column, JobSpec
 from scoremill.units import format_bytes
 
 from ..coordinator.earlier import earlier_of
+from ..coordinator.estimate import SAMPLE_FILES, SAMPLE_ROWS
 from ..coordinator.prepare import absolute_spec, refuse_problems
 from ..coordinator.proofs import Proofs
 from ..engines.dask.engine import OnDask
-from ..worker.inputs import open_partition
-from .dataset import ABOUT, FRAME, Dataset, Quotes, partitions_of
-from .frame import ReadOnly, as_frame, learned_of, read_partition, size_of
+from ..worker.inputs import PartitionReader
+from ..worker.opened import Quotes
+from ..worker.reading import Reading
+from .dataset import ABOUT, FRAME, Dataset, partitions_of, receipt_of
+from .frame import as_frame, learned_of, read_partition, size_of
 
 SHARE = 0.6
 """Of a worker's memory limit, what data may take: scoring a batch, and partitions on the move, need the rest."""
-SAMPLE_ROWS, SAMPLE_FILES = 20_000, 16
-"""Rows that are read to measure what a row takes in memory, and the most files that they come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _load(name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watch
     return dataset
 
 
-def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, ReadOnly]:
+def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, Reading]:
     columns: dict[str, Column] = {}
     for uri in bundles:
         for column in inspect(uri, job.model_storage).columns:
@@ -105,16 +106,15 @@ def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, ReadOnly]
     settings = plan.settings
     compared = tuple(column.name for column in settings.where_columns)
     held = dict.fromkeys((*columns, *(column.name for column in settings.keep), *compared))
-    return survey, plan, ReadOnly(settings, plan.settings_hash, compared, tuple(held), job.input_storage)
+    return survey, plan, Reading(settings, plan.settings_hash, compared, tuple(held), job.input_storage)
 
 
-def _measure(plan: Plan, reading: ReadOnly) -> tuple[float, pd.DataFrame]:
+def _measure(plan: Plan, reading: Reading) -> tuple[float, pd.DataFrame]:
     """The mean bytes that a row of the input takes in memory, by the first rows of some files; and their frame, empty."""
     rows, taken, meta = 0, 0, None
     for partition in islice(plan.uncut(), SAMPLE_FILES):
-        opened = open_partition(reading, partition)
-        opened.rows = islice(opened.rows, 1)
-        frame = as_frame(opened, reading)
+        opened = PartitionReader(reading, partition)
+        frame = as_frame(opened, islice(opened, 1), reading)
         held = _about(frame)
         rows += held.rows + held.rejected + learned_of(frame).left_out
         taken += held.bytes
@@ -169,7 +169,7 @@ class _Loading:
     def __init__(
         self,
         plan: Plan,
-        reading: ReadOnly,
+        reading: Reading,
         meta: pd.DataFrame,
         room: float,
         client: Client,
@@ -239,7 +239,7 @@ class _Loading:
         """Counts a partition that is in memory; those to be read because it, or others, begin inside quotes."""
         self._loaded[partition.number, partition.id] = partition, held, future
         self._count(partition, held, 1)
-        outcome = self._proofs.take(held.quotes.receipt(partition))
+        outcome = self._proofs.take(receipt_of(partition, held.quotes))
         for wrong in outcome.discarded:
             wrong_partition, wrong_held, _ = self._loaded.pop((wrong.number, wrong.id))
             self.refuted[wrong_partition.pieces] = wrong_held.quotes
@@ -267,12 +267,4 @@ def _tell(watchers: Iterable[Watcher], event: Event) -> None:
 def _about(frame: pd.DataFrame) -> _Held:
     """What a partition in memory is; asked where it lies."""
     learned = learned_of(frame)
-    return _Held(
-        rows=len(frame),
-        rejected=len(learned.rejects),
-        bytes=size_of(frame),
-        quotes=Quotes(
-            sum(tally.quotes for tally in learned.tallies),
-            tuple(at for at, tally in enumerate(learned.tallies) if tally.irregular),
-        ),
-    )
+    return _Held(len(frame), len(learned.rejects), size_of(frame), Quotes.of(learned.pieces))

@@ -20,10 +20,10 @@ from scoremill.storage.filesystem import Store
 from scoremill.tabular.parquet_reader import as_json
 from scoremill.tabular.rows import Reject
 
-from .inputs import Opened
 from .numbering import LINE_IN_PARTITION
+from .opened import OpenPartition
 from .parts import OutputObject, Parts
-from .results import part_schema
+from .scoring import Scored
 from .work import Task
 
 RAW_ARROW = "rawArrow"
@@ -33,7 +33,7 @@ RAW_ARROW = "rawArrow"
 class PartFiles:
     """Writes a partition's batches; a context in which an error leaves nothing behind that readers could see."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, schema: pa.Schema) -> None:
         self.parts: tuple[Part, ...] = ()
         self.errors: tuple[Part, ...] = ()
         self.files: tuple[Part, ...] = ()
@@ -42,14 +42,12 @@ class PartFiles:
         self._rejects: OutputObject | None = None
         self._files: OutputObject | None = None
         self._named: set[int] = set()
-        self._parts = Parts(task, self._store, part_schema(self._settings, task.work.results))
+        self._parts = Parts(task, self._store, schema)
 
-    def write(self, table: pa.Table) -> None:
-        """Appends a batch to the part."""
-        self._parts.write(table)
-
-    def reject(self, rejects: list[Reject], opened: Opened) -> None:
-        """Appends rejected rows to the errors object, which exists only if there are any."""
+    def write(self, batch: Scored, opened: OpenPartition) -> None:
+        """Appends a batch to the part, and its rejected rows to the errors object, which exists only if there are any."""
+        self._parts.write(batch.table)
+        rejects = batch.rejects
         if not rejects:
             return
         if self._rejects is None:
@@ -57,7 +55,7 @@ class PartFiles:
         self._rejects.stream.write(b"".join(self._line(reject, opened) for reject in rejects))
         self._rejects.rows += len(rejects)
 
-    def list_files(self, unreadable: Iterable[tuple[str, str]]) -> None:
+    def _list_files(self, unreadable: Iterable[tuple[str, str]]) -> None:
         """Lists the input objects that are rejected as a whole, each with the reason, in an object of their own."""
         lines = [
             orjson.dumps({"file": uri, "reason": reason}, option=orjson.OPT_APPEND_NEWLINE)
@@ -73,8 +71,12 @@ class PartFiles:
         name = f"{folder}/{part_name(partition.number, partition.id, 'jsonl')}"
         return OutputObject(self._store, name, self._task.may_exist)
 
-    def publish(self) -> None:
-        """Makes all objects appear; from here on `parts`, `errors` and `files` tell of them."""
+    def publish(self, unreadable: Iterable[tuple[str, str]]) -> None:
+        """Makes all objects appear; from here on `parts`, `errors` and `files` tell of them.
+
+        `unreadable` are the input objects that are rejected, and why.
+        """
+        self._list_files(unreadable)
         _refuse_cancelled()
         # Rejects first: a part without its errors object would be a row lost.
         self.files = (self._files.close(),) if self._files else ()
@@ -92,24 +94,24 @@ class PartFiles:
             for each in filter(None, (self._rejects, self._files)):
                 each.abort(error)
 
-    def _line(self, reject: Reject, opened: Opened) -> bytes:
-        place = opened.place_of(reject, self._task.first_line)
+    def _line(self, reject: Reject, opened: OpenPartition) -> bytes:
+        row = opened.rejected_row(reject, self._task.first_line)
         record: dict[str, Any] = {
-            "file": place.object,
+            "file": row.file,
             "partition": self._task.partition.number,
-            "line": place.line,
-            "offset": place.offset,
-            "row": place.row,
-            "column": reject.column,
-            "reason": reject.reason,
+            "line": row.line,
+            "offset": row.offset,
+            "row": row.row,
+            "column": row.column,
+            "reason": row.reason,
             **_raw(reject, self._settings.raw),
         }
-        if place.line is None and place.row is None:
+        if row.line is None and row.row is None:
             record[LINE_IN_PARTITION] = reject.line
         if (at := opened.piece_of(reject.row)) not in self._named:
             # Once a file: what a later retry needs to read the raw text again.
             self._named.add(at)
-            record["header"] = list(opened.headers[at])
+            record["header"] = list(opened.pieces[at].header)
         return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 

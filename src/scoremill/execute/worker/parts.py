@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from scoremill.errors import UsageError
 from scoremill.ledger import Part
-from scoremill.naming import part_name
+from scoremill.naming import HIVE_NULL, part_name
 from scoremill.planning import Settings
 from scoremill.storage.filesystem import Publication, Store
 from scoremill.storage.hashing import sha256
@@ -21,7 +21,6 @@ from .work import Task
 
 MOST_FOLDERS = 1000
 """Values of `partitionBy` in one partition, each an object that is open at the same time."""
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 class _Same(Exception):
@@ -165,5 +164,5 @@ def _by_folder(table: pa.Table, columns: tuple[str, ...]) -> Iterator[tuple[str,
 def _label(value: str | None) -> str:
     """The value in a folder's name; Hive's word for a missing value, as a text, is escaped."""
     if value is None:
-        return _NULL
-    return f"%5F{value[1:]}" if value == _NULL else quote(value, safe=" ")
+        return HIVE_NULL
+    return f"%5F{value[1:]}" if value == HIVE_NULL else quote(value, safe=" ")

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from scoremill.bundle import Bundle
 from scoremill.errors import FitError, UsageError
 from scoremill.planning import Settings
 from scoremill.spec import Column
@@ -40,29 +41,27 @@ def shape_of(settings: Settings) -> Shape:
     return Shape(settings.columns, settings.threshold, settings.dtype)
 
 
-def part_schema(settings: Settings, results: tuple[Column, ...]) -> pa.Schema:
-    """The schema of every part: kept columns, where the row came from, results."""
-    fields = [pa.field(column.name, kept_type(column)) for column in settings.keep]
-    fields += _POSITION if settings.row_id else ()
-    fields += [pa.field(column.name, arrow_type(column)) for _, column in result_columns(shape_of(settings), results)]
-    return pa.schema(fields)
+class ResultColumns:
+    """The columns of a part: kept columns, where the row came from, and results; the same for all batches of a partition."""
 
+    def __init__(self, settings: Settings, bundle: Bundle) -> None:
+        self._threshold, self._classes = settings.threshold, bundle.classes
+        self._chosen = result_columns(shape_of(settings), bundle.results[settings.method])
+        fields = [pa.field(column.name, kept_type(column)) for column in settings.keep]
+        fields += _POSITION if settings.row_id else ()
+        fields += [pa.field(column.name, arrow_type(column)) for _, column in self._chosen]
+        self.schema = pa.schema(fields)
 
-def result_arrays(
-    values: Mapping[str, npt.NDArray[np.generic]],
-    settings: Settings,
-    results: tuple[Column, ...],
-    classes: tuple[object, ...] | None,
-) -> list[pa.Array]:
-    """The result columns of one batch, in the order and with the types of `part_schema`."""
-    if settings.threshold is not None:
-        values = {"prediction": _decide(values, settings.threshold, classes)}
-    arrays = []
-    for given, column in result_columns(shape_of(settings), results):
-        if given not in values:
-            raise FitError(f"the model gave no result {given!r}; it gave {', '.join(values)}", "Pack the bundle again.")
-        arrays.append(_array(values[given], column))
-    return arrays
+    def arrays(self, values: Mapping[str, npt.NDArray[np.generic]]) -> list[pa.Array]:
+        """The results of one batch, in the order and with the types of `schema`."""
+        if self._threshold is not None:
+            values = {"prediction": _decide(values, self._threshold, self._classes)}
+        missing = next((given for given, _ in self._chosen if given not in values), None)
+        if missing is not None:
+            raise FitError(
+                f"the model gave no result {missing!r}; it gave {', '.join(values)}", "Pack the bundle again."
+            )
+        return [_array(values[given], column) for given, column in self._chosen]
 
 
 def _array(values: npt.NDArray[np.generic], column: Column) -> pa.Array:

@@ -7,15 +7,16 @@ import socket
 import time
 from functools import cache
 
-from scoremill.bundle import limit_threads
+from scoremill.bundle import LoadedModel, limit_threads
 from scoremill.bundle.threads import keep_memory
 from scoremill.ledger import Receipt
 
-from .inputs import Opened, open_partition
+from .inputs import PartitionReader
+from .opened import OpenPartition
 from .outputs import PartFiles
 from .peak import peak_memory
-from .scoring import Clock, Counts, scored_batches
-from .work import Task
+from .scoring import Counts, Scorer, timed
+from .work import Task, Work
 
 
 def score_partition(task: Task) -> Receipt:
@@ -23,27 +24,32 @@ def score_partition(task: Task) -> Receipt:
 
     Its only effects are those objects, whole or not at all, under names that depend on the partition alone.
     """
-    return score_opened(task, open_partition(task.work, task.partition))
+    model = ready(task.work)
+    return score_opened(task, model, PartitionReader(task.work.reading(model.bundle.columns), task.partition))
 
 
-def score_opened(task: Task, opened: Opened) -> Receipt:
-    """The same for a partition whose rows come from `opened`."""
+def ready(work: Work) -> LoadedModel:
+    """The model of `work`, in a process that computes as a worker does."""
     if limit_threads():
         # A process of its own: Dask's worker.
         keep_memory()
-    work, partition = task.work, task.partition
-    clock, counts = Clock(), Counts()
-    with clock("write"):
-        outputs = PartFiles(task)
+    return work.model.load()
+
+
+def score_opened(task: Task, model: LoadedModel, opened: OpenPartition) -> Receipt:
+    """The same for a partition that is open."""
+    partition, counts = task.partition, Counts()
+    scorer = Scorer(task.work, model, opened, model_works=task.model_works, first_line=task.first_line)
+    begin = time.perf_counter()
+    outputs, writing = timed(PartFiles, task, scorer.schema)
     with outputs:
-        batches = scored_batches(work, opened, clock, counts, model_works=task.model_works, first_line=task.first_line)
-        for scored in batches:
-            with clock("write"):
-                outputs.write(scored.table)
-                outputs.reject(scored.rejects, opened)
-        with clock("write"):
-            outputs.list_files(task.unreadable)
-            outputs.publish()
+        for scored in scorer.batches():
+            _, seconds = timed(outputs.write, scored, opened)
+            counts, writing = counts + scored.counts, writing + seconds
+        _, seconds = timed(outputs.publish, task.unreadable)
+    writing += counts.writing + seconds
+    reading = time.perf_counter() - begin - writing - counts.predicting
+    stages = {"read": reading, "predict": counts.predicting, "write": writing}
     return Receipt(
         number=partition.number,
         id=partition.id,
@@ -54,12 +60,12 @@ def score_opened(task: Task, opened: Opened) -> Receipt:
         errors=outputs.errors,
         files=outputs.files,
         rejected_files=tuple(piece.source.uri for piece in partition.pieces if piece.rejected),
-        lines=tuple(tally.lines for tally in opened.tallies),
-        quotes=sum(tally.quotes for tally in opened.tallies),
-        irregular=tuple(at for at, tally in enumerate(opened.tallies) if tally.irregular),
+        lines=tuple(piece.tally.lines for piece in opened.pieces),
+        quotes=opened.quotes.quotes,
+        irregular=opened.quotes.irregular,
         unseen=dict(counts.unseen),
         reasons=dict(counts.reasons),
-        seconds={stage: round(seconds, 6) for stage, seconds in clock.seconds.items()},
+        seconds={stage: round(seconds, 6) for stage, seconds in stages.items()},
         left_out=opened.left_out,
         first_line=task.first_line,
         begun=task.attempt + 1,

@@ -5,16 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scoremill.bundle import Bundle
+from scoremill.bundle.load import LoadedModel, load_model
 from scoremill.planning import Partition, Settings
 from scoremill.spec import Column, Storage
+
+from .reading import Reading
+
+
+def typed_columns(settings: Settings) -> list[Column]:
+    """The kept columns that the job wants as a type."""
+    return [Column(kept.name, kept.dtype) for kept in settings.keep if kept.dtype is not None]
 
 
 def used_columns(model: Sequence[Column], settings: Settings) -> tuple[str, ...]:
     """The columns that a model or a condition reads, or that are kept as a type that the job asks for."""
-    typed = (column.name for column in settings.keep if column.dtype is not None)
-    named = (column.name for column in (*model, *settings.where_columns))
-    return tuple(dict.fromkeys((*named, *typed)))
+    columns = (*model, *settings.where_columns, *typed_columns(settings))
+    return tuple(dict.fromkeys(column.name for column in columns))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReference:
+    """A bundle by its digest; a process opens and loads it once."""
+
+    uri: str
+    digest: str
+    storage: Storage
+    allow_version_skew: bool = False
+    trusted_types: tuple[str, ...] = ()
+
+    def load(self) -> LoadedModel:
+        """The bundle and its estimator; the same objects for each call in this process."""
+        return load_model(
+            self.uri,
+            self.digest,
+            self.storage,
+            allow_version_skew=self.allow_version_skew,
+            trusted_types=self.trusted_types,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,45 +50,30 @@ class Work:
 
     settings: Settings
     settings_hash: str
-    bundle: Bundle
-    called: str
-    """The method that is called: `predict_proba` also for `predict` with a threshold."""
-    results: tuple[Column, ...]
-    """What the job's method gives, before it is selected and renamed."""
+    model: ModelReference
     output_uri: str
-    model_storage: Storage
     input_storage: Storage
     output_storage: Storage
-    allow_version_skew: bool = False
-    trusted_types: tuple[str, ...] = ()
     fail_on_row_error: bool = False
     rejects_objects: bool = False
     """Whether an object that the store refuses is rejected; otherwise it ends the run."""
     max_rejects: int | None = None
     """Most rejected rows that the whole run allows; a task with more fails."""
 
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """What the model reads."""
-        return self.bundle.columns
-
-    @property
-    def used(self) -> tuple[str, ...]:
-        """Columns whose values are interpreted, every null value of CSV being missing."""
-        return tuple(dict.fromkeys(column.name for column in self._interpreted if not column.texts))
-
-    @property
-    def carried(self) -> tuple[str, ...]:
-        """Columns that are carried as the input holds them, and those interpreted with some null values as text."""
-        kept = (column.name for column in self.settings.keep if column.dtype is None)
-        texts = (column.name for column in self._interpreted if column.texts)
-        return tuple(dict.fromkeys((*kept, *texts)))
-
-    @property
-    def _interpreted(self) -> tuple[Column, ...]:
-        """Columns as the model, the condition and the output want them; a column may be in it several times."""
-        typed = (Column(column.name, column.dtype) for column in self.settings.keep if column.dtype is not None)
-        return (*self.columns, *self.settings.where_columns, *typed)
+    def reading(self, model: Sequence[Column]) -> Reading:
+        """What is read for a model of these columns; a column may be wanted by model, condition and output."""
+        settings = self.settings
+        interpreted = (*model, *settings.where_columns, *typed_columns(settings))
+        kept = (column.name for column in settings.keep if column.dtype is None)
+        texts = (column.name for column in interpreted if column.texts)
+        return Reading(
+            settings,
+            self.settings_hash,
+            used=tuple(dict.fromkeys(column.name for column in interpreted if not column.texts)),
+            carried=tuple(dict.fromkeys((*kept, *texts))),
+            input_storage=self.input_storage,
+            rejects_objects=self.rejects_objects,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from scoremill.errors import InputError
 from scoremill.spec import Csv
 from scoremill.units import MIB, format_bytes
 
+from ..place import Place
 from ..rows import Positions, Rows, Source
 from .block import Block, Layout
 from .grammar import Grammar
@@ -182,7 +183,7 @@ class CsvReader:
         """Counts the rest of a range that cannot be read by parity; of a whole file there is no other way."""
         if self._is_whole:
             raise InputError(
-                f"{self._name}: the row at byte {self._window.at} is longer than {format_bytes(self._max_row_bytes)}",
+                f"{Place(file=self._name, offset=self._window.at)}: the row is longer than {format_bytes(self._max_row_bytes)}",
                 "Look for a quote that is never closed there; all text behind it is one field.",
             )
         self.tally.irregular = True

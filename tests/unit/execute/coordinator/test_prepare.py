@@ -19,7 +19,7 @@ def test_files_of_settings_are_absolute_wherever_they_are_named(tmp_path, monkey
     prepared = prepare(make_job("model", "in.csv", "out", **spec))
     work = prepared.work(prepared.plan)
     files = {
-        "model": work.model_storage.options_file,
+        "model": work.model.storage.options_file,
         "input": work.input_storage.options_file,
         "output": work.output_storage.options_file,
     }

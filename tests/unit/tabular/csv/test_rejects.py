@@ -66,14 +66,14 @@ def test_a_row_longer_than_a_block_is_read_whole() -> None:
 
 
 def test_a_row_longer_than_the_limit_is_named_and_the_quote_suspected() -> None:
-    with pytest.raises(InputError, match=r"file\.csv: the row at byte 8 is longer than 1000 B") as caught:
+    with pytest.raises(InputError, match=r"file\.csv byte 8: the row is longer than 1000 B") as caught:
         read_cut(LONG, 700, 16, max_row_bytes=1000)
     assert "quote" in str(caught.value.hint)
 
 
 def test_a_quote_never_closed_ends_at_the_limit() -> None:
     data = b'a,b\n1,"2\n' + b"3,4\n" * 2000
-    with pytest.raises(InputError, match="the row at byte 4 is longer"):
+    with pytest.raises(InputError, match="byte 4: the row is longer"):
         read_cut(data, 1000, 64, max_row_bytes=2000)
 
 
@@ -87,7 +87,7 @@ def test_a_range_beyond_the_limit_under_a_wrong_hypothesis_harms_nobody() -> Non
 @pytest.mark.parametrize("distance", range(1, 60, 7))
 def test_a_row_beyond_the_limit_that_starts_just_before_a_cut(distance: int) -> None:
     data = b"a,b\n" + b"1,2\n" * 100 + b'3,"' + b"x" * 5000 + b'"\n'
-    with pytest.raises(InputError, match="the row at byte 404 is longer"):
+    with pytest.raises(InputError, match="byte 404: the row is longer"):
         read_cut(data, 404 + distance, 64, max_row_bytes=1000)
 
 

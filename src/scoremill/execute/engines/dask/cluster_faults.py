@@ -22,18 +22,18 @@ def explained(error: BaseException, task: Task) -> BaseException:
     match error:
         case KilledWorker():
             return KilledWorkerError(
-                f"{KILLS} workers died while scoring {_name(task)}",
+                f"{KILLS} workers died while scoring {task.partition}",
                 "See how they ended: the logs of the workers, the nodes they ran on, the memory that was left there. "
                 "If memory ran out, give workers more --memory or lower --batch-rows. " + AGAIN,
             )
         case NoWorkerError() | NoValidWorkerError():
             return ClusterError(
-                f"the Dask scheduler found no worker for {_name(task)} in {error.timeout:.0f} s",
+                f"the Dask scheduler found no worker for {task.partition} in {error.timeout:.0f} s",
                 "See why no worker comes, or raise the scheduler's distributed.scheduler.no-workers-timeout. " + AGAIN,
             )
     if is_of_dask(error):
         said = f"{type(error).__name__}: {error}".rstrip(": ")
-        return ClusterError(f"Dask could not score {_name(task)}: {said}", "See the scheduler's log. " + AGAIN)
+        return ClusterError(f"Dask could not score {task.partition}: {said}", "See the scheduler's log. " + AGAIN)
     return error
 
 
@@ -60,7 +60,7 @@ def cluster_calls(has_gone: Callable[[], bool]) -> Iterator[None]:
 def lost_results(task: Task) -> ClusterError:
     """Return the error of a task whose report does not arrive, again and again."""
     return ClusterError(
-        f"{KILLS} times the result of {_name(task)} was lost",
+        f"{KILLS} times the result of {task.partition} was lost",
         "See the logs of the scheduler and the workers. " + AGAIN,
     )
 
@@ -68,7 +68,7 @@ def lost_results(task: Task) -> ClusterError:
 def killed_for_memory(task: Task, limit: int, largest: int) -> WorkerMemoryError:
     """Return the error of a task that drives workers beyond their memory limit of so many bytes."""
     return WorkerMemoryError(
-        f"{_name(task)}: a worker was killed for exceeding its memory limit of {format_bytes(limit)}, and so was the next",
+        f"{task.partition}: a worker was killed for exceeding its memory limit of {format_bytes(limit)}, and so was the next",
         f"{_more(limit, largest)}, or lower --batch-rows, which needs another output or --mode Overwrite. {AGAIN}",
     )
 
@@ -85,8 +85,3 @@ def _more(limit: int, largest: int) -> str:
     """A limit that may do: what was needed beyond the last one is not known."""
     enough = -(-max(2 * limit, largest * 3 // 2) // (64 * MIB)) * 64
     return f"Give workers more --memory, such as {enough}MiB (one held {format_bytes(largest)} when it was killed)"
-
-
-def _name(task: Task) -> str:
-    piece = task.partition.pieces[0]
-    return f"partition {task.partition.number} ({piece.source.uri}, bytes {piece.start} to {piece.end})"

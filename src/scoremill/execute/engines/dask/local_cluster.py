@@ -19,9 +19,9 @@ from scoremill.errors import ClusterError
 from scoremill.kubernetes.objects.dask_config import SCHEDULER, WORKER
 from scoremill.naming import WORKER_ENVIRONMENT
 from scoremill.spec import Cluster
-from scoremill.units import GIB, format_bytes
+from scoremill.spec.cluster import LOCAL_MEMORY
+from scoremill.units import format_bytes
 
-_MEMORY = 2 * GIB
 _GRACE_SECONDS = 10.0
 """Between the end of a worker's process and the start of the next there is less than a second."""
 
@@ -56,7 +56,7 @@ def dask_settings() -> dict[str, Any]:
 def _size(asked: Cluster) -> tuple[int, int]:
     """Return the number of workers, and the memory limit of each."""
     count = asked.bounds.max if asked.bounds else os.cpu_count() or 1
-    memory, total = asked.memory or _MEMORY, distributed.system.MEMORY_LIMIT
+    memory, total = asked.memory or LOCAL_MEMORY, distributed.system.MEMORY_LIMIT
     if count * memory > total and asked.memory:
         raise ClusterError(
             f"{count} workers of {format_bytes(memory)} do not fit in this machine's {format_bytes(total)}",
