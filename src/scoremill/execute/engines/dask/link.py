@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Iterator
 from typing import Protocol
 
 from distributed import Client, LocalCluster, Security
@@ -41,6 +42,7 @@ class Link:
         self._session: Session | None = None
         self._since, self._tries = time.monotonic(), 0
         self._is_first = True
+        self._why = ""
         self._notes: list[str] = []
 
     def session(self) -> Session | None:
@@ -50,7 +52,7 @@ class Link:
         """
         if self._session is not None and self._session.is_lost:
             self.close()
-            self._since, self._tries = time.monotonic(), 0
+            self._since, self._tries, self._why = time.monotonic(), 0, ""
             self._notes.append(f"lost the Dask scheduler at {self._name}; waiting for it{self._for()}")
         if self._session is None:
             self._try()
@@ -112,9 +114,12 @@ class Link:
 
     def _fail(self, error: Exception) -> None:
         self._tries += 1
+        if not (self._why and _is_timeout(error)):
+            # A short attempt on a busy machine can time out before it learns what earlier attempts learned.
+            self._why = _cause(error)
         if self._left <= 0:
             # Dask says how long its last attempt took, which is not how long it was tried.
-            raise self._unreachable(f"no connection within {self._limit:.0f} s ({_cause(error)})")
+            raise self._unreachable(f"no connection within {self._limit:.0f} s ({self._why})")
         if self._is_first and self._tries == 1:
             self._notes.append(f"waiting for the Dask scheduler at {self._name}{self._for()}")
 
@@ -131,7 +136,18 @@ def _was_cut(error: BaseException) -> bool:
     return cut or (isinstance(error, ValueError) and "IOStream is not idle" in str(error))
 
 
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and what it was raised from, the root last."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _is_timeout(error: BaseException) -> bool:
+    return error.__cause__ is None or any(isinstance(each, TimeoutError) for each in _chain(error))
+
+
 def _cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error) or type(error).__name__
+    *_, root = _chain(error)
+    return str(root) or type(root).__name__

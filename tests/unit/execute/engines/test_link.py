@@ -1,0 +1,25 @@
+import socket
+from contextlib import ExitStack
+
+import pytest
+
+from scoremill.errors import ClusterError
+from scoremill.execute.engines.dask.link import Link
+
+
+def test_a_last_attempt_that_times_out_does_not_hide_why_earlier_ones_failed():
+    with ExitStack() as stack, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        link = Link(address, None, (3.0, 3.0), lambda session, *, is_first: None)
+        stack.callback(link.close)
+        assert link.session() is None
+        # The queue of connections is full from here on: an attempt gets no answer at all.
+        listener.listen(0)
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        with pytest.raises(ClusterError, match=r"no connection within 3 s \(\[Errno 111\] Connection refused\)"):
+            while link.session() is None:
+                pass
