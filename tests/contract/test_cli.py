@@ -91,7 +91,7 @@ def test_every_exit_code_is_that_of_the_process(bundle, file, scored, tmp_path):
 def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file, tmp_path):
     code, out, err = run(*flags(bundle, file, tmp_path / "out"))
     assert (code, err) == (0, "")
-    assert out.startswith(f"{ROWS} rows scored, 0 rejected, 1 partitions, ")
+    assert out.startswith(f"{ROWS} rows scored, 0 rejected, 1 partition, ")
     code, out, _ = run(*flags(bundle, file, tmp_path / "out"), "--json")
     totals = json.loads(out)["totals"]
     assert (code, totals["rows"], totals["scored"], totals["rejected"]) == (0, ROWS, ROWS, 0)
@@ -359,7 +359,7 @@ def test_a_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
     assert (code, err) == (0, "")
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert {"model", "input", "partitions", "columns", "time", "memory"} <= lines.keys()
-    assert "1 objects" in lines["input"]
+    assert "1 object," in lines["input"]
     assert re.search(rf"about .* with \d+ local workers, of which .* start-up; measured on {ROWS} rows", lines["time"])
 
 

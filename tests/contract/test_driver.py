@@ -179,7 +179,7 @@ def test_sigterm_keeps_what_is_done_and_lets_the_next_driver_in_at_once(slow_pla
         done = api.statuses[-1]["progress"]["partitions"]["done"]
         code, last, err = pod.run()
     assert (code, last["rows"]["scored"]) == (0, 1500), err
-    assert f"going on: {done} of " in err
+    assert f"resuming: {done} of " in err
     assert "waiting:" not in err, "the lease was not given back"
 
 
@@ -200,7 +200,7 @@ def test_a_further_attempt_goes_on_with_what_its_job_began_whatever_the_mode(mod
         done = api.statuses[-1]["progress"]["partitions"]["done"]
         code, last, err = pod.run()
         assert (code, last["rows"]["scored"]) == (0, 1500), err
-        assert f"going on: {done} of " in err
+        assert f"resuming: {done} of " in err
         # The attempt that completed it was lost before it could say so.
         before = (tmp_path / "out/_scoremill/manifest.json").read_bytes()
         assert pod.run()[0] == 0
@@ -216,7 +216,7 @@ def test_another_job_of_the_same_name_overwrites_or_refuses_what_is_there(spec, 
             code, _, err = Pod(api, tmp_path).run()
         assert code == expected, err
         assert ((tmp_path / "out/_scoremill/job.json").read_bytes() == before) == (mode == "ErrorIfExists")
-    assert "going on" not in err
+    assert "resuming" not in err
 
 
 def test_a_job_that_overwrites_begins_anew_where_its_earlier_attempt_cannot_be_gone_on_with(spec, tmp_path):

@@ -69,7 +69,7 @@ def test_every_option_of_a_command_is_in_its_section_or_in_one_that_it_links(pat
     assert [option.name for option in options if option.opts[-1] not in own + shared] == []
 
 
-@pytest.mark.parametrize("option", ["--batch-rows INTEGER", "--delimiter TEXT", "--keep TEXT", "--endpoint TEXT"])
+@pytest.mark.parametrize("option", ["--batch-rows N", "--delimiter CHAR", "--keep COLUMNS", "--endpoint URL"])
 def test_an_option_that_commands_share_is_described_once(option: str) -> None:
     assert (ROOT / "docs" / "reference" / "cli.md").read_text().count(f"  {option} ") == 1
 

@@ -38,15 +38,24 @@ def cluster_group() -> None:
     metavar="N|MIN:MAX",
     help="Number of workers, or a range for autoscaling, such as 0:20.",
 )
-@click.option("--memory", help="Memory of a worker pod (4GiB).")
-@click.option("--cpu", type=float, help="CPU cores of a worker pod (1).")
-@click.option("--image", help="Container image of the scheduler and the workers. Defaults to the image of scoremill.")
+@click.option("--memory", metavar="SIZE", help="Memory of a worker pod.  [default: 4GiB]")
+@click.option("--cpu", metavar="N", type=float, help="CPU cores of a worker pod.  [default: 1]")
 @click.option(
-    "--secret", help="Secret with storage credentials, whose keys become environment variables of the workers."
+    "--image",
+    metavar="IMAGE",
+    help="Container image of the scheduler and the workers. Defaults to the image of scoremill.",
 )
-@click.option("--service-account", help="Service account of the workers, for workload identity.")
 @click.option(
-    "--env", multiple=True, help="Additional environment variable of the workers: NAME=VALUE. Not for secrets."
+    "--secret",
+    metavar="NAME",
+    help="Secret with storage credentials, whose keys become environment variables of the workers.",
+)
+@click.option("--service-account", metavar="NAME", help="Service account of the workers, for workload identity.")
+@click.option(
+    "--env",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Additional environment variable of the workers: NAME=VALUE. Not for secrets.",
 )
 @click.option(
     "--idle-timeout",
@@ -166,9 +175,16 @@ def scale_command(name: str, count: Workers, **flags: Any) -> None:
 @cluster_group.command("logs")
 @click.argument("name")
 @click.option("--scheduler", is_flag=True, help="Show the logs of the scheduler (default).")
-@click.option("--worker", help="Show the logs of the worker with this name or end of a name, or of `all` workers.")
 @click.option(
-    "--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Number of lines to show of each pod."
+    "--worker", metavar="NAME", help="Show the logs of the worker with this name or end of a name, or of `all` workers."
+)
+@click.option(
+    "--tail",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Number of lines to show of each pod.",
 )
 @place_options
 def logs_command(name: str, scheduler: bool, worker: str | None, tail: int, **flags: Any) -> None:
@@ -187,7 +203,9 @@ def logs_command(name: str, scheduler: bool, worker: str | None, tail: int, **fl
 
 @cluster_group.command("dashboard")
 @click.argument("name")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Local port. Defaults to any free port.")
+@click.option(
+    "--port", metavar="PORT", type=click.IntRange(0, 65535), default=0, help="Local port. Defaults to any free port."
+)
 @place_options
 def dashboard_command(name: str, port: int, **flags: Any) -> None:
     """Forward the Dask dashboard to this machine until interrupted.

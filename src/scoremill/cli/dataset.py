@@ -14,6 +14,7 @@ from scoremill.units import format_bytes
 from .flags.clusters import check_address, place_options, places_of
 from .flags.fields import set_option
 from .flags.options import FLAGS, job_from
+from .flags.sections import Sectioned
 from .views.display import echo, say
 from .views.document import print_document
 from .views.logs import verbose_option
@@ -43,13 +44,13 @@ def _on_a_cluster(command: Command) -> Command:
 def _input_options(command: Command) -> Command:
     command = set_option(command)
     for flag in reversed(_INPUT):
-        command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
+        command = flag.add_to(command)
     return command
 
 
-@dataset_group.command("load")
+@dataset_group.command("load", cls=Sectioned)
 @click.argument("uris", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--name", required=True, help="Name of the dataset.")
+@click.option("--name", metavar="NAME", required=True, help="Name of the dataset.")
 @click.option(
     "--for",
     "bundles",
@@ -57,7 +58,9 @@ def _input_options(command: Command) -> Command:
     metavar="BUNDLE",
     help="Load the columns that this model reads. Can be given several times.",
 )
-@click.option("--columns", "kept", multiple=True, help="Additional columns to load: a,b, or '*' for all.")
+@click.option(
+    "--columns", "kept", metavar="COLUMNS", multiple=True, help="Additional columns to load: a,b, or '*' for all."
+)
 @_input_options
 @_on_a_cluster
 @click.option("--quiet", is_flag=True, help="Do not show progress.")

@@ -16,6 +16,7 @@ from scoremill.kubernetes.job import Job, failure_of
 from .flags.clusters import described, place_options, places_of, same_place, seconds, workers
 from .flags.kubernetes import KUBERNETES
 from .flags.options import job_from, job_options
+from .flags.sections import Sectioned
 from .views.display import echo, print_objects, say, table
 from .views.document import print_document
 from .views.job import TITLES, document, lines, row, summary
@@ -39,7 +40,7 @@ def wait_options(command: Command) -> Command:
     return click.option("--timeout", type=seconds, metavar="TIME", help=text)(command)
 
 
-@job_group.command("submit")
+@job_group.command("submit", cls=Sectioned)
 @lambda command: job_options(command, KUBERNETES)
 @click.option("--wait", is_flag=True, help="Wait until the job finishes, and exit with its exit code.")
 @wait_options
@@ -137,10 +138,15 @@ def _wait(handle: jobs.JobHandle, flags: dict[str, Any]) -> None:
 
 @job_group.command("logs")
 @click.argument("name")
-@click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, help="Number of lines to show.")
+@click.option(
+    "--tail", metavar="N", type=click.IntRange(min=1), default=100, show_default=True, help="Number of lines to show."
+)
 @click.option("-f", "--follow", is_flag=True, help="Follow the logs until the driver exits.")
 @click.option(
-    "--attempt", type=click.IntRange(min=1), help="Number of the attempt whose logs to show. Defaults to the last."
+    "--attempt",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Number of the attempt whose logs to show. Defaults to the last.",
 )
 @place_options
 def logs_command(name: str, tail: int, follow: bool, attempt: int | None, **flags: Any) -> None:

@@ -28,27 +28,47 @@ def model_group() -> None:
 
 @model_group.command("pack")
 @click.argument("model", type=click.Path())
-@click.option("--output", required=True, help="Path or URI of the bundle to write.")
-@click.option("--code", multiple=True, help="Module or package that the model needs. Can be given several times.")
-@click.option("--sample", help="CSV or Parquet file with a few rows of the training data.")
+@click.option("--output", metavar="URI", required=True, help="Path or URI of the bundle to write.")
+@click.option(
+    "--code",
+    metavar="MODULE",
+    multiple=True,
+    help="Module or package that the model needs. Can be given several times.",
+)
+@click.option("--sample", metavar="PATH", help="CSV or Parquet file with a few rows of the training data.")
 @csv_options
 @click.option(
-    "--missing", multiple=True, help="Missing value of a column in training: COLUMN=NaN, COLUMN=None, or COLUMN=NA."
+    "--missing",
+    metavar="COLUMN=VALUE",
+    multiple=True,
+    help="Missing value of a column in training: COLUMN=NaN, COLUMN=None, or COLUMN=NA.",
 )
 @click.option(
     "--method",
     type=click.Choice(get_args(Method)),
     help="Method that `score` calls by default. Defaults to predict if the model has it.",
 )
-@click.option("--meta", multiple=True, help="Metadata to store in the bundle: KEY=VALUE.")
-@click.option("--flavour", default="joblib", show_default=True, help="Format of the artifact: joblib or skops.")
+@click.option("--meta", metavar="KEY=VALUE", multiple=True, help="Metadata to store in the bundle: KEY=VALUE.")
+@click.option(
+    "--flavour",
+    metavar="[joblib|skops]",
+    default="joblib",
+    show_default=True,
+    help="Format of the artifact: joblib or skops.",
+)
 @click.option(
     "--trusted-type",
+    metavar="NAMES",
     multiple=True,
     help="Type or function to allow in addition to those that skops trusts: features.Clip. Can be given several times.",
 )
-@click.option("--input-columns", multiple=True, help="Columns that the model reads, if they cannot be detected: a,b.")
-@click.option("--trained-on", help="Description of the training data, stored in the bundle.")
+@click.option(
+    "--input-columns",
+    metavar="COLUMNS",
+    multiple=True,
+    help="Columns that the model reads, if they cannot be detected: a,b.",
+)
+@click.option("--trained-on", metavar="DESCRIPTION", help="Description of the training data, stored in the bundle.")
 @click.option("--allow-batch-dependent", is_flag=True, help="Pack the model even if its results depend on the batch.")
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle as JSON.")

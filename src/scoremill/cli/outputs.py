@@ -12,6 +12,7 @@ from scoremill.units import format_bytes
 from .flags.clusters import check_address, place_options, places_of
 from .flags.fields import given_fields, set_option
 from .flags.options import FLAGS, Command, put, storage_from, storage_options
+from .flags.sections import Sectioned
 from .views.display import echo
 from .views.document import print_document
 from .views.logs import verbose_option
@@ -28,17 +29,17 @@ _MODEL = tuple(
 def _model_options(command: Command) -> Command:
     command = set_option(command)
     for flag in reversed(_MODEL):
-        command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
+        command = flag.add_to(command)
     return command
 
 
-@click.command("retry-rejected")
+@click.command("retry-rejected", cls=Sectioned)
 @click.argument("output")
 @_model_options
 @click.option(
     "--files", is_flag=True, help="Score repaired input objects that were rejected, instead of rejected rows."
 )
-@click.option("--to", help="Path or URI to write to. Defaults to OUTPUT/_retries/N.")
+@click.option("--to", metavar="URI", help="Path or URI to write to. Defaults to OUTPUT/_retries/N.")
 @click.option(
     "--cluster", default="in-process", metavar="WHERE", show_default=True, help="Where to run, as for `score`."
 )
@@ -93,8 +94,10 @@ def _model_from(flags: dict[str, Any]) -> dict[str, Any]:
 
 @click.command("compact")
 @click.argument("output")
-@click.option("--rows-per-file", type=click.IntRange(min=1), required=True, help="Number of rows per file.")
-@click.option("--to", help="Path or URI to write to. Defaults to OUTPUT-compact.")
+@click.option(
+    "--rows-per-file", metavar="N", type=click.IntRange(min=1), required=True, help="Number of rows per file."
+)
+@click.option("--to", metavar="URI", help="Path or URI to write to. Defaults to OUTPUT-compact.")
 @storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bool, **flags: Any) -> None:

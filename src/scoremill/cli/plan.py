@@ -14,7 +14,8 @@ from scoremill.units import format_bytes, format_seconds
 
 from .app import STARTED
 from .flags.options import is_written, job_from, job_options
-from .views.display import echo
+from .flags.sections import Sectioned
+from .views.display import counted, echo
 from .views.document import print_document
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from scoremill.spec import ScoringJob
 
 
-@click.command("plan")
+@click.command("plan", cls=Sectioned)
 @job_options
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan_command(job: str | None, as_json: bool, **flags: Any) -> None:
@@ -104,7 +105,9 @@ def _match(prepared: Prepared) -> Match:
 def _lines(prepared: Prepared, expected: Estimate | None) -> Iterator[str]:
     plan, match = prepared.plan, _match(prepared)
     yield f"model       {prepared.bundle.model_class}.{plan.settings.method}, {prepared.bundle.digest[:19]}…"
-    yield (f"input       {len(plan.sources):,} objects, {format_bytes(plan.bytes)}, about {plan.estimated_rows:,} rows")
+    yield (
+        f"input       {counted(len(plan.sources), 'object')}, {format_bytes(plan.bytes)}, about {plan.estimated_rows:,} rows"
+    )
     for text in plan.excluded.described():
         yield f"excluded    {text}"
     yield f"partitions  {len(plan):,}"
@@ -123,7 +126,7 @@ def _lines(prepared: Prepared, expected: Estimate | None) -> Iterator[str]:
         )
     if expected:
         yield (
-            f"time        about {_about(expected.seconds)} with {expected.workers} local workers, of which "
+            f"time        about {_about(expected.seconds)} with {counted(expected.workers, 'local worker')}, of which "
             f"{_about(expected.startup_seconds)} start-up; measured on {expected.sampled_rows:,} rows"
         )
         yield f"memory      about {format_bytes(expected.worker_bytes)} a worker"

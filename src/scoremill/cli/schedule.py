@@ -13,6 +13,7 @@ from scoremill.errors import UsageError
 from .flags.clusters import place_options, places_of, same_place, seconds
 from .flags.kubernetes import KUBERNETES
 from .flags.options import FLAGS, job_from, job_options
+from .flags.sections import Sectioned
 from .views.display import echo, print_objects, say, table
 from .views.document import print_document
 from .views.schedule import TITLES, document, lines, row
@@ -23,14 +24,14 @@ def schedule_group() -> None:
     """Run scoring jobs on a cron schedule."""
 
 
-@schedule_group.command("submit")
+@schedule_group.command("submit", cls=Sectioned)
 @lambda command: job_options(command, KUBERNETES)
 @click.option(
     "--schedule",
     metavar="CRON",
     help="Cron expression with five fields, or @hourly, @daily, @weekly, @monthly, or @yearly.",
 )
-@click.option("--time-zone", help="Time zone of --schedule, such as Europe/Vienna (UTC).")
+@click.option("--time-zone", metavar="ZONE", help="Time zone of --schedule, such as Europe/Vienna.  [default: UTC]")
 @click.option(
     "--concurrency",
     type=click.Choice(["Allow", "Forbid", "Replace"]),

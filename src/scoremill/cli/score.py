@@ -12,7 +12,8 @@ from scoremill.units import format_bytes
 
 from .flags.clusters import check_address, place_options, places_of
 from .flags.options import job_from, job_options
-from .views.display import echo, say
+from .flags.sections import Sectioned
+from .views.display import counted, echo, say
 from .views.document import print_document
 from .views.logs import verbose_option
 from .views.progress import Progress
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from scoremill.ledger import Manifest
 
 
-@click.command("score")
+@click.command("score", cls=Sectioned)
 @job_options
 @click.option(
     "--cluster",
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 )
 @click.option("--dataset", metavar="NAME", help="Score a dataset loaded into --cluster by `scoremill dataset load`.")
 @place_options
-@click.option("--limit", type=click.IntRange(min=1), help="Print this many predictions to stdout and write nothing.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(min=1), help="Print this many predictions to stdout and write nothing."
+)
 @click.option("--wait", is_flag=True, help="Wait if another run is writing to the output.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
@@ -50,7 +53,7 @@ def score_command(
 ) -> None:
     """Score the rows of INPUT with MODEL and write the predictions to OUTPUT.
 
-    JOB is a YAML or JSON file; flags beside it override it. Run the same command again after any interruption:
+    JOB is a YAML or JSON file; flags override it. Run the same command again after any interruption:
     only what is missing is scored.
 
     \b
@@ -101,7 +104,7 @@ def _tell(manifest: Manifest, as_json: bool) -> None:
         print_document(output=manifest.store.uri, totals=totals, **run, warnings=warnings)
         return
     echo(
-        f"{totals.scored:,} rows scored, {totals.rejected:,} rejected, {totals.partitions:,} partitions, "
+        f"{totals.scored:,} rows scored, {totals.rejected:,} rejected, {counted(totals.partitions, 'partition')}, "
         f"{format_bytes(totals.bytes)} in {manifest.store.uri}"
     )
     if totals.rejected:

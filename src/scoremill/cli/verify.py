@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--against", metavar="OTHER", help="Another output to compare with; its rows must be the same.")
 @click.option(
     "--tolerance",
+    metavar="NUMBER",
     type=click.FloatRange(min=0),
     default=0.0,
     show_default=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from scoremill.cli.app import app
 from scoremill.cli.flags.options import FLAGS, Pairs, job_from, job_options, names
 from scoremill.errors import UsageError
 from scoremill.spec import ScoringJob
@@ -229,3 +231,20 @@ def test_a_wrong_field_of_the_cluster_is_reported_by_what_gave_it(tmp_path, flag
     with pytest.raises(UsageError) as caught:
         parsed(written(tmp_path, {"cluster": cluster}), *flags)
     assert message in caught.value.message and len(caught.value.message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["score"], ["plan"], ["job", "submit"], ["schedule", "submit"], ["dataset", "load"]]
+)
+def test_help_has_options_in_sections_and_says_what_their_values_are(command):
+    page = CliRunner().invoke(app, [*command, "--help"], catch_exceptions=False).output
+    sections = [line.rstrip(":") for line in page.splitlines() if re.fullmatch(r"[A-Z][a-zA-Z ]+:", line)]
+    assert sections[-3:] == ["Storage", "Cluster", "Options"] or command == ["plan"]
+    assert {"Input", "CSV", "Storage", "Options"} <= set(sections)
+    assert not re.search(r"^  .* (TEXT|INTEGER|FLOAT)\b", page, re.MULTILINE)
+
+
+def test_a_section_of_help_has_the_options_of_its_part_of_the_job():
+    page = CliRunner().invoke(app, ["score", "--help"], catch_exceptions=False).output
+    csv = page.split("\nCSV:\n")[1].split("\nOutput:\n")[0]
+    assert "--delimiter CHAR" in csv and "--names COLUMNS" in csv and "--keep" not in csv and "--input " not in csv

@@ -73,12 +73,12 @@ def described(workers: Workers) -> str:
 
 def place_options(command: Command) -> Command:
     """Adds the flags that say which Kubernetes and which namespace."""
-    for flags, text in (
-        (("-n", "--namespace"), "Kubernetes namespace. Defaults to that of the context."),
-        (("--context",), "Context of the kubeconfig. Defaults to the current context."),
-        (("--kubeconfig",), "Path of the kubeconfig. Defaults to $KUBECONFIG or ~/.kube/config."),
+    for flags, metavar, text in (
+        (("-n", "--namespace"), "NAME", "Kubernetes namespace. Defaults to that of the context."),
+        (("--context",), "NAME", "Context of the kubeconfig. Defaults to the current context."),
+        (("--kubeconfig",), "PATH", "Path of the kubeconfig. Defaults to $KUBECONFIG or ~/.kube/config."),
     ):
-        command = click.option(*flags, help=text)(command)
+        command = click.option(*flags, metavar=metavar, help=text)(command)
     return command
 
 

@@ -31,10 +31,16 @@ class Flag:
     settings: dict[str, Any] | None = None
     is_several: bool = False
     """Whether it gives several fields of the mapping at `path`."""
+    metavar: str | None = None
+    """What its value is, as help shows it; None for switches and choices."""
 
     @property
     def parameter(self) -> str:
         return self.name.removeprefix("--").split("/")[0].replace("-", "_")
+
+    def add_to(self, command: Command) -> Command:
+        """Add the option to a command."""
+        return click.option(self.name, help=self.help, metavar=self.metavar, **(self.settings or {}))(command)
 
 
 def names(values: Iterable[str]) -> list[str]:
@@ -93,14 +99,15 @@ def _choice(*values: str) -> dict[str, Any]:
 
 
 FLAGS = (
-    Flag("--model", "spec.model.uri", "Path or URI of the model bundle."),
-    Flag("--digest", "spec.model.digest", "Required digest of the bundle (sha256:…)."),
+    Flag("--model", "spec.model.uri", "Path or URI of the model bundle.", metavar="URI"),
+    Flag("--digest", "spec.model.digest", "Required digest of the bundle (sha256:…).", metavar="DIGEST"),
     Flag(
         "--trust",
         "spec.model.trustedPrefixes",
         "URI prefix below which bundles are loaded without a digest.",
         names,
         MANY,
+        metavar="URI",
     ),
     Flag(
         "--trusted-type",
@@ -108,6 +115,7 @@ FLAGS = (
         "Type or function to allow in a skops bundle: features.Clip. Can be given several times.",
         names,
         MANY,
+        metavar="NAMES",
     ),
     Flag(
         "--method",
@@ -120,8 +128,9 @@ FLAGS = (
     Flag(
         "--batch-rows",
         "spec.model.batchRows",
-        "Number of rows passed to the model in one call (131072).",
+        "Number of rows passed to the model in one call.  [default: 131072]",
         settings={"type": int},
+        metavar="N",
     ),
     Flag(
         "--allow-version-skew",
@@ -135,6 +144,7 @@ FLAGS = (
         "Path, URI, or glob of CSV or Parquet files. Can be given several times.",
         list,
         MANY,
+        metavar="URI",
     ),
     Flag(
         "--input-format",
@@ -142,13 +152,19 @@ FLAGS = (
         "Format of the input. Defaults to the file extension.",
         settings=_choice("auto", "csv", "parquet"),
     ),
-    Flag("--partition-bytes", "spec.input.partitionBytes", "Size of a partition of a CSV file (64MiB)."),
+    Flag(
+        "--partition-bytes",
+        "spec.input.partitionBytes",
+        "Size of a partition of a CSV file.  [default: 64MiB]",
+        metavar="SIZE",
+    ),
     Flag(
         "--rename",
         "spec.input.rename",
         "Rename columns: the name in the input, then the model's: Mean_Radius='mean radius'.",
         Pairs("--rename", "OLD=NEW", "only"),
         MANY,
+        metavar="OLD=NEW",
     ),
     Flag(
         "--match-columns",
@@ -156,28 +172,43 @@ FLAGS = (
         "Match column names exactly, or ignoring case, spaces, and underscores.",
         settings=_choice("Exact", "Relaxed"),
     ),
-    Flag("--where", "spec.input.where", "Score only rows that meet a condition: fare > 0 and vendor in ('A', 'B')."),
-    Flag("--since", "spec.input.since", "Score only objects modified at or after this time (RFC 3339)."),
-    Flag("--until", "spec.input.until", "Score only objects modified before this time (RFC 3339)."),
+    Flag(
+        "--where",
+        "spec.input.where",
+        "Score only rows that meet a condition: fare > 0 and vendor in ('A', 'B').",
+        metavar="CONDITION",
+    ),
+    Flag(
+        "--since", "spec.input.since", "Score only objects modified at or after this time (RFC 3339).", metavar="TIME"
+    ),
+    Flag("--until", "spec.input.until", "Score only objects modified before this time (RFC 3339).", metavar="TIME"),
     Flag(
         "--not-scored-by",
         "spec.input.notScoredBy",
         "Skip objects that an earlier output (URI or glob) scored. Can be given several times.",
         lambda uris: [{"uri": uri} for uri in uris],
         MANY,
+        metavar="URI",
     ),
     Flag("--allow-empty", "spec.input.allowEmpty", "Accept an input without objects or rows.", settings=SWITCH),
     Flag(
         "--delimiter",
         "spec.input.csv.delimiter",
-        "Character between fields (,). Write \\t for a tab.",
+        "Character between fields; \\t is a tab.  [default: ,]",
         lambda text: text.replace("\\t", "\t"),
+        metavar="CHAR",
     ),
-    Flag("--quote", "spec.input.csv.quote", "Character around quoted fields (\"); '' if no field is quoted."),
+    Flag(
+        "--quote",
+        "spec.input.csv.quote",
+        "Character around quoted fields (\"); '' if no field is quoted.",
+        metavar="CHAR",
+    ),
     Flag(
         "--escape",
         "spec.input.csv.escape",
         "Character that escapes a quote inside quotes, such as \\ in files written by Spark.",
+        metavar="CHAR",
     ),
     Flag(
         "--escape-unquoted",
@@ -185,40 +216,53 @@ FLAGS = (
         "Apply --escape outside quotes and before any character (MySQL, Snowflake, pandas).",
         settings=SWITCH,
     ),
-    Flag("--comment", "spec.input.csv.comment", "Skip lines that start with this character."),
+    Flag("--comment", "spec.input.csv.comment", "Skip lines that start with this character.", metavar="CHAR"),
     Flag(
-        "--skip-rows", "spec.input.csv.skipRows", "Number of lines to skip before the header.", settings={"type": int}
+        "--skip-rows",
+        "spec.input.csv.skipRows",
+        "Number of lines to skip before the header.",
+        settings={"type": int},
+        metavar="N",
     ),
     Flag("--skip-initial-space", "spec.input.csv.skipInitialSpace", "Drop spaces after delimiters.", settings=SWITCH),
     Flag(
         "--surplus-fields",
         "spec.input.csv.surplusFields",
-        "Reject rows with more fields than columns, or accept them if the surplus is empty (Reject).",
+        "Reject rows with more fields than columns, or accept them if the surplus is empty.  [default: Reject]",
         settings=_choice("Reject", "DropEmpty"),
     ),
-    Flag("--encoding", "spec.input.csv.encoding", "Encoding of CSV files (utf-8)."),
+    Flag("--encoding", "spec.input.csv.encoding", "Encoding of CSV files.  [default: utf-8]", metavar="NAME"),
     Flag(
         "--header/--no-header",
         "spec.input.csv.header",
         "Whether the first row of CSV files contains the column names.",
         settings={"default": None},
     ),
-    Flag("--names", "spec.input.csv.columns", "Column names of CSV files without a header: a,b,c.", names, MANY),
+    Flag(
+        "--names",
+        "spec.input.csv.columns",
+        "Column names of CSV files without a header: a,b,c.",
+        names,
+        MANY,
+        metavar="COLUMNS",
+    ),
     Flag(
         "--null-values",
         "spec.input.csv.nullValues",
         "Texts to read as a missing value, instead of those of pandas.",
         lambda values: [v for row in csv.reader(values) for v in row or [""]],
         MANY,
+        metavar="TEXTS",
     ),
-    Flag("--decimal", "spec.input.csv.decimal", "Decimal separator of numbers (.)."),
-    Flag("--thousands", "spec.input.csv.thousands", "Thousands separator of numbers."),
+    Flag("--decimal", "spec.input.csv.decimal", "Decimal separator of numbers.  [default: .]", metavar="CHAR"),
+    Flag("--thousands", "spec.input.csv.thousands", "Thousands separator of numbers.", metavar="CHAR"),
     Flag(
         "--dtypes",
         "spec.input.csv.dtypes",
         "Types of columns: fare=float64,vendor=string.",
         Pairs("--dtypes", "COLUMN=TYPE"),
         MANY,
+        metavar="COLUMN=TYPE",
     ),
     Flag(
         "--date-formats",
@@ -226,37 +270,50 @@ FLAGS = (
         "Formats of date columns: day=%d.%m.%Y|%Y-%m-%d, or time=epoch_ms.",
         Pairs("--date-formats", "COLUMN=FORMAT"),
         MANY,
+        metavar="COLUMN=FORMAT",
     ),
-    Flag("--output", "spec.output.uri", "Path or URI of the folder to write to."),
+    Flag("--output", "spec.output.uri", "Path or URI of the folder to write to.", metavar="URI"),
     Flag(
-        "--format", "spec.output.format", "Format of the output (parquet).", settings=_choice("parquet", "csv", "jsonl")
+        "--format",
+        "spec.output.format",
+        "Format of the output.  [default: parquet]",
+        settings=_choice("parquet", "csv", "jsonl"),
     ),
     Flag(
         "--csv-formulas",
         "spec.output.csvFormulas",
-        "Keep text in CSV output that a spreadsheet would run as a formula, or escape it (Keep).",
+        "Keep text in CSV output that a spreadsheet would run as a formula, or escape it.  [default: Keep]",
         settings=_choice("Keep", "Escape"),
     ),
     Flag(
         "--mode",
         "spec.output.mode",
-        "What to do if the output exists: resume, fail, or overwrite (Resume).",
+        "What to do if the output exists: resume, fail, or overwrite.  [default: Resume]",
         settings=_choice("Resume", "ErrorIfExists", "Overwrite"),
     ),
-    Flag("--keep", "spec.output.keep", "Input columns to copy to the output: a,b, or '*' for all.", names, MANY),
-    Flag("--drop", "spec.output.drop", "Columns to exclude from --keep '*'.", names, MANY),
+    Flag(
+        "--keep",
+        "spec.output.keep",
+        "Input columns to copy to the output: a,b, or '*' for all.",
+        names,
+        MANY,
+        metavar="COLUMNS",
+    ),
+    Flag("--drop", "spec.output.drop", "Columns to exclude from --keep '*'.", names, MANY, metavar="COLUMNS"),
     Flag(
         "--partition-by",
         "spec.output.partitionBy",
         "Kept or result columns to partition the output by: vendor=CMT/.",
         names,
         MANY,
+        metavar="COLUMNS",
     ),
     Flag(
         "--rows-per-file",
         "spec.output.rowsPerFile",
         "Maximum number of rows in an output file.",
         settings={"type": int},
+        metavar="N",
     ),
     Flag("--row-id", "spec.output.rowId", "Write the origin of each row: its object and position.", settings=SWITCH),
     Flag(
@@ -265,18 +322,20 @@ FLAGS = (
         "Result columns to write, and their names: 1=yhat, or proba_1=yhat.",
         Pairs("--columns", "RESULT=NAME"),
         MANY,
+        metavar="RESULT=NAME",
     ),
     Flag(
         "--threshold",
         "spec.output.threshold",
         "Probability at or above which `predict` returns the second of two classes.",
         settings={"type": float},
+        metavar="P",
     ),
     Flag("--dtype", "spec.output.dtype", "Type of floating-point results.", settings=_choice("float32", "float64")),
     Flag(
         "--on-row-error",
         "spec.errors.onRowError",
-        "Write rows that cannot be scored to _errors/, or fail the run (Reject).",
+        "Write rows that cannot be scored to _errors/, or fail the run.  [default: Reject]",
         settings=_choice("Reject", "Fail"),
     ),
     Flag(
@@ -284,55 +343,70 @@ FLAGS = (
         "spec.errors.maxRows",
         "Maximum number of rejected rows. The run fails if there are more.",
         settings={"type": int},
+        metavar="N",
     ),
     Flag(
         "--max-error-fraction",
         "spec.errors.maxFraction",
-        "Maximum fraction of rejected rows. The run fails if it is exceeded (0.01).",
+        "Maximum fraction of rejected rows. The run fails if it is exceeded.  [default: 0.01]",
         settings={"type": float},
+        metavar="FRACTION",
     ),
     Flag(
         "--on-file-error",
         "spec.errors.onFileError",
-        "Fail the run if an input object cannot be read, or list it in _errors/ (Fail).",
+        "Fail the run if an input object cannot be read, or list it in _errors/.  [default: Fail]",
         settings=_choice("Fail", "Reject"),
     ),
     Flag(
         "--max-file-errors",
         "spec.errors.maxFiles",
-        "Maximum number of rejected input objects. The run fails if there are more (10).",
+        "Maximum number of rejected input objects. The run fails if there are more.  [default: 10]",
         settings={"type": int},
+        metavar="N",
     ),
     Flag(
         "--errors-raw",
         "spec.errors.raw",
-        "Keep, hash, or omit the text of rejected rows (Keep).",
+        "Keep, hash, or omit the text of rejected rows.  [default: Keep]",
         settings=_choice("Keep", "Hash", "Omit"),
     ),
-    Flag("--name", "metadata.name", "Name of the job."),
+    Flag("--name", "metadata.name", "Name of the job.", metavar="NAME"),
     Flag(
         "--workers",
         "spec.cluster",
         "Number of workers, or a range such as 1:20. Defaults to one per core, or one on Kubernetes.",
         workers,
         is_several=True,
+        metavar="N|MIN:MAX",
     ),
-    Flag("--memory", "spec.cluster.memory", "Memory of a worker, such as 2GiB."),
-    Flag("--endpoint", "spec.storage.endpoint", "URL of an S3- or GCS-compatible service."),
+    Flag("--memory", "spec.cluster.memory", "Memory of a worker, such as 2GiB.", metavar="SIZE"),
+    Flag("--endpoint", "spec.storage.endpoint", "URL of an S3- or GCS-compatible service.", metavar="URL"),
     Flag("--anonymous", "spec.storage.anonymous", "Read public data without credentials.", settings=SWITCH),
-    Flag("--profile", "spec.storage.profile", "Name of the AWS profile to use."),
+    Flag("--profile", "spec.storage.profile", "Name of the AWS profile to use.", metavar="NAME"),
     Flag(
         "--requester-pays",
         "spec.storage.requesterPays",
         "Pay for reading from requester-pays buckets.",
         settings=SWITCH,
     ),
-    Flag("--kms-key", "spec.storage.kmsKey", "Name of the KMS key that the store encrypts new objects with."),
-    Flag("--ca-bundle", "spec.storage.caBundle", "Path of a file with certificate authorities for the endpoint."),
+    Flag(
+        "--kms-key",
+        "spec.storage.kmsKey",
+        "Name of the KMS key that the store encrypts new objects with.",
+        metavar="NAME",
+    ),
+    Flag(
+        "--ca-bundle",
+        "spec.storage.caBundle",
+        "Path of a file with certificate authorities for the endpoint.",
+        metavar="PATH",
+    ),
     Flag(
         "--storage-options",
         "spec.storage.optionsFile",
         "Path of a JSON or YAML file with additional options, including secrets.",
+        metavar="PATH",
     ),
 )
 
@@ -341,7 +415,7 @@ def job_options(command: Command, more: tuple[Flag, ...] = ()) -> Command:
     """Adds the job file and all flags, and `more` of them, to a command; `job_from` reads them back."""
     command = set_option(command)
     for flag in reversed((*FLAGS, *more)):
-        command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
+        command = flag.add_to(command)
     return click.argument("job", nargs=-1, metavar="[JOB]", type=click.Path(dir_okay=False), callback=job_file)(command)
 
 
@@ -395,7 +469,7 @@ _CSV = tuple(flag for flag in FLAGS if flag.path.startswith("spec.input.csv."))
 def csv_options(command: Command) -> Command:
     """Adds the flags of how CSV is read; `csv_from` reads them back."""
     for flag in reversed(_CSV):
-        command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
+        command = flag.add_to(command)
     return command
 
 
@@ -415,7 +489,7 @@ _STORAGE = tuple(flag for flag in FLAGS if flag.path.startswith("spec.storage.")
 def storage_options(command: Command) -> Command:
     """Adds the flags of how a store is reached; `storage_from` reads them back."""
     for flag in reversed(_STORAGE):
-        command = click.option(flag.name, help=flag.help, **(flag.settings or {}))(command)
+        command = flag.add_to(command)
     return command
 
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from scoremill import events
     from scoremill.events import Event
 
-LINE_SECONDS = 15.0
-"""Time between two lines where there is no terminal."""
+LINE_SECONDS = 60.0
+"""Time between two lines if there is no terminal."""
+FIRST_SECONDS = 15.0
+"""Time until the first of them."""
 
 
 class Progress:
@@ -26,8 +28,9 @@ class Progress:
         self._quiet = quiet
         self._terminal = sys.stderr.isatty() and not quiet
         self._begun = self._told = time.monotonic()
-        self._total, self._first = 0, 0
-        self._rows_before = 0
+        self._total = 0
+        self._first: events.Progress | None = None
+        """The first partition of this run, which ends the start-up of the workers: rates count from it."""
 
     def __enter__(self) -> Self:
         if self._terminal:
@@ -66,31 +69,36 @@ class Progress:
                 self._say(text)
 
     def _start(self, event: events.Started) -> None:
-        self._begun = self._told = time.monotonic()
-        self._total, self._first, self._rows_before = event.partitions, event.done, event.rows_done
+        self._begun = time.monotonic()
+        self._told = self._begun - LINE_SECONDS + FIRST_SECONDS
+        self._total, self._first = event.partitions, None
         if event.done:
-            self._say(f"going on: {event.done:,} of {event.partitions:,} partitions are done")
+            to_do = "; nothing to do" if event.done == event.partitions else ""
+            self._say(f"resuming: {event.done:,} of {event.partitions:,} partitions are done{to_do}")
         if self._terminal:
-            self._bar.update(self._task, total=event.partitions, completed=event.done)
+            text = f"starting workers for {event.partitions - event.done:,} partitions"
+            self._bar.update(self._task, total=event.partitions, completed=event.done, description=text)
 
     def _advance(self, event: events.Progress) -> None:
         now = time.monotonic()
-        text = self._text(event, now - self._begun)
+        if self._first is None:
+            self._first, self._begun = event, now
+        text = self._text(event, self._first, now - self._begun)
         if self._terminal:
             self._bar.update(self._task, completed=event.partitions, description=text)
         elif now - self._told >= LINE_SECONDS:
             self._told = now
             self._say(text)
 
-    def _text(self, event: events.Progress, seconds: float) -> str:
-        done = event.partitions - self._first
-        left = (self._total - event.partitions) * seconds / done if done else None
-        return (
-            f"{event.partitions:,}/{self._total:,} partitions, {event.rows:,} rows, "
-            f"{(event.rows - self._rows_before) / max(seconds, 1e-9):,.0f} rows/s, {event.rejected:,} rejected, "
-            f"{event.workers} {'worker' if event.workers == 1 else 'workers'}"
-            + (f", {format_seconds(left)} left" if left is not None else "")
-        )
+    def _text(self, event: events.Progress, first: events.Progress, seconds: float) -> str:
+        parts = [f"{event.partitions:,}/{self._total:,} partitions", f"{event.rows:,} rows"]
+        done = event.partitions - first.partitions
+        if done and seconds:
+            parts.append(f"{(event.rows - first.rows) / seconds:,.0f} rows/s")
+        parts += [f"{event.rejected:,} rejected", f"{event.workers} {'worker' if event.workers == 1 else 'workers'}"]
+        if done and seconds:
+            parts.append(f"{format_seconds((self._total - event.partitions) * seconds / done)} left")
+        return ", ".join(parts)
 
     def _say(self, text: str) -> None:
         if self._quiet:
@@ -101,5 +109,5 @@ class Progress:
             else:
                 echo(text, err=True)
         except BrokenPipeError:
-            # Nobody listens any more; the run goes on.
+            # Nobody reads stderr any more; the run continues.
             self._quiet = True
