@@ -125,7 +125,7 @@ def schema() -> Schema:
         *parents, name = value.path.split(".")
         place = made
         for parent in parents:
-            # Of its own chart's values, ours are some.
+            # The subchart has more values than are listed here.
             place = place["properties"].setdefault(parent, _object(is_open=parents[0] == SUBCHART))
         kind = {"type": _TYPES[type(value.default)], "description": value.description}
         place["properties"][name] = kind | NARROWER.get(value.path, {})
@@ -158,7 +158,7 @@ def definition_page(definition: Schema) -> str:
 
 
 def rules_page() -> str:
-    """The operator's rights: in each namespace that it looks after, in its own, and beyond namespaces."""
+    """Return the operator's permissions: in each watched namespace, in its own, and cluster-wide."""
     parts = {"namespaces": rules.RULES, "own": rules.LEASE_RULES, "cluster": rules.CLUSTER_RULES}
     text = yaml.safe_dump({name: rules.as_role(each) for name, each in parts.items()}, sort_keys=False, width=120)
     return f"# Made by helm/generate.py from operator/scoremill_operator/rules.py.\n{text}"

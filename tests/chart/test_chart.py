@@ -258,7 +258,7 @@ def test_jobs_may_take_no_account_to_which_a_role_is_bound(
     }
 
 
-def test_the_operator_has_the_template_of_clusters_and_begins_anew_with_another(render: Render, tmp_path: Path) -> None:
+def test_operator_restarts_when_the_cluster_template_changes(render: Render, tmp_path: Path) -> None:
     said = [render(*arguments) for arguments in ([], ALL_VALUES, ["--set", "clusters.secretName=buckets"])]
     for objects in said:
         assert options(arguments_of(objects, tmp_path)).template == clusters_template(objects)

@@ -47,12 +47,12 @@ def passes(render: Render, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.parametrize("connection", [*NEEDED, *BUCKETS], ids=str)
-def test_what_scoring_needs_is_let_through_where_the_chart_is(passes, connection: Connection) -> None:
+def test_chart_policies_allow_what_scoring_needs(passes, connection: Connection) -> None:
     assert passes(CLOSED, connection)
 
 
 @pytest.mark.parametrize("attack", [*ATTACKS, *METADATA], ids=str)
-def test_no_attack_is_let_through_where_the_chart_is(passes, attack: Connection) -> None:
+def test_chart_policies_block_every_attack(passes, attack: Connection) -> None:
     assert not passes(CLOSED, attack)
 
 
@@ -67,7 +67,7 @@ def test_without_policies_of_the_chart_those_of_jobs_limit_no_egress(passes) -> 
     assert not passes(off, ("stranger", "worker", 40001, "TCP"))
 
 
-def test_the_operator_is_told_what_the_chart_says_itself(render: Render, tmp_path: Path) -> None:
+def test_operator_arguments_match_the_network_policies_of_the_chart(render: Render, tmp_path: Path) -> None:
     assert network_of(options(arguments_of(render(), tmp_path))) == Network(dask_namespace="science")
     assert network_of(options(arguments_of(render(*ALL_VALUES), tmp_path))) == Network(
         egress=({"to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}], "ports": [{"port": 7070}]},),

@@ -40,7 +40,7 @@ def test_a_cluster_that_was_asked_for_and_cannot_be_had_fails_the_run_with_the_r
     assert "passed" not in done.stdout
 
 
-def test_what_was_half_made_when_it_was_killed_is_made_again(tmp_path: Path) -> None:
+def test_part_that_was_interrupted_is_built_again(tmp_path: Path) -> None:
     folder = tmp_path / "part"
     (tmp_path / "part.half").mkdir()
     (tmp_path / "part.half" / "rubbish").touch()

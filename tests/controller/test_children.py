@@ -82,7 +82,7 @@ def test_names_and_labels_are_within_limits_and_hold_the_whole_name(name: str) -
         assert metadata["annotations"]["scoremill.dev/job-name"] == name
 
 
-def test_a_job_made_again_has_other_children() -> None:
+def test_recreated_job_has_other_children() -> None:
     again = resource()
     again["metadata"]["uid"] = "another"
     assert not {*named(children(resource()))} & {*named(children(again))}

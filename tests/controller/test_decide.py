@@ -157,14 +157,14 @@ def true(decision: Decision) -> set[str]:
 # --- children
 
 
-def test_a_new_job_is_taken_up_before_anything_is_made() -> None:
+def test_new_job_gets_a_status_before_any_action() -> None:
     first = look(resource())
     assert (status(first).phase, first.actions, first.requeue_after) == ("Planning", (), 0)
     assert status(first).spec_hash == spec_hash(resource()["spec"]) and status(first).start_time == NOW
     assert true(first) == {"Reconciling"} and [event.reason for event in first.events] == ["Planning"]
 
 
-def test_a_look_at_what_has_not_changed_writes_nothing() -> None:
+def test_reconcile_without_changes_writes_nothing() -> None:
     job = resource(planned("Running"))
     first = look(job, driver(pod()), at=cluster())
     job["status"] = {**(first.status or {}), "progress": job["status"]["progress"]}
@@ -172,7 +172,7 @@ def test_a_look_at_what_has_not_changed_writes_nothing() -> None:
     assert again == Decision(requeue_after=again.requeue_after)
 
 
-def test_nothing_is_made_or_removed_upon_a_look_that_is_out_of_date() -> None:
+def test_outdated_observation_creates_and_deletes_nothing() -> None:
     # The status, written on the version that was seen, goes first even where it is as it was.
     job = resource(started("Planning"))
     job["status"] = look(job).status
@@ -293,7 +293,7 @@ def test_driver_and_workers_have_the_image_that_a_job_gives_its_workers() -> Non
         assert (images(first), images(then)) == ({"Job": "mine:3"}, {"DaskCluster": "mine:3"})
 
 
-def test_the_autoscaler_of_a_range_is_made_once() -> None:
+def test_autoscaler_of_a_range_is_created_once() -> None:
     job = resource(planned(), cluster={"workers": 0, "maxWorkers": 4})
     assert made(look(job, driver(pod()), at=cluster(None))) == ["DaskAutoscaler"]
     there = Resource("DaskAutoscaler", CHILD, spec={"minimum": 0, "maximum": 4})
@@ -346,7 +346,7 @@ def test_a_driver_that_somebody_removed_comes_again_when_no_pod_of_it_is_left() 
     assert made(look(job, at=cluster())) == OF_DRIVER
 
 
-def test_no_second_driver_lives_beside_one_of_another_attempt() -> None:
+def test_driver_is_not_created_while_one_of_another_attempt_is_alive() -> None:
     other = driver(pod(), attempt=7)
     decision = look(resource(started("Planning")), other, at=cluster())
     assert (made(decision), gone(decision)) == ([], ["uid-of-driver-7"])
@@ -364,7 +364,7 @@ def test_a_cluster_that_is_removed_under_a_driver_is_created_again() -> None:
     assert (status(again).phase, made(again)) == ("Running", ["DaskCluster"])
 
 
-def test_what_is_waited_for_is_told() -> None:
+def test_status_reports_what_the_job_waits_for() -> None:
     stuck = pod("waiting", "Pending", reason="ImagePullBackOff", message="no such image")
     decision = look(resource(started("Planning")), driver(stuck))
     told = status(decision).cluster
@@ -389,7 +389,7 @@ def test_success_is_a_driver_that_ended_with_0() -> None:
 
 
 @pytest.mark.parametrize("odd", [{"rows": "many"}, {"modelDigest": 3}, {"outputs": {"report": []}}, {"rows": [1]}])
-def test_a_driver_that_tells_nonsense_ends_the_job_as_any_other(odd: dict[str, Any]) -> None:
+def test_invalid_termination_message_ends_the_job_like_any_other(odd: dict[str, Any]) -> None:
     assert status(look(resource(started("Running")), ended(0, **odd), at=cluster())).phase == "Complete"
     failing = look(resource(started("Running")), ended(3, **odd, message=["x"], hint=4), at=cluster())
     assert status(failing).phase == "Failed"
@@ -480,7 +480,7 @@ def test_workers_that_die_without_a_word_of_the_kubelet_are_no_memory() -> None:
         assert seen.failure.message == "3 workers died"
 
 
-def test_a_worker_that_was_killed_for_memory_is_told_of_other_failures_of_the_cluster_too() -> None:
+def test_killed_worker_is_reported_with_other_cluster_failures() -> None:
     at = replace(cluster(), pods=(a_worker(**KILLED),))
     seen = status(look(resource(planned("Running")), ended(6, error="ClusterError", message="lost"), at=at))
     assert (seen.phase, seen.failure and seen.failure.reason) == ("Retrying", "ClusterFailed")
@@ -522,21 +522,21 @@ def test_a_job_that_kubernetes_calls_complete_is_a_success_whatever_became_of_it
     assert seen.phase == "Complete" and seen.rows and seen.rows.total == 3
 
 
-def test_a_container_that_was_put_beside_the_driver_tells_nothing_of_it() -> None:
+def test_sidecar_of_the_driver_is_ignored() -> None:
     failed = ended(5)
     beside = {"name": "a-sidecar", "state": {"terminated": {"exitCode": 0, "message": ""}}}
     failed.pods[0].status["containerStatuses"].insert(0, beside)
     assert status(look(resource(started("Running")), failed, at=cluster())).phase == "Retrying"
 
 
-def test_what_was_told_at_length_is_cut() -> None:
+def test_long_messages_are_truncated() -> None:
     for limit in (0, 1):
         job = resource(started("Running"), retry={"backoffLimit": limit})
         seen = status(look(job, ended(5, told="x" * 40_000), at=cluster()))
         assert seen.failure and len(seen.failure.message or "") == 4096
 
 
-def test_where_the_logs_are_is_told_of_failures_too_and_stays_where_a_killed_driver_tells_nothing() -> None:
+def test_failure_keeps_the_location_of_the_logs() -> None:
     logs = f"s3://out/tips/_scoremill/logs/{CHILD}/"
     for code, phase in ((3, "Failed"), (5, "Retrying")):
         end = ended(code, outputs={"logs": logs, "report": "s3://of/another"})
@@ -706,7 +706,7 @@ def test_the_time_in_which_the_cluster_started_is_none_without_progress() -> Non
         assert status(look(job, driver(old), at=cluster())).phase == phase
 
 
-def test_the_next_look_comes_with_the_next_deadline() -> None:
+def test_next_reconcile_is_at_the_next_deadline() -> None:
     job = resource(planned("Running", since=100), deadlines={"activeSeconds": 160})
     assert look(job, driver(pod()), at=cluster()).requeue_after == 60
 
@@ -742,7 +742,7 @@ def test_a_suspension_that_is_taken_back_ends_first() -> None:
 # --- validation
 
 
-def test_a_spec_that_is_not_understood_is_told_with_all_that_is_wrong() -> None:
+def test_invalid_spec_is_reported_with_all_problems() -> None:
     decision = look(resource(input={"uris": [], "delimiter": ";"}))
     seen = status(decision)
     assert (seen.phase, true(decision), decision.actions) == (
@@ -754,7 +754,7 @@ def test_a_spec_that_is_not_understood_is_told_with_all_that_is_wrong() -> None:
     assert "spec.input.uris" in (seen.failure.message or "") and "spec.input.delimiter" in (seen.failure.message or "")
 
 
-def test_a_spec_that_was_refused_and_is_mended_begins() -> None:
+def test_job_starts_after_its_invalid_spec_is_fixed() -> None:
     refused = look(resource(input={"uris": []}))
     job = resource(refused.status)
     # What another version of the operator understands begins nothing by itself.
@@ -767,14 +767,14 @@ def test_a_spec_that_was_refused_and_is_mended_begins() -> None:
     assert "spec.model" in str(status(look(job)).failure)
 
 
-def test_a_failed_job_that_had_begun_never_begins_again() -> None:
+def test_failed_job_that_had_started_never_starts_again() -> None:
     failure = {"reason": "DoesNotFit", "message": "m", "exitCode": 3}
     job = resource(started("Failed", completionTime=ago(5), failure=failure))
     job["metadata"]["generation"] = 2
     assert look(job) == Decision()
 
 
-def test_a_success_counts_where_the_spec_is_not_understood_any_more() -> None:
+def test_success_counts_even_if_the_spec_became_invalid() -> None:
     assert status(look(resource(started("Running"), input={"uris": []}), ended(0))).phase == "Complete"
 
 
@@ -888,7 +888,7 @@ def test_the_cluster_goes_as_cleanup_says_and_the_end_is_not_written_again(
     assert decision.status is None and gone(decision) == (["uid-of-cluster"] if goes else [])
 
 
-def test_a_kept_cluster_goes_when_idle_also_where_no_scheduler_tells_so() -> None:
+def test_kept_cluster_is_deleted_when_idle_even_without_a_scheduler() -> None:
     job = resource(started("Failed", completionTime=ago(50)), cluster={"idleTimeoutSeconds": 60})
     assert look(job, at=cluster(None)) == Decision(requeue_after=10)
     job["status"]["completionTime"] = ago(60)

@@ -89,7 +89,7 @@ def test_one_that_was_given_back_is_taken_at_once(kube: Kube) -> None:
     assert spec(kube)["leaseTransitions"] == 1
 
 
-def test_one_whose_holder_is_gone_is_taken_when_it_has_run_out(kube: Kube) -> None:
+def test_expired_lease_is_acquired(kube: Kube) -> None:
     assert lease_of(kube, "first").acquire()
     begin = time.monotonic()
     assert lease_of(kube, "second").acquire()
@@ -97,7 +97,7 @@ def test_one_whose_holder_is_gone_is_taken_when_it_has_run_out(kube: Kube) -> No
     assert holder(kube) == "second"
 
 
-def test_a_holder_that_cannot_renew_is_told_before_another_may_take_it(kubernetes_api: KubernetesApi) -> None:
+def test_holder_that_cannot_renew_stops_before_the_lease_expires(kubernetes_api: KubernetesApi) -> None:
     with tunnel(kubernetes_api.address) as way:
         lease, lost = lease_of(connect(str(kubernetes_api.kubeconfig(way.port))), "first"), threading.Event()
         assert lease.acquire()
@@ -108,7 +108,7 @@ def test_a_holder_that_cannot_renew_is_told_before_another_may_take_it(kubernete
         assert time.monotonic() - lease.renewed < 2
 
 
-def test_a_holder_that_another_has_replaced_is_told(kube: Kube) -> None:
+def test_holder_notices_that_another_has_replaced_it(kube: Kube) -> None:
     lease, lost = lease_of(kube, "first"), threading.Event()
     assert lease.acquire()
     assert kube.patch("Lease", "op", {"spec": {"holderIdentity": "second"}})

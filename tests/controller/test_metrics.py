@@ -29,7 +29,7 @@ def test_rows_are_counted_once_however_often_attempts_and_listings_tell_of_them(
     assert [now - was for now, was in zip(counted(), before, strict=True)] == [700, 7, 60]
 
 
-def test_a_job_made_again_under_its_name_is_counted_from_its_own_beginning() -> None:
+def test_recreated_job_is_counted_from_zero() -> None:
     jobs, before = Jobs(), counted()
     told(jobs, "u1", done(0))
     told(jobs, "u1", done(500))

@@ -86,7 +86,7 @@ def test_a_slow_key_keeps_no_other_waiting() -> None:
         go_on.set()
 
 
-def test_a_promised_look_comes_in_its_time_and_an_event_brings_it_forward() -> None:
+def test_delayed_reconcile_is_brought_forward_by_an_event() -> None:
     looks: list[float] = []
 
     def work(key: Key) -> float | None:
@@ -154,7 +154,7 @@ def test_many_keys_by_many_threads_none_is_lost_and_none_is_in_two_hands() -> No
     assert not twice
 
 
-def test_how_long_the_oldest_key_has_been_due_is_told() -> None:
+def test_age_of_the_oldest_due_key_is_reported() -> None:
     queue = Queue(lambda _: None)
     assert queue.overdue() == (0, 0.0)
     queue.add(A)

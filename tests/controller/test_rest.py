@@ -62,7 +62,7 @@ def test_a_finished_job_with_the_logs_of_its_drivers_costs_listings_only(phase: 
     assert len(server.calls) == 5, "one for each kind, of jobs and schedules, of clusters and drivers"
 
 
-def test_a_cluster_that_was_left_or_has_come_back_goes() -> None:
+def test_cluster_left_over_from_a_finished_job_is_deleted() -> None:
     server = finished()
     child(server, "DaskCluster")
     assert is_due(server)
@@ -71,7 +71,7 @@ def test_a_cluster_that_was_left_or_has_come_back_goes() -> None:
     assert not server.find("DaskCluster") and not is_due(server)
 
 
-def test_a_driver_that_was_left_goes() -> None:
+def test_driver_left_over_from_a_finished_job_is_deleted() -> None:
     server = finished()
     child(server, "Job", "-1")
     assert is_due(server)
@@ -93,11 +93,11 @@ def test_pods_of_a_cluster_are_not_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("ttl", "due"), [(3600 - 60, True), (3600 + 59, True), (3600 + 60, True), (3600 + 61, False)])
-def test_a_job_with_a_ttl_is_looked_at_in_its_time(ttl: int, due: bool) -> None:
+def test_job_with_a_ttl_is_reconciled_when_it_expires(ttl: int, due: bool) -> None:
     assert is_due(finished(cleanup={"ttlSecondsAfterFinished": ttl})) == due
 
 
-def test_a_ttl_is_kept_to_the_second_once_it_was_looked_at() -> None:
+def test_ttl_is_exact_after_one_reconcile() -> None:
     server = finished(cleanup={"ttlSecondsAfterFinished": 10**9})
     left = Reconciler(server.client(), SETTINGS)(KEY)
     assert left is not None and 0 < left < 10**9
@@ -106,11 +106,11 @@ def test_a_ttl_is_kept_to_the_second_once_it_was_looked_at() -> None:
 @pytest.mark.parametrize(
     "phase", [None, "Pending", "Planning", "Starting", "Running", "Suspending", "Retrying", "Suspended"]
 )
-def test_a_job_that_goes_on_is_always_looked_at(phase: str | None) -> None:
+def test_active_job_is_always_reconciled(phase: str | None) -> None:
     assert is_due(server_with({"phase": phase} if phase else {}))
 
 
-def test_a_suspended_job_rests_until_it_is_asked_for_or_changed() -> None:
+def test_suspended_job_is_not_reconciled_until_it_changes() -> None:
     assert not is_due(server_with({"phase": "Suspended"}, suspend=True))
     assert is_due(server_with({"phase": "Suspended", "observedGeneration": 0}, suspend=True))
     assert is_due(server_with({"phase": "Suspended"}, suspend=False))
@@ -123,7 +123,7 @@ def test_jobs_of_others_and_jobs_that_go_are_left_alone() -> None:
     assert not is_due(server)
 
 
-def test_a_job_is_taken_up_in_one_look_and_its_children_asked_for_once() -> None:
+def test_new_job_is_started_in_one_reconcile() -> None:
     server = server_with({"observedGeneration": 0})
     Reconciler(server.client(), SETTINGS)(KEY)
     reads = [kind for method, kind in server.calls if method == "GET"]
@@ -171,7 +171,7 @@ def test_the_number_of_workers_is_read_and_written_only_where_the_spec_was_chang
     assert ("PATCH", "DaskWorkerGroup") not in server.calls, "it is written once"
 
 
-def test_an_end_and_the_removal_of_the_cluster_are_one_look() -> None:
+def test_finish_and_cluster_deletion_are_one_reconcile() -> None:
     server = server_with({"observedGeneration": 0})
     look = Reconciler(server.client(), SETTINGS)
     running(server, look)
@@ -209,7 +209,7 @@ def test_progress_and_what_the_operator_wrote_itself_are_no_news_and_all_else_is
     assert is_news(look, job), "one that is gone is forgotten"
 
 
-def test_a_look_that_came_to_nothing_makes_no_event_old() -> None:
+def test_failed_reconcile_does_not_make_events_old() -> None:
     server = server_with({"observedGeneration": 0})
     look = Reconciler(server.client(), SETTINGS)
     server.faults.extend(["", "", "", "", "409"])

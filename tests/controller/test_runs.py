@@ -107,7 +107,7 @@ def test_a_run_that_is_replaced_is_gone_with_its_driver_before_the_next_begins(w
     assert [run["metadata"].get("deletionTimestamp") for run in here.runs] == [None]
 
 
-def test_a_run_by_hand_is_refused_while_another_goes_on(world):
+def test_manual_run_is_refused_while_another_is_active(world):
     here = world()
     here.first_run_works()
     with pytest.raises(ClusterError, match=f"is still active: {here.runs[0]['metadata']['name']}"):
@@ -115,7 +115,7 @@ def test_a_run_by_hand_is_refused_while_another_goes_on(world):
     assert len(here.runs) == 1
 
 
-def test_runs_by_hand_go_on_beside_others_where_the_schedule_lets_them(world):
+def test_manual_runs_are_allowed_with_concurrency_policy_allow(world):
     here = world(concurrencyPolicy="Allow", jobTemplate={"spec": {**TEMPLATE, "input": {"uris": ["s3://in/*.csv"]}}})
     here.first_run_works()
     here.run_by_hand()

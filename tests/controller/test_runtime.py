@@ -133,9 +133,7 @@ def test_nothing_that_moves_data_is_loaded() -> None:
     assert not HEAVY & loaded
 
 
-def test_a_job_is_taken_up_its_status_told_and_the_process_ends_in_order(
-    kubernetes_api: KubernetesApi, tmp_path: Path
-) -> None:
+def test_operator_process_reconciles_a_job_and_exits_cleanly(kubernetes_api: KubernetesApi, tmp_path: Path) -> None:
     api = kubernetes_api
     with operator(api, tmp_path, "first") as first:
         assert holder(api) == "first"

@@ -172,7 +172,7 @@ def test_looking_back_finds_what_looking_ahead_had_promised(line, zone, start, h
 # --- what is made -----------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_made_before_its_time_and_the_next_look_is_then() -> None:
+def test_schedule_creates_nothing_before_its_time() -> None:
     decision = decide_schedule(a_schedule(), [], utc("2026-11-21T02:59:50"))
     assert decision.actions == () and decision.requeue_after == 10
     assert decision.status["nextScheduleTime"] == "2026-11-21T03:00:00Z"
@@ -216,7 +216,7 @@ def test_a_template_may_say_what_a_file_may_and_the_job_says_it_as_the_api_serve
     assert spec["cluster"] == {"workers": 3, "memory": 2 * 2**30}
 
 
-def test_what_is_seen_is_recorded_and_not_made_again() -> None:
+def test_existing_run_is_recorded_and_not_created_again() -> None:
     schedule = a_schedule()
     job = a_job(schedule, "2026-11-21T03:00", "Running")
     decision = decide_schedule(schedule, [job], utc("2026-11-21T03:00:05"))
@@ -264,14 +264,14 @@ def test_after_an_outage_the_last_missed_time_is_run_and_it_alone() -> None:
     assert decide_schedule(schedule, [seen], utc("2026-11-21T03:21")).actions == ()
 
 
-def test_more_than_a_hundred_missed_times_are_told() -> None:
+def test_more_than_a_hundred_missed_times_are_reported() -> None:
     decision = decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(days=400, seconds=30))
     assert made(decision) == [scheduled_name("nightly", BORN + timedelta(days=400))]
     assert told(decision) == ["TooManyMissedTimes"]
     assert told(decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(minutes=100))) == []
 
 
-def test_a_run_that_has_failed_is_told_once() -> None:
+def test_failed_run_is_reported_once() -> None:
     schedule = a_schedule(failedJobsHistoryLimit=0)
     running = a_job(schedule, "2026-11-21T03:00", "Running")
     seen = after(schedule, decide_schedule(schedule, [running], utc("2026-11-21T03:01")))
@@ -283,7 +283,7 @@ def test_a_run_that_has_failed_is_told_once() -> None:
     assert told(decide_schedule(after(seen, decision), [failed], utc("2026-11-21T03:03"))) == []
 
 
-def test_history_goes_before_the_next_run_is_made() -> None:
+def test_history_is_deleted_before_the_next_run_is_created() -> None:
     schedule = a_schedule(successfulJobsHistoryLimit=0)
     old = a_job(schedule, "2026-11-21T03:00", "Complete")
     decision = decide_schedule(schedule, [old], utc("2026-11-22T03:00:05"))
@@ -296,7 +296,7 @@ def test_a_template_with_a_hundred_faults_is_told_as_far_as_it_goes() -> None:
     assert len(decision.status["conditions"][0]["message"]) == 4096
 
 
-def test_a_job_that_kubernetes_does_not_take_is_told_once_and_asked_for_again() -> None:
+def test_rejected_job_is_reported_once_and_retried() -> None:
     schedule = a_schedule()
     asked = (utc("2026-11-21T03:00:05"), "ScoringJob nightly-29395860: exceeded quota: jobs")
     decision = decide_schedule(schedule, [], *asked)

@@ -142,7 +142,7 @@ def test_a_connection_that_falls_silent_is_replaced_in_bounded_time(
         assert watch.answered > answered
 
 
-def test_a_watch_that_the_server_ends_in_time_goes_on_where_it_was(kubernetes_api: KubernetesApi) -> None:
+def test_watch_resumes_where_the_server_ended_it(kubernetes_api: KubernetesApi) -> None:
     heard, ended = Heard(), threading.Event()
     make(kubernetes_api, "old")
     with watching(kubernetes_api.kube, "Secret", heard, seconds=1) as watch:

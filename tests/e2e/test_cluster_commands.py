@@ -68,7 +68,7 @@ def left(namespace: str, name: str) -> list[str]:
     return found + [f"ReplicaSet {each.metadata.name}" for each in sets.items]
 
 
-def test_a_cluster_is_made_looked_at_scaled_and_removed_without_a_trace(scoremill, up, namespace) -> None:
+def test_cluster_is_created_scaled_and_deleted_without_a_trace(scoremill, up, namespace) -> None:
     assert "is up" in ok(up("trips", "--workers", "1"))
     status = json.loads(ok(scoremill("cluster", "status", "trips", "--json")))
     worker = status["workers"][0]
@@ -244,7 +244,7 @@ def test_a_namespace_that_there_is_not_is_named(scoremill, kubeconfig) -> None:
 
 
 @pytest.mark.parametrize("rights", [[], [{"apiGroups": ["kubernetes.dask.org"], "resources": ["*"], "verbs": ["*"]}]])
-def test_who_may_not_is_told_what_and_leaves_nothing(rights, scoremill, kubeconfig, namespace, tmp_path) -> None:
+def test_missing_permission_is_reported_and_leaves_nothing(rights, scoremill, kubeconfig, namespace, tmp_path) -> None:
     own = account(kubeconfig, namespace, rights, tmp_path)
     told = failed(scoremill("cluster", "up", "trips", "--kubeconfig", str(own), "--timeout", "10s"), 6)
     assert f"not permitted in namespace {namespace}" in told and "Ask the cluster's administrator" in told

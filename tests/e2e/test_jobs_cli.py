@@ -99,7 +99,7 @@ def test_a_job_is_submitted_once_looked_at_changed_and_cancelled(place: Place, t
     assert "does not exist" in place.ok("job", "cancel", "tips")
 
 
-def test_python_programs_submit_look_at_and_cancel_jobs(place: Place) -> None:
+def test_python_programs_submit_inspect_and_cancel_jobs(place: Place) -> None:
     where = {"kubeconfig": str(place.kubeconfig), "namespace": place.namespace}
     job = parse_job({"metadata": {"name": "from-python"}, "spec": SPEC})
     handle = scoremill.submit(job, **where)
@@ -122,7 +122,7 @@ def test_python_programs_submit_look_at_and_cancel_jobs(place: Place) -> None:
         handle.status()
 
 
-def test_a_job_that_is_not_there_is_told_with_those_that_are(place: Place) -> None:
+def test_missing_job_is_reported_with_existing_ones(place: Place) -> None:
     made(place.kube, "known")
     for command in ("status", "wait", "suspend", "resume", "logs", "why", "report"):
         err = place.fails(6, "job", command, "unknown")
@@ -166,7 +166,7 @@ def test_who_waits_sees_how_far_it_is_and_ends_as_the_job_does(
     assert words in out + err and "Traceback" not in err
 
 
-def test_who_waits_for_a_job_that_is_removed_is_told(place: Place) -> None:
+def test_wait_reports_that_the_job_was_deleted(place: Place) -> None:
     job = made(place.kube, "removed")
     told(place.kube, job, phase="Running")
     with place.start("job", "wait", "removed") as process:
@@ -179,7 +179,7 @@ def test_who_waits_for_a_job_that_is_removed_is_told(place: Place) -> None:
     assert process.returncode == 6 and "was removed" in err
 
 
-def test_a_job_that_does_not_end_in_time_goes_on(place: Place) -> None:
+def test_job_continues_after_a_wait_times_out(place: Place) -> None:
     made(place.kube, "long")
     err = place.fails(6, "job", "wait", "long", "--timeout", "1s")
     assert "did not finish within" in err and "job wait long" in err

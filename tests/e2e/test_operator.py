@@ -185,7 +185,7 @@ def test_an_operator_that_is_killed_scaled_to_none_or_upgraded_harms_no_run(mill
     mill.scale_operator(1)
 
 
-def test_a_driver_that_is_killed_is_followed_by_one_that_goes_on(mill: Mill) -> None:
+def test_killed_driver_is_replaced_by_one_that_resumes(mill: Mill) -> None:
     job = mill.submit("driver", SLOW)
     job.is_in_mid_run()
     (driver,) = job.pods("driver")

@@ -12,7 +12,7 @@ from cronsim import CronSim, CronSimError
 MOST = 100
 """Maximum number of missed times that are counted."""
 _SHIFT = timedelta(hours=4)
-"""More than any clock is ever set back: cronsim begins before, where what the clock shows is no riddle."""
+"""More than any clock is ever set back: cronsim starts this much earlier, where local times are unambiguous."""
 _SPANS = (timedelta(hours=2), timedelta(days=8), timedelta(days=400), timedelta(days=365_000))
 """How far back to look, so that a line of every minute is not followed through a year."""
 _NAMED = {
@@ -41,7 +41,7 @@ class Clock:
         return next(self._times(after), None)
 
     def missed(self, after: datetime, now: datetime) -> list[datetime]:
-        """Those after `after` that are not after `now`, the latest first; MOST and more where there were more."""
+        """Return the times after `after` until `now`, the latest first; more than MOST are not all counted."""
         found: list[datetime] = []
         for span in _SPANS:
             start = max(after, now - span)

@@ -54,7 +54,7 @@ def _decision_of(state: JobState, transition: Transition) -> Decision:
     stored, new = state.status.fields(), next_status(state, transition).fields()
     stored.pop("progress", None)
     new.pop("progress", None)
-    # Written unchanged too, before anything is done: so nothing is done upon an observation that is out of date.
+    # Written even if unchanged, so that the resource version keeps actions from following an outdated observation.
     is_written = new != stored or transition.actions
     return Decision(
         status=new if is_written else None,

@@ -27,7 +27,7 @@ def complete(state: JobState) -> Transition | None:
 
 
 def _results(left: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the driver left, as fields of the status; nothing if a driver of ours does not leave such."""
+    """Return the termination message as fields of the status; empty if it is not valid."""
     fields = {
         "rows": left.get("rows") or {},
         "rejectedFiles": left.get("rejectedFiles"),

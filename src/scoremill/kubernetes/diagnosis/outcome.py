@@ -132,7 +132,7 @@ def outcome_of(driver: Driver) -> Outcome | None:
         message = "the driver was stopped: deadlines.activeSeconds have passed"
         return Outcome(None, Reason.ACTIVE_DEADLINE, message, told=told)
     if left is None:
-        why = ended.get("message") or ended.get("reason") or "its pod is gone"
+        why = ended.get("message") or ended.get("reason") or "its pod was deleted"
         return Outcome(None, Reason.DRIVER_LOST, f"the driver's exit code is unknown: {why}")
     code = _code(left, told)
     if code is None:

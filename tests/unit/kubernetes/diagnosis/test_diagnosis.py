@@ -31,7 +31,7 @@ def recorded(name: str) -> tuple[Observed, Cause | None]:
 
 
 @pytest.mark.parametrize("name", [path.stem for path in WAITS])
-def test_the_cause_of_a_recorded_wait_is_told(name: str) -> None:
+def test_cause_of_a_recorded_wait_is_found(name: str) -> None:
     seen, cause = recorded(name)
     assert diagnose(seen) == cause
 
@@ -55,7 +55,7 @@ def test_workers_that_have_not_registered_are_counted() -> None:
     assert diagnose(up(workers=4, registered=3)) == Cause("Workers", "3 of 4 workers have registered")
 
 
-def test_nobody_takes_up_the_cluster() -> None:
+def test_missing_dask_operator_is_reported() -> None:
     fresh = up(registered=None, deployments=(), pods=(), age=1.0)
     assert reason(fresh) == "Accepting"
     assert reason(replace(fresh, age=60.0)) == "OperatorNotRunning"
@@ -129,7 +129,7 @@ def test_pods_that_are_going_are_not_blamed() -> None:
 
 
 @pytest.mark.parametrize("name", [path.stem for path in WAITS])
-def test_every_cause_but_patience_has_a_mend(name: str) -> None:
+def test_every_cause_but_waiting_has_a_hint(name: str) -> None:
     _, cause = recorded(name)
     assert cause is None or cause.reason in {"Scheduler", "Starting"} or cause.hint
 
@@ -143,7 +143,7 @@ def test_every_cause_but_patience_has_a_mend(name: str) -> None:
         ("a webhook does not like it", "PodsRefused"),
     ],
 )
-def test_a_refusal_of_the_drivers_pod_is_told_by_its_last_warning(message: str, expected: str) -> None:
+def test_rejected_driver_pod_is_explained_by_its_last_warning(message: str, expected: str) -> None:
     events = [{"reason": "FailedCreate", "message": text} for text in ("exceeded quota: old", message)]
     cause = diagnose_refusal([*events, {"reason": "Unhealthy", "message": "-"}])
     assert (

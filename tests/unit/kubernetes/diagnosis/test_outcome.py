@@ -58,7 +58,7 @@ def test_only_pods_that_were_disrupted_leave_no_code() -> None:
         (5, ""),
     ],
 )
-def test_a_message_that_is_not_the_drivers_own_is_told_as_its_log(code: int, told: Any) -> None:
+def test_foreign_termination_message_is_reported_as_log_lines(code: int, told: Any) -> None:
     outcome = outcome_of(driver(job("Failed"), ended(code, told)))
     assert outcome and (outcome.exit_code, outcome.reason, outcome.told) == (code, "StorageFailed", {})
     assert "exited with code 5" in outcome.message

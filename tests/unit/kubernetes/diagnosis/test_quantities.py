@@ -33,12 +33,12 @@ def test_anything_else_is_refused(text: str) -> None:
         amount(text)
 
 
-def test_people_are_told_cores_and_bytes() -> None:
+def test_quantities_are_formatted_as_cores_and_bytes() -> None:
     assert told("cpu", "1k") == "1,000" and told("cpu", "250m") == "0.25"
     assert told("memory", "1073741824") == "1 GiB"
 
 
-def test_the_largest_node_that_takes_pods_is_told() -> None:
+def test_largest_schedulable_node_is_found() -> None:
     def node(cpu: str, memory: str, **spec: bool) -> Resource:
         return Resource("Node", "n", spec=spec, status={"allocatable": {"cpu": cpu, "memory": memory}})
 

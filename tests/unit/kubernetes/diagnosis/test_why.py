@@ -40,28 +40,28 @@ def reason(job: Resource, *drivers: Driver, cluster: Observed | None = None) -> 
     return cause.reason if cause else None
 
 
-def test_an_operator_that_does_not_run_is_told_after_a_moment() -> None:
+def test_missing_operator_is_reported_after_a_delay() -> None:
     assert reason(resource(age=5)) == "Accepting"
     cause = why(resource(age=60), NOW)
     assert cause and cause.reason == "OperatorNotRunning" and "kubectl get pods" in (cause.hint or "")
 
 
-def test_a_change_that_nothing_has_looked_at_is_told() -> None:
+def test_unreconciled_change_is_reported() -> None:
     cause = why(replace(resource(phase="Suspended"), generation=2), NOW)
     assert cause and cause.reason == "Accepting" and "change" in cause.evidence
 
 
-def test_the_job_of_another_is_told() -> None:
+def test_job_managed_by_another_controller_is_reported() -> None:
     cause = why(resource(spec={"managedBy": "somebody.else/they"}), NOW)
     assert cause and cause.reason == "ManagedBy" and "somebody.else/they" in cause.evidence
 
 
-def test_a_failure_is_told_with_its_mend() -> None:
+def test_failure_is_reported_with_its_hint() -> None:
     failure = {"reason": "StorageFailed", "message": "no such bucket", "hint": "Make it."}
     assert why(resource(phase="Failed", failure=failure), NOW) == Cause("StorageFailed", "no such bucket", "Make it.")
 
 
-def test_between_attempts_the_last_failure_and_the_next_time_are_told() -> None:
+def test_wait_between_attempts_reports_failure_and_retry_time() -> None:
     failure = {"reason": "ClusterFailed", "message": "the scheduler is gone", "exitCode": 6}
     cause = why(resource(phase="Retrying", attempt=1, failure=failure, retryTime=ago(-20)), NOW)
     assert cause and cause.reason == "ClusterFailed"
@@ -69,7 +69,7 @@ def test_between_attempts_the_last_failure_and_the_next_time_are_told() -> None:
 
 
 @pytest.mark.parametrize("phase", ["Suspending", "Suspended"])
-def test_a_suspended_job_is_told_as_that(phase: str) -> None:
+def test_suspended_job_is_reported(phase: str) -> None:
     assert reason(resource(phase=phase)) == "Suspended"
 
 
@@ -111,13 +111,13 @@ def test_a_start_waits_for_the_cluster() -> None:
 
 
 @pytest.mark.parametrize("seconds", [5, 300])
-def test_a_driver_that_nothing_makes_is_told_after_a_moment(seconds: float) -> None:
+def test_missing_driver_is_reported_after_a_delay(seconds: float) -> None:
     expected = "DriverAsked" if seconds == 5 else "OperatorNotRunning"
     assert reason(resource(phase="Planning", attempt=1, startTime=ago(seconds))) == expected
     assert reason(resource(phase="Planning", attempt=2, startTime=ago(5000), retryTime=ago(seconds))) == expected
 
 
-def test_a_cluster_that_nothing_makes_is_told_after_a_moment() -> None:
+def test_missing_cluster_is_reported_after_a_delay() -> None:
     progress = {**PLANNED["progress"], "progressTime": ago(300)}
     cause = why(resource(**{**PLANNED, "progress": progress}), NOW, None, [RUNNING])
     assert cause and cause.reason == "OperatorNotRunning" and "the DaskCluster has been missing" in cause.evidence
@@ -141,7 +141,7 @@ def test_a_driver_whose_pod_is_refused_is_the_cause() -> None:
     )
 
 
-def test_what_the_operator_was_refused_is_told_by_its_word() -> None:
+def test_rejection_in_the_status_is_reported() -> None:
     waiting = "Refused: Kubernetes rejected an object of the job: Job tips-1: exceeded quota: q"
     cause = why(resource(**ASKED, cluster={"name": "tips", "waiting": waiting}), NOW)
     assert (
@@ -164,7 +164,7 @@ def test_a_driver_that_has_ended_does_not_start(code: int) -> None:
         ({"attempt": 0, "updateTime": ago(10), "workers": 4}, "Planning"),
     ],
 )
-def test_a_driver_that_runs_is_told_by_what_it_tells(progress: Any, expected: str | None) -> None:
+def test_running_driver_is_explained_by_its_progress(progress: Any, expected: str | None) -> None:
     assert reason(resource(**ASKED, progress=progress), RUNNING) == expected
 
 
@@ -194,7 +194,7 @@ def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> No
     assert reason(resource(**ASKED, progress=told), RUNNING, cluster=starts) == "NoWorkers"
 
 
-def test_an_end_of_the_driver_that_nothing_takes_up_is_told() -> None:
+def test_unreconciled_end_of_the_driver_is_reported() -> None:
     ended = driver({"terminated": {"exitCode": 0}}, "Succeeded")
     told = {"attempt": 1, "updateTime": ago(500), "workers": 4}
     for seconds, expected in ((5, "Accepting"), (300, "OperatorNotRunning")):
@@ -204,7 +204,7 @@ def test_an_end_of_the_driver_that_nothing_takes_up_is_told() -> None:
         assert cause and (cause.reason, "with code 0" in cause.evidence) == (expected, True)
 
 
-def test_what_kubernetes_refuses_the_operator_is_told_as_the_operator_tells_it() -> None:
+def test_rejection_is_reported_like_in_the_status() -> None:
     refused = waits_for(JobStatus(phase="Planning"), None, None, "pods is forbidden: exceeded quota")
     assert refused
     cluster = {"name": "c", "waiting": f"{refused.reason}: {refused.evidence}"}
@@ -213,7 +213,7 @@ def test_what_kubernetes_refuses_the_operator_is_told_as_the_operator_tells_it()
     assert reason(runs, RUNNING) is None
 
 
-def test_a_worker_that_was_killed_for_memory_and_came_back_is_told() -> None:
+def test_restarted_worker_that_was_killed_is_reported() -> None:
     killed = {
         "name": "worker",
         "ready": True,

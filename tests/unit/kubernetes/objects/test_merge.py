@@ -31,11 +31,11 @@ CASES: list[tuple[Any, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("base", "over", "expected"), CASES)
-def test_a_template_is_laid_over(base: Any, over: Any, expected: Any) -> None:
+def test_template_is_merged(base: Any, over: Any, expected: Any) -> None:
     before = copy.deepcopy((base, over))
     assert merge(base, over) == expected
     assert (base, over) == before
 
 
-def test_nothing_laid_over_changes_nothing() -> None:
+def test_empty_template_changes_nothing() -> None:
     assert merge(CASES[4][0], {}) == CASES[4][0]
