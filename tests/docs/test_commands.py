@@ -29,6 +29,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.timeout(600)  # a page starts a dozen processes
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_every_command_of_the_page_runs(page: Path, tmp_path: Path, shell: dict[str, str]) -> None:
     here = tmp_path / "here"
