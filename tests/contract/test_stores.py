@@ -21,6 +21,7 @@ import pytest
 from scoremill.errors import InputChanged, InputError, StorageError
 from scoremill.storage import retry
 from scoremill.storage.filesystem import Store, find
+from scoremill.testing import StoreCompliance
 from scoremill.units import MIB
 from tests.support import faulty
 from tests.support.proxy import LOST, RESET, SLOW_DOWN, TRUNCATED, Answer, Fault, Request, every, proxy
@@ -37,6 +38,19 @@ ODD_NAMES = (
     "~.csv",
 )
 LARGE = os.urandom(MIB) * 20
+
+
+class TestCompliance(StoreCompliance):
+    """What other stores are asked for, ours do."""
+
+
+def test_compliance_names_the_requirement_that_a_store_does_not_meet(tmp_path: Path) -> None:
+    (tmp_path / "found by nobody's write").touch()
+    with pytest.raises(AssertionError, match="a listing is sorted by name"):
+        StoreCompliance().test_objects_are_listed_at_once_by_prefix_and_sorted_by_name(str(tmp_path))
+    with pytest.raises(AssertionError, match="StorageError was not raised"):
+        (tmp_path / "absent").touch()
+        StoreCompliance().test_an_absent_object_is_a_storage_error(str(tmp_path))
 
 
 def names(store: Store, prefix: str = "") -> list[str]:
