@@ -29,4 +29,6 @@ def require(extra: str, what: str) -> None:
 
     """
     if not is_installed(extra):
-        raise UsageError(f"{what} needs libraries that are not installed", f"Install them: {command(extra)}")
+        raise UsageError(
+            f"{what} needs libraries that are not installed", f"Install them: {command(extra)}", code="PackageMissing"
+        )

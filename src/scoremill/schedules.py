@@ -74,7 +74,7 @@ def made_of(job: ScoringJob, schedule: str, **spec: Any) -> Object:
 
     """
     if "name" not in job.metadata.model_fields_set:
-        raise UsageError("missing --name", "A schedule has a name, and its jobs begin with it.")
+        raise UsageError("missing --name", "A schedule has a name, and its jobs begin with it.", code="MissingArgument")
     return schedule_of(manifest(job), {"schedule": schedule, **spec})
 
 
@@ -238,9 +238,9 @@ def checked(made: Object, source: str) -> Object:
         spec = ScoringSchedule.model_validate(made).spec
     except ValidationError as error:
         problems = [f"{source}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        raise UsageError("\n".join(problems), "docs/reference/job.md lists all fields.") from None
+        raise UsageError("\n".join(problems), "docs/reference/job.md lists all fields.", code="InvalidJob") from None
     if problem := problem_of(spec):
-        raise UsageError(f"{source}: {problem}")
+        raise UsageError(f"{source}: {problem}", code="InvalidJob")
     refuse_unreachable(spec.job_template.spec)
     return {key: value for key, value in made.items() if key != "status"}
 

@@ -60,7 +60,7 @@ def _create(kube: Kube, manifest: Object) -> None:
         kube.create(manifest)
     except (UsageError, NotPermitted, NoPlace) as error:
         made = Resource.of(manifest)
-        raise RefusedError(f"{made.kind} {made.name}: {error.message}", error.hint) from error
+        raise RefusedError(f"{made.kind} {made.name}: {error.message}", error.hint, error.code) from error
 
 
 def _create_event(kube: Kube, about: Resource, event: Event, now: dt.datetime) -> None:

@@ -61,6 +61,7 @@ def _rendered(
     raise UsageError(
         "spec.cluster.template does not give a DaskCluster with the job's name and the containers scheduler and worker",
         "Write the template as a part of a DaskCluster, such as spec: {worker: {spec: …}}, and do not rename containers.",
+        code="InvalidJob",
     )
 
 

@@ -22,7 +22,9 @@ def gather(sources: Sequence[str | Path]) -> dict[str, bytes]:
     for source in sources:
         files |= dict(_files(_located(source)))
     if builtin := sorted({_top(name) for name in files} & sys.stdlib_module_names):
-        raise UsageError(f"code named {', '.join(builtin)} would hide Python's own module", "Rename it.")
+        raise UsageError(
+            f"code named {', '.join(builtin)} would hide Python's own module", "Rename it.", code="InvalidModelCode"
+        )
     return files
 
 
@@ -104,7 +106,9 @@ def _located(source: str | Path) -> Path:
     except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
-        raise UsageError(f"there is no file, package or importable module {str(source)!r} to carry as code")
+        raise UsageError(
+            f"there is no file, package or importable module {str(source)!r} to carry as code", code="InvalidModelCode"
+        )
     origin = Path(spec.origin)
     return origin.parent if spec.submodule_search_locations else origin
 
@@ -123,12 +127,14 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
                 if not entry.endswith("/") and _is_carried(PurePosixPath(entry)):
                     yield entry, archive.read(entry)
     else:
-        raise UsageError(f"{path.name} is neither a Python file, a package's folder nor a zip file")
+        raise UsageError(
+            f"{path.name} is neither a Python file, a package's folder nor a zip file", code="InvalidModelCode"
+        )
 
 
 def _is_carried(name: PurePosixPath) -> bool:
     if name.is_absolute() or ".." in name.parts:
-        raise UsageError(f"{name} lies outside its archive")
+        raise UsageError(f"{name} lies outside its archive", code="InvalidModelCode")
     hidden = any(part.startswith(".") or part == "__pycache__" or part.endswith(".dist-info") for part in name.parts)
     return not hidden and name.suffix not in (".pyc", ".so", ".pyd")
 

@@ -40,7 +40,11 @@ def feed_of(estimator: Any, sample: Sequence[str] | None, columns: Sequence[str]
     else:
         feed = _unnamed(estimator, sample)
     if sample is not None and (missing := [name for name in feed.names if name not in sample]):
-        raise FitError(f"the model reads {_quoted(missing)}, which the sample does not have", _columns_hint(sample))
+        raise FitError(
+            f"the model reads {_quoted(missing)}, which the sample does not have",
+            _columns_hint(sample),
+            code="ColumnMissing",
+        )
     return feed
 
 
@@ -101,6 +105,7 @@ def _text_column(sample: Sequence[str] | None) -> Sequence[str]:
     raise UsageError(
         "nothing tells which column of texts the model reads",
         "Name it (columns=[…]), or give a sample with that column alone.",
+        code="SampleNeeded",
     )
 
 
@@ -113,11 +118,13 @@ def _unnamed(estimator: Any, sample: Sequence[str] | None) -> Feed:
         raise UsageError(
             "nothing tells which columns the model reads",
             "Give a sample (--sample FILE) with the columns that it was trained on, and no others.",
+            code="SampleNeeded",
         )
     if count is not None and count != len(sample):
         raise FitError(
             f"the model was trained on {count} columns without names, the sample has {len(sample)}",
             "Give a sample with the model's columns alone, or name them (columns=[…]).",
+            code="ColumnMissing",
         )
     return Feed(tuple(sample), named=count is None)
 

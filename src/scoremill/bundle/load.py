@@ -70,7 +70,9 @@ def _load(
 ) -> LoadedModel:
     bundle = inspect(uri, storage)
     if bundle.digest != digest:
-        raise TrustError(f"{uri} has digest {bundle.digest}, not {digest} as planned", "Plan the job anew.")
+        raise TrustError(
+            f"{uri} has digest {bundle.digest}, not {digest} as planned", "Plan the job anew.", code="DigestMismatch"
+        )
     # A worker that joined late may have another environment than those that were asked.
     skews(bundle, allowed=allow_version_skew)
     kind = flavour(bundle.format)
@@ -108,6 +110,7 @@ def _may_run_code(bundle: Bundle, trusted_types: tuple[str, ...]) -> bool:
         raise TrustError(
             f"{bundle.uri} brings its own {', '.join(taken)}, which would run in place of what is installed here",
             "Pack the model without --code for what is installed where it scores.",
+            code="InvalidModelCode",
         )
     return True
 
@@ -118,14 +121,16 @@ def explained(error: Exception, what: str, done: str = "loaded") -> ScoremillErr
         return UsageError(
             f"{what} needs the module {error.name!r}, which is not here",
             f"Pack it with --code FILE|PACKAGE for {error.name}, or install the package that has it.",
+            code="ModuleMissing",
         )
     if isinstance(error, AttributeError) and "__main__" in str(error):
         return UsageError(
             f"{what} needs something that a script or notebook defined: {error}",
             "Call scoremill.pack(estimator, …) in that script, or move the definition to a module "
             "and pack with --code.",
+            code="DefinedInMain",
         )
-    return ModelError(f"{what} cannot be {done}: {type(error).__name__}: {error}")
+    return ModelError(f"{what} cannot be {done}: {type(error).__name__}: {error}", code="ModelUnreadable")
 
 
 def _fetched(bundle: Bundle, storage: Storage, name: str) -> Path:
@@ -139,7 +144,7 @@ def _fetched(bundle: Bundle, storage: Storage, name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     store = Store(bundle.uri, storage)
     if store.info(name) is None:
-        raise VerificationError(f"{bundle.uri}: {name} is missing", _REPACK)
+        raise VerificationError(f"{bundle.uri}: {name} is missing", _REPACK, code="BundleAltered")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_FETCHING, delete=False) as target:
         try:
             with store.open(name) as source:
@@ -147,7 +152,7 @@ def _fetched(bundle: Bundle, storage: Storage, name: str) -> Path:
                     target.write(chunk)
             target.close()
             if not _is_intact(Path(target.name), bundle.files[name]):
-                raise VerificationError(f"{bundle.uri}: {name} was altered", _REPACK)
+                raise VerificationError(f"{bundle.uri}: {name} was altered", _REPACK, code="BundleAltered")
             Path(target.name).replace(path)
         finally:
             Path(target.name).unlink(missing_ok=True)

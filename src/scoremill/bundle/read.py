@@ -35,7 +35,11 @@ def open_bundle(model: Model, storage: Storage, *, named_by_user: bool = True) -
     check_trust(model, bundle.digest, named_by_user=named_by_user)
     check_types(model.uri, bundle.types, model.trusted_types)
     if model.method is not None and model.method not in bundle.results:
-        raise FitError(f"{model.uri} has no method {model.method!r}", f"It offers {', '.join(bundle.results)}.")
+        raise FitError(
+            f"{model.uri} has no method {model.method!r}",
+            f"It offers {', '.join(bundle.results)}.",
+            code="MethodMissing",
+        )
     return replace(bundle, warnings=skews(bundle, allowed=model.allow_version_skew))
 
 
@@ -48,6 +52,7 @@ def inspect(uri: str, storage: Storage) -> Bundle:
         raise VerificationError(
             f"{uri}/{MANIFEST} was altered: it says {bundle.digest}, its content has {found}",
             "Pack the model again, or fetch the bundle anew.",
+            code="BundleAltered",
         )
     return bundle
 
@@ -61,7 +66,9 @@ def verify_bundle(uri: str, storage: Storage) -> Bundle:
     altered = sorted(name for name in bundle.files.keys() & there if sha256_of(store, name) != bundle.files[name])
     if missing or altered:
         problems = [f"{name} is missing" for name in missing] + [f"{name} was altered" for name in altered]
-        raise VerificationError(f"{uri}: {'; '.join(problems)}", "Pack the model again, or fetch the bundle anew.")
+        raise VerificationError(
+            f"{uri}: {'; '.join(problems)}", "Pack the model again, or fetch the bundle anew.", code="BundleAltered"
+        )
     return bundle
 
 
@@ -124,20 +131,27 @@ def _document(store: Store, name: str, missing: Any = None) -> Any:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise VerificationError(f"{store.uri}/{name} is not JSON: it was altered or cut short", "Pack the model again.")
+        raise VerificationError(
+            f"{store.uri}/{name} is not JSON: it was altered or cut short",
+            "Pack the model again.",
+            code="BundleAltered",
+        )
     return document
 
 
 def _no_bundle(store: Store, name: str) -> UsageError:
     uri, wanted = store.uri, "Name the folder or prefix that `scoremill model pack` wrote with --output."
     if does_not_exist(uri):
-        return UsageError(f"no such bundle: {uri}", did_you_mean(uri, store.settings, wanted))
+        return UsageError(f"no such bundle: {uri}", did_you_mean(uri, store.settings, wanted), code="BundleNotFound")
     if is_local(uri) and Path(local_path(uri)).is_file():
         return UsageError(
             f"{uri} is a file, not a bundle",
             f"If it is a model, pack it: `scoremill model pack {uri} --output BUNDLE`; then name BUNDLE.",
+            code="NotABundle",
         )
-    return UsageError(f"{uri} is not a bundle: it has no {name}", did_you_mean(uri, store.settings, wanted))
+    return UsageError(
+        f"{uri} is not a bundle: it has no {name}", did_you_mean(uri, store.settings, wanted), code="NotABundle"
+    )
 
 
 def skews(bundle: Bundle, *, allowed: bool) -> tuple[str, ...]:

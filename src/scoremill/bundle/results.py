@@ -36,7 +36,9 @@ def call(estimator: Any, bundle: Bundle, method: str, frame: pd.DataFrame) -> Re
     """
     columns = bundle.results.get(method)
     if columns is None:
-        raise FitError(f"{bundle.uri} has no method {method!r}", f"It offers {', '.join(bundle.results)}.")
+        raise FitError(
+            f"{bundle.uri} has no method {method!r}", f"It offers {', '.join(bundle.results)}.", code="MethodMissing"
+        )
     values = scored(estimator, method, fed(bundle, frame))
     return named([column.name for column in columns], values, len(frame), method)
 
@@ -63,11 +65,15 @@ def scored(estimator: Any, method: str, rows: Any) -> list[Any]:
 def named(names: Sequence[str], values: Sequence[Any], rows: int, method: str) -> Results:
     """`values` under their names; ModelError where their number or length is not what it must be."""
     if len(names) != len(values):
-        raise ModelError(f"{method} gave {len(values)} columns, not {len(names)} as when the model was packed")
+        raise ModelError(
+            f"{method} gave {len(values)} columns, not {len(names)} as when the model was packed", code="InvalidResult"
+        )
     for value in values:
         if len(value) != rows:
             raise ModelError(
-                f"{method} gave {len(value)} results for {rows} rows", "A model must give one result for each row."
+                f"{method} gave {len(value)} results for {rows} rows",
+                "A model must give one result for each row.",
+                code="InvalidResult",
             )
     return dict(zip(names, values, strict=True))
 

@@ -103,6 +103,7 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
         raise FitError(
             f"{uri}/{MANIFEST} has format version {version!r}; known here are those up to {FORMAT_VERSION}",
             "Install a newer scoremill, or pack the model again with this one.",
+            code="InvalidBundle",
         )
     known = {f.name for f in fields(Bundle)} - set(_BESIDE)
     values = {name: document[name] for name in known if name in document}
@@ -123,7 +124,9 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
             **values,
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise FitError(f"{uri}/{MANIFEST} is not a bundle's: {error!r}", "Pack the model again.") from None
+        raise FitError(
+            f"{uri}/{MANIFEST} is not a bundle's: {error!r}", "Pack the model again.", code="InvalidBundle"
+        ) from None
 
 
 def _refuse_strange_names(uri: str, files: Mapping[str, Any], code: Iterable[str]) -> None:
@@ -132,7 +135,9 @@ def _refuse_strange_names(uri: str, files: Mapping[str, Any], code: Iterable[str
     outside += [name for name in code if name not in files or not name.startswith(f"{CODE}/")]
     if outside:
         raise FitError(
-            f"{uri}/{MANIFEST} names files outside the bundle: {', '.join(map(repr, outside))}", "Do not load it."
+            f"{uri}/{MANIFEST} names files outside the bundle: {', '.join(map(repr, outside))}",
+            "Do not load it.",
+            code="InvalidBundle",
         )
 
 

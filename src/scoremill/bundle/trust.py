@@ -21,6 +21,7 @@ def check_trust(model: Model, found: str, *, named_by_user: bool) -> None:
             raise TrustError(
                 f"{model.uri} has digest {found}, not {model.digest} as asked for",
                 f"If you trust that bundle, give the digest that `scoremill model inspect {model.uri}` shows.",
+                code="DigestMismatch",
             )
         return
     if is_local(model.uri) and named_by_user:
@@ -42,6 +43,7 @@ def check_types(holder: str, found: Iterable[str], trusted_types: Iterable[str])
         raise TrustError(
             f"{holder} holds types or functions that are not trusted: {', '.join(unknown)}",
             f"If you trust them, give {flags} (model.trustedTypes).",
+            code="TypesUntrusted",
         )
 
 

@@ -225,6 +225,7 @@ def dashboard_command(name: str, port: int, **flags: Any) -> None:
             raise ClusterError(
                 f"the scheduler of {name} does not answer" + (f": {forward.error}" if forward.error else ""),
                 f"See scoremill cluster status {name}.",
+                code="SchedulerUnreachable",
             )
         echo(f"http://127.0.0.1:{forward.port}{page}")
         try:

@@ -88,7 +88,11 @@ def _made(path: str | None, given: dict[str, Any], flags: dict[str, Any]) -> dic
             raise UsageError(f"{path} is a whole schedule", "Change the file, or give a job's file with --schedule.")
         return schedules.read_schedule(str(path))
     if "schedule" not in given:
-        raise UsageError("missing --schedule", "Such as --schedule '0 3 * * *'; or give a file of a ScoringSchedule.")
+        raise UsageError(
+            "missing --schedule",
+            "Such as --schedule '0 3 * * *'; or give a file of a ScoringSchedule.",
+            code="MissingArgument",
+        )
     job = job_from(path, flags, more=KUBERNETES)
     return schedules.made_of(job, **given)
 

@@ -118,6 +118,7 @@ def _time(item: Found) -> float:
         raise InputError(
             f"the store does not say when {item.root.rstrip('/')}/{item.name} was modified",
             "Leave out input.since and input.until.",
+            code="InvalidInput",
         )
     return item.modified
 
@@ -138,7 +139,9 @@ def _nothing(spec: Input, sources: Sequence[Source], excluded: Excluded) -> Iter
     else:
         message = f"none of the {excluded.outside_span:,} objects found was modified within input.since and input.until"
         where = "input"
-    yield Problem("error", where, message, "Check the input. If it may be empty, give --allow-empty.")
+    yield Problem(
+        "error", where, message, "Check the input. If it may be empty, give --allow-empty.", code="InputEmpty"
+    )
 
 
 def _may_hold_rows(source: Source) -> bool:
@@ -171,7 +174,7 @@ def _with_footer(source: Source, storage: Storage, rejects_objects: bool) -> Sou
         if isinstance(error, RefusedError):
             raise
         raise InputError(
-            f"{source.uri} is not a Parquet file: {error}", "Use --input-format csv if it is a CSV."
+            f"{source.uri} is not a Parquet file: {error}", "Use --input-format csv if it is a CSV.", code="WrongFormat"
         ) from None
     return replace(source, row_groups=len(rows), rows=sum(rows), schema=schema)
 

@@ -23,10 +23,11 @@ def columns_missing(
             listed = ", ".join(repr(name) for name in missing)
             message = f"{who} {'a column' if len(missing) == 1 else 'columns'} that the file does not have: {listed}"
             hint = _other_dialect(names, csv, first) if csv is not None else None
+            code = "ColumnMissing" if hint is None else "WrongDialect"
             if hint is None:
                 suggest = rename_hint if meant is read else close_hint
                 hint = suggest(missing, names, {*read, *asked.names})
-            yield Problem("error", source.uri, message, hint, about=f"{message}: {hint.partition(':')[0]}")
+            yield Problem("error", source.uri, message, hint, about=f"{message}: {hint.partition(':')[0]}", code=code)
 
 
 def _other_dialect(names: Sequence[str], csv: Csv, first: Sequence[str]) -> str | None:

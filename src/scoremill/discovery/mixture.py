@@ -39,6 +39,7 @@ def mixed_formats(uri: str, objects: Sequence[Found], given: Literal["auto", "cs
         uri,
         f"both CSV and Parquet objects are found, such as {first['csv'].name} and {first['parquet'].name}",
         hint,
+        code="MixedFormats",
     )
 
 

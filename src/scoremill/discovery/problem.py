@@ -20,11 +20,13 @@ class Problem:
     """What problems of several objects have in common where their messages differ."""
     error: type[ScoremillError] = FitError
     """Class of the error that a run would end with."""
+    code: str = FitError.code
+    """Code of the error that a run would end with."""
 
     @classmethod
     def of(cls, error: ScoremillError, where: str) -> Problem:
         """Return the problem that `error` reports."""
-        return cls("error", where, error.message, error.hint or "", error=type(error))
+        return cls("error", where, error.message, error.hint or "", error=type(error), code=error.code)
 
     @property
     def text(self) -> str:

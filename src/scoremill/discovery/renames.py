@@ -24,7 +24,7 @@ def matched(sample: Sample, asked: Asked, needs: Sequence[Column], kept: Sequenc
     try:
         changes = asked.changes(renamed(sample.names, in_file), needs, kept)
     except InputError as error:
-        problem = Problem("error", sample.source.uri, error.message, error.hint or "")
+        problem = Problem.of(error, sample.source.uri)
         return replace(sample, problems=(*sample.problems, problem))
 
     def now(names: Sequence[str]) -> tuple[str, ...]:
@@ -48,4 +48,5 @@ def rename_problems(
                 "--rename",
                 f"no {'file' if is_all else 'sampled file'} has a column {old!r}",
                 f"Leave out {flag}, or correct the name; the columns are: {', '.join((headers[0].names or ())[:40])}.",
+                code="ColumnMissing",
             )

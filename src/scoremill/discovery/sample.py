@@ -107,6 +107,7 @@ def _check(source: Source, beginning: Beginning, csv: Csv, hive: bool, wanted: W
         raise InputError(
             f"the header does not end within {format_bytes(len(data))}",
             "Check its first row for a quote that is never closed, or that this is a CSV.",
+            code="WrongFormat",
         )
     changes = wanted.asked.changes((*header.names, *path), wanted.columns)
     header = replace(header, names=renamed(header.names, changes))

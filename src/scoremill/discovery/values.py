@@ -51,6 +51,7 @@ def check_values(
             f"{len(those)} of the first {rows} rows would be rejected: {those[0].reason}",
             " ".join(_hints(name, those[0], blocks, columns, csv, is_error=is_error)),
             about=f"values of {name}",
+            code="InvalidValues",
         )
     yield from _times_altered(source, blocks, columns, csv)
 

@@ -33,11 +33,17 @@ def connected(at: Named) -> Iterator[Connection]:
     workers = at.workers()
     if workers is None:
         raise ClusterError(
-            f"cluster {at.name} has no workers", f"Give it some with `scoremill cluster scale {at.name} 4`."
+            f"cluster {at.name} has no workers",
+            f"Give it some with `scoremill cluster scale {at.name} 4`.",
+            code="NoWorkers",
         )
     with at.forward(names.COMM_PORT) as forward:
         if at.scheduler_pod() is None:
-            raise ClusterError(f"the scheduler of {at.name} is not ready", f"See scoremill cluster status {at.name}.")
+            raise ClusterError(
+                f"the scheduler of {at.name} is not ready",
+                f"See scoremill cluster status {at.name}.",
+                code="ClusterNotReady",
+            )
         security = security_from(certificates.ca, certificates.certificate, certificates.key)
         yield Connection(f"tls://127.0.0.1:{forward.port}", security, workers)
 
@@ -83,4 +89,5 @@ def _meant(where: str, error: ScoremillError) -> ScoremillError:
     close = [f"tls://{where}"] if ":" in where else difflib.get_close_matches(where.lower(), names.RESERVED, n=1)
     if not close:
         return error
-    return type(error)(error.message, " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.hint])))
+    hint = " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.hint]))
+    return type(error)(error.message, hint, error.code)

@@ -155,7 +155,9 @@ class Kube:
             raise self._no_place(kind, answer)
         if status == 409:
             if answer.get("reason") != "AlreadyExists":
-                raise ClusterError(f"Kubernetes rejected {kind} {name}: {answer.get('message')}")
+                raise ClusterError(
+                    f"Kubernetes rejected {kind} {name}: {answer.get('message')}", code="KubernetesFailed"
+                )
             return None
         return answer
 
@@ -292,7 +294,9 @@ class Kube:
         """Raise an error for a call that must return 200."""
         self._refuse(status, answer, method, path)
         message = answer.get("message") or f"HTTP {status}"
-        raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again later.")
+        raise ClusterError(
+            f"the Kubernetes API failed at {method} {path}: {message}", "Try again later.", code="KubernetesFailed"
+        )
 
     def _refuse(self, status: int, answer: Object, method: str, path: str) -> None:
         message = answer.get("message") or f"HTTP {status}"
@@ -300,6 +304,7 @@ class Kube:
             raise ClusterError(
                 f"the Kubernetes API at {self.configuration.host} rejected your credentials (401)",
                 "Log in to the cluster again, or choose another context with --context.",
+                code="KubernetesCredentials",
             )
         if status == 403:
             raise NotPermitted(
@@ -309,14 +314,18 @@ class Kube:
             )
         if status in {400, 422}:
             raise UsageError(
-                f"Kubernetes rejected the request as invalid: {message}", "Correct the value that the message names."
+                f"Kubernetes rejected the request as invalid: {message}",
+                "Correct the value that the message names.",
+                code="KubernetesRejected",
             )
         if status == 410:
             raise Gone(f"the requested resource version has expired: {message}", "List the objects again.")
         if status == 429 or status >= 500:
             raise Unavailable(f"the Kubernetes API failed at {method} {path}: {message}", "Try again later.")
         if status >= 400 and status not in {404, 409}:
-            raise ClusterError(f"the Kubernetes API failed at {method} {path}: {message}", "Try again later.")
+            raise ClusterError(
+                f"the Kubernetes API failed at {method} {path}: {message}", "Try again later.", code="KubernetesFailed"
+            )
 
     def _no_place(self, kind: str, answer: Object) -> NoPlace:
         if answer.get("details", {}).get("kind") == "namespaces":
@@ -329,10 +338,12 @@ class Kube:
             return NoPlace(
                 f"this Kubernetes cluster has no {plural}: scoremill's chart is not installed",
                 "Install the chart helm/scoremill.",
+                code="OperatorMissing",
             )
         return NoPlace(
             f"this Kubernetes cluster has no {plural}: dask-kubernetes' operator is not installed",
             "Install the chart helm/scoremill, which includes it, or follow https://kubernetes.dask.org.",
+            code="OperatorMissing",
         )
 
 
@@ -345,21 +356,31 @@ def event_time(event: Mapping[str, Any]) -> dt.datetime:
 class Unavailable(ClusterError):
     """The API does not answer, or not now; the same call may succeed later."""
 
+    code = "KubernetesUnreachable"
+
 
 class Gone(ClusterError):
     """The resource version has expired."""
+
+    code = "KubernetesFailed"
 
 
 class NoPlace(ClusterError):
     """The namespace or the kind does not exist."""
 
+    code = "NamespaceNotFound"
+
 
 class Conflict(ClusterError):
     """The object has changed since it was read."""
 
+    code = "KubernetesConflict"
+
 
 class NotPermitted(ClusterError):
     """The credentials are valid but do not permit the request."""
+
+    code = "KubernetesForbidden"
 
 
 def connect(kubeconfig: str | None = None, context: str | None = None, namespace: str | None = None) -> Kube:
@@ -384,6 +405,7 @@ def connect(kubeconfig: str | None = None, context: str | None = None, namespace
         raise ClusterError(
             f"could not load a Kubernetes configuration: {error}",
             "Set KUBECONFIG, or choose a cluster with --kubeconfig and --context.",
+            code="NoKubeconfig",
         ) from None
     chosen = next((each for each in contexts if each["name"] == context), active)
     return Kube(configuration, namespace or chosen["context"].get("namespace") or "default")
@@ -398,7 +420,9 @@ def current_context() -> str:
     try:
         _, active = config.list_kube_config_contexts(os.environ.get("KUBECONFIG"))
     except (ConfigException, OSError, ValueError) as error:
-        raise ClusterError(f"no kubeconfig was found: {error}", "Set KUBECONFIG, or create ~/.kube/config.") from None
+        raise ClusterError(
+            f"no kubeconfig was found: {error}", "Set KUBECONFIG, or create ~/.kube/config.", code="NoKubeconfig"
+        ) from None
     return str(active["name"])
 
 

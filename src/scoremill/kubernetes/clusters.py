@@ -35,6 +35,7 @@ class Named:
         raise ClusterError(
             f'cluster "{self.name}" not found in namespace {self.kube.namespace}',
             f"Create it with `scoremill cluster up {self.name}`{more}.",
+            code="ClusterNotFound",
         )
 
     def scheduler_pod(self) -> str | None:
@@ -83,13 +84,16 @@ def _same(at: Named, cluster: Object) -> Resource:
     there = at.exists()
     if there.is_deleting:
         raise ClusterError(
-            f"cluster {at.name} is being deleted", f"Wait for that with `scoremill cluster down {at.name}`, then retry."
+            f"cluster {at.name} is being deleted",
+            f"Wait for that with `scoremill cluster down {at.name}`, then retry.",
+            code="BeingDeleted",
         )
     if Resource.of(cluster).annotations.get(names.SPEC) != there.annotations.get(names.SPEC):
         raise UsageError(
             f"cluster {at.name} exists in namespace {at.kube.namespace} with other settings",
             f"Change its number of workers with `scoremill cluster scale {at.name} N`; for other settings, delete it "
             f"first with `scoremill cluster down {at.name}`.",
+            code="ClusterExists",
         )
     return there
 
@@ -122,7 +126,9 @@ def scale(at: Named, workers: Workers) -> None:
     at.kube.delete("DaskAutoscaler", at.name)
     change = {"spec": {"worker": {"replicas": workers.max}}}
     if at.kube.patch("DaskWorkerGroup", names.group_name(at.name), change) is None:
-        raise ClusterError(f"cluster {at.name} has no worker group yet", "Wait until it is up, and retry.")
+        raise ClusterError(
+            f"cluster {at.name} has no worker group yet", "Wait until it is up, and retry.", code="NoWorkers"
+        )
 
 
 def certificates_of(at: Named) -> Certificates:
@@ -132,6 +138,7 @@ def certificates_of(at: Named) -> Certificates:
         raise ClusterError(
             f"cluster {at.name} has no Secret {names.secret_name(at.name)}",
             f"Delete the cluster with `scoremill cluster down {at.name}` and create it with `scoremill cluster up`.",
+            code="ClusterNotReady",
         )
     texts = [base64.b64decode(secret["data"][key]).decode() for key in ("ca.crt", "tls.crt", "tls.key")]
     return Certificates(*texts)

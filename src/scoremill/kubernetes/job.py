@@ -89,7 +89,9 @@ def _unreconciled(job: Job) -> str | None:
 def refuse_failed(job: Job) -> None:
     """Raise the error that `scoremill score` would have ended with, unless the job is complete."""
     if job.phase == "Suspended":
-        raise ClusterError(f"job {job.name} is suspended", f"Resume it with `scoremill job resume {job.name}`.")
+        raise ClusterError(
+            f"job {job.name} is suspended", f"Resume it with `scoremill job resume {job.name}`.", code="JobNotFinished"
+        )
     if job.phase != "Complete":
         raise failure_of(job)
 

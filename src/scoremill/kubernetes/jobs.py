@@ -42,7 +42,7 @@ class Ours:
         if found is not None:
             return found
         message = f'{self.word} "{name}" not found in namespace {self.kube.namespace}'
-        raise ClusterError(message, self._hint([Resource.of(each).name for each in self.every()]))
+        raise ClusterError(message, self._hint([Resource.of(each).name for each in self.every()]), code="JobNotFound")
 
     def _hint(self, others: list[str]) -> str:
         if not others:
@@ -64,12 +64,13 @@ class Ours:
         name = Resource.of(made).name
         there = self.find(name)
         if Resource.of(there).is_deleting:
-            raise ClusterError(f"{self.word} {name} is being deleted", "Retry when it is deleted.")
+            raise ClusterError(f"{self.word} {name} is being deleted", "Retry when it is deleted.", code="BeingDeleted")
         if not is_same(there):
             verb = "cancel" if self.word == "job" else "delete"
             raise UsageError(
                 f"{self.word} {name} exists in namespace {self.kube.namespace} with another spec",
                 f"Choose another --name, or delete it first with `scoremill {self.word} {verb} {name}`.",
+                code="JobExists",
             )
         return False
 
@@ -102,6 +103,7 @@ class Ours:
                 raise ClusterError(
                     f"{self.word} {name} was not deleted within {format_seconds(seconds)}",
                     f"Check which of its pods are left with `kubectl get pods --namespace {self.kube.namespace}`.",
+                    code="BeingDeleted",
                 )
             time.sleep(_POLL)
         return True
@@ -129,6 +131,7 @@ def follow(ours: Ours, name: str, watch: Watcher, seconds: float | None) -> Job:
             raise ClusterError(
                 f"job {name} did not finish within {format_seconds(seconds or 0)}: {job.phase}",
                 f"The job continues; wait for it with `scoremill job wait {name}`.",
+                code="JobNotFinished",
             )
         time.sleep(_POLL)
         until = time.monotonic() + _SILENCE_SECONDS
@@ -137,6 +140,7 @@ def follow(ours: Ours, name: str, watch: Watcher, seconds: float | None) -> Job:
             raise ClusterError(
                 f"job {name} was deleted while waiting for it",
                 "Completed partitions are saved; submit the job again with the same output to resume.",
+                code="JobNotFound",
             )
 
 

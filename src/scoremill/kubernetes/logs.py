@@ -92,7 +92,9 @@ def _kept(
         name = newest(output, job.resource, attempt)
         data = output.read(name) if name else b""
     except ScoremillError as error:
-        raise ClusterError(f"{missing.message}, and could not read its output: {error.message}", error.hint) from None
+        raise ClusterError(
+            f"{missing.message}, and could not read its output: {error.message}", error.hint, code="LogNotFound"
+        ) from None
     if name is None:
         raise missing
     say(f"note: {missing.message}; reading the log from {output.uri}/{name}")
@@ -103,8 +105,8 @@ def _missing(job: Job, attempt: int | None, pod: str | None) -> ClusterError:
     """Return why no pod has the log."""
     see = f"Find out why with `scoremill job why {job.name}`."
     if pod:
-        return ClusterError(f"pod {pod} has no log", see)
+        return ClusterError(f"pod {pod} has no log", see, code="LogNotFound")
     if attempt:
-        return ClusterError(f"attempt {attempt} of job {job.name} has no pod any more", see)
+        return ClusterError(f"attempt {attempt} of job {job.name} has no pod any more", see, code="LogNotFound")
     when = "any more" if job.status.attempt else "yet"
-    return ClusterError(f"job {job.name} has no driver {when}: it is {job.phase}", see)
+    return ClusterError(f"job {job.name} has no driver {when}: it is {job.phase}", see, code="LogNotFound")

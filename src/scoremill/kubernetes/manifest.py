@@ -33,6 +33,7 @@ def refuse_unreachable(spec: JobSpec) -> None:
                 f'{what}: "{uri}" is a path on this machine, which pods cannot read',
                 "Use a URI such as s3://bucket/prefix, or the absolute path of a volume that spec.cluster.template adds "
                 "to the pods.",
+                code="InvalidUri",
             )
 
 

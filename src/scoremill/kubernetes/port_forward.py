@@ -34,6 +34,7 @@ class Forward:
             raise ClusterError(
                 f"could not listen on port {port} of this machine: {error.strerror}",
                 "Choose another port, or end the process that uses this one.",
+                code="PortUnavailable",
             ) from None
         self.port: int = self._listener.getsockname()[1]
         self.error: str | None = None
@@ -97,7 +98,9 @@ def stream(kube: Kube, path: str) -> Any:
     except (OSError, WebSocketException) as error:
         status = getattr(error, "status_code", None)
         reason = f"HTTP {status}" if status else error
-        raise ClusterError(f"could not forward a port through the Kubernetes API: {reason}") from None
+        raise ClusterError(
+            f"could not forward a port through the Kubernetes API: {reason}", code="SchedulerUnreachable"
+        ) from None
     remote.settimeout(None)
     return remote
 

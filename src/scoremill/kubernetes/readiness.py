@@ -100,6 +100,7 @@ def _timed_out(at: Named, seconds: float, cause: Cause, http: Forward) -> Cluste
     return ClusterError(
         f"cluster {at.name} was not up within {format_seconds(seconds)}: {cause.reason}: {cause.evidence}{why}",
         cause.hint or "Allow more time with --timeout.",
+        code="ClusterNotReady",
     )
 
 
@@ -122,7 +123,9 @@ def remove(at: Named, seconds: float, say: Callable[[str], None]) -> bool:
             say(text)
         if time.monotonic() > deadline:
             raise ClusterError(
-                f"cluster {at.name} still has {_counted(left)} after {format_seconds(seconds)}", _stuck(left)
+                f"cluster {at.name} still has {_counted(left)} after {format_seconds(seconds)}",
+                _stuck(left),
+                code="BeingDeleted",
             )
         time.sleep(_POLL)
     return found

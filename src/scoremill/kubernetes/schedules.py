@@ -47,4 +47,5 @@ def _refuse_second(schedule: str, jobs: list[Resource]) -> None:
         raise ClusterError(
             f"a run of schedule {schedule} is still active: {', '.join(active)}",
             f"Wait for it with `scoremill job wait {active[0]}`, or set concurrencyPolicy: Allow in the schedule.",
+            code="JobNotFinished",
         )

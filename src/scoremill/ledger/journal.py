@@ -47,6 +47,7 @@ class Ledger:
             raise UsageError(
                 f"{self.store.uri} was written by a newer scoremill (ledger format {fields['formatVersion']})",
                 f"Update scoremill; this one knows formats up to {FORMAT}.",
+                code="OutputVersion",
             )
         return fields
 
@@ -63,7 +64,9 @@ class Ledger:
         self._check()
         number = len(self.store.list(f"{LEDGER}/plan"))
         if not self.store.create(f"{LEDGER}/plan/{number:06d}.parquet", segment):
-            raise UsageError(f"two drivers extend the plan of {self.store.uri}", "Run the command again.")
+            raise UsageError(
+                f"two drivers extend the plan of {self.store.uri}", "Run the command again.", code="OutputExists"
+            )
 
     def earlier(self) -> bytes | None:
         """Return what `remember` wrote; None if nothing was."""
@@ -85,6 +88,7 @@ class Ledger:
                     raise VerificationError(
                         f"{self.store.uri}/{info.name} is damaged",
                         "Restore or delete it, then run the same `scoremill score` again: what it told is scored anew.",
+                        code="LedgerDamaged",
                     ) from None
 
     def latest(self) -> list[Receipt]:
@@ -106,7 +110,7 @@ class Ledger:
         segment = "".join(f"{receipt.to_json()}\n" for receipt in self._held).encode()
         name = f"{LEDGER}/receipts/{number:06d}-{self._segment:08d}.jsonl"
         if not self.store.create(name, segment):
-            raise UsageError(f"{self.store.uri}/{name} exists already", "Run the command again.")
+            raise UsageError(f"{self.store.uri}/{name} exists already", "Run the command again.", code="OutputExists")
         self._held, self._segment = [], self._segment + 1
 
     # -- what is published -----------------------------------------------------------------------------------------
@@ -166,7 +170,7 @@ def read_document(store: Store, name: str, hint: str) -> dict[str, Any] | None:
         fields: dict[str, Any] = json.loads(store.read(name))
         int(fields["formatVersion"])
     except (ValueError, KeyError, TypeError):
-        raise VerificationError(f"{store.uri}/{name} is damaged", hint) from None
+        raise VerificationError(f"{store.uri}/{name} is damaged", hint, code="LedgerDamaged") from None
     return fields
 
 
@@ -177,8 +181,10 @@ def require_output(store: Store) -> dict[str, Any]:
         return fields
     wanted = "Name the folder or prefix that was given to `scoremill score` with --output."
     if does_not_exist(store.uri):
-        raise UsageError(f"no such output: {store.uri}", did_you_mean(store.uri, store.settings, wanted))
-    raise UsageError(f"{store.uri} is not an output of scoremill", wanted)
+        raise UsageError(
+            f"no such output: {store.uri}", did_you_mean(store.uri, store.settings, wanted), code="OutputNotFound"
+        )
+    raise UsageError(f"{store.uri} is not an output of scoremill", wanted, code="NotAnOutput")
 
 
 def is_part(name: str) -> bool:

@@ -113,10 +113,14 @@ class Manifest:
         """The published objects, in the order of the input."""
         for segment in self.fields["segments"]:
             if self.store.info(segment["name"]) is None:
-                raise VerificationError(f"{self.store.uri}/{segment['name']} is missing", _REWRITE)
+                raise VerificationError(
+                    f"{self.store.uri}/{segment['name']} is missing", _REWRITE, code="LedgerDamaged"
+                )
             data = self.store.read(segment["name"])
             if hashlib.sha256(data).hexdigest() != segment["sha256"]:
-                raise VerificationError(f"{self.store.uri}/{segment['name']} is not what the manifest says", _REWRITE)
+                raise VerificationError(
+                    f"{self.store.uri}/{segment['name']} is not what the manifest says", _REWRITE, code="LedgerDamaged"
+                )
             for row in pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False).to_pylist():
                 part = Part(row["name"], row["rows"], row["size"], row["sha256"])
                 yield Entry(row["number"], row["id"], row["kind"], part, row["first_line"])

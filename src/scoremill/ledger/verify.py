@@ -43,6 +43,7 @@ def verify(store: Store) -> Verified:
         raise VerificationError(
             f"{store.uri} is not complete: it has no {'manifest' if manifest is None else SUCCESS}",
             "Run the same `scoremill score` again; it resumes where it stopped.",
+            code="OutputIncomplete",
         )
     entries = list(manifest.entries())
     found = set(Ledger(store).published())
@@ -55,7 +56,9 @@ def verify(store: Store) -> Verified:
         shown = problems[:20] + ([f"and {len(problems) - 20} more"] if len(problems) > 20 else [])
         is_surplus = all(problem.startswith("surplus") for problem in problems)
         raise VerificationError(
-            f"{store.uri} is not what its manifest says:\n  " + "\n  ".join(shown), _REMOVE if is_surplus else _RESTORE
+            f"{store.uri} is not what its manifest says:\n  " + "\n  ".join(shown),
+            _REMOVE if is_surplus else _RESTORE,
+            code="OutputAltered",
         )
     return Verified(manifest.totals, manifest.fields["method"], manifest.fields["bundle"])
 

@@ -44,7 +44,7 @@ def compare(output: Store, other: Store, tolerance: float) -> float:
 
 
 def _different(output: Store, other: Store, how: str, hint: str | None = None) -> VerificationError:
-    return VerificationError(f"{output.uri} and {other.uri} are not equal: {how}", hint)
+    return VerificationError(f"{output.uri} and {other.uri} are not equal: {how}", hint, code="OutputsDiffer")
 
 
 def _above(number: float) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoremill.bundle import inspect, open_bundle
-from scoremill.errors import UsageError
+from scoremill.errors import UsageError, VerificationError
 from scoremill.events import Watcher
 from scoremill.execute.coordinator.run import execute
 from scoremill.execute.engines.protocol import Engine
@@ -39,18 +39,23 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
 
     Rejected rows (`kind` "errors") are written below that output as its input; rejected input objects ("files") are
     read where they are. `changes` override the job that made `output`, such as another model; stores are reached as
-    `output` is. A retry of the same things with the same model that did not end is resumed. Raises UsageError if
-    nothing was rejected or if the text of rejected rows was not kept, and TrustError if `changes` name no model, and
+    `output` is. A retry of the same things with the same model that did not end is resumed. Raises
+    VerificationError if that output is not complete, UsageError if nothing was rejected or if the text of rejected rows
+    was not kept, and TrustError if `changes` name no model, and
     the one that `output` names has neither the digest that is given nor a trusted prefix.
     """
     begun, manifest = require_output(output), read_manifest(output)
     if manifest is None:
-        raise UsageError(
-            f"{output.uri} is not complete", "Complete it first: run the same `scoremill score` again, which resumes."
+        raise VerificationError(
+            f"{output.uri} is not complete",
+            "Complete it first: run the same `scoremill score` again, which resumes.",
+            code="OutputIncomplete",
         )
     rejected = [entry for entry in manifest.entries() if entry.kind == kind]
     if not rejected:
-        raise UsageError(f"no {'row' if kind == 'errors' else 'input object'} of {output.uri} was rejected")
+        raise UsageError(
+            f"no {'row' if kind == 'errors' else 'input object'} of {output.uri} was rejected", code="NothingToRetry"
+        )
     uris = [record["file"] for entry in rejected for record in entry.part.records(output)] if kind == "files" else None
 
     def job_to(target: str) -> ScoringJob:
@@ -204,6 +209,7 @@ def _path_columns(uri: str) -> list[str]:
         raise UsageError(
             f"rows of {uri} cannot be retried: the folder {hidden[0]} counts only where it is written out",
             "Score that file alone, with a model that takes its rows.",
+            code="NothingToRetry",
         )
     return steps
 
@@ -231,5 +237,7 @@ def _raw(row: Record) -> bytes:
 
 def _not_kept() -> UsageError:
     return UsageError(
-        "the text of rejected rows was not kept", "Score the input again, to another output, with --errors-raw Keep."
+        "the text of rejected rows was not kept",
+        "Score the input again, to another output, with --errors-raw Keep.",
+        code="NothingToRetry",
     )

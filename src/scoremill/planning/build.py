@@ -128,6 +128,7 @@ def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
         raise UsageError(
             f"the input holds an object of the output: {inside}",
             "Write to a folder or prefix that --input does not reach, or name the input more narrowly.",
+            code="OutputOverlapsInput",
         )
 
 
@@ -162,7 +163,7 @@ def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
     for problem in found:
         count = seen.pop((problem.severity, problem.about or problem.message), 0)
         if count > 1:
-            yield Problem(problem.severity, f"{problem.where} and {count - 1} more", problem.message, problem.hint)
+            yield replace(problem, where=f"{problem.where} and {count - 1} more")
         elif count:
             yield problem
     unused = [name for name in job.input.csv.dtypes if samples and not any(name in (s.names or ()) for s in samples)]
@@ -203,6 +204,7 @@ def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
                 sample.source.uri,
                 f"--keep '*' takes the columns of the first file, and this one does not have {listed}",
                 "Name the columns to keep, or --drop those that are not in every file.",
+                code="ColumnMissing",
             )
 
 
@@ -214,6 +216,7 @@ def _keep(job: JobSpec, survey: Survey, results: Sequence[str]) -> tuple[KeptCol
         raise UsageError(
             f"two columns of the output would be called {twice[0]!r}",
             "Do not --keep it, or give the result another name with --columns RESULT=NAME.",
+            code="DuplicateOutputColumn",
         )
     return kept_columns(names, job, survey.kinds)
 

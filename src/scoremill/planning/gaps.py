@@ -24,4 +24,5 @@ def gap_problems(gaps: Sequence[Gap], sources: Sequence[Source], csv: Csv) -> It
                 uris[0] + more,
                 gap.message,
                 gap.hint(csv, spellings),
+                code="InvalidValues",
             )

@@ -60,6 +60,7 @@ def _two_types(sample: Sample, name: str, one: pa.DataType, other: pa.DataType) 
         f"{sample.source.uri}, column {name!r}",
         f"the kept column is {other} here and {one} in an earlier file",
         f"Score files of different types separately, or give one type to convert to: --dtypes {name}=string.",
+        code="ColumnType",
     )
 
 
@@ -74,6 +75,7 @@ def problems_of_format(job: JobSpec, kept: Sequence[KeptColumn]) -> Iterator[Pro
                 f"--keep {column.name}",
                 f"a CSV cannot hold values of type {column.type}",
                 f"Write --format parquet or jsonl, or leave the column out with --drop {column.name}.",
+                code="ColumnType",
             )
         if column.name in job.output.partition_by and (nested or _is_bytes(kind)):
             yield Problem(
@@ -81,6 +83,7 @@ def problems_of_format(job: JobSpec, kept: Sequence[KeptColumn]) -> Iterator[Pro
                 f"--partition-by {column.name}",
                 f"values of type {column.type} cannot name folders",
                 "Choose a column of texts, numbers or dates.",
+                code="ColumnType",
             )
 
 

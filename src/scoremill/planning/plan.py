@@ -148,6 +148,7 @@ def _refuse_other_settings(earlier: Settings, now: Settings) -> None:
         raise UsageError(
             f"the output was made with other settings: {'; '.join(found)}",
             "Give the earlier settings to resume, --mode Overwrite to start over, or another output.",
+            code="OutputSettingsChanged",
         )
 
 
@@ -162,11 +163,21 @@ def _keys(sources: list[Source]) -> Iterator[tuple[str, int]]:
 def _refuse_other_source(earlier: Source, now: Source | None) -> Source:
     """The earlier source where it is now."""
     if now is None:
-        raise UsageError(f"the output was made from {earlier.uri}, which is not in the input now", _OVERWRITE)
+        raise UsageError(
+            f"the output was made from {earlier.uri}, which is not in the input now",
+            _OVERWRITE,
+            code="OutputInputChanged",
+        )
     if now.identity != earlier.identity and now.uri != earlier.uri:
-        raise UsageError(f"the output was made from {earlier.uri}, and now the input is {now.uri}", _OVERWRITE)
+        raise UsageError(
+            f"the output was made from {earlier.uri}, and now the input is {now.uri}",
+            _OVERWRITE,
+            code="OutputInputChanged",
+        )
     if now.identity != earlier.identity:
-        raise UsageError(f"{earlier.uri} was replaced since the output was made from it", _OVERWRITE)
+        raise UsageError(
+            f"{earlier.uri} was replaced since the output was made from it", _OVERWRITE, code="OutputInputChanged"
+        )
     return now
 
 
@@ -190,7 +201,9 @@ def read_groups(segments: list[bytes]) -> tuple[Group, ...]:
             rows = pq.ParquetFile(pa.BufferReader(segment)).read(use_threads=False).to_pylist()
         except (pa.ArrowInvalid, OSError) as error:
             raise VerificationError(
-                f"the plan in the output's ledger is damaged: {error}", "Restore it, or choose another output."
+                f"the plan in the output's ledger is damaged: {error}",
+                "Restore it, or choose another output.",
+                code="LedgerDamaged",
             ) from None
         for row in rows:
             first, count = row.pop("first"), row.pop("count")

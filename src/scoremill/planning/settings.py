@@ -98,6 +98,7 @@ class Settings:
                 f"the output was begun by another version of scoremill, which writes parts in another form "
                 f"({fields['partFormat']}, here {PART_FORMAT})",
                 "Finish it with that version, use --mode Overwrite to start over, or choose another output.",
+                code="OutputVersion",
             )
         known = {name: fields[name] for name in cls.__slots__}
         known["csv"] = Csv.model_validate(known["csv"])

@@ -45,6 +45,7 @@ class JobCluster:
                     f"the cluster was not ready within {format_seconds(seconds)}"
                     + (f": {self._waiting}" if self._waiting else ""),
                     "Check that scoremill's operator is running, or increase deadlines.preRunningSeconds.",
+                    code="ClusterNotReady",
                 )
             time.sleep(POLL_SECONDS)
         self._enter("Scoring")
@@ -59,6 +60,7 @@ class JobCluster:
             raise ClusterError(
                 f"ScoringJob {self._name} was deleted",
                 "Completed partitions are saved; submit the job again with the same output to resume.",
+                code="JobNotFound",
             )
         status = JobStatus.model_validate(found.get("status") or {})
         waiting = (status.cluster.waiting if status.cluster else None) or ""

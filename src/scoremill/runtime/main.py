@@ -98,11 +98,13 @@ def _job(kube: Kube, asked: Attempt) -> Object:
         raise ClusterError(
             f"ScoringJob {asked.job} not found in namespace {kube.namespace}",
             "It was deleted; submit it again with the same output to resume.",
+            code="JobNotFound",
         )
     if spec_hash(found["spec"]) != asked.spec:
         raise UsageError(
             f"the spec of ScoringJob {asked.job} has changed since this driver was created",
             "A job cannot be changed after it has started: restore its spec, or create another job.",
+            code="InvalidJob",
         )
     return found
 
@@ -116,5 +118,7 @@ def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
     try:
         texts = [(tls / name).read_text() for name in ("ca.crt", "tls.crt", "tls.key")]
     except OSError as error:
-        raise ClusterError(f"could not read the certificates of cluster {cluster}: {error}") from None
+        raise ClusterError(
+            f"could not read the certificates of cluster {cluster}: {error}", code="ClusterNotReady"
+        ) from None
     return {"cluster": names.scheduler_address(cluster, namespace), "security": security_from(*texts)}

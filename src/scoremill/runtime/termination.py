@@ -61,7 +61,8 @@ def failed(error: BaseException, failures: list[Fields]) -> Fields:
     hint = error.hint if isinstance(error, ScoremillError) else None
     if isinstance(error, KeyboardInterrupt):
         message = "the driver was interrupted; completed partitions are saved"
-    fields: Fields = {"exitCode": exit_code(error), "error": type(error).__name__, "message": message}
+    code = error.code if isinstance(error, ScoremillError) else ScoremillError.code
+    fields: Fields = {"exitCode": exit_code(error), "error": type(error).__name__, "code": code, "message": message}
     return fields | ({"hint": hint} if hint else {}) | ({"failedObjects": failures} if failures else {})
 
 

@@ -70,13 +70,15 @@ def load_job(
         node = yaml.compose(text, Loader=Loader)
         document = read_yaml(text)
     except RecursionError:
-        raise UsageError(f"{path}: nested too deep", _NO_JOB) from None
+        raise UsageError(f"{path}: nested too deep", _NO_JOB, code="InvalidJob") from None
     except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not YAML or JSON: {error}", _NO_JOB) from None
+        raise UsageError(f"{path}: not YAML or JSON: {error}", _NO_JOB, code="InvalidJob") from None
     if not isinstance(document, dict):
-        raise UsageError(f"{path}: expected a mapping with apiVersion, kind, metadata and spec", _NO_JOB)
+        raise UsageError(
+            f"{path}: expected a mapping with apiVersion, kind, metadata and spec", _NO_JOB, code="InvalidJob"
+        )
     if _is_several(text):
-        raise UsageError(f"{path}: holds several documents", "Give one job a file.")
+        raise UsageError(f"{path}: holds several documents", "Give one job a file.", code="InvalidJob")
     return parse_job(merge(merge(defaults or {}, document), overrides or {}), source=str(path), node=node, flags=flags)
 
 
@@ -90,12 +92,14 @@ def parse_job(
     try:
         return ScoringJob.model_validate(fields)
     except RecursionError:
-        raise UsageError(f"{source}: nested too deep", "`scoremill schema` prints all fields.") from None
+        raise UsageError(
+            f"{source}: nested too deep", "`scoremill schema` prints all fields.", code="InvalidJob"
+        ) from None
     except ValidationError as error:
         found = [_describe(source, node, flags or {}, problem) for problem in error.errors(include_url=False)]
         are_flags = all(text.startswith("--") for text in found)
         hint = "`--help` explains the flags." if are_flags else "`scoremill schema` prints all fields."
-        raise UsageError("\n".join(dict.fromkeys(found)), hint) from None
+        raise UsageError("\n".join(dict.fromkeys(found)), hint, code="InvalidJob") from None
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Fields:
@@ -111,7 +115,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the job file {path}: {error}") from None
+        raise UsageError(f"cannot read the job file {path}: {error}", code="JobFileNotFound") from None
 
 
 def _is_several(text: str) -> bool:

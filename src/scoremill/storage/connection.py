@@ -103,12 +103,15 @@ def require_protocol(protocol: str) -> None:
         fsspec.get_filesystem_class(protocol)
     except ImportError:
         package = _PACKAGES.get(protocol, f"the fsspec package for {protocol}")
-        raise UsageError(f"{protocol}:// needs a package that is not installed", f"pip install {package}") from None
+        raise UsageError(
+            f"{protocol}:// needs a package that is not installed", f"pip install {package}", code="PackageMissing"
+        ) from None
     except ValueError:
         raise UsageError(
             f"no file system is known for {protocol}://",
             "Local paths, s3:// and gs:// are built in; for others install their fsspec package, such as `pip install adlfs` "
             "for abfs://.",
+            code="PackageMissing",
         ) from None
 
 
@@ -125,7 +128,10 @@ def _connect(protocol: str, uri: str, settings: Storage) -> Any:
                 return fsspec.core.url_to_fs(uri, **options)[0]
     except TypeError:
         names = ", ".join(sorted({*settings.options, *(["optionsFile"] if settings.options_file else [])}))
-        raise UsageError(f"the file system for {protocol}:// does not take these storage options: {names}") from None
+        raise UsageError(
+            f"the file system for {protocol}:// does not take these storage options: {names}",
+            code="InvalidStorageOptions",
+        ) from None
 
 
 def _connect_s3(options: Options) -> Any:

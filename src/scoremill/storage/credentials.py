@@ -45,20 +45,23 @@ def read_options_file(path: str) -> Options:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"cannot read {_FILE} {path}: {reason}", "Check its name and its owner.") from None
+        raise UsageError(
+            f"cannot read {_FILE} {path}: {reason}", "Check its name and its owner.", code="InvalidStorageOptions"
+        ) from None
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         raise UsageError(
             f"{_FILE} {path} can be read or written by everyone on this machine",
             f"Run `chmod 600 {path}`; in a Kubernetes volume set `defaultMode: 0440`.",
+            code="SecretExposed",
         )
     try:
         options = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 1})" if mark else ""
-        raise UsageError(f"{_FILE} {path} is not JSON or YAML{line}") from None
+        raise UsageError(f"{_FILE} {path} is not JSON or YAML{line}", code="InvalidStorageOptions") from None
     if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
-        raise UsageError(f"{_FILE} {path} is not a mapping of option names to values")
+        raise UsageError(f"{_FILE} {path} is not a mapping of option names to values", code="InvalidStorageOptions")
     return options
 
 
@@ -121,6 +124,7 @@ def _other(settings: Storage) -> Options:
             raise UsageError(
                 f"--{name.replace('_', '-')} (storage.{Storage.model_fields[name].alias or name}) is for s3:// and gs:// only",
                 f"Give the file system's own option in {_FILE}.",
+                code="InvalidStorageOptions",
             )
     return {}
 

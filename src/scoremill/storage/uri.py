@@ -34,11 +34,15 @@ def is_local(uri: str) -> bool:
 def normalise(uri: str) -> str:
     """`uri` without trailing slashes; UsageError for one that is empty, chained, or may hold a credential."""
     if not uri.strip():
-        raise UsageError("a storage location is empty", "Give a path or a URI such as s3://bucket/prefix.")
+        raise UsageError(
+            "a storage location is empty", "Give a path or a URI such as s3://bucket/prefix.", code="InvalidUri"
+        )
     scheme, _, rest = uri.partition("://")
     if "::" in scheme:
         raise UsageError(
-            f"chained locations are not read: {scheme}://…", "Give the location itself, such as s3://bucket/prefix."
+            f"chained locations are not read: {scheme}://…",
+            "Give the location itself, such as s3://bucket/prefix.",
+            code="InvalidUri",
         )
     match = _SCHEME.match(uri)
     if match and (
@@ -49,6 +53,7 @@ def normalise(uri: str) -> str:
         raise UsageError(
             f"a {scheme}:// location holds a user, a password or a query, which would be logged",
             "Put credentials in storage.optionsFile, or in the environment.",
+            code="SecretExposed",
         )
     start = match.end() if match else 0
     return uri[:start] + (uri[start:].rstrip("/") or ("/" if uri[start : start + 1] == "/" else ""))

@@ -21,4 +21,6 @@ def damage_reported(uri: str) -> Iterator[None]:
         if is_out_of_memory(error) or (isinstance(error, OSError) and error.errno):
             raise
         # Arrow reports damaged data as an OSError without a number too.
-        raise InputError(f"{uri} is damaged: {error}", "Upload it again, or leave it out.") from None
+        raise InputError(
+            f"{uri} is damaged: {error}", "Upload it again, or leave it out.", code="InputDamaged"
+        ) from None

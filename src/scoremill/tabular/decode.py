@@ -87,6 +87,7 @@ class DecodedSource:
             raise InputError(
                 f"{self.name} is truncated or damaged: {error}",
                 "Upload it again; `gzip -t`, `bzip2 -t`, `zstd -t` or `xz -t` tells whether a copy is whole.",
+                code="InputDamaged",
             ) from None
         self._at += len(piece)
         return piece

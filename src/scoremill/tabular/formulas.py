@@ -18,6 +18,7 @@ def escape_formulas(table: pa.Table) -> pa.Table:
         raise UsageError(
             "two columns of the output have one name when formulas are escaped",
             "Rename one of them with --columns or --rename.",
+            code="DuplicateOutputColumn",
         )
     return pa.table([_escaped(column) for column in table.columns], names)
 

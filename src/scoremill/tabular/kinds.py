@@ -44,6 +44,8 @@ _LOOKED_AT = 4096
 class CompressedError(InputError):
     """An input object is compressed, and was taken for one that is not."""
 
+    code = "WrongFormat"
+
 
 def refuse_other_kinds(name: str, head: bytes, *, is_decoded: bool) -> None:
     """Raise InputError if `head`, the beginning of an object, is not that of a text in which a newline is one byte.
@@ -52,7 +54,9 @@ def refuse_other_kinds(name: str, head: bytes, *, is_decoded: bool) -> None:
     """
     compression = compression_of(head)
     if compression and is_decoded:
-        raise InputError(f"{name} is compressed twice, at last with {compression}", "Decompress it once.")
+        raise InputError(
+            f"{name} is compressed twice, at last with {compression}", "Decompress it once.", code="WrongFormat"
+        )
     if compression:
         raise CompressedError(
             f"{name} is compressed with {compression}, which its name does not say",
@@ -60,10 +64,12 @@ def refuse_other_kinds(name: str, head: bytes, *, is_decoded: bool) -> None:
         )
     for magic, kind, hint in _COMPILED:
         if magic.match(head[:_LOOKED_AT]):
-            raise InputError(f"{name} is {kind}, not a CSV", hint)
+            raise InputError(f"{name} is {kind}, not a CSV", hint, code="WrongFormat")
     encoding = _wide_encoding(head)
     if encoding:
-        raise InputError(f"{name} is {encoding}, in which a newline is not one byte", _ICONV.format(encoding))
+        raise InputError(
+            f"{name} is {encoding}, in which a newline is not one byte", _ICONV.format(encoding), code="WrongEncoding"
+        )
 
 
 def _wide_encoding(head: bytes) -> str | None:

@@ -56,6 +56,7 @@ def read_row_group(
             "that are left",
             "Give workers more --memory, or leave the object out of --input; the same command resumes. If its rows are "
             "large, a lower --batch-rows with --mode Overwrite helps too.",
+            code="NotEnoughMemory",
         ) from None
 
 
@@ -69,6 +70,7 @@ def _batches(
         raise InputError(
             f"there is no column {', '.join(map(repr, missing))}",
             f"Its columns are: {', '.join(parquet.schema_arrow.names)}.",
+            code="ColumnMissing",
         )
     if not columns:
         yield from _without_columns(parquet.metadata.row_group(index).num_rows, batch_rows)

@@ -56,6 +56,7 @@ def _refuse_twins(names: Sequence[str], changes: Mapping[str, str]) -> None:
             raise InputError(
                 f"--rename gives column {old!r} the name {new!r}, which column {other!r} has too",
                 "Give each column a name of its own, or rename only one of them.",
+                code="DuplicateColumn",
             )
 
 
@@ -71,6 +72,7 @@ def _matches(names: Sequence[str], wanted: Collection[str], taken: Collection[st
             raise InputError(
                 f"without case, blanks and underscores {_listed(meant)} may be {_listed(rivals)}",
                 f"Say which is meant: {flags}.",
+                code="AmbiguousColumn",
             )
         found |= dict.fromkeys(meant, new)
     return found

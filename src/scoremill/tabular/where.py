@@ -79,6 +79,7 @@ class Where:
             raise UsageError(
                 f"--where {self._text!r} cannot be evaluated: {str(error).splitlines()[0]}",
                 f"{types}; give another type with --dtypes NAME=TYPE, or compare with a value of that type.",
+                code="InvalidWhere",
             ) from None
         if isinstance(result, pa.Scalar):
             result = pa.array([result.as_py()] * count, pa.bool_())
@@ -105,7 +106,7 @@ class Where:
                 return (pc.is_null if name == "isnull" else pc.is_valid)(self._evaluate(argument, values))
             case ast.Compare(left=left, ops=ops, comparators=others):
                 return self._chain(left, ops, others, values)
-        raise UsageError(f"--where: {ast.unparse(node)!r} is not understood")
+        raise UsageError(f"--where: {ast.unparse(node)!r} is not understood", code="InvalidWhere")
 
     def _join(self, function: str, parts: list[ast.expr], values: dict[str, pa.Array]) -> Any:
         result = self._evaluate(parts[0], values)

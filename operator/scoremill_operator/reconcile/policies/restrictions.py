@@ -28,6 +28,7 @@ def _check_reserved(cluster: Cluster, namespace: str, settings: Settings) -> Non
         raise UsageError(
             f"spec.cluster: service account {refused[0]} is reserved, because it has rights in Kubernetes",
             "Remove it, or use a service account that has no rights in Kubernetes.",
+            code="NotAllowed",
         )
 
 
@@ -37,6 +38,7 @@ def _check_account(cluster: Cluster, namespace: str, settings: Settings) -> None
         raise UsageError(
             f'spec.cluster.serviceAccount: service account "{name}" is not allowed here',
             "Remove it, or ask the cluster's administrator to add it to operator.serviceAccounts of the chart.",
+            code="NotAllowed",
         )
 
 
@@ -46,7 +48,9 @@ def _check_template(cluster: Cluster) -> None:
         verb = "is" if len(found) == 1 else "are"
         fields = ", ".join(found[:_MOST_NAMED])
         raise UsageError(
-            f"{fields}{more} {verb} not allowed here", f"Remove {'it' if verb == 'is' else 'them'}, or {_ANY}."
+            f"{fields}{more} {verb} not allowed here",
+            f"Remove {'it' if verb == 'is' else 'them'}, or {_ANY}.",
+            code="NotAllowed",
         )
 
 

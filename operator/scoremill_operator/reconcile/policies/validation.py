@@ -25,7 +25,7 @@ def understood(observed: Observed, status: JobStatus) -> tuple[JobSpec, Desired]
         raise
     except Exception as error:
         message = f"could not parse the spec: {type(error).__name__}"
-        raise UsageError(message, "Compare the spec with `scoremill schema`.") from None
+        raise UsageError(message, "Compare the spec with `scoremill schema`.", code="InvalidJob") from None
 
 
 def spec_for_cleanup(job: Resource) -> JobSpec:

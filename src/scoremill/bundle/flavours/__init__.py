@@ -48,5 +48,7 @@ def flavour(name: str) -> Flavour:
         return cast(Flavour, entry.load())
     others = ", ".join(sorted({*_OURS, *entry_points(group=GROUP).names}))
     raise UsageError(
-        f"there is no bundle format {name!r} here", f"Known are {others}; install the package that brings it."
+        f"there is no bundle format {name!r} here",
+        f"Known are {others}; install the package that brings it.",
+        code="PackageMissing",
     )

@@ -99,7 +99,7 @@ def _array(series: pd.Series, column: Column) -> pa.Array | pa.ChunkedArray:
     try:
         return pa.Array.from_pandas(series, type=arrow_type(column) if column.values else None)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"column {series.name!r} cannot be written: {error}") from None
+        raise InputError(f"column {series.name!r} cannot be written: {error}", code="InvalidColumn") from None
 
 
 _ROWS: dict[Format, Callable[[pd.DataFrame, Sequence[Column], Csv], Sequence[Rows]]] = {

@@ -57,6 +57,7 @@ class CsvSample:
                 f"column {first.column!r} of the sample {self.path}: {first.reason} "
                 f"({len(converted.rejects)} rows of {len(self.text)})",
                 "Correct --dtypes, --decimal, --date-formats or --null-values, or the sample.",
+                code="InvalidSample",
             )
         return converted.frame, columns
 
@@ -87,7 +88,9 @@ def read_csv_sample(file: BinaryIO, path: str, csv: Csv, missing: Mapping[str, M
     source = DecodedSource(file, path)
     header = read_header(source, csv)
     if header is None:
-        raise UsageError(f"the sample {path} is empty", "Give a CSV with a header and a few rows.")
+        raise UsageError(
+            f"the sample {path} is empty", "Give a CSV with a header and a few rows.", code="InvalidSample"
+        )
     blocks: list[Rows] = []
     verbatim = csv.model_copy(update={"null_values": ()})
     for block in CsvReader(source, Range(0, 2**62, whole=True), header, verbatim, header.names):
@@ -98,10 +101,12 @@ def read_csv_sample(file: BinaryIO, path: str, csv: Csv, missing: Mapping[str, M
     if text is None or not len(text):
         reason = f" that can be read: {text.rejects[0].reason}" if text is not None and text.rejects else ""
         hint = delimiter_hint(header.names) or "Give one with a few rows of the training data."
-        raise UsageError(f"the sample {path} has no rows{reason}", hint)
+        raise UsageError(f"the sample {path} has no rows{reason}", hint, code="InvalidSample")
     for name in (*missing, *csv.dtypes, *csv.date_formats):
         if name not in header.names:
-            raise UsageError(f"the sample has no column {name!r}", f"It has {', '.join(header.names)}.")
+            raise UsageError(
+                f"the sample has no column {name!r}", f"It has {', '.join(header.names)}.", code="InvalidSample"
+            )
     return CsvSample(path, header.names, text, csv, missing)
 
 

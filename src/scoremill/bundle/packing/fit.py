@@ -39,6 +39,7 @@ def refuse_other_kinds(
             f"Give its type: {as_flag('--dtypes', (column.name, dtype))}; see also --decimal and --null-values."
             if in_csv
             else f"Give a sample in which the column has the {kind} of the training data.",
+            code="ColumnType",
         )
 
 
@@ -52,6 +53,7 @@ def refuse_unreadable(columns: Sequence[Column]) -> None:
                 f"column {column.name!r} is {column.dtype}, which is not read from any input format",
                 "Train with text, numbers, truth values, datetimes, or categories of text or numbers instead; "
                 "for example, convert time spans to seconds and periods to text.",
+                code="InvalidColumn",
             ) from None
 
 
@@ -69,6 +71,7 @@ def refuse_other_frame(
             f"the model scores the sample, but not its rows in a data frame with text as column names: "
             f"{type(error).__name__}: {error}",
             "Train it with column names that are text, as files have them.",
+            code="InvalidColumn",
         ) from None
     if not (apart := _methods_apart(direct, found)):
         return
@@ -79,10 +82,12 @@ def refuse_other_frame(
         raise FitError(
             "the results depend on the index of the sample, and rows of a file have no index",
             "Make the index a column (`reset_index`), and train the model with that column.",
+            code="InvalidColumn",
         )
     raise FitError(
         "the model gives other results for the rows of the sample in a plain data frame",
         "Train and pack it with a data frame that has one index level, text as column names, and no sparse columns.",
+        code="InvalidColumn",
     )
 
 

@@ -116,5 +116,6 @@ def sole_form(name: str, known: Learned) -> Missing | None:
             "and files have one kind of missing value",
             f"Choose what the model gets, for example {as_flag('--missing', (name, 'None'))} (in Python: missing={{{name!r}: 'None'}}), "
             "or train it with one of them.",
+            code="ColumnType",
         )
     return next(iter(known.missing), None)

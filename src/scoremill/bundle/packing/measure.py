@@ -57,6 +57,7 @@ def measure(
     raise UsageError(
         f"without a sample it cannot be told what the model reads ({failures[0].message})",
         "Give a sample (--sample FILE): a few rows of what it was trained on.",
+        code="SampleNeeded",
     )
 
 
@@ -69,7 +70,9 @@ def _measured(estimator: Any, feed: Feed, sample: Sample, own: str, offered: Seq
     known = learned(estimator, feed.names)
     rows, columns = sample.read(feed.names, known)
     if rows.empty:
-        raise UsageError("the sample has no rows", "Give one with a few rows of what the model was trained on.")
+        raise UsageError(
+            "the sample has no rows", "Give one with a few rows of what the model was trained on.", code="InvalidSample"
+        )
     refuse_other_kinds(columns, known, rows, in_csv=isinstance(sample, CsvSample))
     draft = _draft(estimator, feed, columns, own)
     bundle, direct = _tried(

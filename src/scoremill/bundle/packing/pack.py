@@ -137,11 +137,15 @@ def read_model(path: Path, code: Sequence[str | Path] = (), trusted_types: Seque
     """Return the estimator in the file at `path`, which the user named and so trusts; of a skops file, its known types."""
     if (path / MANIFEST).is_file():
         raise UsageError(
-            f"{path} is already a bundle", f"Use it as it is, for example `scoremill score --model {path}`."
+            f"{path} is already a bundle",
+            f"Use it as it is, for example `scoremill score --model {path}`.",
+            code="BundleExists",
         )
     if not path.is_file():
         raise UsageError(
-            f"there is no model file {path}", did_you_mean(str(path), _DEFAULTS, "Name a .joblib, .pkl or .skops file.")
+            f"there is no model file {path}",
+            did_you_mean(str(path), _DEFAULTS, "Name a .joblib, .pkl or .skops file."),
+            code="ModelFileNotFound",
         )
     sys.path[:0] = carried.roots(code)
     try:
@@ -194,12 +198,14 @@ def _unread(path: Path, error: Exception) -> ScoremillError:
         return ModelError(
             f"{path} is not a pickled model: it begins with {begin!r}",
             "Name the file that joblib.dump, pickle.dump or skops.io.dump wrote.",
+            code="ModelUnreadable",
         )
     if isinstance(error, EOFError) or "truncated" in str(error) or "EOF" in str(error):
         return ModelError(
             f"{path} was not written to its end",
             "joblib cannot write lambdas or functions that are defined inside others: call "
             "scoremill.pack(model, …) in the script that trains the model, or move them to a module.",
+            code="ModelNotPicklable",
         )
     return explained(error, str(path))
 
@@ -264,16 +270,19 @@ def _problem(bundle: Bundle, method: str, proof: Proof, *, allow_batch_dependent
         return ModelError(
             f"{call_} is not deterministic: two calls on the same rows differ by {proof.again:.1e}",
             "Give the estimator a fixed random_state, or pack another method.",
+            code="ModelNotDeterministic",
         )
     if proof.loaded > 0:
         return ModelError(
             f"{call_} differs by {proof.loaded:.1e} once the model is loaded in a clean process",
             "Something that it reads is not part of the model: a global, a file, a setting.",
+            code="ModelNotPortable",
         )
     if proof.apart > TOLERANCE and not allow_batch_dependent:
         return ModelError(
             f"{call_} of a row depends on the rows scored with it: other batches differ by {proof.apart:.1e}",
             "Allow it (--allow-batch-dependent) if results may depend on how the input is cut.",
+            code="ModelBatchDependent",
         )
     return None
 
@@ -286,6 +295,7 @@ def _written(kind: Flavour, estimator: Any, folder: Path, code: Mapping[str, byt
         raise ModelError(
             f"the model cannot be written: {type(error).__name__}: {error}",
             "Open files, connections, locks and generators cannot be part of a model; skops knows fewer types than joblib.",
+            code="ModelNotPicklable",
         ) from error
     for name, content in code.items():
         path = folder / CODE / name

@@ -98,7 +98,7 @@ def _environment(place: str) -> dict[str, str]:
 def _read(found: dict[str, Any]) -> dict[str, Proof] | ScoremillError:
     if "error" in found:
         kind = UsageError if found["usage"] else ModelError
-        return kind(found["error"], found["hint"])
+        return kind(found["error"], found["hint"], found["code"])
     return {method: Proof(**values) for method, values in found.items()}
 
 
@@ -113,7 +113,7 @@ def _examined(claim: Claim) -> dict[str, Any]:
     except Exception as error:
         reason = error if isinstance(error, ScoremillError) else explained(error, claim.folder, "used")
         said = reason.message.replace(claim.folder, "the model, in a clean process,")
-        return {"error": said, "hint": reason.hint, "usage": isinstance(reason, UsageError)}
+        return {"error": said, "hint": reason.hint, "code": reason.code, "usage": isinstance(reason, UsageError)}
 
 
 def _proven(score: Score, frame: pd.DataFrame, expected: Results) -> dict[str, float]:

@@ -88,7 +88,11 @@ class FrameSample:
     def _position(self, name: str) -> int:
         count = Counter(self.names)[name]
         if count > 1:
-            raise FitError(f"the sample has {count} columns {name!r}", "Give each column a name of its own.")
+            raise FitError(
+                f"the sample has {count} columns {name!r}",
+                "Give each column a name of its own.",
+                code="DuplicateColumn",
+            )
         return self.names.index(name)
 
 
@@ -115,6 +119,7 @@ def sample_of(
         raise UsageError(
             f"a sample cannot be a {type(source).__module__}.{type(source).__qualname__}",
             "Give a pandas data frame, a two-dimensional NumPy array, or the path of a CSV or Parquet file.",
+            code="InvalidSample",
         )
     return _with_forms(FrameSample(source, csv), missing)
 
@@ -138,7 +143,9 @@ def _read(path: str, storage: Storage, csv: Csv, missing: Mapping[str, Missing])
     store = Store(folder or ("/" if path.startswith("/") else "."), storage)
     if not name or store.info(name) is None:
         raise UsageError(
-            f"there is no sample file {path}", did_you_mean(path, storage, "Check the path that --sample gives.")
+            f"there is no sample file {path}",
+            did_you_mean(path, storage, "Check the path that --sample gives."),
+            code="SampleNotFound",
         )
     with store.open(name) as file:
         if PurePosixPath(name).suffix not in PARQUET_SUFFIXES:
@@ -149,7 +156,9 @@ def _read(path: str, storage: Storage, csv: Csv, missing: Mapping[str, Missing])
             raise
         except Exception as error:
             raise UsageError(
-                f"the sample {path} cannot be read as Parquet: {error}", "Give a Parquet file or a CSV."
+                f"the sample {path} cannot be read as Parquet: {error}",
+                "Give a Parquet file or a CSV.",
+                code="InvalidSample",
             ) from None
 
 
@@ -157,7 +166,9 @@ def _with_forms(sample: FrameSample, missing: Mapping[str, Missing]) -> FrameSam
     frame = sample.frame.copy(deep=False) if missing else sample.frame
     for name, form in missing.items():
         if name not in sample.names:
-            raise UsageError(f"the sample has no column {name!r}", f"It has {', '.join(sample.names)}.")
+            raise UsageError(
+                f"the sample has no column {name!r}", f"It has {', '.join(sample.names)}.", code="InvalidSample"
+            )
         at = sample._position(name)
         frame.isetitem(at, cast(Any, with_missing(frame.iloc[:, at], form)))
     return FrameSample(frame, sample.csv, frozenset(missing), sample.is_file)

@@ -23,6 +23,7 @@ def job_file(context: click.Context, parameter: click.Parameter, given: tuple[st
         raise UsageError(
             f"not a job file: {_listed(data)}",
             f"Name data with --input, and quote a pattern, so that the shell does not expand it: --input '{_glob(data)}'.",
+            code="JobFileNotFound",
         )
     if len(given) > 1:
         raise UsageError(f"more than one job file is given: {_listed(given)}", "Run the command once for each job.")

@@ -456,7 +456,11 @@ def job_from(
         names[field.path] = f"--set {field.path}"
     if job is not None:
         if not Path(job).is_file():
-            raise UsageError(f"there is no job file {job!r}", "Give a YAML or JSON file, or use flags; see --help.")
+            raise UsageError(
+                f"there is no job file {job!r}",
+                "Give a YAML or JSON file, or use flags; see --help.",
+                code="JobFileNotFound",
+            )
         return load_job(job, given, under, names)
     given = merge(under, given)
     _refuse_missing(given)
@@ -508,7 +512,9 @@ def _refuse_missing(given: dict[str, Any]) -> None:
     if missing:
         way_out = "`scoremill score --limit 10` prints rows without one" if missing == ["--output"] else "see --help"
         raise UsageError(
-            f"missing {', '.join(missing)}", f"Give {'it' if len(missing) == 1 else 'them'}, or a job file; {way_out}."
+            f"missing {', '.join(missing)}",
+            f"Give {'it' if len(missing) == 1 else 'them'}, or a job file; {way_out}.",
+            code="MissingArgument",
         )
 
 

@@ -107,10 +107,11 @@ def _suggested(sample: Sample, csv: Csv, trial: Trial) -> Iterator[Problem]:
     hint = f"It can be read with {flags_between(csv, trial.csv)}"
     if trial.csv.encoding != csv.encoding:
         hint += f" ({_accented(trial)})"
+    code = "WrongDialect" if trial.csv.encoding == csv.encoding else "WrongEncoding"
     left = {problem.about or problem.message for problem in trial.sample.problems}
     for problem in sample.problems:
         about = problem.about or problem.message
-        yield problem if about in left else replace(problem, hint=hint, about=f"{about}: {hint}")
+        yield problem if about in left else replace(problem, hint=hint, about=f"{about}: {hint}", code=code)
 
 
 def _accented(trial: Trial) -> str:

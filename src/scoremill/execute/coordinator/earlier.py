@@ -55,14 +55,16 @@ def _scored(output: Store, optional: bool, since: datetime | None) -> list[Earli
     if read_manifest(output) is None:
         if optional:
             return []
-        raise UsageError(
+        raise VerificationError(
             f"{output.uri} is not a complete output, so the objects that it scored are not known",
             "Complete it with the command that began it, or leave it out of --not-scored-by.",
+            code="OutputIncomplete",
         )
     if not segments and not optional:
         raise UsageError(
             f"{output.uri} does not tell which objects it scored: it was made by `scoremill compact`",
             "Name the output that it was made from.",
+            code="OutputCompacted",
         )
     scored = [Earlier.of(source for group in read_groups(segments) for source in group.sources)]
     return [*scored, _remembered(output, remembered, since)] if remembered is not None else scored
@@ -72,7 +74,9 @@ def _remembered(output: Store, data: bytes, since: datetime | None) -> Earlier:
     try:
         earlier = Earlier.from_bytes(data)
     except (pa.ArrowInvalid, OSError, ValueError) as error:
-        raise VerificationError(f"the ledger of {output.uri} is damaged: {error}", "Restore it.") from None
+        raise VerificationError(
+            f"the ledger of {output.uri} is damaged: {error}", "Restore it.", code="LedgerDamaged"
+        ) from None
     if earlier.since is not None and (since is None or since < earlier.since):
         moment = earlier.since.isoformat().replace("+00:00", "Z")
         raise UsageError(

@@ -20,6 +20,7 @@ def check_files(errors: Errors, done: Totals, objects: int) -> None:
         f"{min(errors.max_files, objects - 1):,} may be",
         "See the reasons in _errors/ of the output. Repair the objects, or leave them out of --input. To accept more, "
         "run the same command with a higher --max-file-errors.",
+        code="TooManyRejectedFiles",
     )
 
 
@@ -47,4 +48,5 @@ def told(error: BaseException, task: Task) -> BaseException:
         f"{task.partition}: {reason_of(error)}",
         "No row is at fault. If memory ran out, give workers more --memory, or a lower --batch-rows with --mode Overwrite; "
         "otherwise check what the model opens or connects to. The same command resumes.",
+        code="TaskFailed",
     )

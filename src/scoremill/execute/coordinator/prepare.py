@@ -78,15 +78,22 @@ def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
     for name in folders:
         if name not in columns:
             raise UsageError(
-                f"--partition-by names {name!r}, which is no column of the output", f"Those are: {', '.join(columns)}."
+                f"--partition-by names {name!r}, which is no column of the output",
+                f"Those are: {', '.join(columns)}.",
+                code="InvalidPartitionBy",
             )
         if name.startswith(("_", ".")):
             raise UsageError(
                 f"--partition-by {name}: readers skip folders whose names begin with {name[0]!r}",
                 "Choose another column.",
+                code="InvalidPartitionBy",
             )
     if folders and set(columns) <= set(folders):
-        raise UsageError("--partition-by leaves no column in the parts", "Keep a further column, or name fewer.")
+        raise UsageError(
+            "--partition-by leaves no column in the parts",
+            "Keep a further column, or name fewer.",
+            code="InvalidPartitionBy",
+        )
 
 
 def absolute_spec(spec: JobSpec) -> JobSpec:
@@ -128,10 +135,10 @@ def refuse(problems: Iterable[Problem]) -> None:
     """The same for problems of any origin; warnings do not count."""
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
-        worst = min((problem.error for problem in errors), key=lambda error: error.exit_code)
+        worst = min(errors, key=lambda problem: problem.error.exit_code)
         listed = "\n".join(_lines(errors))
         message, _, hint = listed.rpartition(f"\n{HINT}") if errors[-1].hint else (listed, "", None)
-        raise worst(message, hint)
+        raise worst.error(message, hint, worst.code)
 
 
 def _lines(problems: Iterable[Problem]) -> Iterator[str]:
@@ -147,6 +154,7 @@ def _results(bundle: Bundle, method: str, spec: JobSpec) -> tuple[Column, ...]:
         raise FitError(
             f"the model ({bundle.model_class}) has no method {method!r}",
             f"It offers {', '.join(bundle.results)}.",
+            code="MethodMissing",
         )
     if spec.output.threshold is not None and (
         method != "predict" or len(bundle.results.get("predict_proba", ())) != 2 or len(bundle.classes or ()) != 2

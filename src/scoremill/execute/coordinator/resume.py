@@ -121,7 +121,9 @@ def refuse_strangers(ledger: Ledger, mode: str, uid: str | None = None) -> None:
     begun = ledger.job()
     if begun is not None:
         if "compactedFrom" in begun:
-            raise UsageError(f"{ledger.store.uri} was made by `scoremill compact`", "Choose another output.")
+            raise UsageError(
+                f"{ledger.store.uri} was made by `scoremill compact`", "Choose another output.", code="OutputCompacted"
+            )
         _refuse_begun(begun, ledger, mode, uid)
     is_begun = begun is not None
     strangers = [name for name in ledger.published() if not (is_begun and is_part(name)) and name[0] not in "._"]
@@ -129,11 +131,14 @@ def refuse_strangers(ledger: Ledger, mode: str, uid: str | None = None) -> None:
         raise UsageError(
             f"{ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
             "Choose an empty folder or prefix: readers would take them for predictions.",
+            code="OutputNotEmpty",
         )
 
 
 def _refuse_begun(begun: dict[str, Any], ledger: Ledger, mode: str, uid: str | None) -> None:
     if mode == "ErrorIfExists" and not _is_own(begun, uid):
         raise UsageError(
-            f"{ledger.store.uri} exists already", "Choose another output, or give --mode Resume or --mode Overwrite."
+            f"{ledger.store.uri} exists already",
+            "Choose another output, or give --mode Resume or --mode Overwrite.",
+            code="OutputExists",
         )

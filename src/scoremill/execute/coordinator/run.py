@@ -322,6 +322,7 @@ class _Run:
             raise ClusterError(
                 f"{len(missing)} objects that workers wrote are not in {self._ledger.store.uri}, such as {missing[0]}",
                 "Do workers and driver share this output? If somebody deleted them, the same command goes on.",
+                code="OutputObjectsMissing",
             )
         others = [name for name in there if name not in named]
         ours = named_by(self._proofs, others)
@@ -331,4 +332,5 @@ class _Run:
             raise UsageError(
                 f"{self._ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
                 "Remove them, and the same command completes the run.",
+                code="OutputNotEmpty",
             )

@@ -138,6 +138,7 @@ def _published(engine: OnDask, name: str) -> dict[str, Any]:
     raise UsageError(
         f"the cluster has no dataset {name!r}",
         f"It has: {', '.join(there)}." if there else "It has none; `scoremill dataset load` makes one.",
+        code="DatasetNotFound",
     )
 
 
@@ -186,6 +187,7 @@ def _refuse_other_input(dataset: Dataset, asked: Input) -> None:
         raise UsageError(
             f"the dataset {dataset.name!r} was loaded otherwise: {'; '.join(other)}",
             "Leave that out to score what is loaded, or load a dataset with it.",
+            code="DatasetSettings",
         )
 
 
@@ -200,6 +202,7 @@ def _refuse_unfit(dataset: Dataset, prepared: Prepared) -> None:
         raise FitError(
             f"the dataset {dataset.name!r} does not hold {', '.join(map(repr, missing))}; it holds {', '.join(held)}",
             f"Load it with --for {prepared.bundle.uri}, or with --columns {','.join(missing)}.",
+            code="DatasetDoesNotFit",
         )
     if dataset.where_columns and settings.where_columns != dataset.where_columns:
         was, now = (
@@ -209,6 +212,7 @@ def _refuse_unfit(dataset: Dataset, prepared: Prepared) -> None:
         raise FitError(
             f"the rows of the dataset {dataset.name!r} were chosen by {was}; with this model --where means {now}",
             "Load it for this model, or give the type: --dtypes NAME=TYPE, when loading and when scoring.",
+            code="DatasetDoesNotFit",
         )
 
 

@@ -66,7 +66,9 @@ def _load(name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watch
     engine.wait(lambda text: _tell(watchers, Note(text)), for_worker=True)
     if name in engine._client.list_datasets():
         raise UsageError(
-            f"the cluster has a dataset {name!r} already", f"`scoremill dataset drop {name}`, or choose another name."
+            f"the cluster has a dataset {name!r} already",
+            f"`scoremill dataset drop {name}`, or choose another name.",
+            code="DatasetExists",
         )
     job = absolute_spec(job)
     survey, plan, reading = _plan(job, bundles)
@@ -98,7 +100,11 @@ def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, Reading]:
         for column in inspect(uri, job.model_storage).columns:
             columns.setdefault(column.name, column)
     if not columns and not job.output.keep:
-        raise UsageError("nothing says which columns to load", "Give --for BUNDLE, or --columns a,b ('*' is all).")
+        raise UsageError(
+            "nothing says which columns to load",
+            "Give --for BUNDLE, or --columns a,b ('*' is all).",
+            code="MissingArgument",
+        )
     needs = Needs("", "", tuple(columns.values()))
     survey, problems = take_survey(job, needs, list(columns), earlier_of(job))
     plan = replace(build_plan(job, needs, (), survey), problems=problems)
@@ -136,7 +142,9 @@ def _room(client: Client) -> float:
     workers: list[dict[str, Any]] = list(client.scheduler_info(n_workers=-1)["workers"].values())
     if not workers:
         raise ClusterError(
-            "the cluster has no worker", "Wait for one, or see why none is there: scoremill cluster status."
+            "the cluster has no worker",
+            "Wait for one, or see why none is there: scoremill cluster status.",
+            code="NoWorkers",
         )
     if not all(worker["memory_limit"] for worker in workers):
         return math.inf
@@ -160,6 +168,7 @@ def _refuse_too_much(wanted: float, room: float) -> None:
             f"{format_bytes(round(room))}: {100 * SHARE:.0f} % of their limits, less what they use now",
             "Give the cluster more workers or memory, load fewer --columns or rows (--where), drop another dataset, "
             "or score without one: `scoremill score --input …` holds a batch at a time.",
+            code="NotEnoughMemory",
         )
 
 
@@ -222,7 +231,9 @@ class _Loading:
             return ended.get(timeout=self._patience)
         except queue.Empty:
             raise ClusterError(
-                f"no partition was loaded for {self._patience} s", "Look at the workers: `scoremill cluster status`."
+                f"no partition was loaded for {self._patience} s",
+                "Look at the workers: `scoremill cluster status`.",
+                code="NoProgress",
             ) from None
 
     def _result(self, partition: Partition, about: Future[_Held]) -> _Held:

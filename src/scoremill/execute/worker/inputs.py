@@ -75,11 +75,11 @@ class PartitionReader(OpenPartition):
             raise
         except InputError as error:
             _refuse_changed(source, storage)
-            raise ObjectError(error.message, error.hint, source.uri) from None
+            raise ObjectError(error.message, error.hint, error.code, source.uri) from None
         except RefusedError as error:
             if not self._reading.rejects_objects:
                 raise
-            raise ObjectError(error.message, error.hint, source.uri) from None
+            raise ObjectError(error.message, error.hint, error.code, source.uri) from None
         if is_local(source.root):
             # A file that is open may be written over; a store's objects are compared at each request.
             _refuse_changed(source, storage)

@@ -107,6 +107,7 @@ class Parts:
                 raise UsageError(
                     f"--partition-by gives more than {MOST_FOLDERS} folders in one partition",
                     "Choose columns with fewer values.",
+                    code="InvalidPartitionBy",
                 )
             piece = self._pieces[folder] = self._pieces.get(folder, -1) + 1
             numbered = None if self._settings.rows_per_file is None else piece

@@ -47,7 +47,7 @@ class Reading:
         try:
             return self.settings.renaming.changes(all_names, dict.fromkeys(self.needed))
         except InputError as error:
-            raise InputError(f"{source.uri}: {error.message}", error.hint) from None
+            raise InputError(f"{source.uri}: {error.message}", error.hint, error.code) from None
 
     def wanted(self, source: Source, path: Collection[str], names: Sequence[str] | None) -> list[str]:
         """Columns to read from the object itself: those needed, less those in its `path`."""

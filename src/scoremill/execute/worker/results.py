@@ -59,7 +59,9 @@ class ResultColumns:
         missing = next((given for given, _ in self._chosen if given not in values), None)
         if missing is not None:
             raise FitError(
-                f"the model gave no result {missing!r}; it gave {', '.join(values)}", "Pack the bundle again."
+                f"the model gave no result {missing!r}; it gave {', '.join(values)}",
+                "Pack the bundle again.",
+                code="InvalidResult",
             )
         return [_array(values[given], column) for given, column in self._chosen]
 
@@ -83,6 +85,7 @@ def _whole(values: npt.NDArray[np.generic], column: Column, wanted: pa.DataType)
         raise FitError(
             f"the model's {column.name!r} holds fractions; it was {column.dtype} when the model was packed",
             "Pack the model again with a sample in which it holds such values.",
+            code="InvalidResult",
         ) from None
 
 
@@ -108,4 +111,8 @@ def _find(asked: str, results: tuple[Column, ...]) -> Column:
     if len(ends) == 1:
         return ends[0]
     names = ", ".join(column.name for column in results)
-    raise UsageError(f"--columns: the model has no result {asked!r}", f"Give RESULT=NAME. The results are: {names}.")
+    raise UsageError(
+        f"--columns: the model has no result {asked!r}",
+        f"Give RESULT=NAME. The results are: {names}.",
+        code="UnknownResult",
+    )

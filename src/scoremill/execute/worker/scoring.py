@@ -160,6 +160,7 @@ class Scorer:
         raise RejectLimitError(
             str(self._opened.rejected_row(reject, self._first_line)),
             "Fix the row, or write rejected rows to _errors/ with --on-row-error Reject.",
+            code="RowRejected",
         )
 
     def _table(self, rows: Rows, values: Results | None) -> pa.Table:
@@ -177,7 +178,7 @@ class Scorer:
             return [carry(rows, column, csv) for column in keep]
         except InputError as error:
             piece = self._opened.partition.pieces[self._opened.piece_of(int(rows.numbers[0]))]
-            raise InputError(f"{piece.source.uri}: {error.message}", error.hint) from None
+            raise InputError(f"{piece.source.uri}: {error.message}", error.hint, error.code) from None
 
     def _positions(self, rows: Rows) -> list[pa.Array]:
         """The object that each row came from, and its byte offset there, or row number in Parquet."""

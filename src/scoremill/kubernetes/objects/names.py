@@ -62,7 +62,7 @@ def refuse_user(where: str) -> None:
     """Raise UsageError if a cluster's address contains a user or a password, because it is printed and logged."""
     if "@" in where:
         message = "--cluster contains a user or a password, which would be logged"
-        raise UsageError(message, "Use an address such as tls://HOST:PORT.")
+        raise UsageError(message, "Use an address such as tls://HOST:PORT.", code="SecretExposed")
 
 
 def child_name(job: str, uid: str) -> str:

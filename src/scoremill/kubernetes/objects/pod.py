@@ -80,4 +80,5 @@ def refuse_secrets(variables: Iterable[str]) -> None:
             raise UsageError(
                 f"variable {name} seems to be a secret, which would be readable in the DaskCluster",
                 "Create a Secret with `kubectl create secret generic NAME --from-literal KEY=VALUE` and use --secret NAME.",
+                code="SecretExposed",
             )

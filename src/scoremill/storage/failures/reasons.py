@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from scoremill.errors import StorageError
 from scoremill.units import format_seconds
 
 from ..uri import local_path
@@ -24,9 +25,12 @@ _PAYS = "--requester-pays (storage.requesterPays)"
 _RESUME = "then run the same command again; it resumes where it stopped."
 
 
-def reason_of(refusal: Refusal) -> Reason:
-    """The message and the hint of the first kind that fits."""
-    return next(found for kind in _KINDS if (found := kind(refusal)) is not None)
+def reason_of(refusal: Refusal) -> tuple[str, str, str]:
+    """Return message, hint, and code of the first kind that fits."""
+    for code, kind in _KINDS:
+        if reason := kind(refusal):
+            return *reason, code
+    return *_other(refusal), StorageError.code
 
 
 # --- identity ---------------------------------------------------------------------------------------------------------
@@ -314,8 +318,29 @@ def _other(r: Refusal) -> Reason:
     )
 
 
-_OF_CALLERS = (_no_credentials, _unknown_profile, _skewed_clock, _expired, _unknown_key, _wrong_secret, _account)
-_OF_OBJECTS = (_archived, _throttled, _encrypted, _requester_pays)
-_OF_BUCKETS = (_wrong_region, _no_bucket, _bucket_name, _unsupported, _locked, _full)
-_OF_PLACES = (_file_system, _missing, _denied, _untrusted, _unreachable, _failing, _other)
-_KINDS: tuple[Callable[[Refusal], Reason | None], ...] = (*_OF_CALLERS, *_OF_OBJECTS, *_OF_BUCKETS, *_OF_PLACES)
+_KINDS: tuple[tuple[str, Callable[[Refusal], Reason | None]], ...] = (
+    ("NoCredentials", _no_credentials),
+    ("ProfileNotFound", _unknown_profile),
+    ("ClockSkew", _skewed_clock),
+    ("CredentialsExpired", _expired),
+    ("CredentialsRejected", _unknown_key),
+    ("CredentialsRejected", _wrong_secret),
+    ("AccountDisabled", _account),
+    ("ObjectArchived", _archived),
+    ("StoreThrottled", _throttled),
+    ("EncryptionKeyUnavailable", _encrypted),
+    ("RequesterPays", _requester_pays),
+    ("WrongRegion", _wrong_region),
+    ("BucketNotFound", _no_bucket),
+    ("InvalidBucketName", _bucket_name),
+    ("OperationNotSupported", _unsupported),
+    ("ObjectLocked", _locked),
+    ("NoSpace", _full),
+    ("FileSystemFailed", _file_system),
+    ("ObjectNotFound", _missing),
+    ("AccessDenied", _denied),
+    ("CertificateUntrusted", _untrusted),
+    ("StoreUnreachable", _unreachable),
+    ("StoreFailing", _failing),
+)
+"""Code of each kind of refusal. The first kind that fits counts."""

@@ -41,7 +41,7 @@ def find(uri: str, settings: Storage = DEFAULTS, *, allow_empty: bool = False) -
     if not found.objects and has_wildcard(uri):
         found = _matching(uri, settings)
     if not found.objects and not allow_empty:
-        raise InputError(f"nothing is found at {uri}", _mend(uri, settings, found.in_outputs))
+        raise InputError(f"nothing is found at {uri}", _mend(uri, settings, found.in_outputs), code="InputNotFound")
     return found
 
 
@@ -78,6 +78,7 @@ def _below(uri: str, settings: Storage) -> Findings | None:
         raise InputError(
             f"{uri} is an output of scoremill that is not complete",
             "Complete it first with the command that began it, or name its parts with a glob.",
+            code="InputIncomplete",
         )
     return _findings(root, selection)
 

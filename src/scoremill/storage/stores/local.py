@@ -117,6 +117,7 @@ class LocalBackend:
             raise StorageError(
                 f"{path} is not below {self._root}: a link leads to {folder}",
                 "Replace the link by a folder. If you did not make it, the output was tampered with.",
+                code="FileSystemFailed",
             )
         return path
 

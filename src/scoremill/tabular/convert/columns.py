@@ -34,6 +34,7 @@ def convert_column(values: pa.ChunkedArray, column: Column, dialect: Csv) -> Par
         raise InputError(
             f"column {column.name!r} is {values.type} in the input, but {column.dtype} is wanted",
             _other_type(values.type, column, kind),
+            code="ColumnType",
         ) from None
 
 

@@ -29,4 +29,5 @@ def carry(rows: Rows, column: KeptColumn, dialect: Csv) -> pa.Array:
     raise InputError(
         f"the kept column {column.name!r} is {values.type} here and {column.type} in the files that were sampled",
         f"Score files of different types separately, or give one type to convert to: --dtypes {column.name}=string.",
+        code="ColumnType",
     )

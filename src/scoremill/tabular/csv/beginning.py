@@ -55,6 +55,7 @@ class Beginning:
             raise InputError(
                 f"{self._source.name}: the header does not end within {format_bytes(_MOST)}",
                 "Check its first row for a quote that is never closed, or that this is a CSV.",
+                code="WrongFormat",
             )
         more = self._source.read(len(self.text), len(self.text) * 2)
         self._is_all = len(more) < len(self.text)

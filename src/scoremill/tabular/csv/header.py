@@ -67,6 +67,7 @@ def _refuse_separator_line(source: Source, text: bytes, dialect: Csv) -> None:
         raise InputError(
             f"{source.name}: the first line, {match[0].decode('latin-1')!r}, is an instruction to Excel",
             f"Skip it, and give the delimiter that it names: --skip-rows 1 --delimiter {shlex.quote(delimiter)}.",
+            code="WrongDialect",
         )
 
 
@@ -77,5 +78,6 @@ def _behind_mark(source: Source, text: bytes, dialect: Csv) -> int:
         raise InputError(
             f"{source.name} begins with the mark of UTF-8, but its encoding is said to be {dialect.encoding}",
             "Score files of different encodings by jobs of their own, and give `input.csv.encoding` in each.",
+            code="WrongEncoding",
         )
     return len(codecs.BOM_UTF8)

@@ -21,12 +21,14 @@ def parse_names(file: str, record: bytes, grammar: Grammar) -> tuple[str, ...]:
         raise InputError(
             f"{file}: the header is not {grammar.dialect.encoding}: {record[:80]!r}",
             "Give its encoding, such as --encoding cp1252 (Windows) or --encoding latin-1.",
+            code="WrongEncoding",
         ) from None
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(
             f"{file}: the header names {', '.join(map(repr, twice))} twice",
             "Rename one of them; or, if this file has no header, give `input.csv.header: false` and `columns`.",
+            code="DuplicateColumn",
         )
     return names
 

@@ -53,6 +53,7 @@ class CsvReader:
             raise InputError(
                 f"{source.name} has no column {', '.join(map(repr, missing))}",
                 f"Its columns are: {', '.join(header.names)}.",
+                code="ColumnMissing",
             )
         self.tally = Tally(range.inside_quotes)
         # Of a compressed file there are no cuts to prove.
@@ -185,6 +186,7 @@ class CsvReader:
             raise InputError(
                 f"{Place(file=self._name, offset=self._window.at)}: the row is longer than {format_bytes(self._max_row_bytes)}",
                 "Look for a quote that is never closed there; all text behind it is one field.",
+                code="RowTooLong",
             )
         self.tally.irregular = True
         self._skip(0, False, self._end, is_sought=False)

@@ -30,10 +30,13 @@ def explained(error: BaseException, task: Task) -> BaseException:
             return ClusterError(
                 f"the Dask scheduler found no worker for {task.partition} in {error.timeout:.0f} s",
                 "See why no worker comes, or raise the scheduler's distributed.scheduler.no-workers-timeout. " + AGAIN,
+                code="NoWorkers",
             )
     if is_of_dask(error):
         said = f"{type(error).__name__}: {error}".rstrip(": ")
-        return ClusterError(f"Dask could not score {task.partition}: {said}", "See the scheduler's log. " + AGAIN)
+        return ClusterError(
+            f"Dask could not score {task.partition}: {said}", "See the scheduler's log. " + AGAIN, code="TaskFailed"
+        )
     return error
 
 
@@ -54,7 +57,9 @@ def cluster_calls(has_gone: Callable[[], bool]) -> Iterator[None]:
     except Exception as error:
         if not is_of_dask(error) and not has_gone():
             raise
-        raise ClusterError(f"the Dask scheduler was lost: {type(error).__name__}: {error}", AGAIN) from error
+        raise ClusterError(
+            f"the Dask scheduler was lost: {type(error).__name__}: {error}", AGAIN, code="SchedulerLost"
+        ) from error
 
 
 def lost_results(task: Task) -> ClusterError:
@@ -62,6 +67,7 @@ def lost_results(task: Task) -> ClusterError:
     return ClusterError(
         f"{KILLS} times the result of {task.partition} was lost",
         "See the logs of the scheduler and the workers. " + AGAIN,
+        code="TaskFailed",
     )
 
 

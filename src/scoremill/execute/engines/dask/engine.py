@@ -244,7 +244,7 @@ class OnDask:
         if self._deaths.never_end:
             raise killed_idle(self._workers.memory_limit, self._deaths.largest)
         if self._pulse is not None and self._pulse.has_stopped:
-            raise ClusterError("every worker process of the local Dask cluster has ended", AGAIN)
+            raise ClusterError("every worker process of the local Dask cluster has ended", AGAIN, code="WorkersKilled")
         self._workers.refuse_none()
 
     def _resume(self, session: Session, *, is_first: bool) -> None:

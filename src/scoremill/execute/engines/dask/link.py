@@ -127,6 +127,7 @@ class Link:
         return ClusterError(
             f"no Dask scheduler answers at {self._name}: {why}",
             f"Check the address, and that `dask scheduler` runs there. {AGAIN}",
+            code="SchedulerUnreachable",
         )
 
 

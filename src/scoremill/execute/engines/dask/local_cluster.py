@@ -61,6 +61,7 @@ def _size(asked: Cluster) -> tuple[int, int]:
         raise ClusterError(
             f"{count} workers of {format_bytes(memory)} do not fit in this machine's {format_bytes(total)}",
             "Give fewer --workers or less --memory.",
+            code="NotEnoughMemory",
         )
     return count, min(memory, total // count)
 

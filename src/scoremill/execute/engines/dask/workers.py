@@ -63,6 +63,7 @@ class Workers:
                 f"no worker for {self._patience:.0f} s",
                 "See why none comes (`scoremill cluster status NAME`), or allow more time in the job file: "
                 "deadlines.preRunningSeconds. Completed partitions are saved.",
+                code="NoWorkers",
             )
         if not self._there and seconds > _PATIENT_SECONDS:
             self._note(_NONE, f"waiting for a worker of the Dask cluster, for up to {self._patience:.0f} s")
@@ -86,6 +87,7 @@ class Workers:
                 raise ClusterError(
                     f"the worker {worker} cannot run scoremill {__version__}: {versions}",
                     "Start driver and workers from the same image or environment.",
+                    code="WorkerVersions",
                 )
             for note in judge_worker(f"the worker {worker}", versions, allowed=self._allow_version_skew):
                 self._note(note, note)
