@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import command_line
-from scoremill import errors
+from scoremill.errors.registry import ErrorCode, error_codes
 from scoremill.spec import ScoringJob
 from scoremill.spec.resources.schedule import ScheduleStatus, ScoringSchedule
-from scoremill.spec.resources.status import JobStatus, Reason
+from scoremill.spec.resources.status import REASON_OF_CODE, JobStatus, Reason
 from scoremill.units import format_bytes
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -31,7 +31,7 @@ def pages() -> dict[Path, str]:
     schedule = ScoringSchedule.model_json_schema(by_alias=True)
     return {
         REFERENCE / "cli.md": command_line.page(NOTICE),
-        REFERENCE / "exit-codes.md": exit_codes_page(),
+        REFERENCE / "errors.md": errors_page(),
         REFERENCE / "job.md": fields_page("The job", schema),
         REFERENCE / "job.schema.json": json.dumps(schema, indent=2) + "\n",
         REFERENCE / "schedule.md": fields_page("The schedule", schedule),
@@ -40,11 +40,50 @@ def pages() -> dict[Path, str]:
     }
 
 
-def exit_codes_page() -> str:
-    """The tree of errors, each with its exit code."""
-    return "\n".join(
-        ["# Exit codes", "", NOTICE, "", "0 is success.", "", "```text", str(errors.__doc__).strip(), "```", ""]
-    )
+def errors_page() -> str:
+    """The exit codes, and every error code with cause, example and fix."""
+    lines = ["# Errors", "", NOTICE, "", ERRORS_INTRODUCTION, "", "## Exit codes", ""]
+    lines += [
+        "| exit code | meaning |",
+        "|---|---|",
+        *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()),
+    ]
+    lines += ["", "## Error codes", ""]
+    for entry in error_codes().values():
+        lines += [
+            f"### {entry.code}",
+            "",
+            entry.cause,
+            "",
+            "```text",
+            f"error[{entry.code}]: {entry.example}",
+            "```",
+            "",
+        ]
+        lines += [entry.fix, "", f"Exit code {entry.exit_code}; {reason_text(entry)}", ""]
+    return "\n".join(lines)
+
+
+ERRORS_INTRODUCTION = """Every error has a code that stays the same in all releases. The command line prints it as `error[CODE]: MESSAGE`,
+followed by a hint; `--json` prints `code`, `message`, `hint`, and `exitCode`; a failed ScoringJob has it in
+`status.failure.code`. `scoremill explain CODE` prints the same text as this page."""
+EXIT_CODES = {
+    0: "Success.",
+    1: "Internal error. Please report it.",
+    2: "The command or the job cannot be run as specified.",
+    3: "The model and the input do not fit together.",
+    4: "More rows or objects were rejected than the job allows.",
+    5: "A store rejected a request, or could not be reached.",
+    6: "The Dask cluster or Kubernetes failed, or another run holds the output.",
+    7: "The output or the bundle failed verification.",
+    130: "Interrupted by Ctrl-C or SIGTERM. Completed partitions are saved.",
+}
+
+
+def reason_text(entry: ErrorCode) -> str:
+    """The reason in the status of a job that fails with this code."""
+    reason = entry.reason or REASON_OF_CODE.get(entry.exit_code, Reason.DRIVER_FAILED)
+    return f"reason in the status of a job: `{reason}`."
 
 
 def fields_page(title: str, schema: Schema) -> str:

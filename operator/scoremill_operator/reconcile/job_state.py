@@ -102,7 +102,8 @@ def after(moment: dt.datetime, seconds: float) -> dt.datetime:
 def failure_of(why: Explanation) -> Failure:
     """Return a failure as long as a status may hold it."""
     hint = why.hint and why.hint[:MOST_MESSAGE]
-    return Failure(reason=why.reason, message=why.message[:MOST_MESSAGE], hint=hint, exit_code=why.exit_code)
+    message = why.message[:MOST_MESSAGE]
+    return Failure(reason=why.reason, code=why.code, message=message, hint=hint, exit_code=why.exit_code)
 
 
 def failed(

@@ -23,6 +23,8 @@ class Explanation(NamedTuple):
     message: str
     hint: str | None = None
     exit_code: int | None = None
+    code: str | None = None
+    """Code of the error, if it is known."""
 
 
 DRIVER_STOPS = Explanation(Reason.SUSPENDING, "the driver is being deleted")
@@ -49,7 +51,7 @@ SLOW_PARTITION = (
 
 def invalid_spec(error: UsageError) -> Explanation:
     """Explain that the spec, or a template in it, is invalid."""
-    return Explanation(Reason.INVALID_SPEC, error.message, error.hint, error.exit_code)
+    return Explanation(Reason.INVALID_SPEC, error.message, error.hint, error.exit_code, error.code)
 
 
 def completed(rows: RowCounts | None, rejected_files: int | None) -> Explanation:
@@ -64,7 +66,7 @@ def completed(rows: RowCounts | None, rejected_files: int | None) -> Explanation
 def attempt_failed(reason: Reason, outcome: Outcome, last_attempt: int | None) -> Explanation:
     """Explain how the driver failed; `last_attempt` is its number if the backoff limit is reached."""
     last = f" (attempt {last_attempt}, the last one)" if last_attempt else ""
-    return Explanation(reason, outcome.message + last, outcome.hint, outcome.exit_code)
+    return Explanation(reason, outcome.message + last, outcome.hint, outcome.exit_code, outcome.error_code)
 
 
 def backoff(failure: Failure) -> Explanation:

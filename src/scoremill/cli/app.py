@@ -19,6 +19,7 @@ from scoremill.errors import INTERRUPTED, ScoremillError, UsageError
 from scoremill.version import __version__
 
 from .views.display import echo
+from .views.failure import from_click, print_error, print_error_document
 
 STARTED = time.monotonic()
 """When this process started, as far as it can tell."""
@@ -36,11 +37,16 @@ COMMANDS = {
     "schedule": ("scoremill.cli.schedule", "schedule_group", "Run scoring jobs on a cron schedule."),
     "dataset": ("scoremill.cli.dataset", "dataset_group", "Load inputs into the memory of a cluster."),
     "schema": ("scoremill.cli.schema", "schema_command", "Print the JSON schema of job files."),
+    "explain": ("scoremill.cli.explain", "explain_command", "Explain an error code."),
     "doctor": ("scoremill.cli.doctor", "doctor_command", "Check this environment and suggest fixes."),
 }
 """Name, where it is defined, and its line in `scoremill --help`, which imports none of them."""
 HIDDEN = {"driver": ("scoremill.cli.driver", "driver_command")}
 """Those that programs call."""
+
+
+_WANTS_JSON = "scoremill.json"
+"""Key of a context's `meta`: whether the command prints JSON."""
 
 
 class EnoughRead(Exception):
@@ -65,15 +71,23 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
-        except click.UsageError as error:
+        except click.UsageError:
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
             if not close:
                 raise
-            raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from None
+            raise UsageError(f'no such command "{args[0]}"', f"Did you mean `scoremill {close[0]}`?") from None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_WANTS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (ScoremillError, click.UsageError) as error:
+            if ctx.meta[_WANTS_JSON]:
+                print_error_document(error if isinstance(error, ScoremillError) else from_click(error))
+            raise
         except BrokenPipeError as error:
             # click makes an exit of it that cannot be told from any other.
             raise EnoughRead from error
@@ -122,10 +136,11 @@ def run(command: Callable[[], Any]) -> int:
             return _say("internal error: please report this with the lines above", 1)
         return _say("Interrupted. Completed partitions are saved; run the same command again to resume.", INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        print_error(from_click(error))
         return UsageError.exit_code
     except ScoremillError as error:
-        return _say(f"error: {error}", error.exit_code)
+        print_error(error)
+        return error.exit_code
     except SystemExit as error:
         # Code of the model's, or of a library, that ends the process.
         return error.code if isinstance(error.code, int) and error.code else _say(f"exit: {error.code}", 1)

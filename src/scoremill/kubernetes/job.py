@@ -102,4 +102,5 @@ def failure_of(job: Job) -> ScoremillError:
     reason, code = (failure.reason, failure.exit_code) if failure else (None, None)
     kind = _OF_CODE.get(code) or _OF_REASON.get(reason, ClusterError)
     message = f": {reason}: {failure.message}" if failure else ""
-    return kind(f"job {job.name} failed{message}", failure.hint if failure else None)
+    hint, error_code = (failure.hint, failure.code) if failure else (None, None)
+    return kind(f"job {job.name} failed{message}", hint, error_code)

@@ -57,5 +57,6 @@ class Reading:
             raise InputError(
                 f"{source.uri} has no column {', '.join(map(repr, missing))}",
                 f"Its columns are: {', '.join((names or ())[:40])}. Leave the file out, or give it the same header.",
+                code="ColumnMissing",
             )
         return wanted

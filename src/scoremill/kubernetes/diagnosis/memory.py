@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from scoremill.errors import WorkerMemoryError
 from scoremill.spec.resources.status import Reason
 
 from ..objects.resource import Resource
@@ -30,7 +31,8 @@ def explained_by_kubelet(outcome: Outcome, pods: Iterable[Resource]) -> Outcome:
     outcome = replace(outcome, message=f"{outcome.message}; {evidence}")
     if outcome.told.get("error") != _WORKERS_DIED:
         return outcome
-    return replace(outcome, reason=Reason.WORKER_OUT_OF_MEMORY, hint=_HINT)
+    told = {**outcome.told, "code": WorkerMemoryError.code}
+    return replace(outcome, reason=Reason.WORKER_OUT_OF_MEMORY, hint=_HINT, told=told)
 
 
 def killed_worker(pods: Iterable[Resource]) -> str | None:

@@ -115,6 +115,12 @@ class Outcome:
     told: Fields = field(default_factory=dict)
     """The driver's termination message: rows, outputs, modelDigest, failedObjects."""
 
+    @property
+    def error_code(self) -> str | None:
+        """Code of the driver's error, if the driver reported it."""
+        code = self.told.get("code")
+        return code if isinstance(code, str) else None
+
 
 def outcome_of(driver: Driver) -> Outcome | None:
     """Return how the driver ended; None if it has not. Only a container that exited with 0 is a success."""

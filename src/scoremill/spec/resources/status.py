@@ -271,6 +271,8 @@ class Failure(Status):
 
     reason: Annotated[str, Field(max_length=1024)] | None = None
     """Reason of the failure, in CamelCase."""
+    code: Annotated[str, Field(max_length=1024)] | None = None
+    """Code of the error, more precise than the reason; `scoremill explain CODE` describes it."""
     message: Text | None = None
     """Message for people."""
     hint: Text | None = None
