@@ -25,6 +25,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
+from scoremill.errors.registry import error_codes
 from tests.support.cli import here
 from tests.support.jobs import ROOT, command, run, trip_bundle, trips
 
@@ -60,7 +61,7 @@ def refused(code: int, *arguments: object, environment: dict[str, str] | None = 
     assert found == code, err
     assert "Traceback" not in err
     assert "defect" not in err
-    assert err.startswith("error: ") or "Usage: " in err
+    assert re.match(r"error\[[A-Z]\w+\]: ", err), err
     assert out == ""
     return err
 
@@ -101,8 +102,8 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
     ("arguments", "said"),
     [
         (["score"], "missing --model, --input, --output"),
-        (["score", "--nonsense"], "No such option"),
-        (["nonsense"], "No such command"),
+        (["score", "--nonsense"], "no such option"),
+        (["nonsense"], "no such command"),
         (["score", "nowhere.yaml"], "no job file 'nowhere.yaml'"),
         (["score", "--model", "{tmp}", "--input", "{file}", "--output", "{tmp}/o"], "is not a bundle"),
         (["score", "--model", "{tmp}/none", "--input", "{file}", "--output", "{tmp}/o"], "no such bundle"),
@@ -125,7 +126,7 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
         (["clean", "{tmp}"], "is not an output"),
         (["compact", "{tmp}/none", "--rows-per-file", "1"], "no such output"),
         (["retry-rejected", "{tmp}/none"], "no such output"),
-        (["scores"], "No such command 'scores'. Did you mean 'score'?"),
+        (["scores"], 'no such command "scores"\nhint: Did you mean `scoremill score`?'),
         (["model", "pack", "{tmp}/none.joblib", "--output", "{tmp}/b"], "no model file"),
     ],
 )
@@ -133,6 +134,42 @@ def test_2_what_cannot_be_done_as_asked(bundle, file, tmp_path, arguments, said)
     err = refused(2, *(each.format(bundle=bundle, file=file, tmp=tmp_path) for each in arguments))
     assert said in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"),
+    [
+        (["verify", "{tmp}/none", "--json"], "OutputNotFound", "Check"),
+        (["verify", "{tmp}", "--josn"], None, ""),
+        (["plan", "--nonsense", "--json"], "InvalidArgument", "See `scoremill plan --help`."),
+        (["verify", "--json"], "MissingArgument", "See `scoremill verify --help`."),
+        (["explain", "OutputExist", "--json"], "InvalidArgument", "The nearest is OutputExists."),
+    ],
+)
+def test_json_errors_have_code_message_hint_and_exit_code(tmp_path, arguments, code, hint):
+    found, out, err = here(*(each.format(tmp=tmp_path) for each in arguments))
+    assert found == 2
+    if code is None:
+        assert out == ""
+        return
+    error = json.loads(out)["error"]
+    assert (error["code"], error["exitCode"]) == (code, 2)
+    assert hint in error["hint"]
+    assert err.startswith(f"error[{code}]: {error['message']}\nhint: ")
+
+
+def test_explain_prints_cause_example_and_fix():
+    code, out, _ = here("explain", "OutputExists")
+    assert (code, out.splitlines()[0]) == (0, "OutputExists (exit code 2)")
+    assert "error[OutputExists]: " in out
+    assert "--mode Resume" in out
+
+
+def test_explain_without_a_code_lists_all_codes():
+    _, out, _ = here("explain")
+    assert {line.split()[0] for line in out.splitlines()[1:]} == set(error_codes())
+    _, out, _ = here("explain", "--json")
+    assert {each["code"] for each in json.loads(out)["codes"]} == set(error_codes())
 
 
 JOBS: list[tuple[Any, str]] = [

@@ -192,7 +192,7 @@ def test_a_wrong_secret_ends_the_run_with_its_reason_and_is_not_told(place, mode
     job = ["--model", model, "--input", "s3://rows/in/*.csv", "--output", "s3://rows/wrong", "--cluster", "wrong"]
     said = place.fails(5, "score", *job)
     assert Needles(frozenset({wrong, SECRET})).within([said, _logs(at)]) == []
-    assert "error: the secret access key for s3://rows/wrong/" in said
+    assert "error[CredentialsRejected]: the secret access key for s3://rows/wrong/" in said
     place.ok("cluster", "down", "wrong")
 
 
