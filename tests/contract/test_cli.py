@@ -139,10 +139,10 @@ def test_2_what_cannot_be_done_as_asked(bundle, file, tmp_path, arguments, said)
 @pytest.mark.parametrize(
     ("arguments", "code", "hint"),
     [
-        (["verify", "{tmp}/none", "--json"], "OutputNotFound", "Check"),
+        (["verify", "{tmp}/none", "--json"], "OutputNotFound", "scoremill score"),
         (["verify", "{tmp}", "--josn"], None, ""),
-        (["plan", "--nonsense", "--json"], "InvalidArgument", "See `scoremill plan --help`."),
-        (["verify", "--json"], "MissingArgument", "See `scoremill verify --help`."),
+        (["plan", "--nonsense", "--json"], "InvalidArgument", "plan --help`."),
+        (["verify", "--json"], "MissingArgument", "verify --help`."),
         (["explain", "OutputExist", "--json"], "InvalidArgument", "The nearest is OutputExists."),
     ],
 )

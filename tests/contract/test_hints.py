@@ -483,7 +483,7 @@ def retry_of_an_incomplete_output(w: World) -> Case:
         works(w.words(w.bad_file, "--max-error-fraction", 1))
         works(("retry-rejected", w.out, "--model", w.bundle))
 
-    return Case(("retry-rejected", w.out), 2, "Complete it first: run the same `scoremill score` again", follow)
+    return Case(("retry-rejected", w.out), 7, "Complete it first: run the same `scoremill score` again", follow)
 
 
 @case

@@ -107,7 +107,7 @@ def test_an_output_that_is_not_complete_counts_for_nothing_if_it_is_optional(loc
     with pytest.raises(ScoremillError, match="as told"):
         local.score("out/1", watchers=[break_off])
     for name in ("out/1", "out/nowhere"):
-        with pytest.raises(UsageError, match="not a complete output"):
+        with pytest.raises(VerificationError, match="not a complete output"):
             local.score("out/2", name)
     optional = [{"uri": f"{local.root}/out/{name}", "optional": True} for name in ("1", "nowhere")]
     assert local.score("out/2", *optional, "out/*").totals.rows == 5

@@ -19,6 +19,7 @@ from scoremill.errors import INTERRUPTED, ScoremillError, UsageError
 from scoremill.version import __version__
 
 from .views.display import echo
+from .views.document import is_printed
 from .views.failure import from_click, print_error, print_error_document
 
 STARTED = time.monotonic()
@@ -85,7 +86,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (ScoremillError, click.UsageError) as error:
-            if ctx.meta[_WANTS_JSON]:
+            if ctx.meta[_WANTS_JSON] and not is_printed(ctx):
                 print_error_document(error if isinstance(error, ScoremillError) else from_click(error))
             raise
         except BrokenPipeError as error:
