@@ -8,7 +8,6 @@ import click
 
 from scoremill.document import as_document
 
-
 _PRINTED = "scoremill.document"
 """Key of a context's `meta` once a document was printed."""
 
