@@ -23,3 +23,15 @@ def test_a_last_attempt_that_times_out_does_not_hide_why_earlier_ones_failed():
         with pytest.raises(ClusterError, match=r"no connection within 3 s \(\[Errno 111\] Connection refused\)"):
             while link.session() is None:
                 pass
+
+
+def test_a_scheduler_that_accepts_connections_and_says_nothing_is_waited_for_no_longer_than_allowed():
+    with ExitStack() as stack, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        link = Link(address, None, (1.0, 1.0), lambda session, *, is_first: None)
+        stack.callback(link.close)
+        with pytest.raises(ClusterError, match="no Dask scheduler answers"):
+            while link.session() is None:
+                pass

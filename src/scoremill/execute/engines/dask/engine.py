@@ -254,6 +254,7 @@ class OnDask:
         self._is_open = False
         for task in tasks:
             self.submit(task if is_first else replace(task, may_exist=True))
+        self._workers.restart_wait()
         self._workers.look(session, now=True)
         self._open(session)
 

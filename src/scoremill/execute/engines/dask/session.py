@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from distributed import Client, Future, LocalCluster, Security
+from distributed.utils import sync
 from distributed.versions import VersionMismatchWarning
 
 from . import reports
@@ -19,6 +20,8 @@ REPORTED, GREW, DONE = reports.TOPIC, "worker-restart-memory", "done"
 _ANSWER_SECONDS = 10.0
 """How long a scheduler may take to answer; a busy one takes part of a second."""
 _CLOSE_SECONDS = 2.0
+_GRACE_SECONDS = 1.0
+"""How much longer than Dask's own timeout an attempt to connect may take, so that Dask's error, which says more, comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +120,22 @@ class _Client(Client):
     """
 
     def __init__(self, place: str | LocalCluster, security: Security | None, seconds: float) -> None:
+        self._seconds = seconds
         try:
             super().__init__(place, timeout=seconds, name="scoremill", security=security)  # type: ignore[no-untyped-call]
         except BaseException:
             if hasattr(self, "_loop_runner"):
                 self._loop_runner.stop()
             raise
+
+    def start(self, **kwargs: Any) -> None:
+        """Connect. Raise TimeoutError after as many seconds even if the scheduler accepts connections and says nothing.
+
+        Dask's own timeout ends with the TCP connection: a scheduler that is stopped or starved would be waited for without end.
+        """
+        if self.status == "newly-created":
+            self._loop_runner.start()
+            sync(self._loop_runner.loop, self._start, callback_timeout=self._seconds + _GRACE_SECONDS, **kwargs)
 
     def __del__(self) -> None:
         """Do nothing."""

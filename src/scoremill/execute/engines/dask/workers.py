@@ -55,6 +55,10 @@ class Workers:
             self._last_seen = time.monotonic()
             self._told.discard(_NONE)
 
+    def restart_wait(self) -> None:
+        """Count the time without a worker from now: a scheduler that was away has had no worker to report."""
+        self._last_seen = time.monotonic()
+
     def refuse_none(self) -> None:
         """Raise ClusterError if there has been no worker for too long."""
         seconds = time.monotonic() - self._last_seen
