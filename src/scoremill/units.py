@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them."""
+"""Numbers, sizes and durations as people write them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def format_bytes(count: float) -> str:
         count /= 1024
         units.pop(0)
     return f"{count:.0f} {units[0]}" if count == int(count) else f"{count:.1f} {units[0]}"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, such as `1 partition` or `1,024 partitions`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def parse_seconds(text: str) -> float:

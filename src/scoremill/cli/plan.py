@@ -10,12 +10,12 @@ import click
 
 from scoremill.document import plain
 from scoremill.errors import ScoremillError
-from scoremill.units import format_bytes, format_seconds
+from scoremill.units import counted, format_bytes, format_seconds
 
 from .app import STARTED
 from .flags.options import is_written, job_from, job_options
 from .flags.sections import Sectioned
-from .views.display import counted, echo
+from .views.display import echo
 from .views.document import print_document
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scoremill import datasets
-from scoremill.units import format_bytes
+from scoremill.units import counted, format_bytes
 
 from .flags.clusters import check_address, place_options, places_of
 from .flags.options import job_from, job_options
 from .flags.sections import Sectioned
-from .views.display import counted, echo, say
+from .views.display import echo, say
 from .views.document import print_document
 from .views.logs import verbose_option
 from .views.progress import Progress

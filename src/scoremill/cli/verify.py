@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scoremill.units import format_bytes
+from scoremill.units import counted, format_bytes
 
 from .flags.options import storage_from, storage_options
 from .views.display import echo
@@ -58,7 +58,7 @@ def verify_command(output: str, against: str | None, tolerance: float, as_json: 
         return
     echo(
         f"{output}: complete and unaltered: {totals.rows:,} rows = {totals.scored:,} scored + {totals.rejected:,} "
-        f"rejected, in {totals.objects:,} objects of {format_bytes(totals.bytes)}"
+        f"rejected, in {counted(totals.objects, 'object')} of {format_bytes(totals.bytes)}"
     )
     if difference is not None:
         echo(f"{against}: the same rows{f', numbers within {difference:.3g}' * bool(difference)}")

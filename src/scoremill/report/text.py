@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scoremill.units import format_bytes, format_seconds
+from scoremill.units import counted, format_bytes, format_seconds
 
 from .build import Report
 
@@ -17,35 +17,25 @@ def as_text(report: Report) -> str:
 def _lines(report: Report) -> Iterator[tuple[str, str]]:
     yield "job", report.name
     yield "output", report.output
-    ended = f", completed {report.completed}" if report.completed else ""
-    yield "state", f"{report.state}; begun {report.begun}{ended}"
+    completed = f", completed {report.completed}" if report.completed else ""
+    yield "state", f"{report.state}; started {report.begun}{completed}"
     yield "model", f"{report.bundle[:19]}…, {report.method}"
-    yield (
-        "partitions",
-        f"{report.partitions_done:,} of {report.partitions:,} done, {report.repeated:,} times work was done again",
-    )
-    yield (
-        "rows",
-        f"{report.rows:,} = {report.scored:,} scored + {report.rejected:,} rejected; {format_bytes(report.bytes)}",
-    )
-    yield (
-        "workers",
-        f"{_count(report.workers, 'process', 'es')} under {_count(report.drivers, 'driver', 's')}; peak memory {format_bytes(report.peak_memory)}",
-    )
+    repeated = f"; {counted(report.repeated, 'retry', 'retries')}" if report.repeated else ""
+    yield "partitions", f"{report.partitions_done:,} of {report.partitions:,} completed{repeated}"
+    rows = f"{report.rows:,} = {report.scored:,} scored + {report.rejected:,} rejected"
+    yield "rows", f"{rows}; {format_bytes(report.bytes)}"
+    workers, runs = counted(report.workers, "process", "processes"), counted(report.drivers, "run", "runs")
+    yield "workers", f"{workers} in {runs}; peak memory {format_bytes(report.peak_memory)}"
     stages = ", ".join(f"{stage} {format_seconds(seconds)}" for stage, seconds in report.busy_seconds.items())
-    yield "time", f"{stages}; {report.rows_per_busy_second:,.0f} rows a second and process"
+    yield "time", f"{stages}; {report.rows_per_busy_second:,.0f} rows/s per worker"
     slowest = ", ".join(f"{number} ({format_seconds(seconds)})" for number, seconds in report.slowest)
     yield "slowest", f"partitions {slowest}; median {format_seconds(report.median_seconds)}"
     for title, counts in (("rejected", report.reasons), ("unseen", report.unseen)):
-        for at, (name, count) in enumerate(counts.items()):
-            yield "" if at else title, f"{count:,} in {name}"
+        for at, (name, rejected) in enumerate(counts.items()):
+            yield "" if at else title, f"{rejected:,} in {name}"
     for at, row in enumerate(report.rejects):
         yield "" if at else "such as", str(row)
     for at, file in enumerate(report.rejected_files):
         yield "" if at else "unreadable", f"{file.file}: {file.reason}"
     for warning in report.warnings:
         yield "warning", warning
-
-
-def _count(count: int, noun: str, ending: str) -> str:
-    return f"{count:,} {noun}" + (ending if count != 1 else "")

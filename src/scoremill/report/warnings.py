@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scoremill.ledger import Totals
+from scoremill.units import counted
 
 
 def warnings_of(totals: Totals) -> Iterator[str]:
     """Yield the warnings about a complete run."""
     if totals.rejected_files:
-        objects = "object" if totals.rejected_files == 1 else "objects"
-        yield f"{totals.rejected_files:,} input {objects} could not be read; the reasons are in _errors/files/"
+        yield f"{counted(totals.rejected_files, 'input object')} could not be read; the reasons are in _errors/files/"
     if totals.scored:
         return
     if totals.rejected:

@@ -22,11 +22,6 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     click.echo(printable(str(text)), err=err, nl=nl)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, such as `1 partition` or `1,024 partitions`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def table(titles: list[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints `rows` below `titles`; nothing where there are none."""
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
