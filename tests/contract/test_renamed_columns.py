@@ -141,10 +141,10 @@ def test_rejected_rows_of_renamed_columns_are_retried(bundle, tmp_path, kind, ma
         if name.startswith("_errors")
         for line in data.splitlines()
     ]
-    assert (line["column"], line["reason"]) == ("passengers", "'many' is not an int64")
+    assert (line["column"], line["reason"]) == ("passengers", "'many' is not a 64-bit integer")
 
     other = trips(400).assign(passengers=lambda frame: frame["passengers"].astype(str))
-    with pytest.raises(FitError, match="'many' is not an int64"):
+    with pytest.raises(FitError, match="'many' is not a 64-bit integer"):
         retry_rejected(output, lambda _: InProcess(), {"spec": {"model": {"uri": bundle}}})
     mended = mended_bundle(tmp_path / "mended", other)
     manifest = retry_rejected(output, lambda _: InProcess(), {"spec": {"model": {"uri": mended}}})

@@ -130,7 +130,7 @@ def test_a_csv_sample_is_read_in_its_dialect_and_decompressed(tmp_path):
         ("zip;fare\n1;0,5\n", {}, "no rows that can be read: expected 1 fields, found 2", "--delimiter ';'"),
         ("zip;fare\n1;0.5\n", {}, "reads 'zip', 'fare', which the sample does not have", "--delimiter ';'"),
         ("ZIP,fare\n1,0.5\n", {}, "reads 'zip', which", "The sample has 'ZIP', 'fare'"),
-        ("zip,fare\n1,x\n", {"dtypes": {"fare": "float64"}}, "'fare' of the sample .*'x' is not a float64", "--dtypes"),
+        ("zip,fare\n1,x\n", {"dtypes": {"fare": "float64"}}, "'fare' of the sample .*'x' is not a number", "--dtypes"),
         ("zip,fare\n1,0.5\n", {"dtypes": {"zap": "string"}}, "no column 'zap'", "zip, fare"),
     ],
 )

@@ -274,8 +274,8 @@ def test_rows_that_do_not_convert_are_set_aside_with_their_first_bad_column() ->
     assert converted.frame.index.equals(pd.RangeIndex(2))
     assert converted.positions.tolist() == [0, 2]
     assert [(r.row, r.column, r.reason) for r in converted.rejects] == [
-        (1, "a", "'x' is not an int64"),
-        (3, "b", "'2.5' is not an int64"),
+        (1, "a", "'x' is not a 64-bit integer"),
+        (3, "b", "'2.5' is not a 64-bit integer"),
     ]
 
 

@@ -18,7 +18,7 @@ from .categories import categorize
 from .columns import convert_column
 from .nulls import given_values
 from .numbers import Mask
-from .types import ARROW, arrow_dtype
+from .types import ARROW, arrow_dtype, arrow_type, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,9 @@ _LONGEST = 100
 
 
 def _reason(rows: Rows, i: int, column: Column) -> str:
-    text = repr(rows.table[column.name][i].as_py())
-    dtype = column.values or column.dtype
-    article = "an" if dtype[0] in "iI" else "a"
-    return f"{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'} is not {article} {dtype}"
+    value = rows.table[column.name][i].as_py()
+    text = repr(value) if isinstance(value, str) else str(value)
+    return f"{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'} is not {described(arrow_type(column))}"
 
 
 def _series(array: pa.Array, column: Column, dialect: Csv, unseen: Counter[str]) -> Any:

@@ -47,6 +47,18 @@ def arrow_type(column: Column) -> pa.DataType:
     )
 
 
+def described(kind: pa.DataType) -> str:
+    """Return what a value of an Arrow type is, for people: `a number`, `a 64-bit integer`, `a date or time`."""
+    if pa.types.is_integer(kind):
+        sign = "unsigned " if pa.types.is_unsigned_integer(kind) else ""
+        return f"{'an' if sign or kind.bit_width == 8 else 'a'} {sign}{kind.bit_width}-bit integer"
+    if pa.types.is_floating(kind):
+        return "a number"
+    if pa.types.is_boolean(kind):
+        return "true or false"
+    return "text" if pa.types.is_string(kind) else "a date or time"
+
+
 def arrow_dtype(name: str) -> pd.ArrowDtype:
     """The pandas dtype called `name`, which ends in `[pyarrow]`; TypeError if there is none."""
     if name == f"string{ARROW}":
