@@ -70,7 +70,7 @@ chart: $(READY) ## put dask-kubernetes' chart into helm/scoremill/charts, and te
 	$(BIN)/python helm/vendor.py
 	$(BIN)/python -m pytest tests/chart $(ARGS)
 
-check: $(READY) ## style, types, layers, generated files, the documentation site, and that no file holds a credential
+check: $(READY) ## style, types, layers, generated files, words, the documentation site, and that no file holds a credential
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -78,6 +78,7 @@ check: $(READY) ## style, types, layers, generated files, the documentation site
 	$(BIN)/deptry --no-ansi .
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python helm/generate.py --check
+	$(BIN)/python docs/words.py
 	$(MAKE) --no-print-directory docs
 	.ci/secrets
 
@@ -109,11 +110,11 @@ generate: $(READY) ## write the generated files: CLI reference, job reference, J
 	$(BIN)/python docs/generate.py
 	$(BIN)/python helm/generate.py
 
-bench: $(READY) ## speed and memory beside a bare loop and dask.dataframe (ARGS='--rows 1000000' for less), then bench-load
+bench: $(READY) ## speed and memory next to a bare loop and dask.dataframe (ARGS='--rows 1000000' for less), then bench-load
 	$(BIN)/python benchmarks/run.py $(ARGS)
 	$(BIN)/python benchmarks/load.py --jobs $(JOBS)
 
-bench-load: $(READY) ## the operator under load, 300 and 2,000 jobs at once (JOBS=300 for less; needs Go, and no cluster)
+bench-load: $(READY) ## the operator under load, 300 and 2,000 jobs at the same time (JOBS=300 for less; needs Go, and no cluster)
 	$(BIN)/python benchmarks/load.py --jobs $(JOBS) $(ARGS)
 
 format: $(READY) ## put the code in its form
@@ -126,7 +127,7 @@ changelog: $(READY) ## what the next release notes will say
 clean: ## remove what was built, the environment included
 	rm -rf $(VENV) dist build demo .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
-# uv installs in a fifth of pip's time; where it is not to be had, pip does.
+# uv installs in a fifth of the time of pip, which is used if uv is not available.
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "scoremill needs Python 3.11 or later: make PYTHON=python3.12 …" >&2; exit 1; }

@@ -142,7 +142,7 @@ def fields_table(definition: Schema) -> list[str]:
 
 
 def default_of(field: Schema) -> str:
-    """The default as YAML would write it; nothing where there is none or where it is an object of its own."""
+    """Return the default in YAML, or nothing if there is none or if it is an object with a section of its own."""
     value = field.get("default")
     if value is None or value == "" or isinstance(value, dict):
         return ""

@@ -15,9 +15,9 @@ for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", 
     if not name.startswith("SCOREMILL_TEST_"):
         del os.environ[name]
 os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-# Nor does an instance's metadata service answer where there is none.
+# Nor does botocore wait for the metadata service of an instance.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
-# A time is never judged: other tests run beside.
+# Hypothesis never judges the duration of an example, because other tests run at the same time.
 settings.register_profile("scoremill", deadline=None)
 settings.load_profile("scoremill")

@@ -29,7 +29,7 @@ def test_there_are_workflows_for_changes_and_for_releases() -> None:
 
 
 @every_workflow
-def test_every_action_is_pinned_by_commit_with_its_version_beside_it(path: Path) -> None:
+def test_every_action_is_pinned_by_commit_and_followed_by_its_version(path: Path) -> None:
     used = [line.strip().removeprefix("- ") for line in path.read_text().splitlines() if "uses:" in line]
     assert used
     assert not [line for line in used if not PINNED.match(line)]

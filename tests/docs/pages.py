@@ -21,7 +21,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def script(page: Path) -> str:
-    """A bash script of all that `page` tells its reader to do, in order; empty where that is nothing.
+    """Return a bash script of all commands of `page` in order; empty if it has none.
 
     Blocks of `sh` and `python` are run; one that begins with a comment such as `# job.yaml` is
     written to that file instead. Blocks of `console` and `text` are only shown.

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROMISES = (ROOT / "docs/explanation/correctness.md").read_text().split("\n## ")[1:]
-# Whatever begins like a test's name, however it goes on: a name that is misspelled is one that is not there.
+# Whatever begins like the name of a test: a misspelled name is the name of a missing test.
 NAMED = re.compile(r"`(tests/[^`]*)`")
 
 
