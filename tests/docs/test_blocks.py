@@ -122,6 +122,11 @@ def test_options_in_the_text_of_a_page_exist(page: Path) -> None:
     assert named <= every_option(app, click.Context(app)) | FOREIGN
 
 
+def test_options_that_errors_recommend_exist() -> None:
+    named = set(re.findall(r"(?<=[\s`(])--[a-z][a-z-]+", (ROOT / "docs/reference/errors.md").read_text()))
+    assert named <= every_option(app, click.Context(app)) | FOREIGN
+
+
 @pytest.mark.parametrize("page", PROSE, ids=name)
 def test_job_fields_in_the_text_of_a_page_exist(page: Path) -> None:
     schedule = {f"spec.{field}" for field in SCHEMAS["ScoringSchedule"]["$defs"]["ScheduleSpec"]["properties"]}
