@@ -527,7 +527,9 @@ def compact_to_a_full_folder(w: World) -> Case:
 
 @case
 def misspelled_command(w: World) -> Case:
-    return Case(("scores", *w.words()[1:]), 2, r"Did you mean '(\w+)'\?", lambda meant: works((meant, *w.words()[1:])))
+    return Case(
+        ("scores", *w.words()[1:]), 2, r"Did you mean `scoremill (\w+)`\?", lambda meant: works((meant, *w.words()[1:]))
+    )
 
 
 @case
@@ -742,6 +744,7 @@ FOREIGN = {
     "--memory-limit",
     "--name",
     "--preload-nanny",
+    "--from-literal",
 }
 """Flags of kubectl and of Dask that the source names."""
 

@@ -194,7 +194,7 @@ TINY = {
     }
 }
 IMPOSSIBLE = {
-    "cpu": (["--cpu", "1000"], None, "Unschedulable", "asks for 1,000 CPU"),
+    "cpu": (["--cpu", "1000"], None, "Unschedulable", "requests 1,000 CPU"),
     "image": (
         ["--image", "registry.invalid/none:1"],
         None,

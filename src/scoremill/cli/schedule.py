@@ -79,7 +79,7 @@ def submit_command(
         return
     name = made["metadata"]["name"]
     is_new = schedules.submit(made, **places_of(flags))
-    say(f"schedule {name} is {'submitted' if is_new else 'there already'}")
+    say(f"schedule {name} {'is submitted' if is_new else 'exists already'}")
 
 
 def _made(path: str | None, given: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def delete_command(name: str, timeout: float, **flags: Any) -> None:
       scoremill schedule delete nightly
     """
     found = schedules.delete(name, timeout, say, **places_of(flags))
-    echo(f"schedule {name} is gone" if found else f"there was no schedule {name}")
+    echo(f"schedule {name} is deleted" if found else f"schedule {name} does not exist")
 
 
 @schedule_group.command("run")

@@ -205,7 +205,8 @@ class _Loading:
             frame = self._client.persist(
                 dd.from_delayed([future for _, _, future in loaded], meta=self._meta, verify_meta=False)
             )
-            distributed.wait(frame)
+            with self._client.as_current():
+                distributed.wait(frame)
         return frame, [(partition, held) for partition, held, _ in loaded]
 
     def _read(self, asked: list[Partition]) -> tuple[dd.DataFrame, list[Partition]]:
