@@ -1,4 +1,4 @@
-"""(a) The bare loop: a process a core, each file in one piece. No retries, no proof, no resume: the speed of light here."""
+"""(a) A bare loop: one process per core, each file in one piece, no retries, no proof, no resume. An upper bound."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BareLoop:
         self.pool.shutdown()
 
     def score(self, data: Path, output: Path) -> None:
-        """One Parquet file below `output` for each CSV below `data`."""
+        """Write one Parquet file below `output` for each CSV below `data`."""
         output.mkdir(parents=True)
         files = sorted(data.glob("*.csv"))
         list(self.pool.map(_score, files, [output / f"{file.stem}.parquet" for file in files]))

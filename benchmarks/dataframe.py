@@ -1,4 +1,4 @@
-"""(b) What the tutorials say: dask.dataframe's read_csv, map_partitions, to_parquet on a LocalCluster."""
+"""(b) dask.dataframe as in tutorials: read_csv, map_partitions and to_parquet on a LocalCluster."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pipeline import COLUMNS
 AS_WRITTEN = {
     "dtype": {"vendor_name": "category", "Payment_Type": "category"},
     "parse_dates": ["Trip_Pickup_DateTime", "Trip_Dropoff_DateTime"],
-    "assume_missing": True,  # or it fails: Tolls_Amt looks like an integer in the first block
+    "assume_missing": True,  # without it, it fails, because Tolls_Amt has only integers in the first block
 }
-"""How "Scalable Machine Learning (Part 1)" of 2017 reads these files, all of their columns."""
+"""Options of "Scalable Machine Learning (Part 1)" of 2017, which reads all columns."""
 AS_TUNED = {"usecols": COLUMNS, "parse_dates": ["Trip_Pickup_DateTime"]}
-"""What a user might find out later: only what the model needs."""
+"""Tuned options: only the columns that the model needs."""
 
 
 class DaskDataFrame:
@@ -38,7 +38,7 @@ class DaskDataFrame:
         self.cluster.close()
 
     def score(self, data: Path, output: Path) -> None:
-        """A folder of Parquet files at `output`, one a partition."""
+        """Write one Parquet file per partition to the folder `output`."""
         model = joblib.load(self.model)
         trips = dask.dataframe.read_csv(data / "*.csv", **self.reading)
         scores = trips.map_partitions(lambda part: pd.Series(model.predict_proba(part)[:, 1]), meta=("yhat", "f8"))

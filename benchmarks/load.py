@@ -1,6 +1,6 @@
-"""The operator under load: many ScoringJobs at once on a real API server; drivers and Dask's pods are KWOK's word.
+"""Measure the operator under load: many ScoringJobs on a real API server, with pods that KWOK simulates.
 
-What dask-kubernetes does is done by a thread of this program: pods for each DaskCluster, so that the operator alone is
+A thread of this program creates the pods of each DaskCluster in place of dask-kubernetes, so that only the operator is
 measured. Prints Markdown: `python benchmarks/load.py --jobs 300`.
 """
 
@@ -35,17 +35,23 @@ from tests.support.control_plane import free_ports, wait_for  # noqa: E402
 MIB = 2**20
 CALLS, ERRORS = "scoremill_api_calls_total", "scoremill_reconcile_errors_total"
 HEAD = (
-    "| jobs | phases | made in | all ended in | their clusters gone in | API calls a job | looks that failed "
-    "| reconcile p50 | p99 | the operator's CPU | its memory at rest | at most | calls a minute afterwards |\n"
+    "| jobs | phases | created in | all finished in | clusters deleted in | API calls per job | failed reconciliations "
+    "| reconcile p50 | p99 | CPU of the operator | idle memory | peak memory | API calls per minute afterwards |\n"
     "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 
 
 def main() -> None:
-    """Jobs in, figures out."""
+    """Print the figures for each number of jobs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, nargs="+", default=[300], help="at once; more than one number: in turns")
-    parser.add_argument("--driver-seconds", type=float, default=5, help="from a driver's start to its end")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        nargs="+",
+        default=[300],
+        help="number of jobs at the same time; several numbers are measured one after the other",
+    )
+    parser.add_argument("--driver-seconds", type=float, default=5, help="seconds from the start of a driver to its end")
     parser.add_argument("--timeout", type=float, default=3600)
     asked = parser.parse_args()
     print(HEAD, flush=True)
@@ -59,40 +65,40 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Figures:
-    """What `jobs` at once cost the operator."""
+    """The cost of `jobs` simultaneous jobs for the operator."""
 
     jobs: int
     phases: Counter[str]
     made: float
-    """Seconds until all were made, had ended, and had no cluster left."""
+    """Seconds until all jobs were created, were finished (`ended`), and had no cluster left (`deleted`)."""
     ended: float
-    gone: float
+    deleted: float
     calls: float
-    """Calls of the API, beside watches, and looks that failed, until then."""
+    """API calls without watches, and failed reconciliations (`errors`), until then."""
     errors: float
     median: float
-    """Seconds within which half of all looks ended, and 99 of 100."""
+    """Seconds within which half of all reconciliations ended, and 99 of 100 (`p99`)."""
     p99: float
     cpu: float
-    """Seconds."""
+    """CPU seconds of the operator."""
     rest: float
-    """MiB before the first job, and at most."""
+    """MiB of memory before the first job, and at most (`most`)."""
     most: float
     afterwards: float
-    """Calls in a minute, when nothing is left to be done."""
+    """API calls per minute when all jobs are settled."""
 
     def row(self) -> str:
-        """The figures below `HEAD`."""
+        """Return the row of the table below `HEAD`."""
         phases = ", ".join(f"{count} {phase}" for phase, count in sorted(self.phases.items()))
         return (
-            f"| {self.jobs:,} | {phases} | {self.made:.0f} s | {self.ended:.0f} s | {self.gone:.0f} s "
+            f"| {self.jobs:,} | {phases} | {self.made:.0f} s | {self.ended:.0f} s | {self.deleted:.0f} s "
             f"| {self.calls / self.jobs:.1f} | {self.errors:.0f} | < {self.median:g} s | < {self.p99:g} s "
             f"| {self.cpu:.0f} s | {self.rest:.0f} MiB | {self.most:.0f} MiB | {self.afterwards:.0f} |"
         )
 
 
 def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> Figures:
-    """The figures; TimeoutError where not all have ended, and their clusters are gone, in so many seconds."""
+    """Return the figures. Raise TimeoutError if a job is not finished or a cluster not deleted within `seconds`."""
     kube = plane.kube
     define(kube)
     (port,) = free_ports(1)
@@ -115,7 +121,7 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
         def is_so(claim: bool) -> bool:
             nonlocal most
             if operator.poll() is not None:
-                raise RuntimeError(f"the operator has ended with {operator.returncode}")
+                raise RuntimeError(f"the operator exited with code {operator.returncode}")
             most = max(most, memory(operator.pid))
             return claim
 
@@ -126,8 +132,8 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
         wait_for(lambda: is_so(ended(metrics(port)) == jobs), seconds, f"the end of {jobs} jobs")
         all_ended = time.monotonic() - began
         wait_for(lambda: is_so(not kube.select("DaskCluster")), seconds, "the end of their clusters")
-        gone, told, cpu = time.monotonic() - began, metrics(port), cpu_seconds(operator.pid)
-        # What was promised for later is over, then a whole turn of the resync.
+        deleted, text, cpu = time.monotonic() - began, metrics(port), cpu_seconds(operator.pid)
+        # Wait for delayed reconciliations, then measure a whole period of the resync.
         time.sleep(max(resync, 15))
         before = value(metrics(port), CALLS)
         time.sleep(resync)
@@ -137,11 +143,11 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
             phases=Counter(each["status"]["phase"] for each in kube.each("ScoringJob")),
             made=made,
             ended=all_ended,
-            gone=gone,
-            calls=value(told, CALLS),
-            errors=value(told, ERRORS),
-            median=quantile(told, 0.5),
-            p99=quantile(told, 0.99),
+            deleted=deleted,
+            calls=value(text, CALLS),
+            errors=value(text, ERRORS),
+            median=quantile(text, 0.5),
+            p99=quantile(text, 0.99),
             cpu=cpu,
             rest=rest,
             most=most,
@@ -149,28 +155,28 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
         )
 
 
-def ended(told: str) -> float:
-    """Jobs whose end is stored."""
-    return sum(value(told, "scoremill_jobs", f'phase="{phase}"') for phase in ("Complete", "Failed"))
+def ended(text: str) -> float:
+    """Return the number of finished jobs."""
+    return sum(value(text, "scoremill_jobs", f'phase="{phase}"') for phase in ("Complete", "Failed"))
 
 
-def value(told: str, name: str, label: str = "") -> float:
-    """The sum of a metric over all its labels, or over those with `label`."""
-    found = re.findall(rf"^{name}\{{.*?{label}.*?\}} (\S+)", told, re.MULTILINE)
+def value(text: str, name: str, label: str = "") -> float:
+    """Return the sum of a metric over all its labels, or over those with `label`."""
+    found = re.findall(rf"^{name}\{{.*?{label}.*?\}} (\S+)", text, re.MULTILINE)
     return sum(map(float, found))
 
 
-def quantile(told: str, share: float) -> float:
-    """Seconds, as buckets of `scoremill_reconcile_seconds` have them, in which that share of looks at jobs ended."""
+def quantile(text: str, share: float) -> float:
+    """Return the bound of the bucket of `scoremill_reconcile_seconds` that holds this quantile for jobs."""
     buckets = re.findall(
-        r'^scoremill_reconcile_seconds_bucket\{kind="ScoringJob",le="(\S+?)"\} (\S+)', told, re.MULTILINE
+        r'^scoremill_reconcile_seconds_bucket\{kind="ScoringJob",le="(\S+?)"\} (\S+)', text, re.MULTILINE
     )
     total = float(buckets[-1][1])
     return next(float(bound) for bound, count in buckets if float(count) >= share * total)
 
 
 def define(kube: Kube) -> None:
-    """The API server knows our kinds, and a DaskCluster of whatever content."""
+    """Create the CRDs of scoremill, and CRDs of dask-kubernetes that accept any content."""
     made = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "helm/scoremill/files/crds").glob("*.yaml"))]
     made += [anything("DaskCluster"), anything("DaskWorkerGroup"), anything("DaskAutoscaler")]
     for each in made:
@@ -180,7 +186,7 @@ def define(kube: Kube) -> None:
 
 
 def anything(kind: str) -> Object:
-    """A definition of one of dask-kubernetes' kinds that takes whatever it is given."""
+    """Return a CRD of a kind of dask-kubernetes that accepts any content."""
     plural = KINDS[kind][1]
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
@@ -198,7 +204,7 @@ def anything(kind: str) -> Object:
 
 
 class Watched:
-    """Acts on every object that is created or changes, in threads of its own, while it is entered."""
+    """Acts on every created or changed object, in its own threads, while it is entered."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube, self._done, self._stopped = kube, list[Future[None]](), threading.Event()
@@ -214,7 +220,7 @@ class Watched:
             each.result()
 
     def _listing(self, api: Any) -> tuple[Any, dict[str, Any]]:
-        """The call of the Python client that lists what is watched, and its arguments."""
+        """Return the method of the Python client that lists the watched objects, and its arguments."""
         raise NotImplementedError
 
     def _act(self, event: str, found: Object) -> None:
@@ -229,14 +235,14 @@ class Watched:
         with ThreadPoolExecutor(4) as pool:
             while not self._stopped.is_set():
                 arguments["resource_version"] = events.resource_version
-                # Silence ends it, to see whether it is to stop.
+                # End a silent watch, to check whether to stop.
                 with suppress(ReadTimeoutError):
                     for event in events.stream(call, **arguments, _request_timeout=(5, 1)):
                         self._done.append(pool.submit(self._act, event["type"], event["raw_object"]))
 
 
 class Drivers(Watched):
-    """Asks for the cluster of each driver that runs, as `scoremill driver` does when its plan is made."""
+    """Requests the cluster for each running driver, as `scoremill driver` does after planning."""
 
     def __init__(self, kube: Kube) -> None:
         super().__init__(kube)
@@ -262,7 +268,7 @@ class Drivers(Watched):
 
 
 class Dask(Watched):
-    """Pods of a scheduler and of workers for each DaskCluster, as dask-kubernetes and its Deployments make them."""
+    """Creates the pods of each DaskCluster as dask-kubernetes and its Deployments do."""
 
     def _listing(self, api: Any) -> tuple[Any, dict[str, Any]]:
         from kubernetes import client
@@ -305,7 +311,7 @@ class Dask(Watched):
 
 
 def job(number: int) -> Object:
-    """A ScoringJob of one worker; nobody reads what it names."""
+    """Return a ScoringJob with one worker; its model and input do not exist."""
     spec = {
         "model": {"uri": "s3://bucket/model"},
         "input": {"uris": ["s3://bucket/in/*.csv"]},
@@ -321,7 +327,7 @@ def job(number: int) -> Object:
 
 
 def metrics(port: int) -> str:
-    """What the operator tells Prometheus; nothing while it does not."""
+    """Return the metrics of the operator, or an empty text while it does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             return str(answer.read().decode())
@@ -330,13 +336,13 @@ def metrics(port: int) -> str:
 
 
 def memory(pid: int) -> float:
-    """MiB that the process takes (PSS)."""
+    """Return the proportional set size of the process in MiB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / MIB
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds of processors that the process has had."""
+    """Return the CPU seconds of the process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""(c) scoremill: plan, lease, ledger, receipts, checksums and manifest are in its time."""
+"""(c) scoremill: its time includes plan, lease, ledger, receipts, checksums and manifest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "01-taxi-tips"
 
 
 class Scoremill:
-    """Scores files as `scoremill score --cluster tcp://…` does, on workers that are up."""
+    """Scores files as `scoremill score --cluster tcp://…` does, on running workers."""
 
     name = "(c) scoremill"
 
@@ -43,7 +43,7 @@ class Scoremill:
         self.cluster.close()
 
     def score(self, data: Path, output: Path) -> None:
-        """A complete output at `output`, with manifest and _SUCCESS."""
+        """Write a complete output to `output`, with manifest and _SUCCESS."""
         scoremill.score(job(self.bundle, data, output), cluster=self.cluster.scheduler_address)
 
 
@@ -55,7 +55,7 @@ def job(
     keep: Sequence[str] = (),
     dtypes: Mapping[str, str] = MappingProxyType({}),
 ) -> ScoringJob:
-    """What scores the CSVs below `data`, probabilities and the columns to `keep` to Parquet."""
+    """Return the job that scores the CSVs below `data`, with probabilities and the columns to `keep`, to Parquet."""
     fields = {
         "model": {"uri": str(bundle), "method": "predict_proba"},
         "input": {"uris": [f"{data}/*.csv"], "partitionBytes": partition_bytes, "csv": {"dtypes": dict(dtypes)}},
@@ -65,14 +65,14 @@ def job(
 
 
 def pack(model: Path, bundle: Path) -> Path:
-    """The bundle of the model that the example's train.py left in the folder `model`."""
+    """Pack the model that train.py of the example wrote to the folder `model`, and return its bundle."""
     code = [EXAMPLE / "pipeline.py"]
     scoremill.pack(model / "model.joblib", bundle, sample=model / "sample.parquet", code=code, method="predict_proba")
     return bundle
 
 
 def worker_growth(bundle: Path, data: Path, output: Path, processes: int) -> int:
-    """Bytes by which the worker that grows most grows: its peak, less what it held before its first task."""
+    """Return the largest growth of a worker in bytes: its peak less its memory before its first task."""
     with Scoremill(bundle, processes) as mill:
         with Client(mill.cluster) as client:
             workers = list(client.run(os.getpid).values())
@@ -82,7 +82,7 @@ def worker_growth(bundle: Path, data: Path, output: Path, processes: int) -> int
 
 
 def seconds_keeping(bundle: Path, data: Path, output: Path, dtypes: Mapping[str, str] | None) -> float:
-    """Seconds of a run in this process that keeps the columns `KEPT`, of these types or as text; none if None."""
+    """Return the seconds of a run in this process that keeps the columns `KEPT` with these types; no columns if None."""
     keep_memory()
     began = time.perf_counter()
     scoremill.score(
@@ -92,9 +92,9 @@ def seconds_keeping(bundle: Path, data: Path, output: Path, dtypes: Mapping[str,
 
 
 def quotes_share(bundle: Path, data: Path, output: Path) -> float:
-    """Seconds spent on looking for quotes and what stands beside them, as a part of all seconds of a run.
+    """Return the fraction of the time of a run that is spent on finding quotes and reading their neighbors.
 
-    Both with memory kept as a worker keeps it.
+    Freed memory is kept, as in a worker.
     """
     keep_memory()
     scoremill.score(job(bundle, data, output), cluster="in-process")
@@ -111,7 +111,7 @@ def quotes_share(bundle: Path, data: Path, output: Path) -> float:
 
 
 class Watch:
-    """Proportional set sizes of processes, in bytes, looked at 20 times a second."""
+    """Proportional set sizes of processes in bytes, read 20 times per second."""
 
     def __init__(self, processes: list[int]) -> None:
         self.before = {process: proportional_set_size(process) for process in processes}
@@ -134,13 +134,13 @@ class Watch:
 
 
 def proportional_set_size(process: int) -> int:
-    """Bytes: private pages, and a share of those that are shared (proc(5), smaps_rollup)."""
+    """Return the proportional set size in bytes: private pages and a share of shared ones (proc(5), smaps_rollup)."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def overhead_seconds(folder: Path, partitions: int) -> tuple[int, float]:
-    """Partitions of 1 KiB that were scored, and the seconds they took outside read, predict and write."""
+    """Return the number of scored partitions of 1 KiB, and their seconds outside read, predict and write."""
     (path,) = generate(folder / "data", rows=partitions * 1024 // 119)
     trips = pd.read_csv(path, usecols=["Trip_Distance", "Fare_Amt"], nrows=1000)
     model = LogisticRegression().fit(trips, trips["Fare_Amt"] > 10)

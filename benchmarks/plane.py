@@ -1,4 +1,4 @@
-"""A Kubernetes without machines: its real API server, controllers and scheduler, and KWOK's word that pods run."""
+"""Kubernetes without machines: a real API server, controllers and scheduler, with pods that KWOK simulates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDS = {
     "modelDigest": f"sha256:{'0' * 64}",
     "outputs": {"manifest": "s3://bucket/out/_scoremill/manifest.json"},
 }
-"""What every driver says at its end."""
+"""Termination message of every driver."""
 _RUNS = """
 {{ $now := Now }}
 conditions:
@@ -59,7 +59,7 @@ conditions:
 
 
 def _stage(name: str, next_: dict[str, Any], seconds: float = 0, **values: str | None) -> dict[str, Any]:
-    """What becomes of pods whose fields have those values; None: they have no such field."""
+    """Return a KWOK stage for pods whose fields have those values; None matches pods without the field."""
     keys = {
         "going": ".metadata.deletionTimestamp",
         "phase": ".status.phase",
@@ -89,7 +89,7 @@ def _stage(name: str, next_: dict[str, Any], seconds: float = 0, **values: str |
 
 
 def stages(driver_seconds: float) -> str:
-    """KWOK's configuration: pods run at once, drivers end after so long, and what is to go goes."""
+    """Return the configuration of KWOK: pods run immediately, drivers end after `driver_seconds`, deleted pods go away."""
     ended = _HAS_ENDED % json.dumps(json.dumps(ENDS))
     ready = {
         "key": '.status.conditions.[] | select( .type == "Ready" ) | .status',
@@ -109,7 +109,7 @@ def stages(driver_seconds: float) -> str:
 
 
 class Plane(ControlPlane):
-    """With controllers, a scheduler and KWOK."""
+    """A control plane with controllers, a scheduler and KWOK."""
 
     def __init__(self, folder: Path, driver_seconds: float) -> None:
         super().__init__(folder)

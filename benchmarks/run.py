@@ -1,4 +1,4 @@
-"""Speed and memory, measured side by side in one run; prints Markdown. `make bench`.
+"""Measure speed and memory side by side in one run, and print Markdown: `make bench`.
 
 Timed is the work alone: processes are up, libraries loaded and the model read before the clock starts.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples" / "01-taxi-tips"))
-# One thread each, for everybody: set before NumPy is loaded here or in a process that is started from here.
+# One thread per process for all contenders, set before this process or a child loads NumPy.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"
 
@@ -29,25 +29,27 @@ COLUMNS = "| | thousand rows/s | seconds | its seconds / those of (c) |\n|---|--
 
 
 class Contender(Protocol):
-    """Something that scores a folder of CSVs; its processes are up from enter to exit."""
+    """Scores a folder of CSVs; its processes run from enter to exit."""
 
     name: str
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
     def score(self, data: Path, output: Path) -> None:
-        """Predictions for all rows below `data`, below `output`."""
+        """Write predictions for all rows below `data` to files below `output`."""
 
 
 def main() -> None:
-    """Race, then memory, then what partitions and quotes cost."""
+    """Measure speed, memory, and the cost of partitions, quotes and kept columns."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=8_000_000, help="of the race")
-    parser.add_argument("--files", type=int, default=16, help="of the race")
-    parser.add_argument("--rounds", type=int, default=5, help="of the race")
+    parser.add_argument("--rows", type=int, default=8_000_000, help="number of rows of the race")
+    parser.add_argument("--files", type=int, default=16, help="number of files of the race")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds of the race")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--memory-rows", type=int, default=1_000_000, help="in one file; then eight times as many")
-    parser.add_argument("--partitions", type=int, default=50_000, help="tiny ones, for the overhead of each")
+    parser.add_argument("--memory-rows", type=int, default=1_000_000, help="rows in one file; then eight times as many")
+    parser.add_argument(
+        "--partitions", type=int, default=50_000, help="number of tiny partitions, for the overhead of each"
+    )
     arguments = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="scoremill-bench-") as folder:
@@ -60,25 +62,25 @@ def main() -> None:
 
 
 def speed(scratch: Path, rows: int, files: int, rounds: int, processes: int) -> None:
-    """Print how fast each contender is, and how it compares with scoremill in the same rounds."""
+    """Print the speed of each contender, and its ratio to scoremill in the same rounds."""
     from bare import BareLoop
     from dataframe import AS_TUNED, AS_WRITTEN, DaskDataFrame
     from generate import generate
     from mill import Scoremill, pack
     from train import train
 
-    warm = generate(scratch / "warm", 80_000, 4 * processes)  # enough files for every process to get some
+    warm = generate(scratch / "warm", 80_000, 4 * processes)  # enough files for every process
     train(warm[0], scratch / "model")
     model, bundle = scratch / "model" / "model.joblib", pack(scratch / "model", scratch / "bundle")
     contenders: list[Contender] = [
         Scoremill(bundle, processes),
         BareLoop(model, processes),
         DaskDataFrame("(b) dask.dataframe, as the tutorial reads", AS_WRITTEN, model, processes),
-        DaskDataFrame("(b') dask.dataframe, told which columns", AS_TUNED, model, processes),
+        DaskDataFrame("(b') dask.dataframe, with the columns given", AS_TUNED, model, processes),
     ]
     paths = generate(scratch / "data", rows, files)
     size = sum(path.stat().st_size for path in paths)
-    print(f"{rows:,} rows, {size / 1e6:,.0f} MB in {files} files, {processes} processes, {rounds} rounds in turns\n")
+    print(f"{rows:,} rows, {size / 1e6:,.0f} MB in {files} files, {processes} processes, {rounds} alternating rounds\n")
     print(COLUMNS)
     seconds = race(contenders, scratch / "data", scratch / "warm", scratch, rounds)
     for contender, times in zip(contenders, seconds, strict=True):
@@ -89,7 +91,7 @@ def speed(scratch: Path, rows: int, files: int, rounds: int, processes: int) -> 
 
 
 def race(contenders: Sequence[Contender], data: Path, warm: Path, scratch: Path, rounds: int) -> list[list[float]]:
-    """Seconds of each contender in each round, one after the other in turns, after a first small run of each."""
+    """Return the seconds of each contender in each round. Contenders alternate, after a small first run of each."""
     seconds: list[list[float]] = [[] for _ in contenders]
     with ExitStack() as stack:
         for contender in contenders:
@@ -101,7 +103,7 @@ def race(contenders: Sequence[Contender], data: Path, warm: Path, scratch: Path,
 
 
 def timed(contender: Contender, data: Path, output: Path) -> float:
-    """Seconds that `contender` takes; what it wrote to `output` is removed after the clock has stopped."""
+    """Return the seconds of a run of `contender`; its output is removed afterwards."""
     began = time.perf_counter()
     contender.score(data, output)
     seconds = time.perf_counter() - began
@@ -110,7 +112,7 @@ def timed(contender: Contender, data: Path, output: Path) -> float:
 
 
 def memory(scratch: Path, rows: int, processes: int) -> None:
-    """Print by how much a worker grows over one file, and over one that is eight times as large."""
+    """Print the growth of a worker for one file, and for a file that is eight times as large."""
     from generate import generate
     from mill import worker_growth
 
@@ -124,7 +126,7 @@ def memory(scratch: Path, rows: int, processes: int) -> None:
 
 
 def overhead(scratch: Path, partitions: int) -> None:
-    """Print what a partition costs outside reading, predicting and writing, in one process."""
+    """Print the cost of a partition outside reading, predicting and writing, in one process."""
     from mill import overhead_seconds
 
     count, seconds = overhead_seconds(scratch / "tiny", partitions)
@@ -132,7 +134,7 @@ def overhead(scratch: Path, partitions: int) -> None:
 
 
 def quotes(scratch: Path, rows: int) -> None:
-    """Print which part of a run is spent on quotes, where two columns are quoted."""
+    """Print the fraction of a run that is spent on quotes if two columns are quoted."""
     import pandas as pd
 
     from generate import generate
@@ -148,7 +150,7 @@ def quotes(scratch: Path, rows: int) -> None:
 
 
 def kept(scratch: Path, rows: int, rounds: int) -> None:
-    """Print what kept columns cost: as the text of the file, and converted to a type."""
+    """Print the cost of kept columns, as the text of the file and converted to a type."""
     from generate import generate
     from mill import KEPT, seconds_keeping
 
@@ -159,7 +161,7 @@ def kept(scratch: Path, rows: int, rounds: int) -> None:
         for way, dtypes in ways.items():
             seconds[way].append(seconds_keeping(scratch / "bundle", scratch / "kept", scratch / "carried", dtypes))
             shutil.rmtree(scratch / "carried")
-    print(f"\n| {len(KEPT)} columns kept, {rows:,} rows | its seconds / those of none |\n|---|---:|")
+    print(f"\n| {len(KEPT)} columns kept, {rows:,} rows | seconds relative to no kept columns |\n|---|---:|")
     for way, times in seconds.items():
         ratios = [mine / none for mine, none in zip(times[1:], seconds["none"][1:], strict=True)]
         print(f"| {way} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |", flush=True)

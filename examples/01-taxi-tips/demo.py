@@ -1,6 +1,6 @@
-"""The whole of it, on one machine: a million taxi rows in an S3 bucket, scored, and the result proven. `make demo`.
+"""Score a million taxi rows in an S3 bucket on one machine, and verify the result: `make demo`.
 
-The S3 server is moto's; it lives in this process and goes with it. Everything else is left below ./demo.
+The S3 server is that of moto; it runs in this process and ends with it. All files are written below ./demo.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ INPUT, OUTPUT = "s3://taxi/trips/*.csv", "s3://taxi/tips/"
 
 
 def main() -> int:
-    """0 where everything went well, else the exit code of the command that did not."""
-    parser = argparse.ArgumentParser(description="Score taxi trips in an S3 bucket of the demo's own.")
+    """Return 0, or the exit code of the command that failed."""
+    parser = argparse.ArgumentParser(description="Score taxi trips in a bucket of a local S3 server.")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("demo"))
     arguments = parser.parse_args()
     began = time.monotonic()
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request, otherwise
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # otherwise it logs each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
@@ -43,12 +43,12 @@ def main() -> int:
         return 130
     finally:
         server.stop()
-    print(f"\n{time.monotonic() - began:.0f} s in all.")
+    print(f"\n{time.monotonic() - began:.0f} s in total.")
     return 0
 
 
 def use(server: ThreadedMotoServer) -> None:
-    """Make `server` the S3 of this process and of those that it starts, whatever else is set here."""
+    """Make `server` the S3 of this process and its children, and remove other settings of S3."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     host, port = server.get_host_and_port()
@@ -62,12 +62,12 @@ def use(server: ThreadedMotoServer) -> None:
 
 
 def demo(folder: Path, rows: int, workers: int) -> None:
-    """Generate, upload, train, pack, score, verify, look."""
+    """Generate, upload, train, pack, score, verify, and print predictions."""
     shutil.rmtree(folder, ignore_errors=True)
     trips, model, bundle = folder / "trips", folder / "model", folder / "bundle"
     python("generate.py", trips, "--rows", rows, "--files", 4)
     upload(trips)
-    say("A model is trained in RAM, on what fits there, and packed with the code that it needs")
+    say("Train a model in RAM on a part of the data, and pack it with its code")
     python("train.py", trips / "trips-2009-01.csv", "--rows", 100_000, "--output", model)
     scoremill(
         "model",
@@ -82,7 +82,7 @@ def demo(folder: Path, rows: int, workers: int) -> None:
         "--method",
         "predict_proba",
     )
-    say("All rows are scored, from the bucket and to the bucket")
+    say("Score all rows, from the bucket to the bucket")
     scoremill(
         "score",
         "--model",
@@ -100,13 +100,13 @@ def demo(folder: Path, rows: int, workers: int) -> None:
         "--workers",
         workers,
     )
-    say("And the result is proven from the objects themselves")
+    say("Verify the output from its objects")
     scoremill("verify", OUTPUT)
     look(folder / "tips")
 
 
 def upload(trips: Path) -> None:
-    """The CSVs below `trips`, in the bucket."""
+    """Upload the CSVs below `trips` to the bucket."""
     store = s3fs.S3FileSystem()
     store.mkdir("taxi")
     store.put(str(trips) + "/", "s3://taxi/trips/", recursive=True)
@@ -114,12 +114,12 @@ def upload(trips: Path) -> None:
 
 
 def look(copy: Path) -> None:
-    """Say where the predictions are, show the first, and leave a copy of them."""
+    """Print the first predictions and where they are, and save a copy of them."""
     s3fs.S3FileSystem().get(OUTPUT, str(copy) + "/", recursive=True)
     table = pyarrow.parquet.read_table(copy, use_threads=False)
     say(f"The predictions are in {OUTPUT}: {table.num_rows:,} rows, columns {', '.join(table.column_names)}")
     print(table.slice(0, 5).to_pandas().to_string())
-    print(f"\nThe bucket goes with this demo; a copy stays: {copy}")
+    print(f"\nThe bucket ends with this demo; a copy of the output is in {copy}")
 
 
 def python(script: str, *arguments: object) -> None:
@@ -140,7 +140,7 @@ def run(command: list[str], shown: str, arguments: tuple[object, ...]) -> None:
 
 
 def say(text: str) -> None:
-    """A line of the story."""
+    """Print a comment."""
     print(f"\n# {text}", flush=True)
 
 

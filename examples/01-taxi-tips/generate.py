@@ -1,7 +1,7 @@
-"""New York taxi trips as the city published them for 2009: 18 columns, about 119 bytes a row, any number of rows.
+"""Generate taxi trips in the format that New York published for 2009: 18 columns, about 119 bytes a row.
 
 Synthetic, seeded and fast (a million rows in about two seconds): the same arguments give the same bytes.
-What makes the real files awkward is here too: spellings that differ by vendor (`CASH`, `Cash`, `CREDIT`, `Credit`),
+They have the irregularities of the real files: spellings that differ by vendor (`CASH`, `Cash`, `CREDIT`, `Credit`),
 columns that are mostly empty, and tips that are recorded for cards and hardly ever for cash.
 """
 
@@ -40,19 +40,19 @@ COLUMNS = (
 YEAR = np.datetime64("2009-01-01T00:00:00")
 YEAR_SECONDS = 365 * 86_400
 CHUNK = 250_000
-"""Rows made at a time: memory does not grow with the file."""
+"""Number of rows generated at a time, so that memory does not grow with the file."""
 
 HOURS = np.array([39, 29, 22, 16, 12, 10, 21, 36, 45, 46, 45, 47, 50, 49, 51, 49, 42, 50, 60, 63, 59, 58, 57, 50])
-"""Pickups by hour of the day, in thousands on a day of 2009."""
+"""Number of pickups by hour of the day, in thousands, on a day of 2009."""
 VENDORS = ("VTS", "CMT", "DDS")
 PAYMENTS = ("CASH", "Credit", "Cash", "Credit", "CASH", "CREDIT", "No Charge", "Dispute")
-"""Cash and card as VTS, CMT and DDS spell them, then the two rare ones."""
+"""Spellings of cash and card by VTS, CMT and DDS, then two rare payment types."""
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 
 
 def generate(folder: Path, rows: int, files: int = 1, seed: int = 2009) -> list[Path]:
-    """`files` CSVs below `folder`, `rows` rows in all, in the order of their names and times."""
+    """Write `files` CSVs with `rows` rows in total below `folder`, and return their paths in the order of names and times."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = [rows // files + (number < rows % files) for number in range(files)]
     paths = [folder / f"trips-2009-{number + 1:02d}.csv" for number in range(files)]
@@ -63,7 +63,7 @@ def generate(folder: Path, rows: int, files: int = 1, seed: int = 2009) -> list[
 
 
 def write(path: Path, tables: Iterator[pa.Table]) -> None:
-    """`tables` as one CSV at `path`, with a header."""
+    """Write `tables` as one CSV with a header to `path`."""
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
     with path.open("wb") as file:
         file.write(",".join(COLUMNS).encode() + b"\n")
@@ -72,13 +72,13 @@ def write(path: Path, tables: Iterator[pa.Table]) -> None:
 
 
 def trips(rows: int, start: int, span: int, rng: np.random.Generator) -> Iterator[pa.Table]:
-    """`rows` trips picked up in the `span` seconds from second `start` of 2009, in tables of at most CHUNK rows."""
+    """Yield `rows` trips of the `span` seconds from second `start` of 2009, in tables of at most CHUNK rows."""
     for done in range(0, rows, CHUNK):
         yield some_trips(min(CHUNK, rows - done), start, span, rng)
 
 
 def some_trips(rows: int, start: int, span: int, rng: np.random.Generator) -> pa.Table:
-    """`rows` trips in one table; its columns are COLUMNS."""
+    """Return a table of `rows` trips with the columns COLUMNS."""
     pickup, hour = pickups(rows, start, span, rng)
     distance = np.round(rng.lognormal(0.5, 0.85, rows).clip(0.1, 40), 2)
     seconds = (240 + distance * rng.normal(230, 60, rows).clip(90)).astype(np.int64)
@@ -88,7 +88,7 @@ def some_trips(rows: int, start: int, span: int, rng: np.random.Generator) -> pa
     surcharge = np.where((hour >= 16) & (hour < 20) & (pickup // 86_400 % 7 != 2), 1.0, night)
     tolls = np.where(rng.random(rows) < 0.04 * (1 + (distance > 8) * 5), 4.15, 0.0)
     tip = tips(kind, hour, distance, fare, rng)
-    taxed = pickup > 304 * 86_400  # the tax came on 1 November
+    taxed = pickup > 304 * 86_400  # the tax was introduced on November 1
     total = np.round(fare + surcharge + tip + tolls + taxed * 0.5, 2)
     flag = rng.random(rows) < 0.45
     columns = [
@@ -113,7 +113,7 @@ def some_trips(rows: int, start: int, span: int, rng: np.random.Generator) -> pa
 
 
 def pickups(rows: int, start: int, span: int, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """Seconds since the year began, sorted, and the hour of the day of each."""
+    """Return sorted seconds since the start of the year, and the hour of the day of each."""
     day = (start + rng.integers(0, span, rows)) // 86_400
     hour = rng.choice(24, rows, p=HOURS / HOURS.sum())
     pickup = np.sort(day * 86_400 + hour * 3600 + rng.integers(0, 3600, rows))
@@ -121,7 +121,7 @@ def pickups(rows: int, start: int, span: int, rng: np.random.Generator) -> tuple
 
 
 def payments(rows: int, hour: Numbers, distance: Numbers, rng: np.random.Generator) -> tuple[Numbers, Numbers, Numbers]:
-    """Vendor, kind (0 cash, 1 card, 2 no charge, 3 dispute) and spelling: indices of VENDORS and PAYMENTS."""
+    """Return vendor, kind (0 cash, 1 card, 2 no charge, 3 dispute) and spelling as indices of VENDORS and PAYMENTS."""
     vendor = rng.choice(3, rows, p=(0.47, 0.45, 0.08))
     by_card = 0.16 + 0.07 * ((hour >= 18) | (hour < 3)) + 0.11 * (distance > 3) + 0.1 * (distance > 8)
     kind = (rng.random(rows) < by_card).astype(np.int64)
@@ -132,7 +132,7 @@ def payments(rows: int, hour: Numbers, distance: Numbers, rng: np.random.Generat
 
 
 def tips(kind: Numbers, hour: Numbers, distance: Numbers, fare: Numbers, rng: np.random.Generator) -> Numbers:
-    """Dollars: most who pay by card tip, fewer by day and for short trips; of cash, little is recorded."""
+    """Return tips in dollars: most card payers tip, fewer by day and for short trips; cash tips are hardly recorded."""
     logit = np.array([-2.9, 1.0, -5.0, -4.0])[kind] + 0.7 * ((hour >= 17) | (hour < 4)) + 0.35 * np.log(distance)
     tipped = rng.random(len(kind)) < 1 / (1 + np.exp(-logit))
     share = rng.choice((0.1, 0.15, 0.2, 0.25), len(kind), p=(0.15, 0.3, 0.4, 0.15))
@@ -140,7 +140,7 @@ def tips(kind: Numbers, hour: Numbers, distance: Numbers, fare: Numbers, rng: np
 
 
 def place(rows: int, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """Longitude and latitude in and around Manhattan, in degrees; here and there a receiver without a fix."""
+    """Return longitude and latitude around Manhattan in degrees; a few receivers have no fix."""
     found = rng.random(rows) > 0.015
     longitude = np.where(found, rng.normal(-73.977, 0.025, rows), 0.0)
     latitude = np.where(found, rng.normal(40.752, 0.022, rows), 0.0)

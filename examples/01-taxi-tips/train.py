@@ -1,8 +1,8 @@
-"""Train in RAM, as always: read a part of the data with pandas, fit, look at the AUC, save.
+"""Train in RAM: read a part of the data with pandas, fit, print the AUC, save.
 
     python train.py trips/trips-2009-01.csv --rows 100000 --output model
 
-leaves model/model.joblib, and model/sample.parquet: rows whose column types are those that the model was fitted to.
+writes model/model.joblib, and model/sample.parquet: rows with the column types that the model was fitted with.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline import COLUMNS, build
 
 
 def train(data: Path, output: Path, rows: int = 100_000) -> float:
-    """The AUC on a quarter of the first `rows` rows of `data`; model and sample are left in the folder `output`."""
+    """Train on the first `rows` rows of `data`, write model and sample to `output`, and return the AUC on a quarter."""
     trips = pd.read_csv(data, nrows=rows, usecols=[*COLUMNS, "Tip_Amt"], parse_dates=["Trip_Pickup_DateTime"])
     tipped = trips.pop("Tip_Amt") > 0
     trips = trips[list(COLUMNS)]
@@ -32,14 +32,14 @@ def train(data: Path, output: Path, rows: int = 100_000) -> float:
 
 
 def main() -> None:
-    """Train as the command line asks, and say how good it is."""
+    """Train with the arguments of the command line, and print the AUC."""
     parser = argparse.ArgumentParser(description="Train the tip model.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--output", type=Path, default=Path("model"))
     arguments = parser.parse_args()
     auc = train(arguments.data, arguments.output, arguments.rows)
-    print(f"AUC {auc:.3f} on rows held back; the model is in {arguments.output}")
+    print(f"AUC {auc:.3f} on held-out rows; the model is in {arguments.output}")
 
 
 if __name__ == "__main__":
