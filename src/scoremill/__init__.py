@@ -14,6 +14,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from . import bundle, clusters, datasets, jobs, schedules
     from .bundle import pack
+    from .draft import Draft, draft_job
     from .environment import doctor
     from .execute import plan, score, verify
     from .jobs import JobHandle, find_job, submit
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .spec import ScoringJob, job, load_job
 
 __all__ = [
+    "Draft",
     "JobHandle",
     "ScoringJob",
     "__version__",
@@ -32,6 +34,7 @@ __all__ = [
     "compact",
     "datasets",
     "doctor",
+    "draft_job",
     "errors",
     "events",
     "find_job",
@@ -50,11 +53,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Draft": "draft",
     "JobHandle": "jobs",
     "ScoringJob": "spec",
     "clean": "outputs.api",
     "compact": "outputs.api",
     "doctor": "environment",
+    "draft_job": "draft",
     "plan": "execute",
     "find_job": "jobs",
     "job": "spec",

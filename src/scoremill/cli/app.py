@@ -25,6 +25,7 @@ from .views.failure import from_click, print_error, print_error_document
 STARTED = time.monotonic()
 """When this process started, as far as it can tell."""
 COMMANDS = {
+    "init": ("scoremill.cli.init", "init_command", "Write a commented job file for a model and its input."),
     "plan": ("scoremill.cli.plan", "plan_command", "Show the plan of a job without starting a worker."),
     "score": ("scoremill.cli.score", "score_command", "Score CSV or Parquet files with a packed model."),
     "verify": ("scoremill.cli.verify", "verify_command", "Verify an output against its manifest."),
@@ -38,6 +39,7 @@ COMMANDS = {
     "schedule": ("scoremill.cli.schedule", "schedule_group", "Run scoring jobs on a cron schedule."),
     "dataset": ("scoremill.cli.dataset", "dataset_group", "Load inputs into the memory of a cluster."),
     "schema": ("scoremill.cli.schema", "schema_command", "Print the JSON schema of job files."),
+    "demo": ("scoremill.cli.demo", "demo_command", "Train, pack, score, and verify in a folder of its own."),
     "explain": ("scoremill.cli.explain", "explain_command", "Explain an error code."),
     "doctor": ("scoremill.cli.doctor", "doctor_command", "Check this environment and suggest fixes."),
 }

@@ -36,6 +36,13 @@ def with_suggestions(samples: Sequence[Sample], csv: Csv, hive: bool, wanted: Wa
     return suggested
 
 
+def readable_dialect(sample: Sample, csv: Csv, hive: bool, wanted: Wanted) -> Csv | None:
+    """Return the dialect in which a file that has problems in `csv` can be read, if there is one."""
+    file = _File(sample, csv, hive, wanted)
+    trial = file.likely() if file.is_wrong else None
+    return trial.csv if trial else None
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """A sampled file, and what is wanted of it."""
