@@ -204,7 +204,8 @@ def _section(name: str, part: Any, comments: Iterable[str]) -> str:
 
 
 def _commented(lines: Iterable[str]) -> Iterator[str]:
-    return (f"    # {line}\n" for line in lines)
+    # Names come from files and bundles: a line break in one must not end the comment.
+    return (f"    # {line if line.isprintable() else line.encode('unicode_escape').decode()}\n" for line in lines)
 
 
 def _size(count: int) -> str | int:
@@ -221,6 +222,7 @@ def _yaml(value: Mapping[str, Any]) -> str:
 
 
 def _flow(value: Any) -> str:
-    """Return a list or a mapping of texts on one line; quotes and escapes keep it a comment whatever a file names its columns."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
-    return text.strip()
+    """Return a list or a mapping of texts on one line, whatever characters they have."""
+    shape: dict[str, Any] = {"default_flow_style": True, "sort_keys": False, "width": float("inf")}
+    text: str = yaml.safe_dump(value, allow_unicode=True, **shape).strip()
+    return text if text.isprintable() else yaml.safe_dump(value, default_style='"', **shape).strip()

@@ -26,7 +26,7 @@ def test_demo_scores_every_row_but_the_unreadable_one(demo: tuple[Path, str]) ->
     output = demo[0] / "predictions"
     assert scoremill.verify(output).totals.rows == 60_000
     assert len(pd.read_parquet(output)) == 59_999
-    assert scoremill.rejected(str(output))["text"].str.contains("three miles").tolist() == [True]
+    assert scoremill.rejected(str(output))["raw"].str.contains("three miles").tolist() == [True]
 
 
 def test_demo_prints_each_command_before_it_runs(demo: tuple[Path, str]) -> None:
