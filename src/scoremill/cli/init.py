@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from scoremill.errors import UsageError
+from scoremill.units import counted
 
 from .flags.fields import set_option
 from .flags.options import FLAGS, job_from
 from .flags.sections import Sectioned
-from .views.display import counted, echo
+from .views.display import echo
 
 if TYPE_CHECKING:
     from scoremill.draft import Draft
