@@ -259,4 +259,4 @@ def down_command(name: str | None, every: bool, timeout: float, **flags: Any) ->
     places = places_of(flags)
     for each in [name] if name else [each.name for each in clusters.list(**places)]:
         found = clusters.delete(each, timeout=timeout, say=say, **places)
-        echo(f"cluster {each} is gone" if found else f"there was no cluster {each}")
+        echo(f"cluster {each} is deleted" if found else f"cluster {each} does not exist")
