@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .bundle import pack
     from .draft import Draft, draft_job
     from .environment import doctor
+    from .errors.registry import explain
     from .execute import plan, score, verify
     from .jobs import JobHandle, find_job, submit
     from .outputs.api import clean, compact, retry_rejected
@@ -37,6 +38,7 @@ __all__ = [
     "draft_job",
     "errors",
     "events",
+    "explain",
     "find_job",
     "job",
     "jobs",
@@ -60,6 +62,7 @@ _HOMES = {
     "compact": "outputs.api",
     "doctor": "environment",
     "draft_job": "draft",
+    "explain": "errors.registry",
     "plan": "execute",
     "find_job": "jobs",
     "job": "spec",

@@ -24,9 +24,9 @@ def explain_command(code: str | None, as_json: bool) -> None:
     Example:
       scoremill explain OutputExists
     """
-    from scoremill.errors.registry import error_codes
+    from scoremill.errors.registry import error_codes, explain
 
-    entries = [_find(code)] if code else list(error_codes().values())
+    entries = [explain(code)] if code else list(error_codes().values())
     if as_json:
         print_document(codes=entries)
     elif code:
@@ -36,18 +36,6 @@ def explain_command(code: str | None, as_json: bool) -> None:
             ["CODE", "EXIT", "CAUSE"],
             [[entry.code, str(entry.exit_code), entry.cause.partition(". ")[0].rstrip(".")] for entry in entries],
         )
-
-
-def _find(code: str) -> ErrorCode:
-    from scoremill.errors import UsageError
-    from scoremill.errors.registry import find, nearest
-
-    found = find(code)
-    if found is None:
-        close = nearest(code)
-        hint = f"The nearest is {close}. " if close else ""
-        raise UsageError(f'no error code "{code}"', f"{hint}`scoremill explain` lists all codes.")
-    return found
 
 
 def _lines(entry: ErrorCode) -> Iterator[str]:

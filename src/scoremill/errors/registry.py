@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from . import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
@@ -32,13 +34,29 @@ def error_codes() -> dict[str, ErrorCode]:
     return {code: ErrorCode(code=code, exit_code=fields.pop("exit"), **fields) for code, fields in entries.items()}
 
 
-def find(name: str) -> ErrorCode | None:
-    """Return the code of that name in any case, or None."""
-    return next((entry for code, entry in error_codes().items() if code.lower() == name.lower()), None)
+def explain(code: str) -> ErrorCode:
+    """Return what is known about an error code.
 
+    Parameters
+    ----------
+    code
+        Name of the code, in upper or lower case.
 
-def nearest(name: str) -> str | None:
-    """Return the code whose name is most similar to `name`, if one is."""
-    by_lower = {code.lower(): code for code in error_codes()}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return by_lower[close[0]] if close else None
+    Raises
+    ------
+    scoremill.errors.UsageError
+        If there is no such code.
+
+    Examples
+    --------
+    >>> import scoremill
+    >>> scoremill.explain("OutputExists").exit_code
+    2
+
+    """
+    by_lower = {name.lower(): entry for name, entry in error_codes().items()}
+    if found := by_lower.get(code.lower()):
+        return found
+    close = difflib.get_close_matches(code.lower(), by_lower, n=1)
+    hint = f"The nearest is {by_lower[close[0]].code}. " if close else ""
+    raise UsageError(f'no error code "{code}"', f"{hint}`scoremill explain` lists all codes.")

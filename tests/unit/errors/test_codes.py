@@ -11,8 +11,8 @@ import pytest
 
 from scoremill import errors
 from scoremill.discovery.problem import Problem
-from scoremill.errors import ObjectError, ScoremillError
-from scoremill.errors.registry import error_codes, find, nearest
+from scoremill.errors import ObjectError, ScoremillError, UsageError
+from scoremill.errors.registry import error_codes, explain
 from scoremill.spec.resources.status import REASON_OF_ERROR, Reason
 from scoremill.storage.failures import reasons
 from tests.support.jobs import ROOT
@@ -97,9 +97,11 @@ def test_code_survives_pickling() -> None:
     )
 
 
-def test_codes_are_found_in_any_case_and_by_a_similar_name() -> None:
-    found = find("outputexists")
-    assert found and found.code == "OutputExists"
-    assert find("OutputExist") is None
-    assert nearest("OutputExist") == "OutputExists"
-    assert nearest("xyz") is None
+def test_explain_ignores_case_and_names_a_similar_code() -> None:
+    assert explain("outputexists").code == "OutputExists"
+    with pytest.raises(UsageError) as similar:
+        explain("OutputExist")
+    assert "The nearest is OutputExists." in str(similar.value.hint)
+    with pytest.raises(UsageError) as unlike:
+        explain("xyz")
+    assert "nearest" not in str(unlike.value.hint)
