@@ -18,7 +18,7 @@ PROTOCOLS = ("file", "memory", "s3", "gs")
 
 @pytest.fixture(params=PROTOCOLS)
 def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A root with nothing below it, of each kind of store in turn."""
+    """An empty root in each kind of store."""
     match request.param:
         case "file":
             return str(tmp_path / "root")
@@ -32,5 +32,5 @@ def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(store_uri: str) -> Store:
-    """A store on `store_uri`."""
+    """The store at `store_uri`."""
     return Store(store_uri)

@@ -1,4 +1,4 @@
-"""Promise 4: one bad row costs one row, is told with its place and reason, and a budget says how many are too many."""
+"""Promise 4: one bad row costs one row, is recorded with its place and reason, and counts toward the reject limit."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ BAD = {
     b"\xff45,1.5,3": "not utf-8 at byte",
     b"46,1\x00.5,3": "a NUL byte at byte",
 }
-"""Rows that cannot be scored, and why."""
+"""Rows that cannot be scored, with the reasons."""
 
 
 def spread(good: int = 700) -> bytes:
-    """A file of `good` rows with the bad ones in between, some at the cuts' neighbours."""
+    """Return a file of `good` rows with bad rows in between, some of them next to partition boundaries."""
     parts = [HEADER]
     for at, bad in enumerate(BAD):
         parts += [rows(at * good // len(BAD), good // len(BAD)), bad, b"\n"]
@@ -64,7 +64,7 @@ def bad_job(model: str, inputs: object, output: Path, **spec):
     return make_job(model, str(inputs), str(output), input=cut, output={"keep": ["id"]}, errors=errors, **spec)
 
 
-def test_every_bad_row_is_set_aside_with_its_place_and_reason_and_the_others_are_scored(model, tmp_path):
+def test_every_bad_row_is_rejected_with_its_place_and_reason_and_all_others_are_scored(model, tmp_path):
     data = spread()
     (tmp_path / "in.csv").write_bytes(data)
     manifest = score(bad_job(model, tmp_path / "in.csv", tmp_path / "out"), cluster="in-process")
@@ -81,19 +81,19 @@ def test_every_bad_row_is_set_aside_with_its_place_and_reason_and_the_others_are
     assert table(str(tmp_path / "out"))["prediction"].tolist() == [2 * (i % 1000 + 0.5) for i in range(700)]
 
 
-def test_line_is_the_one_that_an_editor_shows(model, tmp_path):
+def test_line_of_a_rejected_row_is_the_line_in_an_editor(model, tmp_path):
     (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 5) + b'5,"1\n.5",1\n6,7\n\n' + rows(7, 3) + b"10,zzz,2\n")
     score(bad_job(model, tmp_path / "in.csv", tmp_path / "out"), cluster="in-process")
-    # The header, the quoted newline and the blank line make a line each.
+    # The header, the quoted newline and the blank line count as one line each.
     assert [one["line"] for one in rejects(tmp_path / "out")] == [7, 9, 14]
 
 
 LINES = (2, 700, 1500, 1501, 4001)
-"""Lines of a file of many partitions, in some of which a quoted newline comes before them."""
+"""Lines in several partitions of a file, some of them after a quoted newline."""
 
 
 def lined(path: Path) -> None:
-    """A file with bad rows on LINES."""
+    """Write a file with bad rows on LINES."""
     text = [b"id,x,y"]
     while len(text) < max(LINES):
         line = len(text) + 1
@@ -107,7 +107,7 @@ def lined(path: Path) -> None:
 
 
 @pytest.mark.parametrize("cluster", ["in-process", "local"])
-def test_line_is_that_of_the_file_in_every_partition(model, tmp_path, cluster):
+def test_line_of_a_rejected_row_is_counted_from_the_start_of_the_file(model, tmp_path, cluster):
     lined(tmp_path / "in.csv")
     job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", cluster={"workers": 2, "memory": "1GiB"})
     score(job, cluster=cluster)
@@ -119,7 +119,7 @@ def test_line_is_that_of_the_file_in_every_partition(model, tmp_path, cluster):
     assert [row.line for row in build_report(Store(str(tmp_path / "out"))).rejects] == list(LINES)
 
 
-def test_lines_of_partitions_that_end_out_of_order_are_numbered_once_they_are_known(model, tmp_path):
+def test_lines_are_numbered_if_partitions_finish_out_of_order(model, tmp_path):
     lined(tmp_path / "in.csv")
     execute(bad_job(model, tmp_path / "in.csv", tmp_path / "out"), LastFirst())
     assert [one["line"] for one in rejects(tmp_path / "out")] == list(LINES)
@@ -130,7 +130,7 @@ def test_lines_of_partitions_that_end_out_of_order_are_numbered_once_they_are_kn
     assert objects(str(tmp_path / "out")) == objects(str(tmp_path / "in-order"))
 
 
-def test_a_row_of_parquet_is_named_by_its_row_in_the_file(model, tmp_path):
+def test_rejected_row_of_parquet_has_its_row_number_in_the_file(model, tmp_path):
     frame = pd.DataFrame({"id": range(30), "x": [1.5] * 17 + [2e6] + [1.5] * 12, "y": [1] * 30})
     frame.to_parquet(tmp_path / "in.parquet", row_group_size=10)
     score(bad_job(model, tmp_path / "in.parquet", tmp_path / "out"), cluster="in-process")
@@ -139,7 +139,7 @@ def test_a_row_of_parquet_is_named_by_its_row_in_the_file(model, tmp_path):
 
 
 @pytest.mark.parametrize(("rule", "keys"), [("Keep", {"raw", "rawBase64"}), ("Hash", {"rawSha256"}), ("Omit", set())])
-def test_private_text_is_hashed_or_left_out_if_asked(model, tmp_path, rule, keys):
+def test_raw_text_of_rejected_rows_is_hashed_or_omitted_on_request(model, tmp_path, rule, keys):
     (tmp_path / "in.csv").write_bytes(spread())
     score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"raw": rule}), cluster="in-process")
     found = rejects(tmp_path / "out")
@@ -152,7 +152,7 @@ def test_private_text_is_hashed_or_left_out_if_asked(model, tmp_path, rule, keys
 
 
 @pytest.mark.parametrize("bad", [b"1,is not a hush,1\n", b"1,2e6,1\n"])
-def test_private_text_is_in_no_message_of_the_run_that_it_ends(model, tmp_path, bad):
+def test_raw_text_that_must_not_be_kept_is_in_no_error_message(model, tmp_path, bad):
     (tmp_path / "in.csv").write_bytes(HEADER + bad + rows(2, 5))
     job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"raw": "Omit", "onRowError": "Fail"})
     with pytest.raises(RejectLimitError, match=r"in\.csv line 2") as raised:
@@ -161,7 +161,7 @@ def test_private_text_is_in_no_message_of_the_run_that_it_ends(model, tmp_path, 
     assert "2e+06" not in str(raised.value)
 
 
-def test_a_local_cluster_rejects_the_same_rows_in_the_same_bytes(model, tmp_path):
+def test_local_cluster_rejects_the_same_rows_in_the_same_bytes(model, tmp_path):
     (tmp_path / "in.csv").write_bytes(spread())
     score(bad_job(model, tmp_path / "in.csv", tmp_path / "one"), cluster="in-process")
     workers = {"cluster": {"workers": 2, "memory": "1GiB"}}
@@ -170,7 +170,7 @@ def test_a_local_cluster_rejects_the_same_rows_in_the_same_bytes(model, tmp_path
     assert any(name.startswith("_errors/") for name in objects(str(tmp_path / "two")))
 
 
-def test_compressed_rows_are_told_by_their_place_in_the_decompressed_text(model, tmp_path):
+def test_rejected_row_of_a_compressed_file_has_its_place_in_the_decompressed_text(model, tmp_path):
     import gzip
 
     data = spread()
@@ -181,10 +181,10 @@ def test_compressed_rows_are_told_by_their_place_in_the_decompressed_text(model,
     assert all(data[one["offset"] :].startswith(raw_of(one) + b"\n") for one in found)
 
 
-# -- the survivors of a batch ----------------------------------------------------------------------------------------
+# -- other rows of a batch -------------------------------------------------------------------------------------------
 
 
-def test_the_survivors_of_a_batch_are_scored_by_one_call(model, tmp_path, monkeypatch):
+def test_good_rows_of_a_batch_are_scored_in_one_call(model, tmp_path, monkeypatch):
     monkeypatch.setenv("TOUCHY_CALLS", str(tmp_path / "calls"))
     (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 500) + b"500,2e6,1\n" + rows(501, 500))
     job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", input={"partitionBytes": "1MiB"})
@@ -196,7 +196,7 @@ def test_the_survivors_of_a_batch_are_scored_by_one_call(model, tmp_path, monkey
     assert len(calls) <= 2 + 8 + 2 * 11
 
 
-# -- budgets ---------------------------------------------------------------------------------------------------------
+# -- reject limits ---------------------------------------------------------------------------------------------------
 
 
 def parts(output: Path) -> dict[str, int]:
@@ -204,7 +204,7 @@ def parts(output: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("budget", [{"maxRows": 6}, {"maxFraction": 0.001}, {"maxRows": 0}, {"maxFraction": 0}])
-def test_a_spent_budget_ends_the_run_and_a_larger_one_continues_it(model, tmp_path, budget):
+def test_exceeded_reject_limit_fails_the_run_and_a_larger_one_resumes_it(model, tmp_path, budget):
     (tmp_path / "in.csv").write_bytes(spread())
     with pytest.raises(RejectLimitError, match="rejected"):
         score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors=budget), cluster="in-process")
@@ -223,14 +223,14 @@ def test_a_spent_budget_ends_the_run_and_a_larger_one_continues_it(model, tmp_pa
     assert objects(str(tmp_path / "out")) == objects(str(tmp_path / "again"))
 
 
-def test_a_budget_that_is_met_exactly_is_not_spent(model, tmp_path):
+def test_reject_limit_that_is_met_exactly_is_not_exceeded(model, tmp_path):
     (tmp_path / "in.csv").write_bytes(spread())
     job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxRows": 14, "maxFraction": 14 / 714})
     assert score(job, cluster="in-process").totals.rejected == 14
 
 
-def test_a_fraction_that_the_end_meets_is_not_spent_by_a_bad_beginning(model, tmp_path):
-    """Long rows at the beginning make the plan expect few: its estimate must not decide."""
+def test_reject_fraction_is_not_exceeded_by_a_bad_beginning(model, tmp_path):
+    """Long rows at the beginning make the plan underestimate the rows, and the limit must not depend on that."""
     long = b"".join(b"%d,%s1.5,1\n" % (i, b" " * 900) for i in range(300))
     (tmp_path / "in.csv").write_bytes(HEADER + long + b"x,bad,1\n" * 60 + rows(0, 20_000))
     job = bad_job(
@@ -239,7 +239,7 @@ def test_a_fraction_that_the_end_meets_is_not_spent_by_a_bad_beginning(model, tm
     assert score(job, cluster="in-process").totals.rejected == 60
 
 
-def test_a_fraction_that_no_end_can_meet_ends_the_run_early(model, tmp_path):
+def test_reject_fraction_that_must_be_exceeded_fails_the_run_early(model, tmp_path):
     (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 500) + b"x,bad,1\n" * 2000 + rows(0, 8000))
     job = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxFraction": 0.01})
     with pytest.raises(RejectLimitError, match="of"):
@@ -248,8 +248,8 @@ def test_a_fraction_that_no_end_can_meet_ends_the_run_early(model, tmp_path):
 
 
 @pytest.mark.parametrize("cluster", ["in-process", "local"])
-def test_rows_of_partitions_that_began_in_the_wrong_place_count_for_no_budget(model, tmp_path, cluster):
-    """A quoted field over several cuts: optimistic partitions inside it see nothing but bad rows, or models at fault."""
+def test_rows_of_wrongly_started_partitions_do_not_count_toward_the_reject_limit(model, tmp_path, cluster):
+    """Partitions that start inside a quoted field find only bad rows at first, or models that fail on all rows."""
     inside = b"no,row\n" * 600 + b"7,2e6,7,\n" * 600
     data = b"note," + HEADER + b"".join(b"," + row + b"\n" for row in rows(0, 40).splitlines())
     data += b'"' + inside + b'",40,40.5,1\n' + b",41,41.5,1\n"
@@ -265,7 +265,7 @@ def test_rows_of_partitions_that_began_in_the_wrong_place_count_for_no_budget(mo
         assert score(job, cluster=cluster).totals.scored == 42
 
 
-def test_failing_at_the_first_bad_row_names_it(model, tmp_path):
+def test_run_that_fails_on_the_first_bad_row_names_it(model, tmp_path):
     (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 400) + b"400,abc,1\n" + rows(401, 100))
     code, _, err = run(
         "score",
@@ -288,7 +288,7 @@ def test_failing_at_the_first_bad_row_names_it(model, tmp_path):
     assert not (tmp_path / "out" / "_SUCCESS").exists()
 
 
-def test_failing_at_the_first_bad_row_of_parquet_names_its_row_in_the_file(model, tmp_path):
+def test_run_that_fails_on_the_first_bad_row_of_parquet_names_its_row_number(model, tmp_path):
     frame = pd.DataFrame({"id": range(300), "x": [1.5] * 250 + [2e6] + [1.5] * 49, "y": [1.0] * 300})
     frame.to_parquet(tmp_path / "in.parquet", row_group_size=100)
     job = bad_job(model, tmp_path / "in.parquet", tmp_path / "out", errors={"onRowError": "Fail"})
@@ -296,10 +296,10 @@ def test_failing_at_the_first_bad_row_of_parquet_names_its_row_in_the_file(model
         score(job, cluster="in-process")
 
 
-# -- a model that is at fault ----------------------------------------------------------------------------------------
+# -- failing models --------------------------------------------------------------------------------------------------
 
 
-def test_a_model_that_always_raises_is_at_fault_not_the_rows(tmp_path, monkeypatch):
+def test_model_that_raises_on_every_row_fails_the_run(tmp_path, monkeypatch):
     model = touchy_bundle(tmp_path / "model")
     monkeypatch.setenv("TOUCHY_CALLS", str(tmp_path / "calls"))
     (tmp_path / "in.csv").write_bytes(HEADER + b"1,2e6,1\n" * 1_000_000)
@@ -309,7 +309,7 @@ def test_a_model_that_always_raises_is_at_fault_not_the_rows(tmp_path, monkeypat
     assert len((tmp_path / "calls").read_text().split()) == 1 + 8
 
 
-def test_a_range_of_bad_rows_is_not_the_models_fault_once_it_has_scored_others(model, tmp_path):
+def test_range_of_bad_rows_is_rejected_if_the_model_scores_others(model, tmp_path):
     bad = b"".join(b"%d,2e6,1\n" % i for i in range(600))
     (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 300) + bad + rows(900, 300))
     manifest = score(bad_job(model, tmp_path / "in.csv", tmp_path / "out"), cluster="in-process")
@@ -317,15 +317,15 @@ def test_a_range_of_bad_rows_is_not_the_models_fault_once_it_has_scored_others(m
 
 
 @pytest.mark.parametrize("fault", ["MemoryError", "OSError"])
-def test_faults_of_the_machine_are_no_faults_of_rows(model, tmp_path, monkeypatch, fault):
+def test_faults_of_the_machine_do_not_reject_rows(model, tmp_path, monkeypatch, fault):
     monkeypatch.setenv("TOUCHY_CALLS", str(tmp_path / "calls"))
     monkeypatch.setenv("TOUCHY_TRICK", json.dumps({"at": 3, "raise": fault}))
     (tmp_path / "in.csv").write_bytes(HEADER + rows(0, 500))
     job = bad_job(model, tmp_path / "in.csv", tmp_path / "out")
     if fault == "OSError":
-        # It passes: the partition is tried again, whole.
+        # The fault is temporary, and the whole partition is retried.
         assert score(job, cluster="in-process").totals.scored == 500
     else:
-        with pytest.raises(Exception, match="as told"):
+        with pytest.raises(Exception, match="injected fault"):
             score(job, cluster="in-process")
     assert not (tmp_path / "out" / "_errors").exists()

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: exit codes, messages that name the hint, JSON, and never a traceback."""
+"""The command line: exit codes, messages with hints, JSON, and no tracebacks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def flags(bundle: object, file: object, output: object) -> list[object]:
 
 
 def refused(code: int, *arguments: object, environment: dict[str, str] | None = None) -> str:
-    """Stderr of a command that must end with `code`: an error and what to do about it, no traceback."""
+    """Return the stderr of a command that must exit with `code`, with an error and a hint but no traceback."""
     found, out, err = run(*arguments, environment=environment) if environment else here(*arguments)
     assert found == code, err
     assert "Traceback" not in err
@@ -66,7 +66,7 @@ def refused(code: int, *arguments: object, environment: dict[str, str] | None = 
     return err
 
 
-def test_every_exit_code_is_that_of_the_process(bundle, file, scored, tmp_path):
+def test_exit_code_of_each_error_is_that_of_the_process(bundle, file, scored, tmp_path):
     trips(20).astype({"distance": "str"}).replace({"distance": {"2.04": "x"}}).to_csv(tmp_path / "bad.csv", index=False)
     (tmp_path / "file").write_text("")
     output = copied(scored, tmp_path)
@@ -89,7 +89,7 @@ def test_every_exit_code_is_that_of_the_process(bundle, file, scored, tmp_path):
 # -- exit codes ------------------------------------------------------------------------------------------------------
 
 
-def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file, tmp_path):
+def test_exit_0_of_score_prints_totals_as_text_or_json(bundle, file, tmp_path):
     code, out, err = run(*flags(bundle, file, tmp_path / "out"))
     assert (code, err) == (0, "")
     assert out.startswith(f"{ROWS} rows scored, 0 rejected, 1 partition, ")
@@ -99,7 +99,7 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["score"], "missing --model, --input, --output"),
         (["score", "--nonsense"], "no such option"),
@@ -130,9 +130,9 @@ def test_0_a_run_says_what_was_scored_and_json_says_it_for_programs(bundle, file
         (["model", "pack", "{tmp}/none.joblib", "--output", "{tmp}/b"], "no model file"),
     ],
 )
-def test_2_what_cannot_be_done_as_asked(bundle, file, tmp_path, arguments, said):
+def test_exit_2_of_invalid_arguments_names_the_problem(bundle, file, tmp_path, arguments, expected):
     err = refused(2, *(each.format(bundle=bundle, file=file, tmp=tmp_path) for each in arguments))
-    assert said in err
+    assert expected in err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -182,16 +182,16 @@ JOBS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("content", "said"), JOBS)
-def test_2_a_wrong_job_file_is_named_with_its_line(tmp_path, content, said):
+@pytest.mark.parametrize(("content", "expected"), JOBS)
+def test_exit_2_of_an_invalid_job_file_names_the_line(tmp_path, content, expected):
     path = tmp_path / "job.yaml"
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     err = refused(2, "score", path)
-    assert said in err
+    assert expected in err
     assert "job.yaml" in err
 
 
-def test_3_a_model_that_does_not_fit_is_refused_by_file_and_column_before_anything_is_written(bundle, tmp_path):
+def test_exit_3_of_a_missing_column_names_file_and_column_before_anything_is_written(bundle, tmp_path):
     for number in range(3):
         trips(9).rename(columns={"payment": "Payment"}).to_csv(tmp_path / f"{number}.csv", index=False)
     for verb in ("score", "plan"):
@@ -205,7 +205,7 @@ def test_3_a_model_that_does_not_fit_is_refused_by_file_and_column_before_anythi
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
         ("none.csv", None, "nothing is found"),
         ("a.csv.gz", gzip.compress(b"distance,payment,passengers\n1,cash,1\n", mtime=0)[:-9], "truncated or damaged"),
@@ -214,14 +214,14 @@ def test_3_a_model_that_does_not_fit_is_refused_by_file_and_column_before_anythi
         ("a.csv", b"\x80\x81,b\n", "not utf-8"),
     ],
 )
-def test_3_an_input_that_cannot_be_read(bundle, tmp_path, name, content, said):
+def test_exit_3_of_an_unreadable_input_names_the_problem(bundle, tmp_path, name, content, expected):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    assert said in refused(3, *flags(bundle, tmp_path / name, tmp_path / "out"))
+    assert expected in refused(3, *flags(bundle, tmp_path / name, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
-def test_4_a_spent_budget_can_be_raised_and_the_run_goes_on(bundle, tmp_path):
+def test_exit_4_run_resumes_with_a_larger_reject_limit(bundle, tmp_path):
     frame = trips(200).astype({"distance": "object"})
     frame.loc[:9, "distance"] = "x"
     frame.to_csv(tmp_path / "a.csv", index=False)
@@ -236,7 +236,7 @@ def test_4_a_spent_budget_can_be_raised_and_the_run_goes_on(bundle, tmp_path):
     refused(4, *flags(bundle, tmp_path / "a.csv", tmp_path / "other"), "--on-row-error", "Fail", "--quiet")
 
 
-def test_5_stores_that_refuse(bundle, file, tmp_path, s3):
+def test_exit_5_of_a_store_that_denies_access(bundle, file, tmp_path, s3):
     (tmp_path / "file").write_text("")
     assert "file" in refused(5, *flags(bundle, file, tmp_path / "file" / "out"))
     for arguments in (
@@ -246,7 +246,7 @@ def test_5_stores_that_refuse(bundle, file, tmp_path, s3):
         assert "no-such-bucket" in refused(5, *arguments, environment=s3.environment)
 
 
-def test_6_a_scheduler_that_is_not_there_and_a_lease_that_another_driver_holds(bundle, file, tmp_path):
+def test_exit_6_of_a_missing_scheduler_or_a_held_lease(bundle, file, tmp_path):
     err = refused(6, "score", "--cluster", "nonsense", *flags(bundle, file, tmp_path / "a")[3:])
     assert "KUBECONFIG" in err
     from scoremill.ledger import Lease
@@ -270,7 +270,7 @@ def tampered(output: Path, name: str, content: bytes | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
         ("part-*", None, "missing: part-"),
         ("part-*", b"other", "altered: part-"),
@@ -282,14 +282,14 @@ def tampered(output: Path, name: str, content: bytes | None) -> None:
         ("_scoremill/manifest/*", b"other", "is not what the manifest says"),
     ],
 )
-def test_7_an_output_that_was_tampered_with(scored, tmp_path, name, content, said):
+def test_exit_7_of_verify_names_what_was_altered(scored, tmp_path, name, content, expected):
     output = copied(scored, tmp_path)
     tampered(output, name, content)
-    assert said in refused(7, "verify", output)
+    assert expected in refused(7, "verify", output)
 
 
 @pytest.mark.parametrize("name", ["_scoremill/manifest.json", "_scoremill/manifest/*", "part-*"])
-def test_what_was_lost_is_made_again_by_the_same_command(bundle, file, tmp_path, name):
+def test_lost_objects_are_written_again_by_the_same_command(bundle, file, tmp_path, name):
     arguments = [*flags(bundle, file, tmp_path / "out"), "--quiet"]
     assert here(*arguments)[0] == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("part-*")}
@@ -302,7 +302,7 @@ def test_what_was_lost_is_made_again_by_the_same_command(bundle, file, tmp_path,
 
 
 @pytest.mark.parametrize("name", ["job.json", "plan/000000.parquet", "receipts/*"])
-def test_7_a_damaged_ledger_is_named_and_not_taken_for_a_defect(bundle, file, scored, tmp_path, name):
+def test_exit_7_of_a_damaged_ledger_names_it(bundle, file, scored, tmp_path, name):
     output = copied(scored, tmp_path)
     tampered(output, f"_scoremill/{name}", b"{")
     assert "damaged" in refused(7, *flags(bundle, file, output), "--quiet")
@@ -314,7 +314,7 @@ def copied(output: Path, folder: Path) -> Path:
     return Path(shutil.copytree(output, folder / "out"))
 
 
-def test_130_an_interrupted_run_says_how_to_go_on(bundle, tmp_path):
+def test_exit_130_of_an_interrupted_run_says_how_to_resume(bundle, tmp_path):
     trips(60_000).to_csv(tmp_path / "a.csv", index=False)
     arguments = [*flags(bundle, tmp_path / "a.csv", tmp_path / "out"), "--partition-bytes", "4KiB"]
     driver = command(*arguments)
@@ -327,17 +327,17 @@ def test_130_an_interrupted_run_says_how_to_go_on(bundle, tmp_path):
     assert "Traceback" not in err
 
 
-# -- what programs read ------------------------------------------------------------------------------------------------
+# -- JSON ----------------------------------------------------------------------------------------------------------------
 
 
 def documented(command: str) -> set[str]:
-    """The keys that docs/reference/json.md promises of a command."""
+    """Return the keys that docs/reference/json.md documents for a command."""
     page = (ROOT / "docs" / "reference" / "json.md").read_text()
     (row,) = [line for line in page.splitlines() if line.startswith("|") and f"`scoremill {command}`" in line]
     return {"version", *re.findall(r"`(\w+)`", row.split("|")[2].partition(";")[0])}
 
 
-def test_json_is_one_document_with_the_keys_that_are_documented(bundle, file, scored, tmp_path):
+def test_json_is_one_document_with_the_documented_keys(bundle, file, scored, tmp_path):
     for name, *arguments in (
         ["score", *flags(bundle, file, scored)[1:]],
         ["verify", scored],
@@ -355,7 +355,7 @@ def test_json_is_one_document_with_the_keys_that_are_documented(bundle, file, sc
         assert (found["version"], set(found)) == (1, documented(name)), name
 
 
-def test_problems_are_in_the_plan_s_json_too(bundle, tmp_path):
+def test_json_of_plan_has_the_problems(bundle, tmp_path):
     (tmp_path / "a.csv").write_text("distance,payment\n1,cash\n")
     code, out, _ = here("plan", "--model", bundle, "--input", tmp_path / "a.csv", "--json")
     (problem,) = json.loads(out)["problems"]
@@ -363,7 +363,7 @@ def test_problems_are_in_the_plan_s_json_too(bundle, tmp_path):
     assert "'passengers'" in problem["message"]
 
 
-def test_a_plan_says_what_is_not_read_and_what_stands_elsewhere(bundle, tmp_path):
+def test_plan_lists_unused_columns_and_columns_at_other_positions(bundle, tmp_path):
     trips(20).to_csv(tmp_path / "a.csv", index=False)
     trips(20)[["passengers", "payment", "id", "distance"]].to_csv(tmp_path / "b.csv", index=False)
     code, out, _ = here("plan", "--model", bundle, "--input", tmp_path / "*.csv", "--keep", "id")
@@ -376,22 +376,22 @@ def test_a_plan_says_what_is_not_read_and_what_stands_elsewhere(bundle, tmp_path
     }
 
 
-def test_a_plan_warns_of_a_worker_too_small_for_a_batch(bundle, tmp_path):
+def test_plan_warns_if_workers_have_too_little_memory_for_a_batch(bundle, tmp_path):
     frame = trips(3000)
     frame.assign(payment="x" * 2_000).to_csv(tmp_path / "a.csv", index=False)
-    asked = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
-    code, _, err = here(*asked, "--memory", "300MiB")
+    words = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
+    code, _, err = here(*words, "--memory", "300MiB")
     assert (code, "a worker will probably need" in err, "--batch-rows" in err) == (0, True, True)
-    assert "will probably need" not in here(*asked, "--memory", "4GiB")[2]
+    assert "will probably need" not in here(*words, "--memory", "4GiB")[2]
 
 
-def test_a_model_is_inspected_with_all_that_is_known(bundle):
+def test_inspect_prints_all_metadata_of_a_bundle(bundle):
     _, out, _ = here("model", "inspect", bundle)
     for line in ("  predict_proba: proba_0, proba_1", "  predict: prediction", "known to --keep: id, note"):
         assert line in out
 
 
-def test_a_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
+def test_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
     code, out, err = here("plan", "--model", bundle, "--input", file, "--partition-bytes", "1KiB")
     assert (code, err) == (0, "")
     lines = {line.split()[0]: line for line in out.splitlines()}
@@ -400,14 +400,14 @@ def test_a_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
     assert re.search(rf"about .* with \d+ local workers, of which .* start-up; measured on {ROWS} rows", lines["time"])
 
 
-def test_limit_with_an_output_says_that_nothing_is_written(bundle, file, tmp_path):
+def test_preview_with_an_output_says_that_nothing_is_written(bundle, file, tmp_path):
     code, out, err = here(*flags(bundle, file, tmp_path / "out"), "--limit", "1")
     assert (code, len(out.splitlines())) == (0, 2)
     assert err == f"note: --limit only prints rows; nothing is written to {tmp_path / 'out'}\n"
     assert not (tmp_path / "out").exists()
 
 
-def test_clean_of_a_clean_output_says_that_there_is_nothing_to_remove(scored, tmp_path):
+def test_clean_reports_that_there_is_nothing_to_remove(scored, tmp_path):
     output = copied(scored, tmp_path)
     assert here("clean", output)[:2] == (0, "nothing to remove\n")
     (output / "part-00000-0123456789abcdef.parquet").write_bytes(bytes(2048))
@@ -416,7 +416,7 @@ def test_clean_of_a_clean_output_says_that_there_is_nothing_to_remove(scored, tm
     assert here("verify", output)[0] == 0
 
 
-def test_the_first_rows_go_to_stdout_and_nothing_is_written(bundle, file, tmp_path):
+def test_preview_prints_rows_to_stdout_and_writes_nothing(bundle, file, tmp_path):
     code, out, err = here("score", "--model", bundle, "--input", file, "--limit", "3", "--keep", "id")
     assert (code, err) == (0, "")
     assert pd.read_csv(io.StringIO(out))["id"].tolist() == [0, 1, 2]
@@ -424,13 +424,13 @@ def test_the_first_rows_go_to_stdout_and_nothing_is_written(bundle, file, tmp_pa
     assert [set(json.loads(line)) for line in out.splitlines()] == [{"proba_0", "proba_1"}] * 2
 
 
-def test_fields_that_mean_nothing_here_are_told(bundle, file, tmp_path):
+def test_fields_without_effect_are_reported(bundle, file, tmp_path):
     (tmp_path / "job.yaml").write_text("spec: {suspend: true}")
     code, _, err = here("score", tmp_path / "job.yaml", *flags(bundle, file, tmp_path / "out")[1:])
     assert (code, "note: spec.suspend is for ScoringJobs on Kubernetes" in err) == (0, True)
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(bundle, tmp_path):
+def test_closed_stdout_is_not_an_error(bundle, tmp_path):
     trips(30_000).to_csv(tmp_path / "a.csv", index=False)
     driver = command("score", "--model", bundle, "--input", tmp_path / "a.csv", "--limit", "30000", "--keep", "*")
     assert driver.stdout is not None and driver.stderr is not None
@@ -440,11 +440,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(bundle, tmp_path):
     assert (driver.wait(60), err) == (0, "")
 
 
-# -- what must not be ------------------------------------------------------------------------------------------------
+# -- safeguards --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["score", "--help"], ["model", "pack", "--help"]])
-def test_help_loads_nothing_heavy(arguments):
+def test_help_does_not_import_heavy_libraries(arguments):
     heavy = {"dask", "distributed", "pandas", "numpy", "sklearn", "pyarrow", "fsspec", "kubernetes"}
     program = (
         "import sys\nfrom scoremill.cli.app import app\n"
@@ -472,13 +472,13 @@ SECRET = "hunter2-hunter2"
         {"aws_secret_access_key": SECRET},
     ],
 )
-def test_a_secret_in_a_job_is_refused_without_being_repeated(tmp_path, storage):
+def test_secret_in_a_job_is_refused_without_being_printed(tmp_path, storage):
     path = tmp_path / "job.yaml"
     path.write_text(yaml.safe_dump({"spec": {"storage": storage}}))
     assert SECRET not in refused(2, "score", path)
 
 
-def test_no_credential_is_in_any_output(bundle, file, s3, tmp_path, monkeypatch):
+def test_credentials_are_not_in_any_output(bundle, file, s3, tmp_path, monkeypatch):
     environment = s3.environment | {"AWS_ACCESS_KEY_ID": "AKIAHUNTER2HUNTER2", "AWS_SECRET_ACCESS_KEY": SECRET}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -551,7 +551,7 @@ def test_inspect_shows_null_values_that_are_text_in_a_column(tmp_path):
     assert "country: string (text includes 'NA')\n" in here("model", "inspect", tmp_path / "b")[1]
 
 
-def test_the_flags_that_a_gap_names_work_when_followed(tmp_path):
+def test_flags_in_a_gap_of_pack_work(tmp_path):
     frame = pd.DataFrame({"country": ["", "DE", None] * 5, "fare": np.arange(15) / 4})
     model = make_pipeline(make_column_transformer((OneHotEncoder(), ["country"])), LinearRegression())
     joblib.dump(model.fit(frame, frame["fare"]), tmp_path / "m.joblib")
@@ -563,15 +563,15 @@ def test_the_flags_that_a_gap_names_work_when_followed(tmp_path):
     assert packing[0] == 0 and "warning: column 'country': CSV input reads the text '' as missing" in packing[2]
     assert "CSV input reads the text ''" in here("model", "inspect", tmp_path / "b")[1]
     scoring = ["score", "--model", tmp_path / "b", "--input", tmp_path / "in.csv", "--cluster", "in-process"]
-    told = refused(3, *scoring, "--output", tmp_path / "out")
-    (flags,) = re.findall(r"(--null-values .*)\.$", told, re.MULTILINE)
+    printed = refused(3, *scoring, "--output", tmp_path / "out")
+    (flags,) = re.findall(r"(--null-values .*)\.$", printed, re.MULTILINE)
     code, _, err = here(*scoring, "--output", tmp_path / "out", *shlex.split(flags))
     assert code == 0, err
     (part,) = (tmp_path / "out").glob("part-*")
     assert pd.read_parquet(part)["prediction"].tolist() == model.predict(frame).tolist()
 
 
-def test_a_form_of_missing_values_that_an_error_names_packs(tmp_path):
+def test_missing_value_form_in_an_error_of_pack_works(tmp_path):
     cells = np.array(["a", None, np.nan] * 5, object)
     frame = pd.DataFrame({"c": pd.Series(cells, dtype=object), "n": np.arange(15.0)})
     model = make_pipeline(make_column_transformer((OneHotEncoder(), ["c"])), LinearRegression())

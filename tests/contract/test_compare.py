@@ -1,4 +1,4 @@
-"""Outputs of two environments: the same rows, to the bit or within a tolerance."""
+"""Comparison of two outputs, bit for bit or within a tolerance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = 500
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
-    """Of a format, the scores of a model and of one whose coefficient is 1e-7 larger; the second in smaller parts."""
+    """A function that returns two outputs in a format: the coefficient of the second model is 1e-7 larger."""
     folder = tmp_path_factory.mktemp("compare")
     frame = pd.DataFrame({"x": np.linspace(-3, 1e4, ROWS), "note": ["a, b", "x"] * (ROWS // 2)})
     frame.to_csv(folder / "in.csv", index=False)
@@ -44,7 +44,7 @@ def outputs(tmp_path_factory):
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv", "jsonl"])
-def test_scores_within_a_tolerance_are_equal_and_others_are_told_by_their_rows(outputs, format):
+def test_scores_within_a_tolerance_are_equal_and_other_rows_are_listed(outputs, format):
     one, other = outputs(format)
     assert compare(one, one, 0.0) == 0.0
     assert compare(one, other, 1e-6) == pytest.approx(1e-7, rel=0.01)
@@ -52,7 +52,7 @@ def test_scores_within_a_tolerance_are_equal_and_others_are_told_by_their_rows(o
         compare(one, other, 1e-9)
 
 
-def test_other_rows_are_never_within_a_tolerance(outputs, tmp_path):
+def test_different_rows_are_never_within_a_tolerance(outputs, tmp_path):
     one, _ = outputs("parquet")
     frame = pd.DataFrame({"x": np.linspace(-3, 1e4, ROWS), "note": ["a, b", "y"] * (ROWS // 2)})
     bundle = f"{one.uri.rpartition('/')[0]}/one-bundle"
@@ -66,7 +66,7 @@ def test_other_rows_are_never_within_a_tolerance(outputs, tmp_path):
         compare(one, Store(str(tmp_path / "short")), 1e9)
 
 
-def test_the_command_proves_and_compares(outputs):
+def test_compare_command_verifies_and_compares(outputs):
     one, other = outputs("parquet")
     code, out, _ = run("verify", one.uri, "--against", other.uri, "--tolerance", "1e-6")
     assert (code, "the same rows, numbers within 1e-07" in out) == (0, True)

@@ -1,4 +1,4 @@
-"""A run is complete only if every object is really there, and nothing else that readers would take for one."""
+"""A run is complete only if every object exists and readers find no others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def data(tmp_path: Path) -> str:
 
 
 class Elsewhere(InProcess):
-    """Workers that write to a disk that the driver does not see."""
+    """Workers that write to a disk that the driver cannot access."""
 
     def __init__(self, output: Path) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Elsewhere(InProcess):
         return result
 
 
-def test_objects_that_the_driver_does_not_see_make_no_complete_run(bundle, data, tmp_path):
+def test_objects_missing_for_the_driver_keep_a_run_incomplete(bundle, data, tmp_path):
     output = tmp_path / "out"
     with pytest.raises(ClusterError, match="share this output"):
         execute(make_job(bundle, data, str(output), input={"partitionBytes": "4KiB"}), Elsewhere(output))
@@ -54,7 +54,7 @@ def test_objects_that_the_driver_does_not_see_make_no_complete_run(bundle, data,
     assert verify(str(output)).totals.rows == 500
 
 
-def test_a_stranger_that_appears_in_mid_run_keeps_it_from_being_complete(bundle, data, tmp_path):
+def test_foreign_object_that_appears_during_a_run_keeps_it_incomplete(bundle, data, tmp_path):
     output = tmp_path / "out"
     job = make_job(bundle, data, str(output), input={"partitionBytes": "4KiB"})
     with pytest.raises(UsageError, match=r"stranger\.parquet"):
@@ -64,14 +64,14 @@ def test_a_stranger_that_appears_in_mid_run_keeps_it_from_being_complete(bundle,
     verify(str(output))
 
 
-def test_hidden_files_that_tools_leave_are_nobodys_business(bundle, data, tmp_path):
+def test_hidden_files_of_other_tools_are_ignored(bundle, data, tmp_path):
     output = tmp_path / "out"
     score(make_job(bundle, data, str(output)), cluster="in-process")
     (output / ".DS_Store").write_bytes(b"x")
     verify(str(output))
 
 
-def test_an_output_below_its_input_is_no_input_of_the_next_run_unless_it_is_named(bundle, tmp_path):
+def test_output_below_its_input_is_not_scored_unless_it_is_named(bundle, tmp_path):
     (tmp_path / "data").mkdir()
     trips(100).to_csv(tmp_path / "data" / "a.csv", index=False)
     job = make_job(
@@ -84,7 +84,7 @@ def test_an_output_below_its_input_is_no_input_of_the_next_run_unless_it_is_name
         score(named, cluster="in-process")
 
 
-def test_a_compacted_output_is_not_scored_onto(bundle, data, tmp_path):
+def test_compacted_output_is_refused_as_an_output(bundle, data, tmp_path):
     score(make_job(bundle, data, str(tmp_path / "out"), input={"partitionBytes": "4KiB"}), cluster="in-process")
     compact(Store(str(tmp_path / "out")), Store(str(tmp_path / "compact")), 1000)
     before = objects(str(tmp_path / "compact"))
@@ -94,23 +94,23 @@ def test_a_compacted_output_is_not_scored_onto(bundle, data, tmp_path):
 
 
 @pytest.mark.parametrize("rejected", range(101))
-def test_a_fraction_that_is_met_exactly_is_not_spent(rejected):
+def test_reject_fraction_that_is_met_exactly_is_not_exceeded(rejected):
     Errors(max_fraction=rejected / 100).limit.check(rejected, 100, 100)
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(3, 3), (0, 1), (None, 1), ("bye", 1)])
-def test_a_process_that_something_ends_did_not_succeed(code, exit_code):
+def test_command_that_raises_system_exit_has_a_failure_exit_code(code, exit_code):
     assert run_command(lambda: sys.exit(code)) == exit_code
 
 
-def test_a_closed_stderr_does_not_end_a_run(bundle, data, tmp_path):
+def test_closed_stderr_does_not_end_a_run(bundle, data, tmp_path):
     words = ["score", "--model", bundle, "--input", data, "--output", tmp_path / "out", "--cluster", "in-process"]
     line = f"{sys.executable} -m scoremill {' '.join(repr(str(word)) for word in words)} 2>&1 >/dev/null | true"
     subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], check=True, env={"PYTHONPATH": str(ROOT / "src")})
     assert verify(str(tmp_path / "out")).totals.rows == 500
 
 
-def test_path_columns_of_parquet_alone_are_kept(bundle, tmp_path):
+def test_kept_columns_of_parquet_can_be_path_columns_only(bundle, tmp_path):
     folder = tmp_path / "in" / "year=2009"
     folder.mkdir(parents=True)
     trips(50).to_parquet(folder / "a.parquet")

@@ -1,4 +1,4 @@
-"""Objects are decompressed as their content is, on every store, whatever their names and headers say."""
+"""Compression is detected from the content of objects on every store, not from names or headers."""
 
 from __future__ import annotations
 
@@ -55,30 +55,30 @@ def truth(bundle: str, tmp_path: Path) -> dict[str, list[object]]:
 
 @pytest.mark.parametrize("kind", PACKERS)
 @pytest.mark.parametrize("name", ["a.csv", "a", "a.csv.gz"])
-def test_a_compressed_file_is_scored_whatever_its_name(bundle, truth, kind, name, tmp_path):
+def test_compressed_file_with_any_name_is_scored(bundle, truth, kind, name, tmp_path):
     (tmp_path / name).write_bytes(PACKERS[kind](CSV))
     assert difference(scores(bundle, str(tmp_path / name), tmp_path / "out"), truth) is None
 
 
-def test_a_plain_file_whose_name_says_compressed_is_scored_in_partitions(bundle, truth, tmp_path):
+def test_plain_file_with_a_name_of_a_compressed_one_is_scored_in_partitions(bundle, truth, tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(CSV)
     assert difference(scores(bundle, str(tmp_path / "a.csv.gz"), tmp_path / "out"), truth) is None
     assert len(list((tmp_path / "out").glob("part-*"))) == len(list((tmp_path / "truth").glob("part-*"))) > 1
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
-def test_an_object_of_s3_with_a_content_encoding(bundle, truth, kind, s3: S3Bucket, tmp_path):
+def test_s3_object_with_a_content_encoding_is_scored(bundle, truth, kind, s3: S3Bucket, tmp_path):
     put(s3, "a.csv", PACKERS[kind](CSV), ContentEncoding=kind)
     assert difference(scores(bundle, s3.uri("*.csv"), tmp_path / "out"), truth) is None
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
-def test_an_object_of_google_s_with_a_content_encoding(bundle, truth, name, gcs: GcsBucket, tmp_path):
+def test_gcs_object_with_a_content_encoding_is_scored(bundle, truth, name, gcs: GcsBucket, tmp_path):
     put_encoded(gcs, name, gzip.compress(CSV))
     assert difference(scores(bundle, gcs.uri(name), tmp_path / "out"), truth) is None
 
 
-def test_bytes_of_an_object_of_google_s_are_those_that_are_stored(gcs: GcsBucket):
+def test_gcs_object_with_a_content_encoding_is_read_as_stored(gcs: GcsBucket):
     packed = gzip.compress(bytes(range(256)) * 4)
     put_encoded(gcs, "a.csv", packed)
     store = Store(gcs.uri())
@@ -92,7 +92,7 @@ def test_bytes_of_an_object_of_google_s_are_those_that_are_stored(gcs: GcsBucket
 
 
 def many(folder: Path, compressed: int, content: bytes) -> str:
-    """150 files, more than are sampled, of which number `compressed` is, and `content` in it; a glob for them."""
+    """Write 150 files, more than are sampled, with `content` compressed in one of them, and return their glob."""
     folder.mkdir()
     for at in range(150):
         (folder / f"{at:03}.csv").write_bytes(
@@ -102,10 +102,10 @@ def many(folder: Path, compressed: int, content: bytes) -> str:
 
 
 UNSAMPLED = 7
-"""Which of 150 such files no sample shows; asserted where it is used."""
+"""Number of a file among the 150 that is not sampled, as its tests assert."""
 
 
-def test_a_small_compressed_file_that_no_sample_showed_is_scored(bundle, tmp_path):
+def test_small_compressed_file_that_was_not_sampled_is_scored(bundle, tmp_path):
     inputs = many(tmp_path / "in", UNSAMPLED, b"id,distance,payment,passengers\n1000,1,cash,2\n1001,1,cash,2\n")
     job = make_job(bundle, inputs, str(tmp_path / "out"), output={"keep": ["id"]})
     assert not shows(job, UNSAMPLED)
@@ -113,7 +113,7 @@ def test_a_small_compressed_file_that_no_sample_showed_is_scored(bundle, tmp_pat
     assert written(tmp_path / "out")["id"] == [*range(UNSAMPLED), 1000, 1001, *range(UNSAMPLED + 1, 150)]
 
 
-def test_a_compressed_file_that_was_cut_because_no_sample_showed_it_is_an_error_with_a_way_out(bundle, tmp_path):
+def test_compressed_file_that_was_cut_unsampled_is_an_error_whose_hint_works(bundle, tmp_path):
     inputs = many(tmp_path / "in", UNSAMPLED, CSV)
     job = make_job(bundle, inputs, str(tmp_path / "out"), **{**SPEC, "input": {"partitionBytes": "1KiB"}})
     assert not shows(job, UNSAMPLED)
@@ -135,7 +135,7 @@ def shows(job, number: int) -> bool:
     return sources[number] in chosen(sources)
 
 
-def test_planning_reads_no_object_that_it_does_not_sample(bundle, s3: S3Bucket, tmp_path, monkeypatch):
+def test_planning_reads_sampled_objects_only(bundle, s3: S3Bucket, tmp_path, monkeypatch):
     from scoremill.execute.coordinator.prepare import prepare
 
     for at in range(100):
@@ -153,7 +153,7 @@ def put(s3: S3Bucket, name: str, data: bytes, **about: str) -> None:
 
 
 def put_encoded(gcs: GcsBucket, name: str, data: bytes) -> None:
-    """Stores `data` with `Content-Encoding: gzip`, as `gcloud storage cp --gzip-local-all` does."""
+    """Store `data` with `Content-Encoding: gzip`, as `gcloud storage cp --gzip-local-all` does."""
     about = f'{{"name": "{name}", "contentEncoding": "gzip", "contentType": "text/csv"}}'.encode()
     parts = b"--x\nContent-Type: application/json\n\n%b\n--x\nContent-Type: text/csv\n\n%b\n--x--" % (about, data)
     address = f"{gcs.endpoint}/upload/storage/v1/b/{quote(gcs.bucket)}/o?uploadType=multipart"

@@ -1,4 +1,4 @@
-"""What pandas and scikit-learn say, and what an output says, in one form: columns of plain values."""
+"""Results of pandas and scikit-learn, and outputs of runs, both as columns of plain values."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ Values = dict[str, list[Any]]
 
 
 def staged(estimator: Any, folder: Path, sample: pd.DataFrame, method: str | None = None) -> str:
-    """A bundle without the proof by a process of its own, which takes seconds and has tests of its own."""
+    """Pack a bundle without testing it in a separate process, which takes seconds and has its own tests."""
     folder.mkdir(parents=True)
     with warnings.catch_warnings():
-        # What a model says of its sample, such as log(0), is no failure of the test.
+        # Warnings of a model about its sample, such as log(0), must not fail the test.
         warnings.simplefilter("ignore")
         stage(estimator, folder, sample=sample, method=method)
     return str(folder)
 
 
 def read_csv(source: Any, **options: Any) -> pd.DataFrame:
-    """As pandas reads it when asked for exact numbers, which from 3.1 on it need not be asked for."""
+    """Read a CSV with pandas and exact numbers, which are the default from pandas 3.1 on."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The 'float_precision' argument is deprecated")
         return pd.read_csv(source, float_precision="round_trip", **options)
 
 
 def written(output: str | Path, nulls: Sequence[str] | None = None, *, of_csv: bool = True) -> Values:
-    """All rows of an output, in the order of the names of its parts; of a CSV texts as pandas reads them there."""
+    """Return all rows of an output, in the order of part names, with texts of CSV converted as pandas does."""
     parts = sorted(Path(output).glob("part-*"))
     frames = [_frame(part) for part in parts]
     names = list(next((frame for frame in frames if len(frame.columns)), pd.DataFrame()).columns)
@@ -46,12 +46,12 @@ def written(output: str | Path, nulls: Sequence[str] | None = None, *, of_csv: b
 
 
 def read(values: list[Any], nulls: Sequence[str] | None = None) -> list[Any]:
-    """Texts as pandas reads them, and other values as they are."""
+    """Convert texts as pandas does when it reads a CSV, and leave other values unchanged."""
     return plain(as_pandas_reads(values, nulls)) if any(isinstance(value, str) for value in values) else values
 
 
 def plain(values: Any) -> list[Any]:
-    """Python's own values; everything missing is None."""
+    """Return plain Python values, with None for each missing value."""
     return [
         None
         if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value))
@@ -63,18 +63,18 @@ def plain(values: Any) -> list[Any]:
 
 
 def columns(names: Sequence[str], values: Any) -> Values:
-    """A result of scikit-learn's, one column for each name."""
+    """Return a result of scikit-learn with one column per name."""
     values = np.asarray(values)
     return dict(zip(names, map(plain, values.reshape(len(values), -1).T), strict=True))
 
 
 def kept(frame: pd.DataFrame, names: Sequence[str]) -> Values:
-    """Columns of `frame`."""
+    """Return these columns of `frame`."""
     return {name: plain(frame[name]) for name in names}
 
 
 def difference(one: Mapping[str, Sequence[Any]], other: Mapping[str, Sequence[Any]]) -> str | None:
-    """The first difference in names, counts or values, numbers being compared bit for bit; None where there is none."""
+    """Return the first difference in names, counts or values (numbers bit for bit), or None."""
     if list(one) != list(other):
         return f"columns {list(one)} and {list(other)}"
     for name in one:

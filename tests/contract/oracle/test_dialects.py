@@ -1,4 +1,4 @@
-"""The CSVs of ordinary life, and Parquet: whatever their form, the rows that pandas reads are the rows scored."""
+"""Runs over common CSV dialects and Parquet score the same rows that pandas reads."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ Check = Callable[..., None]
 
 @pytest.fixture
 def check(model: Pipeline, bundle: str, tmp_path: Path, cut: str) -> Check:
-    """Scores `inputs` and compares with what the model gives for `frame`."""
+    """A function that scores `inputs` and compares the result with the model's predictions for `frame`."""
 
     def compare(inputs: Any, frame: pd.DataFrame, **spec: Any) -> None:
         output = tmp_path / "out"
@@ -96,7 +96,7 @@ def text(frame: pd.DataFrame, **options: Any) -> str:
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("is_ended", [True, False])
-def test_newlines_and_a_missing_last_one(check, tmp_path, newline, is_ended):
+def test_newlines_of_all_kinds_are_read_with_and_without_a_final_one(check, tmp_path, newline, is_ended):
     data = text(trips(150), lineterminator=newline, quoting=csv.QUOTE_NONNUMERIC)
     path = tmp_path / "a.csv"
     path.write_bytes((data if is_ended else data.removesuffix(newline)).encode())
@@ -105,27 +105,27 @@ def test_newlines_and_a_missing_last_one(check, tmp_path, newline, is_ended):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
-def test_delimiters_and_quoting(check, tmp_path, delimiter, quoting):
+def test_delimiters_and_quoting_styles_are_read(check, tmp_path, delimiter, quoting):
     path = tmp_path / "a.csv"
     path.write_text(text(trips(150), sep=delimiter, quoting=quoting))
     check(str(path), read_csv(path, sep=delimiter), input={"csv": {"delimiter": delimiter}})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252"])
-def test_encodings_and_the_byte_order_mark(check, tmp_path, encoding):
+def test_encodings_and_byte_order_marks_are_read(check, tmp_path, encoding):
     path = tmp_path / "a.csv"
     path.write_bytes(text(trips(150)).encode(encoding))
-    told = "utf-8" if encoding.startswith("utf-8") else encoding
-    check(str(path), read_csv(path, encoding=encoding), input={"csv": {"encoding": told}})
+    declared = "utf-8" if encoding.startswith("utf-8") else encoding
+    check(str(path), read_csv(path, encoding=encoding), input={"csv": {"encoding": declared}})
 
 
-def test_another_quote_character(check, tmp_path):
+def test_another_quote_character_is_read(check, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(text(trips(150), quotechar="'", quoting=csv.QUOTE_ALL))
     check(str(path), read_csv(path, quotechar="'"), input={"csv": {"quote": "'"}})
 
 
-def test_blank_lines_and_blank_fields(check, tmp_path):
+def test_blank_lines_and_blank_fields_are_read_as_pandas_reads_them(check, tmp_path):
     path = tmp_path / "a.csv"
     frame = trips(150)
     frame["note"] = "x"
@@ -133,7 +133,7 @@ def test_blank_lines_and_blank_fields(check, tmp_path):
     check(str(path), read_csv(path))
 
 
-def test_files_without_a_header(check, tmp_path):
+def test_files_without_a_header_are_read(check, tmp_path):
     names, path = list(trips(1).columns), tmp_path / "a.csv"
     path.write_text(text(trips(150), header=False))
     check(
@@ -143,7 +143,7 @@ def test_files_without_a_header(check, tmp_path):
     )
 
 
-def test_every_spelling_of_a_missing_value(check, tmp_path):
+def test_every_default_null_value_is_missing(check, tmp_path):
     path, random = tmp_path / "a.csv", np.random.default_rng(0)
     nulls = list(NULL_VALUES)
     rows = [
@@ -160,7 +160,7 @@ def test_every_spelling_of_a_missing_value(check, tmp_path):
     check(str(path), read_csv(path))
 
 
-def test_spellings_of_a_missing_value_that_are_given_replace_the_others(check, tmp_path):
+def test_given_null_values_replace_the_defaults(check, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("id,distance,payment,note,passengers\n" + "1,-,NA,null,2\n2,1.5,cash,-,3\n3,,-,,1\n")
     frame = read_csv(path, na_values=["-", ""], keep_default_na=False)
@@ -178,7 +178,7 @@ def test_numbers_are_read_to_the_last_bit(check, tmp_path):
     check(str(path), read_csv(path))
 
 
-def test_columns_by_name_in_another_order_in_each_file_and_surplus_ones(check, tmp_path):
+def test_columns_are_matched_by_name_in_any_order_and_surplus_ones_are_ignored(check, tmp_path):
     random, frames = np.random.default_rng(0), []
     for number in range(4):
         frame = trips(80, seed=number)
@@ -189,7 +189,7 @@ def test_columns_by_name_in_another_order_in_each_file_and_surplus_ones(check, t
     check(str(tmp_path / "*.csv"), pd.concat(frames, ignore_index=True)[list(trips(1).columns)])
 
 
-def test_uris_in_the_order_listed_each_sorted_and_none_twice(check, tmp_path):
+def test_uris_are_read_in_listed_order_each_sorted_without_duplicates(check, tmp_path):
     frames = {}
     for number, name in enumerate(["b/2.csv", "b/10.csv", "a/1.csv", "c.csv"]):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -200,7 +200,7 @@ def test_uris_in_the_order_listed_each_sorted_and_none_twice(check, tmp_path):
     check(uris, pd.concat([frames[name] for name in order], ignore_index=True))
 
 
-def test_files_without_a_byte_and_without_a_row_between_others(check, tmp_path):
+def test_empty_files_and_files_without_rows_between_others_add_no_rows(check, tmp_path):
     header = ",".join(trips(1).columns)
     for name, content in {
         "0.csv": "",
@@ -218,7 +218,7 @@ def test_files_without_a_byte_and_without_a_row_between_others(check, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "id,distance,payment,note,passengers", "\ufeff"])
-def test_an_input_without_any_row_gives_an_output_without_any_row(bundle, tmp_path, content):
+def test_input_without_rows_gives_output_without_rows(bundle, tmp_path, content):
     (tmp_path / "a.csv").write_text(content)
     output = str(tmp_path / "out")
     score(make_job(bundle, str(tmp_path / "a.csv"), output, input={"allowEmpty": True}), cluster="in-process")
@@ -236,13 +236,13 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
-def test_compressed_files(check, tmp_path, suffix):
+def test_compressed_files_are_read(check, tmp_path, suffix):
     data = text(trips(150))
     (tmp_path / f"a.csv.{suffix}").write_bytes(PACKERS[suffix](data.encode()))
     check(str(tmp_path / "a.csv.*"), read_csv(io.StringIO(data)))
 
 
-def test_compressed_and_plain_files_side_by_side(check, tmp_path):
+def test_compressed_and_plain_files_are_read_together(check, tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text(trips(50)).encode()))
     (tmp_path / "b.csv").write_text(text(trips(50, seed=1)))
     frames = [read_csv(tmp_path / "a.csv.gz"), read_csv(tmp_path / "b.csv")]
@@ -250,21 +250,21 @@ def test_compressed_and_plain_files_side_by_side(check, tmp_path):
 
 
 @pytest.mark.parametrize("row_group", [20, 1000])
-def test_parquet_of_several_row_groups(check, tmp_path, row_group):
+def test_parquet_with_several_row_groups_is_read(check, tmp_path, row_group):
     frame = trips(150)
     frame.to_parquet(tmp_path / "a.parquet", row_group_size=row_group)
     frame.iloc[:0].to_parquet(tmp_path / "b.parquet")
     check(str(tmp_path / "*.parquet"), frame)
 
 
-def test_parquet_with_categories_narrow_numbers_and_a_named_index(check, tmp_path):
+def test_parquet_with_categories_narrow_numbers_and_a_named_index_is_read(check, tmp_path):
     frame = trips(150).astype({"payment": "category", "note": "category", "distance": "float32", "passengers": "int8"})
     frame.index.name = "place"
     frame[["note", "passengers", "distance", "id", "payment"]].to_parquet(tmp_path / "a.parquet", row_group_size=40)
     check(str(tmp_path / "a.parquet"), frame.astype({"payment": "str", "note": "str", "distance": "float64"}))
 
 
-def test_irregular_quotes_are_text_as_pandas_takes_them(check, tmp_path):
+def test_irregular_quotes_are_read_as_pandas_reads_them(check, tmp_path):
     frame = trips(150)
     frame["payment"] = "cash"
     frame["note"] = [f'{i}" disk' if i in {40, 41, 90} else "x" for i in range(150)]
@@ -276,7 +276,7 @@ def test_irregular_quotes_are_text_as_pandas_takes_them(check, tmp_path):
 
 
 @pytest.mark.parametrize("note", ['5" disk', '"two\nlines"'])
-def test_a_complete_run_over_quotes_of_any_kind_is_not_repeated(bundle, tmp_path, note):
+def test_complete_run_over_irregular_quotes_is_not_repeated(bundle, tmp_path, note):
     lines = [f"{i},1.5,cash,{note if i == 70 else 'x'},2\n" for i in range(150)]
     (tmp_path / "a.csv").write_text("id,distance,payment,note,passengers\n" + "".join(lines))
     job = make_job(bundle, str(tmp_path / "a.csv"), str(tmp_path / "out"), input={"partitionBytes": "1KiB"})
@@ -300,7 +300,7 @@ def test_lines_before_the_rows_of_a_file_without_a_header_are_skipped(check, tmp
     check(str(path), frame, input={"csv": {"header": False, "columns": names, "skipRows": 1}})
 
 
-def test_comment_lines_are_skipped_wherever_they_are(check, tmp_path):
+def test_comment_lines_are_skipped_anywhere_in_a_file(check, tmp_path):
     path, frame = tmp_path / "a.csv", trips(150)
     frame["note"] = ["#1", "a # b", "x"] * 50
     lines = text(frame).splitlines(keepends=True)
@@ -309,7 +309,7 @@ def test_comment_lines_are_skipped_wherever_they_are(check, tmp_path):
     check(str(path), read_csv(io.StringIO("".join(lines))), input={"csv": {"comment": "#"}})
 
 
-def test_a_comment_sign_inside_quotes_begins_no_comment(check, tmp_path):
+def test_comment_character_inside_quotes_is_text(check, tmp_path):
     path, frame = tmp_path / "a.csv", trips(150)
     frame["note"] = "two\n#lines\n# of text"
     path.write_text(text(frame))
@@ -318,7 +318,7 @@ def test_a_comment_sign_inside_quotes_begins_no_comment(check, tmp_path):
 
 @pytest.mark.parametrize("doublequote", [False, True])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
-def test_quotes_that_are_escaped_inside_quotes(check, tmp_path, doublequote, quoting):
+def test_escaped_quotes_inside_quotes_are_read(check, tmp_path, doublequote, quoting):
     path, frame = tmp_path / "a.csv", trips(150)
     frame["note"] = frame["note"].mask(frame["id"] % 7 == 0, "a \\ b, \\\\, \\")
     how = {"escapechar": "\\", "doublequote": doublequote}
@@ -327,7 +327,7 @@ def test_quotes_that_are_escaped_inside_quotes(check, tmp_path, doublequote, quo
 
 
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-def test_escapes_inside_quotes_and_outside_them(check, tmp_path, quoting):
+def test_escapes_inside_and_outside_quotes_are_read(check, tmp_path, quoting):
     path, frame = tmp_path / "a.csv", trips(150)
     frame["note"] = frame["note"].mask(frame["id"] % 7 == 0, "\\")
     how = {"escapechar": "\\", "doublequote": False}
@@ -339,13 +339,13 @@ UNQUOTED = {"delimiter": "\t", "quote": "", "nullValues": ["\\N"]}
 
 
 def tab_separated(frame: pd.DataFrame, escape: str) -> str:
-    """As `SELECT … INTO OUTFILE` writes it: missing values are \\N, and `escape` stands before what is special."""
+    """Return text as `SELECT … INTO OUTFILE` writes it: \\N for missing values, `escape` before special characters."""
     special = str.maketrans({mark: escape + mark for mark in "\\\t\n"} if escape else {})
     rows = [[field.translate(special) for field in row] for row in csv.reader(io.StringIO(text(frame, na_rep="\\N")))]
     return "".join("\t".join(row) + "\n" for row in rows).replace("\\\\N", "\\N")
 
 
-def test_delimiters_newlines_and_missing_values_that_are_escaped_without_quotes(check, tmp_path):
+def test_escaped_delimiters_newlines_and_nulls_without_quotes_are_read(check, tmp_path):
     path, frame = tmp_path / "a.tsv", trips(150)
     path.write_text(tab_separated(frame, "\\"))
     assert "two\\\nlines" in path.read_text() and "a, b; c\\\td|e" in path.read_text()
@@ -353,7 +353,7 @@ def test_delimiters_newlines_and_missing_values_that_are_escaped_without_quotes(
     check(str(path), truth, input={"csv": {**UNQUOTED, "escape": "\\", "escapeUnquoted": True}})
 
 
-def test_files_without_quotes_hold_quotes_as_text(check, tmp_path):
+def test_quotes_are_text_if_quoting_is_off(check, tmp_path):
     path, frame = tmp_path / "a.tsv", trips(150)
     frame["note"] = ['"quoted"', '"', '5" disk', '""', "x"] * 30
     path.write_text(tab_separated(frame, ""))
@@ -362,7 +362,7 @@ def test_files_without_quotes_hold_quotes_as_text(check, tmp_path):
     check(str(path), truth, input={"csv": UNQUOTED})
 
 
-def test_blanks_behind_delimiters_are_dropped(check, tmp_path):
+def test_blanks_after_delimiters_are_dropped(check, tmp_path):
     path, frame = tmp_path / "a.csv", trips(150)
     frame["note"] = ["x", "a, b", '"', "two\nlines", " "] * 30
     lines = csv.reader(io.StringIO(text(frame)))
@@ -377,7 +377,7 @@ def _quoted(field: str) -> str:
 
 
 @pytest.mark.parametrize("tail", [",,", ',""', ",,\r"])
-def test_empty_fields_behind_the_last_column_are_dropped(check, tmp_path, tail):
+def test_empty_fields_after_the_last_column_are_dropped(check, tmp_path, tail):
     path = tmp_path / "a.csv"
     header, *lines = text(trips(150).replace("\n", " ", regex=True)).splitlines()
     path.write_bytes("\n".join([header, "", *(line + tail for line in lines)]).encode())

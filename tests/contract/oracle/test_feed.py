@@ -1,4 +1,4 @@
-"""Frames of every kind, through CSV and Parquet to the model: what the packed model scores is what it was trained on."""
+"""Packed models receive values from CSV and Parquet files as they were in training, for frames of every kind."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def random() -> np.random.Generator:
 
 
 def objects(*values: Any) -> pd.Series:
-    """A column of objects with these values, in a random order."""
+    """Return a column of objects with these values in random order."""
     cells = np.empty(ROWS, object)
     cells[:] = [values[i] for i in random().integers(0, len(values), ROWS)]
     return pd.Series(cells, dtype=object)
@@ -50,12 +50,12 @@ def target(frame: pd.DataFrame) -> np.ndarray:
 
 
 def encoded(encoder: Any = None) -> Build:
-    """A model whose encoder reads the columns as they are."""
+    """Build a model whose encoder reads the unchanged columns."""
     return lambda frame: make_pipeline(encoder or OneHotEncoder(), Ridge()).fit(frame, target(frame))
 
 
 def of(function: Callable[[pd.DataFrame], Any]) -> Build:
-    """A model of what `function` makes of the columns."""
+    """Build a model whose features are `function` of the columns."""
     return lambda frame: make_pipeline(FunctionTransformer(function), Ridge()).fit(frame, target(frame))
 
 
@@ -79,7 +79,7 @@ CASES: dict[str, tuple[pd.Series, Build]] = {
         encoded(make_pipeline(SimpleImputer(missing_values=pd.NA, strategy="most_frequent"), OneHotEncoder())),
     ),
     "text that CSV takes for missing": (pd.Series(["NA", "None", "null", "", "nan", "b"] * 10), encoded()),
-    "text that CSV takes for missing beside None": (objects("NA", "None", "b", None), encoded()),
+    "text that CSV takes for missing, with None": (objects("NA", "None", "b", None), encoded()),
     "categories that CSV takes for missing": (pd.Series(pd.Categorical(["NA", "b", None] * 20)), TREES),
     "Arrow text that CSV takes for missing": (
         pd.Series(["NA", "b", "c"] * 20, dtype=pd.ArrowDtype(pa.string())),
@@ -140,7 +140,7 @@ CASES: dict[str, tuple[pd.Series, Build]] = {
 
 
 def scores(bundle: str, frame: pd.DataFrame, form: str, folder: Path, **job: Any) -> dict[str, list[Any]]:
-    """What scoring the frame out of a file of this format gives."""
+    """Write the frame to a file of this format, score it, and return the scores."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"in.{form}"
     if form == "csv":
@@ -152,7 +152,7 @@ def scores(bundle: str, frame: pd.DataFrame, form: str, folder: Path, **job: Any
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_packed_model_scores_a_file_as_the_model_scores_the_training_frame(name, tmp_path):
+def test_packed_model_scores_a_file_like_the_training_frame(name, tmp_path):
     series, build = CASES[name]
     frame = pd.DataFrame({"c": series, "row": np.arange(len(series))})
     model = build(frame[["c"]])
@@ -163,7 +163,7 @@ def test_a_packed_model_scores_a_file_as_the_model_scores_the_training_frame(nam
 
 
 @pytest.mark.parametrize("written_as", FORMATS)
-def test_a_sample_from_a_file_gives_missing_values_as_the_encoder_learned_them(written_as, tmp_path):
+def test_sample_from_a_file_keeps_missing_values_as_the_encoder_learned_them(written_as, tmp_path):
     frame = pd.DataFrame({"c": objects("a", "b", None), "n": random().random(ROWS)})
     entrance = make_column_transformer((OneHotEncoder(), ["c"]), (StandardScaler(), ["n"]))
     model = make_pipeline(entrance, Ridge()).fit(frame, target(frame))
@@ -177,7 +177,7 @@ def test_a_sample_from_a_file_gives_missing_values_as_the_encoder_learned_them(w
 
 
 @pytest.mark.parametrize("form", ["%d.%m.%Y %H:%M:%S", "epoch_s", "epoch_ms", "ISO8601"])
-def test_times_in_a_format_of_the_job_are_proven_in_that_format(form, tmp_path):
+def test_pack_tests_times_in_the_format_of_the_job(form, tmp_path):
     hours = [*pd.date_range("2020-01-01", periods=ROWS, freq="h"), pd.NaT]
     frame = pd.DataFrame({"c": pd.Series(hours)})
     model = FunctionTransformer(lambda x: x.apply(lambda s: s.dt.hour.fillna(-1))).fit(frame)
@@ -189,7 +189,7 @@ def test_times_in_a_format_of_the_job_are_proven_in_that_format(form, tmp_path):
     assert gap.format == "csv" and "Timestamp('2020-01-01 01:00:00')" in gap.value
 
 
-def test_a_model_of_arrays_scores_files_as_it_scores_the_array(tmp_path):
+def test_model_trained_on_arrays_scores_files_like_the_array(tmp_path):
     rows = np.c_[random().random((ROWS, 2)), random().integers(0, 9, ROWS)]
     model = LinearRegression().fit(rows, rows @ [1, 2, 3])
     frame = pd.DataFrame(rows, columns=["a", "b", "c"])
@@ -200,7 +200,7 @@ def test_a_model_of_arrays_scores_files_as_it_scores_the_array(tmp_path):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_text_of_training_is_kept_chosen_and_scored_as_text(form, tmp_path):
+def test_null_value_that_is_text_in_training_is_kept_filtered_and_scored_as_text(form, tmp_path):
     frame = pd.DataFrame({"c": ["NA", "DE", "FR"] * 20, "note": ["NA", "x", "y"] * 20})
     model = encoded()(frame[["c"]])
     bundle = staged(model, tmp_path / "bundle", frame[["c"]])
@@ -211,7 +211,7 @@ def test_a_text_of_training_is_kept_chosen_and_scored_as_text(form, tmp_path):
     assert difference(written(tmp_path / f"out-{form}", ()), truth) is None
 
 
-def test_a_text_of_training_is_missing_where_the_job_wants_numbers(tmp_path):
+def test_null_value_that_is_text_in_training_is_missing_in_a_column_of_numbers(tmp_path):
     frame = pd.DataFrame({"zip": ["", "02134", "94103"] * 20})
     model = encoded()(frame)
     bundle = staged(model, tmp_path / "bundle", frame)
@@ -235,7 +235,7 @@ cells = st.one_of(
 
 @st.composite
 def series(draw: st.DrawFn) -> pd.Series:
-    """A column of one kind, with missing values of one form or without."""
+    """Draw a column of one kind, without missing values or with one kind of them."""
     values = draw(cells)
     form = draw(st.sampled_from([None, "None", "NaN"]))
     values = [*values, *([] if form is None else [None if form == "None" else np.nan])]
@@ -245,7 +245,7 @@ def series(draw: st.DrawFn) -> pd.Series:
 
 
 def marks(frame: pd.DataFrame) -> pd.DataFrame:
-    """Numbers that tell any two values apart, of whatever type, and any two kinds of missing values."""
+    """Return a different number for each value of any type and for each kind of missing value."""
     return frame.map(lambda value: float(sum(ord(c) * 31 ** (i % 9) for i, c in enumerate(f"{type(value)}{value!r}"))))
 
 
@@ -253,7 +253,7 @@ def marks(frame: pd.DataFrame) -> pd.DataFrame:
 @settings(
     max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None
 )
-def test_any_column_reaches_the_model_as_in_training_or_its_gap_is_recorded(tmp_path_factory, drawn):
+def test_any_column_reaches_the_model_as_in_training_or_pack_records_a_gap(tmp_path_factory, drawn):
     rows = min(map(len, drawn))
     frame = pd.DataFrame({f"c{i}": one.iloc[:rows].reset_index(drop=True) for i, one in enumerate(drawn)})
     model = FunctionTransformer(marks).fit(frame)

@@ -1,4 +1,4 @@
-"""Every method of every kind of model, in every format: row for row what pandas and scikit-learn give."""
+"""Each method of each kind of model gives the rows of pandas and scikit-learn in every output format."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def names_of(file: str) -> list[str]:
 
 @cache
 def real(file: str) -> pd.DataFrame:
-    """A CSV that ships inside scikit-learn; the first line of most is no header, but counts and classes."""
+    """Return a CSV that ships with scikit-learn. The first line of most has counts and classes, not a header."""
     skip = 0 if file.endswith(".gz") else 1
     return read_csv(DATA / file, header=None, names=names_of(file), skiprows=skip)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same CSVs without that line; the compressed one is scored where it lies."""
+    """The same CSVs without that line. The compressed one is scored in place."""
     place = tmp_path_factory.mktemp("real")
     for file in WIDTHS:
         if not file.endswith(".gz"):
@@ -58,7 +58,7 @@ just = lambda *names: lambda model: list(names)
 
 @dataclass
 class Case:
-    """A model of one of the CSVs, and what the columns of each method are called."""
+    """A model of one of the CSVs, and the column names of each method."""
 
     file: str
     build: Callable[[pd.DataFrame, np.ndarray], Any]
@@ -166,7 +166,7 @@ def headerless(case: Case) -> dict[str, Any]:
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(("name", "method"), [(name, m) for name, case in CASES.items() for m in case.methods])
-def test_results_are_those_of_scikit_learn_bit_for_bit(name, method, format, bundle, folder, tmp_path):
+def test_results_equal_scikit_learn_bit_for_bit(name, method, format, bundle, folder, tmp_path):
     case = CASES[name]
     job = make_job(
         bundle(name),
@@ -182,7 +182,7 @@ def test_results_are_those_of_scikit_learn_bit_for_bit(name, method, format, bun
 
 
 @pytest.mark.parametrize(("name", "method"), [(name, m) for name, case in CASES.items() for m in case.methods])
-def test_results_of_parquet_are_those_of_scikit_learn_bit_for_bit(name, method, bundle, tmp_path):
+def test_results_of_parquet_equal_scikit_learn_bit_for_bit(name, method, bundle, tmp_path):
     case = CASES[name]
     real(case.file).to_parquet(tmp_path / "in.parquet")
     job = make_job(bundle(name), str(tmp_path / "in.parquet"), str(tmp_path / "out"), model={"method": method})
@@ -191,7 +191,7 @@ def test_results_of_parquet_are_those_of_scikit_learn_bit_for_bit(name, method, 
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.file.endswith(".gz")])
-def test_cut_into_small_partitions_the_rows_are_the_same_and_in_order(name, bundle, folder, tmp_path):
+def test_small_partitions_give_the_same_rows_in_order(name, bundle, folder, tmp_path):
     case = CASES[name]
     method = next(iter(case.methods))
     job = make_job(
@@ -204,11 +204,11 @@ def test_cut_into_small_partitions_the_rows_are_the_same_and_in_order(name, bund
     manifest = score(job, cluster="in-process")
     assert manifest.totals.partitions > 1
     made, truth = pd.DataFrame(written(tmp_path)), pd.DataFrame(expected(case, method))
-    # In other batches the last bits may differ (docs/design, Bits).
+    # The last bits can differ between batch sizes (docs/design, Bits).
     pd.testing.assert_frame_equal(made, truth, rtol=1e-12, atol=1e-12)
 
 
-def test_a_local_cluster_gives_what_scikit_learn_gives(bundle, folder, tmp_path):
+def test_results_of_a_local_cluster_equal_scikit_learn(bundle, folder, tmp_path):
     case = CASES["classifier of three"]
     job = make_job(
         bundle("classifier of three"),
@@ -225,7 +225,7 @@ def test_a_local_cluster_gives_what_scikit_learn_gives(bundle, folder, tmp_path)
 
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 @pytest.mark.parametrize("format", FORMATS)
-def test_infinite_results_are_kept_where_the_format_has_them(format, folder, tmp_path):
+def test_infinite_results_are_kept_if_the_format_supports_them(format, folder, tmp_path):
     frame = real("iris.csv")
     model = RandomForestClassifier(5, random_state=0).fit(frame[["x0", "x3"]], frame["target"])
     truth = columns(by_class("logproba")(model), model.predict_log_proba(frame[["x0", "x3"]]))

@@ -1,4 +1,4 @@
-"""What a job may ask of its output, against the same done by hand with pandas and scikit-learn."""
+"""Output options of a job give the same results as pandas and scikit-learn."""
 
 from __future__ import annotations
 
@@ -48,31 +48,33 @@ def results(bundle: str, inputs: Any, tmp_path: Path, **spec: Any) -> dict[str, 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
-    ("asked", "names"),
+    ("requested", "names"),
     [
         ({"1": "yhat"}, {"yhat": 1}),
         ({"proba_1": "yes", "proba_0": "no"}, {"yes": 1, "no": 0}),
         ({"0": "proba_0"}, {"proba_0": 0}),
     ],
 )
-def test_columns_are_selected_and_renamed_in_the_order_given(model, bundle, file, tmp_path, asked, names, format):
+def test_output_columns_are_selected_and_renamed_in_the_given_order(
+    model, bundle, file, tmp_path, requested, names, format
+):
     made = results(
-        bundle, str(file), tmp_path, model={"method": "predict_proba"}, output={"columns": asked, "format": format}
+        bundle, str(file), tmp_path, model={"method": "predict_proba"}, output={"columns": requested, "format": format}
     )
     proba = model.predict_proba(read_csv(file))
     assert difference(made, columns(list(names), proba[:, list(names.values())])) is None
 
 
-@pytest.mark.parametrize("asked", ["2", "proba", "prediction"])
-def test_a_result_that_there_is_not_is_refused_by_name(bundle, file, tmp_path, asked):
-    with pytest.raises(UsageError, match=f"'{asked}'.*\n.*proba_0, proba_1"):
-        results(bundle, str(file), tmp_path, model={"method": "predict_proba"}, output={"columns": {asked: "y"}})
+@pytest.mark.parametrize("requested", ["2", "proba", "prediction"])
+def test_unrecognized_result_column_is_refused_by_name(bundle, file, tmp_path, requested):
+    with pytest.raises(UsageError, match=f"'{requested}'.*\n.*proba_0, proba_1"):
+        results(bundle, str(file), tmp_path, model={"method": "predict_proba"}, output={"columns": {requested: "y"}})
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("threshold", [0, 0.3, 0.5, 1])
 @pytest.mark.parametrize("labels", [[0, 1], ["bad", "good"], [False, True], [-1, 2]])
-def test_a_threshold_decides_for_the_second_class_from_that_probability_on(file, tmp_path, threshold, labels):
+def test_probability_at_or_above_the_threshold_predicts_the_second_class(file, tmp_path, threshold, labels):
     frame = read_csv(file)
     inputs, classes = frame[["distance", "passengers"]], np.array(labels)
     model = LogisticRegression().fit(inputs, classes[(frame["distance"] > 3).astype(int)])
@@ -82,7 +84,7 @@ def test_a_threshold_decides_for_the_second_class_from_that_probability_on(file,
     assert difference(made, columns(["prediction"], truth)) is None
 
 
-def test_a_threshold_of_three_classes_is_refused(file, tmp_path):
+def test_threshold_for_three_classes_is_refused(file, tmp_path):
     frame = read_csv(file)
     model = LogisticRegression().fit(frame[["distance"]], frame["payment"])
     bundle = staged(model, tmp_path / "bundle", frame[["distance"]])
@@ -92,7 +94,7 @@ def test_a_threshold_of_three_classes_is_refused(file, tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_real_results_are_of_the_type_asked_for_and_no_others(model, bundle, file, tmp_path, dtype, format):
+def test_floating_point_results_have_the_requested_dtype(model, bundle, file, tmp_path, dtype, format):
     made = results(
         bundle,
         str(file),
@@ -113,7 +115,7 @@ def test_real_results_are_of_the_type_asked_for_and_no_others(model, bundle, fil
         assert part.dtypes.astype(str).tolist() == ["str", dtype, dtype]
 
 
-def test_a_regressor_in_single_precision(file, tmp_path):
+def test_regressor_results_in_single_precision_are_rounded_predictions(file, tmp_path):
     frame = read_csv(file)
     model = Ridge().fit(frame[["distance"]], frame["passengers"])
     made = results(
@@ -124,14 +126,14 @@ def test_a_regressor_in_single_precision(file, tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("keep", [["note", "id"], ["*"], ["passengers", "distance"]])
-def test_kept_columns_are_those_of_the_input_in_the_order_asked_for(model, bundle, file, tmp_path, keep, format):
+def test_kept_columns_have_the_values_of_the_input_in_the_requested_order(model, bundle, file, tmp_path, keep, format):
     made = results(bundle, str(file), tmp_path, output={"keep": keep, "format": format})
     frame = read_csv(file)
     truth = kept(frame, list(frame.columns) if keep == ["*"] else keep)
     assert difference(made, truth | columns(["prediction"], model.predict(frame))) is None
 
 
-def test_kept_columns_are_the_text_of_every_file(bundle, tmp_path):
+def test_kept_columns_have_the_text_of_every_file(bundle, tmp_path):
     for number, value in enumerate(["1", "2.50", ""]):
         (tmp_path / f"{number}.csv").write_text(f"distance,payment,passengers,extra\n1,cash,2,{value}\n")
     results(bundle, str(tmp_path / "*.csv"), tmp_path, output={"keep": ["extra"]})
@@ -139,7 +141,7 @@ def test_kept_columns_are_the_text_of_every_file(bundle, tmp_path):
     assert plain(parts["extra"]) == ["1", "2.50", None]
 
 
-def test_folders_are_columns_that_can_be_kept_and_fed_to_the_model(tmp_path):
+def test_path_columns_can_be_kept_and_used_by_the_model(tmp_path):
     frame = trips(60)
     frame["year"] = np.repeat([2009, 2010, 2011], 20)
     model = Ridge().fit(frame[["year", "distance"]], frame["passengers"])
@@ -158,7 +160,7 @@ def test_folders_are_columns_that_can_be_kept_and_fed_to_the_model(tmp_path):
 
 
 @pytest.mark.parametrize("cut", ["1KiB", "64MiB"])
-def test_a_row_id_is_where_the_row_starts(bundle, tmp_path, cut):
+def test_row_id_is_the_offset_of_the_row(bundle, tmp_path, cut):
     frames, data = {}, {}
     for name in ("a.csv", "b.csv", "c.csv.gz"):
         frame = trips(90, seed=len(data))
@@ -183,7 +185,7 @@ def test_a_row_id_is_where_the_row_starts(bundle, tmp_path, cut):
         assert data[source][:position].endswith(b"\r\n")
 
 
-def test_a_row_id_of_parquet_is_the_row_s_number_in_its_object(bundle, tmp_path):
+def test_row_id_of_parquet_is_the_row_number_in_its_object(bundle, tmp_path):
     trips(90).to_parquet(tmp_path / "a.parquet", row_group_size=25)
     trips(40, seed=1).to_parquet(tmp_path / "b.parquet", row_group_size=25)
     made = results(bundle, str(tmp_path / "*.parquet"), tmp_path, output={"rowId": True, "keep": ["id"]})
@@ -191,9 +193,7 @@ def test_a_row_id_of_parquet_is_the_row_s_number_in_its_object(bundle, tmp_path)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 299, 300, 301])
-def test_the_first_rows_are_those_of_the_output_though_partitions_begin_inside_quotes(
-    model, bundle, file, tmp_path, limit
-):
+def test_preview_equals_the_output_if_partitions_start_inside_quotes(model, bundle, file, tmp_path, limit):
     frame = read_csv(file)
     frame["note"] = "\n".join(f'"{i}"' for i in range(90))
     frame.to_csv(file, index=False)
@@ -206,7 +206,7 @@ def test_the_first_rows_are_those_of_the_output_though_partitions_begin_inside_q
     assert not (tmp_path / "out").exists()
 
 
-def test_the_first_rows_of_a_file_of_irregular_quotes(model, bundle, file, tmp_path):
+def test_preview_equals_the_model_for_a_file_with_irregular_quotes(model, bundle, file, tmp_path):
     frame = trips(100)
     frame["note"] = [f'{i}" disk' for i in range(100)]
     file.write_text("".join(",".join(map(str, row)) + "\n" for row in [frame.columns, *frame.values.tolist()]))
@@ -214,7 +214,7 @@ def test_the_first_rows_of_a_file_of_irregular_quotes(model, bundle, file, tmp_p
     assert table_of(preview(job, 100)).to_pydict()["note"] == frame["note"].tolist()
 
 
-def test_integers_that_are_missing_in_the_input_are_missing_in_the_output(tmp_path):
+def test_integers_missing_in_the_input_are_missing_in_the_output(tmp_path):
     from sklearn.preprocessing import FunctionTransformer
 
     sample = pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]})
@@ -224,7 +224,7 @@ def test_integers_that_are_missing_in_the_input_are_missing_in_the_output(tmp_pa
     assert made == {"a": [1, None, 3], "b": [2.0, 3.0, None]}
 
 
-def test_rejected_rows_are_those_that_pandas_could_not_read_either(model, bundle, tmp_path):
+def test_rejected_rows_are_those_that_pandas_cannot_read(model, bundle, tmp_path):
     frame = trips(400)
     lines = frame.to_csv(index=False).splitlines()
     bad = {3: "3,x,cash,,1", 40: "40,1.5,cash", 399: "399,1.5,cash,,2,surplus"}
