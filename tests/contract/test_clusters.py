@@ -1,4 +1,4 @@
-"""Dask clusters that are there already, and those that cannot be had."""
+"""Existing Dask clusters, and clusters that are not available."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def cluster() -> Iterator[LocalCluster]:
         yield cluster
 
 
-def test_a_scheduler_that_is_named_by_its_address_gives_the_same_bytes_and_stays(bundle, cluster, tmp_path):
+def test_scheduler_given_by_address_gives_the_same_bytes_and_keeps_running(bundle, cluster, tmp_path):
     for number in range(3):
         trips(2000, seed=number).to_csv(tmp_path / f"{number}.csv", index=False)
     outputs = [str(tmp_path / name) for name in ("here", "there", "again")]
@@ -68,7 +68,7 @@ def test_a_scheduler_that_is_named_by_its_address_gives_the_same_bytes_and_stays
         assert len(client.scheduler_info(n_workers=-1)["workers"]) == 2
 
 
-def test_a_task_is_small_and_holds_neither_model_nor_secret(bundle, tmp_path, monkeypatch):
+def test_task_is_small_and_has_neither_model_nor_secret(bundle, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret-key")
     trips(100).to_csv(tmp_path / "in.csv", index=False)
     prepared = prepare(make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out")))
@@ -78,7 +78,7 @@ def test_a_task_is_small_and_holds_neither_model_nor_secret(bundle, tmp_path, mo
     assert b"very-secret-key" not in task
 
 
-def test_a_cluster_that_does_not_answer_is_an_error_that_names_it(bundle, tmp_path):
+def test_cluster_that_does_not_answer_is_an_error_that_names_it(bundle, tmp_path):
     trips(10).to_csv(tmp_path / "in.csv", index=False)
     code, _, err = run(
         "score",
@@ -98,7 +98,7 @@ def test_a_cluster_that_does_not_answer_is_an_error_that_names_it(bundle, tmp_pa
 
 
 @pytest.mark.parametrize("command", ["score", "dataset list"])
-def test_an_address_with_a_password_is_refused_and_not_shown(bundle, tmp_path, command):
+def test_address_with_a_password_is_refused_without_being_printed(bundle, tmp_path, command):
     words = command.split()
     if command == "score":
         trips(10).to_csv(tmp_path / "in.csv", index=False)
@@ -108,13 +108,13 @@ def test_an_address_with_a_password_is_refused_and_not_shown(bundle, tmp_path, c
     assert "hush" not in out + err
 
 
-def test_more_memory_than_there_is_is_refused():
+def test_local_cluster_larger_than_the_memory_of_the_machine_is_refused():
     wanted = Cluster.model_validate({"workers": 64, "memory": "1TiB"})
     with pytest.raises(ClusterError, match="do not fit"), OnDask("local", wanted, Deadlines()):
         pass
 
 
-def test_two_drivers_on_one_scheduler_get_the_receipts_of_their_own_tasks(bundle, cluster, tmp_path):
+def test_two_drivers_on_one_scheduler_receive_only_their_own_receipts(bundle, cluster, tmp_path):
     trips(2000).to_csv(tmp_path / "in.csv", index=False)
     outputs = [str(tmp_path / name) for name in ("one", "two")]
     jobs = [make_job(bundle, str(tmp_path / "in.csv"), output, input={"partitionBytes": "4KiB"}) for output in outputs]
@@ -124,7 +124,7 @@ def test_two_drivers_on_one_scheduler_get_the_receipts_of_their_own_tasks(bundle
     assert [verify(output).totals.rows for output in outputs] == [2000, 2000]
 
 
-def test_certificates_are_shown_to_a_scheduler_that_asks_for_them(bundle, tmp_path):
+def test_scheduler_with_tls_gets_the_certificates_of_the_driver(bundle, tmp_path):
     trips(300).to_csv(tmp_path / "in.csv", index=False)
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
     security = Security.temporary()
@@ -144,7 +144,7 @@ def test_certificates_are_shown_to_a_scheduler_that_asks_for_them(bundle, tmp_pa
         assert score(job, cluster=cluster.scheduler_address, security=security).totals.scored == 300
 
 
-def test_a_cluster_that_scales_from_zero_gets_tasks_before_it_has_a_worker(bundle, tmp_path):
+def test_cluster_that_scales_from_zero_gets_tasks_before_it_has_a_worker(bundle, tmp_path):
     trips(300).to_csv(tmp_path / "in.csv", index=False)
     workers = {"cluster": {"workers": 0, "maxWorkers": 3}, "deadlines": {"preRunningSeconds": 20}}
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), input={"partitionBytes": "1KiB"}, **workers)
@@ -155,7 +155,7 @@ def test_a_cluster_that_scales_from_zero_gets_tasks_before_it_has_a_worker(bundl
         assert score(job, cluster=cluster.scheduler_address).totals.scored == 300
 
 
-def test_dask_has_its_own_settings_again_after_a_local_run(bundle, tmp_path):
+def test_local_run_restores_dask_settings(bundle, tmp_path):
     before = copy.deepcopy(dask.config.config)
     with pytest.raises(ClusterError, match="do not fit in this machine"):
         with OnDask("local", Cluster.model_validate({"workers": 2, "memory": "1TiB"}), Deadlines()):
@@ -165,7 +165,7 @@ def test_dask_has_its_own_settings_again_after_a_local_run(bundle, tmp_path):
     assert dask.config.config == before
 
 
-def test_cluster_that_is_named_by_its_address_leaves_dask_settings_alone(cluster):
+def test_cluster_given_by_address_does_not_change_dask_settings(cluster):
     before = copy.deepcopy(dask.config.get("distributed"))
     with OnDask(cluster.scheduler_address, Cluster(), Deadlines()) as engine:
         engine.take(0.0)
@@ -181,7 +181,7 @@ def test_local_workers_keep_the_environment_that_dask_gives_them():
 
 
 class Forgetful(OnDask):
-    """Never hears how a task has ended."""
+    """An engine that never receives the end of a task."""
 
     submitted = 0
 
@@ -194,9 +194,7 @@ class Forgetful(OnDask):
             super()._hear_report(message)
 
 
-def test_a_result_that_is_lost_again_and_again_ends_the_run_and_completed_partitions_are_kept(
-    bundle, cluster, tmp_path
-):
+def test_repeatedly_lost_result_ends_the_run_and_keeps_completed_partitions(bundle, cluster, tmp_path):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
     engine = Forgetful(cluster.scheduler_address, job.spec.cluster, job.spec.deadlines)
@@ -207,13 +205,13 @@ def test_a_result_that_is_lost_again_and_again_ends_the_run_and_completed_partit
 
 
 class Deadly(OnDask):
-    """Each of its tasks ends the worker that it runs on."""
+    """An engine whose tasks end the workers that run them."""
 
     def _call(self, task):
         return os._exit, 1
 
 
-def test_workers_that_die_on_one_partition_are_told_from_other_failures_of_a_cluster(bundle, tmp_path):
+def test_workers_that_die_on_one_partition_raise_an_error_of_their_own(bundle, tmp_path):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
     with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
@@ -229,15 +227,15 @@ def task_of(bundle: str, folder: Path) -> Task:
 
 
 def result_of(engine: OnDask) -> Result:
-    """The next result, whatever happens before."""
+    """Return the next result."""
     for _ in range(60):
         result = engine.take(1.0)
         if result is not None:
             return result
-    raise AssertionError("there is no result")
+    raise AssertionError("no result")
 
 
-def test_a_connection_that_is_lost_is_made_again_and_tasks_are_submitted_again(bundle, cluster, tmp_path):
+def test_lost_connection_is_restored_and_tasks_are_submitted_again(bundle, cluster, tmp_path):
     with OnDask(cluster.scheduler_address, Cluster(), Deadlines()) as engine:
         assert engine.take(0.0) is None
         engine._client.close()
@@ -247,7 +245,7 @@ def test_a_connection_that_is_lost_is_made_again_and_tasks_are_submitted_again(b
     assert any("lost the Dask scheduler" in note for note in engine.notes())
 
 
-def test_a_scheduler_that_does_not_return_ends_the_run_after_its_time(bundle, tmp_path):
+def test_scheduler_that_does_not_come_back_ends_the_run_after_the_deadline(bundle, tmp_path):
     task = task_of(bundle, tmp_path)
     deadlines = Deadlines(pre_running_seconds=1)
     with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as local:
@@ -259,18 +257,18 @@ def test_a_scheduler_that_does_not_return_ends_the_run_after_its_time(bundle, tm
                 result_of(engine)
 
 
-def test_a_task_error_that_does_not_exist_here_is_reported_by_its_words():
+def test_task_error_of_an_unimportable_class_is_reported_as_text():
     message = reports._portable(type("Odd", (Exception,), {})("cannot be pickled"))
     assert str(reports.error_of(message)) == "Odd: cannot be pickled"
 
 
-def test_a_task_error_keeps_the_traceback_of_the_worker():
+def test_task_error_keeps_the_traceback_of_the_worker():
     try:
-        raise ZeroDivisionError("as told")
+        raise ZeroDivisionError("injected fault")
     except ZeroDivisionError as error:
         found = reports.error_of(reports._portable(error))
     assert type(found) is ZeroDivisionError
-    assert "in test_a_task_error_keeps" in found.__notes__[0]
+    assert "in test_task_error_keeps" in found.__notes__[0]
 
 
 DASK_ERRORS = [
@@ -294,19 +292,19 @@ DASK_ERRORS = [
     FutureCancelledError("a key", "scheduler-connection-lost"),
     CancelledError(),
     Reschedule(),
-    CommClosedError("gone"),
+    CommClosedError("closed"),
 ]
 
 
 @pytest.mark.parametrize("error", DASK_ERRORS, ids=lambda error: type(error).__name__)
-def test_every_error_of_dask_is_a_cluster_error_with_a_hint(bundle, tmp_path, error):
+def test_each_dask_error_is_a_cluster_error_with_a_hint(bundle, tmp_path, error):
     made = explained(error, task_of(bundle, tmp_path))
     assert isinstance(made, ClusterError)
     assert "partition 0 (" in made.message
     assert made.hint
 
 
-def test_worker_killed_for_its_memory_before_its_task_has_started_is_reported_as_that(bundle, tmp_path):
+def test_worker_killed_for_memory_before_its_task_starts_is_reported_as_out_of_memory(bundle, tmp_path):
     engine = OnDask("tcp://127.0.0.1:9", Cluster(), Deadlines())
     task = task_of(bundle, tmp_path)
     assert isinstance(engine._explained(DASK_ERRORS[0], task), KilledWorkerError)
@@ -316,7 +314,7 @@ def test_worker_killed_for_its_memory_before_its_task_has_started_is_reported_as
 
 @contextmanager
 def odd_worker(scheduler: str, folder: Path, versions: dict[str, str], scoremill: str | None = None) -> Iterator[None]:
-    """A worker whose environment says that it has `versions` of packages, and another `scoremill`."""
+    """Run a worker that reports these `versions` of packages and another `scoremill`."""
     for name, version in versions.items():
         made = folder / f"{name.replace('-', '_')}-{version}.dist-info"
         made.mkdir(parents=True)
@@ -356,7 +354,7 @@ def scheduler() -> Iterator[str]:
         ({}, "raise ModuleNotFoundError('No module named scoremill')", ClusterError, r"tcp://\S+ cannot run scoremill"),
     ],
 )
-def test_workers_that_would_score_otherwise_are_refused_by_name(
+def test_workers_with_other_versions_are_refused_by_name(
     bundle, scheduler, tmp_path, versions, scoremill, error, match
 ):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
@@ -368,7 +366,7 @@ def test_workers_that_would_score_otherwise_are_refused_by_name(
     assert not objects(str(tmp_path / "out"))
 
 
-def test_other_libraries_are_told_and_scikit_learn_may_be_allowed(bundle, scheduler, tmp_path):
+def test_other_library_versions_are_reported_and_scikit_learn_versions_can_be_allowed(bundle, scheduler, tmp_path):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), model={"allowVersionSkew": True})
     events: list[object] = []
@@ -381,7 +379,7 @@ def test_other_libraries_are_told_and_scikit_learn_may_be_allowed(bundle, schedu
     ]
 
 
-def test_a_worker_that_never_comes_ends_the_run_in_time(bundle, scheduler, tmp_path):
+def test_missing_worker_ends_the_run_after_the_deadline(bundle, scheduler, tmp_path):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
     scales = {"cluster": {"workers": 0, "maxWorkers": 2}, "deadlines": {"preRunningSeconds": 2}}
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), **scales)
@@ -389,7 +387,7 @@ def test_a_worker_that_never_comes_ends_the_run_in_time(bundle, scheduler, tmp_p
         score(job, cluster=scheduler)
 
 
-def test_a_worker_that_joins_later_is_judged_before_it_can_do_harm(bundle, scheduler, tmp_path):
+def test_versions_of_a_worker_that_joins_later_are_checked(bundle, scheduler, tmp_path):
     trips(100).to_csv(tmp_path / "in.csv", index=False)
     workers = {"cluster": {"workers": 0, "maxWorkers": 2}, "deadlines": {"noProgressSeconds": 100}}
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"), **workers)
@@ -410,7 +408,7 @@ def test_a_worker_that_joins_later_is_judged_before_it_can_do_harm(bundle, sched
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.05)
 
 
@@ -419,8 +417,8 @@ def states(dask_worker: Worker) -> set[str]:
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_a_task_that_outlives_its_driver_publishes_nothing(cluster, tmp_path, end):
-    """By then the next driver may have cleared away what it does not count."""
+def test_task_that_outlives_its_driver_publishes_nothing(cluster, tmp_path, end):
+    """The next driver might already have removed objects that no receipt names."""
     os.mkfifo(tmp_path / "go")
     model = touchy_bundle(tmp_path / "model")
     (tmp_path / "in.csv").write_bytes(b"x,y\n1.5,1\n")
@@ -439,7 +437,7 @@ def test_a_task_that_outlives_its_driver_publishes_nothing(cluster, tmp_path, en
         )
         go = os.open(tmp_path / "go", os.O_RDWR)
         try:
-            wait_for((tmp_path / "begun").exists)
+            wait_for((tmp_path / "started").exists)
             driver.send_signal(end)
             driver.communicate(timeout=60)
             wait_for(lambda: {"cancelled"} in client.run(states).values())
@@ -467,8 +465,8 @@ def test_a_task_that_outlives_its_driver_publishes_nothing(cluster, tmp_path, en
 
 
 @pytest.mark.parametrize("answer", [b"", b"not TLS at all\n"])
-def test_a_handshake_that_is_cut_is_tried_again_and_one_without_tls_is_not(answer):
-    """A forwarded port without a pod takes a connection and closes it; what is there then may come back."""
+def test_interrupted_tls_handshake_is_retried_and_a_failed_one_is_not(answer):
+    """A forwarded port without a pod accepts a connection and closes it, and the pod might come back."""
     made = issue("trips", "default")
     taken: list[int] = []
 

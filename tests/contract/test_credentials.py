@@ -1,4 +1,4 @@
-"""How stores treat credentials and settings, seen from the server's side."""
+"""Credentials and settings of stores, as the servers receive them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Through = Callable[..., Proxy]
 
 @pytest.fixture
 def through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Through]:
-    """Puts a proxy with a rule before a bucket's server."""
+    """A function that starts a proxy with a rule in front of the server of a bucket."""
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.002))
     with ExitStack() as stack:
 
@@ -41,12 +41,12 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Through]:
 
 
 def key_of(request: Request) -> str:
-    """The access key that signed a request to S3."""
+    """Return the access key that signed a request to S3."""
     return request.headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]
 
 
 def refuses(key: str) -> Rule:
-    """The rule of a store for which `key` has expired. A HEAD is answered without a body, as S3 does."""
+    """Return a rule by which `key` has expired. The answer to a HEAD has no body, as on S3."""
 
     def rule(request: Request) -> Fault:
         return EXPIRED if key_of(request) == key else None
@@ -62,7 +62,7 @@ def write_credentials(path: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["info", "read", "list", "write", "publish", "open file"])
-def test_expired_credentials_are_read_anew_from_the_credentials_file(
+def test_expired_credentials_are_read_again_from_the_credentials_file(
     s3: s3_support.Bucket, through: Through, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -96,7 +96,7 @@ def test_expired_credentials_are_read_anew_from_the_credentials_file(
     assert keys[0] == "FIRST" and keys[-1] == "SECOND" and keys == sorted(keys) and keys.count("FIRST") <= 2
 
 
-def test_an_upload_in_parts_goes_on_with_new_credentials(
+def test_multipart_upload_continues_with_new_credentials(
     s3: s3_support.Bucket, through: Through, tmp_path: Path
 ) -> None:
     options = tmp_path / "options.yaml"
@@ -112,7 +112,7 @@ def test_an_upload_in_parts_goes_on_with_new_credentials(
     assert store.list()[0].size == 18 * MIB
 
 
-def test_credentials_of_a_process_are_renewed_before_they_expire(
+def test_credentials_of_a_credential_process_are_renewed_before_they_expire(
     s3: s3_support.Bucket, through: Through, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = tmp_path / "issue.py"
@@ -138,7 +138,7 @@ def test_credentials_of_a_process_are_renewed_before_they_expire(
     assert key_of(seen.seen[-1]) > first
 
 
-def test_credentials_that_stay_expired_are_the_users_to_mend(s3: s3_support.Bucket, through: Through) -> None:
+def test_credentials_that_stay_expired_are_an_error_with_a_hint(s3: s3_support.Bucket, through: Through) -> None:
     seen = through(s3, lambda request: EXPIRED)
     with pytest.raises(StorageError, match="expired") as raised:
         Store(s3.uri()).read("a")
@@ -146,7 +146,7 @@ def test_credentials_that_stay_expired_are_the_users_to_mend(s3: s3_support.Buck
     assert len(seen.seen) == 2
 
 
-def test_a_corrected_environment_counts_at_once(s3: s3_support.Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corrected_environment_takes_effect_immediately(s3: s3_support.Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(s3.uri())
     with monkeypatch.context() as without:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -157,14 +157,14 @@ def test_a_corrected_environment_counts_at_once(s3: s3_support.Bucket, monkeypat
     assert store.list() == []
 
 
-# --- what the user is told (test_refusals.py has each kind) -----------------------------------------------------------
+# --- errors (test_refusals.py has each kind) --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("answer", "requests"),
     [(Answer(403, "AccessDenied"), 1), (Answer(403, "InvalidAccessKeyId"), 2), (Answer(503, "SlowDown"), 5)],
 )
-def test_request_is_repeated_only_if_that_can_help(
+def test_failed_request_is_repeated_only_if_that_can_help(
     s3: s3_support.Bucket, through: Through, answer: Answer, requests: int
 ) -> None:
     seen = through(s3, lambda request: answer)
@@ -173,12 +173,12 @@ def test_request_is_repeated_only_if_that_can_help(
     assert len(seen.seen) == requests
 
 
-def test_an_unknown_profile_is_named_as_such(s3: s3_support.Bucket) -> None:
+def test_unrecognized_profile_is_reported(s3: s3_support.Bucket) -> None:
     with pytest.raises(StorageError, match="profile"):
         Store(s3.uri(), Storage(profile="nobody")).list()
 
 
-def test_an_unknown_option_is_named_without_its_value(s3: s3_support.Bucket) -> None:
+def test_unrecognized_option_is_named_without_its_value(s3: s3_support.Bucket) -> None:
     with pytest.raises(UsageError, match="no_such_option") as raised:
         Store(s3.uri(), Storage(options={"no_such_option": "val-ue"})).list()
     assert "val-ue" not in str(raised.value)
@@ -187,7 +187,7 @@ def test_an_unknown_option_is_named_without_its_value(s3: s3_support.Bucket) -> 
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
-def test_kms_key_and_requester_pays_reach_s3_with_each_request_that_takes_them(
+def test_kms_key_and_requester_pays_are_in_each_s3_request_that_supports_them(
     s3: s3_support.Bucket, through: Through
 ) -> None:
     seen = through(s3, lambda request: None)
@@ -196,17 +196,17 @@ def test_kms_key_and_requester_pays_reach_s3_with_each_request_that_takes_them(
     store.create("b", b"1")
     with store.publish("c") as publication:
         publication.write(bytes(9 * MIB))
-    begun = [
+    started = [
         one for one in seen.seen if (one.method == "PUT" and "partNumber" not in one.path) or "?uploads" in one.path
     ]
-    assert len(begun) == 3
-    assert {one.headers["x-amz-server-side-encryption-aws-kms-key-id"] for one in begun} == {"alias/k"}
+    assert len(started) == 3
+    assert {one.headers["x-amz-server-side-encryption-aws-kms-key-id"] for one in started} == {"alias/k"}
     store.read("a")
     store.list()
     assert {one.headers["x-amz-request-payer"] for one in seen.seen} == {"requester"}
 
 
-def test_an_anonymous_reader_signs_nothing(s3: s3_support.Bucket, through: Through) -> None:
+def test_anonymous_reader_does_not_sign_requests(s3: s3_support.Bucket, through: Through) -> None:
     seen = through(s3, lambda request: None)
     public = urllib.request.Request(f"{s3.endpoint}/{s3.bucket}/a", b"1", method="PUT")
     public.headers |= {"X-amz-acl": "public-read", "Content-type": "text/csv"}
@@ -215,24 +215,26 @@ def test_an_anonymous_reader_signs_nothing(s3: s3_support.Bucket, through: Throu
     assert all("authorization" not in request.headers for request in seen.seen)
 
 
-def test_kms_key_reaches_google_and_its_requester_is_named(gcs: gcs_support.Bucket, through: Through) -> None:
+def test_kms_key_and_requester_are_in_gcs_requests(gcs: gcs_support.Bucket, through: Through) -> None:
     seen = through(gcs, lambda request: None)
     store = Store(gcs.uri(), Storage(kms_key="projects/p/key", options={"project": "payer"}, requester_pays=True))
     store.write("a", b"1")
     with store.publish("b") as publication:
         publication.write(bytes(9 * MIB))
-    begun = [request.path for request in seen.seen if "uploadType" in request.path and "upload_id" not in request.path]
-    assert len(begun) == 2 and all("kmsKeyName=projects/p/key" in path for path in begun)
+    started = [
+        request.path for request in seen.seen if "uploadType" in request.path and "upload_id" not in request.path
+    ]
+    assert len(started) == 2 and all("kmsKeyName=projects/p/key" in path for path in started)
     assert all("userProject=payer" in request.path for request in seen.seen)
 
 
-def test_a_region_is_where_requests_are_signed_for(s3: s3_support.Bucket, through: Through) -> None:
+def test_requests_are_signed_for_the_given_region(s3: s3_support.Bucket, through: Through) -> None:
     seen = through(s3, lambda request: None)
     Store(s3.uri(), Storage(options={"region": "eu-north-1"})).list()
     assert "/eu-north-1/s3/" in seen.seen[-1].headers["authorization"]
 
 
-def test_no_secret_of_an_options_file_leaves_the_process(
+def test_secrets_of_an_options_file_do_not_leave_the_process(
     s3: s3_support.Bucket, through: Through, tmp_path: Path
 ) -> None:
     options = tmp_path / "options.json"
@@ -245,15 +247,15 @@ def test_no_secret_of_an_options_file_leaves_the_process(
     seen.rule = lambda request: Answer(403, "AccessDenied")
     with pytest.raises(StorageError) as raised:
         store.read("a")
-    told = f"{raised.value!r} {raised.value} {store!r} {vars(store)} {pickle.dumps(store)!r} {pickle.dumps(raised.value)!r}"
-    assert not [secret for secret in ("AKIDEXAMPLE", "s3cr3t", "t0k3n") if secret in told]
+    printed = f"{raised.value!r} {raised.value} {store!r} {vars(store)} {pickle.dumps(store)!r} {pickle.dumps(raised.value)!r}"
+    assert not [secret for secret in ("AKIDEXAMPLE", "s3cr3t", "t0k3n") if secret in printed]
 
 
-# --- lost answers and servers that know no conditions -----------------------------------------------------------------
+# --- lost answers and servers without conditional requests ------------------------------------------------------------
 
 
 def first(method: str, *parts: str) -> Rule:
-    """The rule that loses the answer to the first request of this kind."""
+    """Return a rule that drops the answer to the first request of this kind."""
     done: list[Request] = []
 
     def rule(request: Request) -> Fault:
@@ -265,26 +267,26 @@ def first(method: str, *parts: str) -> Rule:
     return rule
 
 
-def test_a_creator_whose_answer_was_lost_still_knows_that_it_won(s3: s3_support.Bucket, through: Through) -> None:
+def test_s3_create_succeeds_if_its_answer_was_lost(s3: s3_support.Bucket, through: Through) -> None:
     through(s3, first("PUT"))
     store = Store(s3.uri())
     assert store.create("lease", b"x") and not store.create("lease", b"x")
 
 
-def test_the_same_on_google(gcs: gcs_support.Bucket, through: Through) -> None:
+def test_gcs_create_succeeds_if_its_answer_was_lost(gcs: gcs_support.Bucket, through: Through) -> None:
     through(gcs, first("POST"))
     store = Store(gcs.uri())
     assert store.create("lease", b"x") and not store.create("lease", b"x")
 
 
-def test_a_completed_upload_whose_answer_was_lost_is_not_a_failure(s3: s3_support.Bucket, through: Through) -> None:
+def test_completed_upload_succeeds_if_its_answer_was_lost(s3: s3_support.Bucket, through: Through) -> None:
     through(s3, first("POST", "uploadId="))
     with Store(s3.uri()).publish("a") as publication:
         publication.write(bytes(9 * MIB))
     assert Store(s3.uri()).list()[0].size == 9 * MIB
 
 
-def test_a_server_that_ignores_conditions_is_found_out(s3: s3_support.Bucket, through: Through) -> None:
+def test_server_that_ignores_conditions_is_detected(s3: s3_support.Bucket, through: Through) -> None:
     seen = through(s3, lambda request: None, drop=("if-none-match",))
     store = Store(s3.uri())
     assert not store.has_conditional_create

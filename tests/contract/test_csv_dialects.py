@@ -1,4 +1,4 @@
-"""The flags that the guide gives for a source's CSV read it."""
+"""Flags that the guide lists for CSV of a source read that CSV."""
 
 from __future__ import annotations
 
@@ -67,19 +67,19 @@ READ: dict[str, list[Row]] = {
 
 
 def doubling(folder: Path, column: str) -> str:
-    """A bundle that predicts twice the value of `column`, and -2 where it is missing."""
+    """Return a bundle that predicts twice the value of `column`, or -2 if it is missing."""
     frame = pd.DataFrame({column: [0.0, 1.0, 2.0]})
     model = make_pipeline(SimpleImputer(strategy="constant", fill_value=-1.0), LinearRegression())
     pack(model.fit(frame, 2 * frame[column]), str(folder / "model"), sample=frame)
     return str(folder / "model")
 
 
-def test_the_guide_has_the_sources_that_are_tested():
+def test_guide_lists_the_tested_sources():
     assert list(SOURCES) == list(READ)
 
 
 @pytest.mark.parametrize("source", READ)
-def test_the_flags_of_a_source_read_its_file(tmp_path, source):
+def test_flags_in_the_guide_read_the_file_of_the_source(tmp_path, source):
     text, flags = SOURCES[source]
     encoding = flags[flags.index("--encoding") + 1] if "--encoding" in flags else "utf-8"
     (tmp_path / "in.csv").write_bytes(text.encode(encoding))

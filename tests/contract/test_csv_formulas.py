@@ -1,4 +1,4 @@
-"""CSV output with `csvFormulas: Escape` holds no text that a spreadsheet takes for a formula."""
+"""CSV output with `csvFormulas: Escape` has no text that a spreadsheet would run as a formula."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def written(table: pa.Table, formulas: CsvFormulas) -> list[list[str]]:
     "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
 )
 @pytest.mark.parametrize("others", [{}, {"n": pa.array(range(len(TEXTS)))}], ids=["alone", "of two"])
-def test_texts_that_could_be_formulas_begin_with_a_quote(kind, others):
+def test_texts_that_could_be_formulas_are_prefixed_with_a_quote(kind, others):
     table = pa.table({"t": pa.array(TEXTS).cast(kind), **others})
     assert [row[0] for row in written(table, "Escape")] == ["t", *ESCAPED]
     assert [row[0] for row in written(table, "Keep")] == ["t", *TEXTS]
@@ -50,19 +50,19 @@ def test_texts_that_could_be_formulas_begin_with_a_quote(kind, others):
     [[-1, 2], [-1.5, float("nan")], pa.array([-1, 2]).cast(pa.decimal128(30, 2)), pa.array([-1, 2], pa.int8())],
     ids=["int64", "float64", "decimal", "int8"],
 )
-def test_numbers_are_written_as_they_are(values):
+def test_numbers_are_not_escaped(values):
     for table in (pa.table({"n": values}), pa.table({"n": values, "t": ["a", "b"]})):
         assert written(table, "Escape") == written(table, "Keep")
 
 
-def test_names_of_columns_and_missing_values_are_treated_as_texts_are():
+def test_column_names_are_escaped_and_missing_values_stay_empty():
     table = pa.table({"=a": ["=1", None], "b": [None, "x"]})
     assert written(table, "Escape") == [["'=a", "b"], ["'=1", ""], ["", "x"]]
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bundles of a model that takes no infinite number, and of one that takes all."""
+    """Bundles of a model that rejects infinite numbers and of one that accepts them."""
     return strict_and_mild(tmp_path_factory.mktemp("models"))
 
 
@@ -71,7 +71,7 @@ ROWS = 40
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A CSV of which the first row is rejected by the strict model."""
+    """A CSV whose first row is rejected by the strict model."""
     ids = [f"={number}" for number in range(ROWS)]
     pd.DataFrame({"=id": ids, "x": [np.inf, *range(ROWS - 1)]}).to_csv(tmp_path / "in.csv", index=False)
     return tmp_path / "in.csv"
@@ -86,12 +86,12 @@ def made(models: Path, source: Path, **output: Any) -> str:
 
 
 def ids(output: str) -> list[str]:
-    """The names and values of the first column of all parts."""
+    """Return the names and values of the first column of all parts."""
     parts = [data.decode() for name, data in sorted(objects(output).items()) if name.endswith(".csv")]
     return [row[0] for part in parts for row in csv.reader(io.StringIO(part, newline=""))]
 
 
-def test_an_output_with_escaped_formulas_is_verified_retried_and_compacted(models, source, tmp_path):
+def test_output_with_escaped_formulas_can_be_verified_retried_and_compacted(models, source, tmp_path):
     output = made(models, source)
     wanted = ["'=id", *(f"'={number}" for number in range(1, ROWS))]
     assert ids(output) == wanted
@@ -100,21 +100,21 @@ def test_an_output_with_escaped_formulas_is_verified_retried_and_compacted(model
     verify(str(tmp_path / "small"))
     assert ids(str(tmp_path / "small")) == wanted
     retry_rejected(Store(output), lambda _: InProcess(), {"spec": {"model": {"uri": str(models / "mild")}}})
-    # The retry reads the row as the input had it.
+    # The retry reads the unescaped row of the input.
     assert ids(f"{output}/_retries/1") == ["'=id", "'=0"]
 
 
-def test_an_output_is_not_continued_with_another_treatment_of_formulas(models, source):
+def test_output_is_not_resumed_with_another_csv_formulas_setting(models, source):
     made(models, source)
     with pytest.raises(UsageError, match="--csv-formulas: Escape → Keep"):
         made(models, source, csvFormulas="Keep")
 
 
-def test_escaping_of_formulas_is_refused_for_other_formats_and_its_hint_works(models, source, tmp_path):
+def test_escaped_formulas_are_refused_for_other_formats_and_the_hint_works(models, source, tmp_path):
     command = ["score", "--model", str(models / "mild"), "--input", str(source), "--keep", "=id", "--limit", "2"]
-    code, _, said = run(*command, "--csv-formulas", "Escape")
+    code, _, err = run(*command, "--csv-formulas", "Escape")
     assert code == 2
-    assert "--csv-formulas Escape (output.csvFormulas) is for CSV output: add --format csv" in said
+    assert "--csv-formulas Escape (output.csvFormulas) is for CSV output: add --format csv" in err
     code, rows, _ = run(*command, "--csv-formulas", "Escape", "--format", "csv")
     assert code == 0
     assert rows.splitlines()[1].startswith('"\'=0"')

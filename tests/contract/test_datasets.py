@@ -1,4 +1,4 @@
-"""Inputs held in a cluster's memory: the same bytes as by streaming, whatever the input, the model, the fate of workers."""
+"""Inputs in the memory of a cluster give the same bytes as streaming for any input and model, also if workers die."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def cluster() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A classifier of `distance`, `passengers` and `payment`."""
+    """A classifier with the inputs `distance`, `passengers` and `payment`."""
     return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
 
 
 @pytest.fixture(scope="module")
 def touchy(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A regressor of `x` that raises where it is above 1e6."""
+    """A regressor with the input `x` that raises if a value is above 1e6."""
     return touchy_bundle(tmp_path_factory.mktemp("touchy"))
 
 
@@ -65,7 +65,7 @@ def connection(address: str) -> tuple[str, Cluster, Deadlines]:
 
 
 def loaded(address: str, name: str, job: ScoringJob, *bundles: str) -> Dataset:
-    """The dataset of the job's input, with the columns that the job keeps and `bundles` read."""
+    """Load the input of the job, with the columns that the job keeps and `bundles` read."""
     with OnDask(*connection(address)) as engine:
         return load(name, job.spec, bundles, engine)
 
@@ -75,7 +75,7 @@ def score_held(address: str, dataset: Dataset, job: ScoringJob) -> Any:
 
 
 def assert_same_bytes(address: str, model: str, inputs: str, folder: Path, /, **spec: Any) -> dict[str, bytes]:
-    """Scores by streaming and from memory; the objects, which are the same."""
+    """Score by streaming and from memory, and return the objects, which must be equal."""
     streamed, held = (make_job(model, inputs, str(folder / name), **spec) for name in ("streamed", "held"))
     score(streamed, cluster="in-process")
     name = secrets.token_hex(4)
@@ -103,7 +103,7 @@ def numbers(first: int, count: int) -> bytes:
     return b"".join(b"%d,%d.5,%d\n" % (i, i % 1000, i % 7) for i in range(first, first + count))
 
 
-def test_rows_that_cannot_be_read_converted_or_scored_are_told_alike(cluster, touchy, tmp_path):
+def test_rejected_rows_are_the_same_from_memory(cluster, touchy, tmp_path):
     data = b"id,x,y\n" + b"".join(numbers(i * 200, 200) + BAD for i in range(5)) + b'9,"1.5\n",2\n' * 40
     (tmp_path / "in.csv").write_bytes(data)
     made = assert_same_bytes(
@@ -116,13 +116,13 @@ def test_rows_that_cannot_be_read_converted_or_scored_are_told_alike(cluster, to
         errors={"maxFraction": None},
         model={"batchRows": 64},
     )
-    told = b"".join(made[name] for name in sorted(made) if name.startswith("_errors"))
-    assert told.count(b"\n") == 6 * 5
-    assert b"x is too large" in told
-    assert json.loads(told.splitlines()[2])["raw"] == "42,2e6,3"
+    rejects = b"".join(made[name] for name in sorted(made) if name.startswith("_errors"))
+    assert rejects.count(b"\n") == 6 * 5
+    assert b"x is too large" in rejects
+    assert json.loads(rejects.splitlines()[2])["raw"] == "42,2e6,3"
 
 
-def test_text_with_newlines_and_stray_quotes_is_loaded_as_it_is_proven_to_be_cut(cluster, bundle, tmp_path):
+def test_text_with_newlines_and_stray_quotes_is_loaded_in_verified_partitions(cluster, bundle, tmp_path):
     for number in range(2):
         frame = trips(1500, seed=number)
         frame["note"] = frame["note"].str.replace("late", 'a\n"b",\nc' * 5)
@@ -137,14 +137,14 @@ def test_text_with_newlines_and_stray_quotes_is_loaded_as_it_is_proven_to_be_cut
     assert dataset.rows == 4501
     assert any(piece.inside_quotes for pieces in dataset.pieces for piece in pieces)
     assert dataset.pieces[-1][0].whole
-    # Not even the partitions that begin in the wrong place, with which a run begins, are read.
+    # The input is not read again, not even for partitions that start in the wrong place.
     for path in tmp_path.glob("*.csv"):
         path.unlink()
     score_held(cluster, dataset, held)
     assert objects(str(tmp_path / "a")) == objects(str(tmp_path / "b"))
 
 
-def test_small_empty_and_compressed_files_and_columns_in_paths(cluster, bundle, tmp_path):
+def test_small_empty_and_compressed_files_with_path_columns_give_the_same_bytes(cluster, bundle, tmp_path):
     for number in range(6):
         (tmp_path / "in" / f"passengers={number}").mkdir(parents=True)
         trips(40, seed=number).drop(columns="passengers").to_csv(
@@ -165,7 +165,7 @@ def test_small_empty_and_compressed_files_and_columns_in_paths(cluster, bundle, 
     assert any(b"'abc' is not a number" in data for data in made.values())
 
 
-def test_parquet_with_its_own_types(cluster, touchy, tmp_path):
+def test_parquet_types_give_the_same_bytes(cluster, touchy, tmp_path):
     frame = pd.DataFrame(
         {
             "x": [1.5, None, 3e6, 4.0] * 50,
@@ -187,7 +187,7 @@ def test_parquet_with_its_own_types(cluster, touchy, tmp_path):
     assert any(b"x is too large" in data for data in made.values())
 
 
-def test_small_parquet_files_of_several_row_groups(cluster, touchy, tmp_path):
+def test_small_parquet_files_with_several_row_groups_give_the_same_bytes(cluster, touchy, tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(5):
         frame = pd.DataFrame(
@@ -209,7 +209,7 @@ def test_small_parquet_files_of_several_row_groups(cluster, touchy, tmp_path):
     assert len(made) == 2 and any(b"x is too large" in data for data in made.values())
 
 
-def test_texts_of_training_that_are_null_values_stay_text(cluster, tmp_path):
+def test_null_values_that_are_text_in_training_stay_text(cluster, tmp_path):
     frame = pd.DataFrame({"c": ["NA", "DE", ""] * 40, "n": range(120)})
     model = make_pipeline(OneHotEncoder(), LinearRegression()).fit(frame[["c"]], frame["n"])
     bundle = pack(model, str(tmp_path / "bundle"), sample=frame[["c"]]).uri
@@ -226,7 +226,7 @@ def test_texts_of_training_that_are_null_values_stay_text(cluster, tmp_path):
 CONDITION = "passengers > 2 and payment != 'cash' or isnull(note)"
 
 
-def test_a_condition_chooses_alike_when_loading_and_when_scoring(cluster, bundle, tmp_path):
+def test_condition_selects_the_same_rows_when_loading_and_when_scoring(cluster, bundle, tmp_path):
     trips(3000).assign(passengers=lambda rows: rows["passengers"].where(rows["id"] % 500 != 0, "many")).to_csv(
         tmp_path / "in.csv", index=False
     )
@@ -256,10 +256,10 @@ def test_a_condition_chooses_alike_when_loading_and_when_scoring(cluster, bundle
     assert objects(str(tmp_path / "rare")) == objects(str(tmp_path / "streamed rare"))
 
 
-# --- read once, scored often ------------------------------------------------------------------------------------------
+# --- read once, scored several times ----------------------------------------------------------------------------------
 
 
-def test_three_models_in_turn_over_one_load_that_needs_no_object_any_more(cluster, bundle, tmp_path):
+def test_three_models_score_one_loaded_dataset_after_its_input_is_removed(cluster, bundle, tmp_path):
     frame = trips(40_000)
     frame.to_csv(tmp_path / "in.csv", index=False)
     models = [bundle]
@@ -296,9 +296,9 @@ def test_three_models_in_turn_over_one_load_that_needs_no_object_any_more(cluste
         "--json",
     )
     assert code == 0, err
-    told = json.loads(out)
-    assert (told["rows"], sorted(told["columns"])) == (40_000, ["distance", "id", "passengers", "payment"])
-    assert sum(told["workers"].values()) == told["bytes"] > 40_000 * 20
+    printed = json.loads(out)
+    assert (printed["rows"], sorted(printed["columns"])) == (40_000, ["distance", "id", "passengers", "payment"])
+    assert sum(printed["workers"].values()) == printed["bytes"] > 40_000 * 20
     (tmp_path / "in.csv").unlink()
     for number, model in enumerate(models):
         code, _, err = run(
@@ -319,7 +319,7 @@ def test_three_models_in_turn_over_one_load_that_needs_no_object_any_more(cluste
         assert published["distance"].astype("float64").sum().compute() == pytest.approx(frame["distance"].sum())
 
 
-def test_datasets_are_listed_and_dropped_with_their_memory(cluster, bundle, tmp_path):
+def test_dataset_drop_frees_memory_and_updates_the_list(cluster, bundle, tmp_path):
     trips(1000).to_csv(tmp_path / "in.csv", index=False)
     for name in ("one", "two"):
         code, out, err = run(
@@ -344,11 +344,11 @@ def test_datasets_are_listed_and_dropped_with_their_memory(cluster, bundle, tmp_
         wait_for(lambda: not any(client.who_has(keys).values()))
 
 
-# --- what may happen --------------------------------------------------------------------------------------------------
+# --- failures ---------------------------------------------------------------------------------------------------------
 
 
 def kill_a_holder(address: str, name: str) -> None:
-    """Ends the process of a worker that holds a part of the dataset."""
+    """Kill a worker that has a part of the dataset in memory."""
     with Client(address) as client:
         holders = client.who_has(partitions_of(client.get_dataset(name)["frame"])).values()
         worker = next(worker for workers in holders for worker in workers)
@@ -356,7 +356,7 @@ def kill_a_holder(address: str, name: str) -> None:
         wait_for(lambda: worker not in client.scheduler_info(n_workers=-1)["workers"])
 
 
-def test_what_a_lost_worker_held_is_read_again_as_it_was_planned(bundle, tmp_path):
+def test_data_of_a_lost_worker_is_read_again_as_planned(bundle, tmp_path):
     trips(20_000).to_csv(tmp_path / "in.csv", index=False)
     fields = {"input": {"partitionBytes": "64KiB"}, "output": {"keep": ["id"]}}
     jobs = [make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / name), **fields) for name in "abc"]
@@ -374,9 +374,9 @@ def test_what_a_lost_worker_held_is_read_again_as_it_was_planned(bundle, tmp_pat
             score_held(address, dataset, jobs[2])
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_loaded(bundle, tmp_path):
+def test_dataset_larger_than_the_memory_is_refused_before_loading(bundle, tmp_path):
     trips(1000).to_csv(tmp_path / "in.csv", index=False)
-    # Less than what a worker takes by itself.
+    # Less than an idle worker needs.
     with LocalCluster(n_workers=1, memory_limit="100MiB", silence_logs="ERROR", **LOCAL) as cluster:
         address = cluster.scheduler_address
         code, _, err = run(
@@ -390,7 +390,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_loaded(bundle, tmp_path
             assert client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)) == 0
 
 
-def test_the_estimate_is_what_is_held(cluster, bundle, tmp_path):
+def test_reported_bytes_equal_the_loaded_bytes(cluster, bundle, tmp_path):
     trips(60_000).to_csv(tmp_path / "in.csv", index=False)
     job = make_job(bundle, str(tmp_path / "in.csv"), "unwritten", input={"partitionBytes": "256KiB"})
     dataset = loaded(cluster, "measured", job, bundle)
@@ -400,19 +400,19 @@ def test_the_estimate_is_what_is_held(cluster, bundle, tmp_path):
         assert dataset.bytes == pytest.approx(60_000 * (16 + 8 + 4 + 4 + 1 + 4 + 6), rel=0.2)
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def known(cluster: str, bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Trips whose rows were chosen by a column that one of two models reads as text."""
+    """Trips filtered by `passengers`, a column that models can read as different types."""
     folder = tmp_path_factory.mktemp("known")
     trips(300).to_csv(folder / "in.csv", index=False)
     job = make_job(bundle, str(folder / "in.csv"), "unwritten", input={"where": "passengers > 2"})
     return loaded(cluster, "known", job, bundle)
 
 
-def test_a_column_that_was_not_loaded_is_named(cluster, bundle, known, tmp_path):
+def test_column_that_was_not_loaded_is_named(cluster, bundle, known, tmp_path):
     job = make_job(
         bundle, known.input.uris[0], str(tmp_path), input={"where": "passengers > 2"}, output={"keep": ["note"]}
     )
@@ -421,7 +421,7 @@ def test_a_column_that_was_not_loaded_is_named(cluster, bundle, known, tmp_path)
     assert "--columns note" in str(raised.value.hint)
 
 
-def test_a_column_of_another_type_than_the_rows_were_chosen_by_is_named(cluster, known, tmp_path):
+def test_filter_column_of_another_type_is_named(cluster, known, tmp_path):
     frame = trips(300).astype({"passengers": "float64"})
     pack(LinearRegression().fit(frame[["passengers"]], frame["distance"]), str(tmp_path / "other"), sample=frame)
     job = make_job(
@@ -439,19 +439,19 @@ def test_a_column_of_another_type_than_the_rows_were_chosen_by_is_named(cluster,
         ({"csv": {"delimiter": ";"}}, "csv"),
     ],
 )
-def test_an_input_that_is_read_otherwise_is_refused(cluster, bundle, known, tmp_path, other, named):
+def test_input_with_other_settings_than_the_dataset_is_refused(cluster, bundle, known, tmp_path, other, named):
     job = make_job(bundle, known.input.uris[0], str(tmp_path), input={"where": "passengers > 2", **other})
     with pytest.raises(UsageError, match=f"was loaded otherwise: {named}"):
         score_held(cluster, known, job)
 
 
-def test_a_name_is_taken_once(cluster, bundle, known):
+def test_name_of_an_existing_dataset_is_refused(cluster, bundle, known):
     job = make_job(bundle, known.input.uris[0], "unwritten")
     with pytest.raises(UsageError, match="has a dataset 'known' already"):
         loaded(cluster, "known", job, bundle)
 
 
-def test_nothing_is_loaded_where_nothing_says_what(cluster, known):
+def test_dataset_load_without_columns_or_bundles_is_refused(cluster, known):
     code, _, err = run("dataset", "load", known.input.uris[0], "--name", "x", "--cluster", cluster)
     assert code == 2
     assert "--for BUNDLE" in err
@@ -460,7 +460,7 @@ def test_nothing_is_loaded_where_nothing_says_what(cluster, known):
 @pytest.mark.parametrize(
     "words", [["score", "--dataset", "trops", "--model", "b", "--output", "o"], ["dataset", "drop", "trops"]]
 )
-def test_an_unknown_dataset_is_told_with_those_there_are(cluster, known, words):
+def test_missing_dataset_is_reported_with_the_existing_ones(cluster, known, words):
     code, _, err = run(*words, "--cluster", cluster)
     assert code == 2
     assert "no dataset 'trops'" in err
@@ -468,14 +468,14 @@ def test_an_unknown_dataset_is_told_with_those_there_are(cluster, known, words):
 
 
 @pytest.mark.parametrize("where", ["local", "in-process"])
-def test_a_cluster_that_ends_with_the_command_is_refused(where, bundle, tmp_path):
+def test_cluster_that_ends_with_the_command_is_refused(where, bundle, tmp_path):
     code, _, err = run("dataset", "load", tmp_path / "in.csv", "--name", "trips", "--cluster", where, "--for", bundle)
     assert code == 2
     assert "ends with the command" in err
     assert "scoremill cluster up" in err
 
 
-def test_what_is_published_holds_no_secret(cluster, known, monkeypatch):
+def test_published_dataset_has_no_secrets(cluster, known, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret-key")
     with OnDask(*connection(cluster)) as engine:
         assert b"very-secret-key" not in pickle.dumps(find(engine, "known"))

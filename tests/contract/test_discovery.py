@@ -1,4 +1,4 @@
-"""What counts as input, on every kind of store: data, and neither directory markers nor outputs of other runs."""
+"""Discovery of input on every kind of store: data, but no directory markers and no outputs of other runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def put(store: Store, *written: str, data: bytes = b"a\n1\n") -> None:
 
 
 def mark(store: Store, name: str) -> None:
-    """Create an empty object of a folder's name, if the store can hold one beside the objects below it."""
+    """Create an empty object of a folder's name, if the store supports one together with objects below it."""
     if not is_local(store.uri):
         store.write(name, b"")
 
@@ -37,14 +37,14 @@ def mark(store: Store, name: str) -> None:
 
 @pytest.mark.parametrize("marker", ["in", "in/"])
 @pytest.mark.parametrize("named", ["in", "in/"])
-def test_a_directory_marker_hides_nothing_below_it(store, store_uri, marker, named):
+def test_directory_marker_does_not_hide_objects_below_it(store, store_uri, marker, named):
     put(store, "in/1.csv", "in/deep/2.csv")
     mark(store, marker)
     assert names(f"{store_uri}/{named}") == ["1.csv", "2.csv"]
 
 
 @pytest.mark.parametrize("glob", ["*", "**", "*/*", "in", "in/**", "i*/*"])
-def test_directory_markers_are_no_data_in_folders_and_globs(store, store_uri, glob):
+def test_directory_markers_are_not_input_of_folders_and_globs(store, store_uri, glob):
     put(store, "in/deep/1.csv", "in/2.csv")
     put(store, "in_$folder$", "in/deep_$folder$", data=b"")
     for marker in ("in/deep/", "in/deep", "in/", "in"):
@@ -53,14 +53,14 @@ def test_directory_markers_are_no_data_in_folders_and_globs(store, store_uri, gl
     assert {"*": 0, "**": 2, "*/*": 1, "in": 2, "in/**": 2, "i*/*": 1}[glob] == len(found)
 
 
-def test_a_marker_over_hidden_objects_alone_is_no_data(store, store_uri):
+def test_directory_marker_with_only_hidden_objects_is_not_input(store, store_uri):
     put(store, "in/_SUCCESS", data=b"")
     mark(store, "in")
     with pytest.raises(InputError, match="nothing is found"):
         find(f"{store_uri}/in")
 
 
-def test_an_object_with_content_is_data_also_if_others_lie_below_its_name(store, store_uri):
+def test_object_with_content_is_input_if_others_are_below_its_name(store, store_uri):
     if not store_uri.startswith(("s3://", "gs://")):
         pytest.skip("a file system has no such objects")
     put(store, "in", "in/1.csv")
@@ -68,7 +68,7 @@ def test_an_object_with_content_is_data_also_if_others_lie_below_its_name(store,
     assert names(f"{store_uri}/in/") == ["1.csv"]
 
 
-def test_an_empty_object_without_others_below_it_is_an_object(store, store_uri):
+def test_empty_object_without_others_below_it_is_input(store, store_uri):
     put(store, "in/1.csv", data=b"")
     assert names(f"{store_uri}/in/1.csv") == names(f"{store_uri}/in") == ["1.csv"]
 
@@ -85,16 +85,16 @@ def put_output(store: Store, name: str, *, is_complete: bool = True) -> None:
 
 
 @pytest.mark.parametrize("named", ["", "in", "in/", "**", "in/**", "in/**/*.parquet", "in/*/*.parquet", "in/s*/part-*"])
-def test_outputs_below_the_folder_that_is_named_are_no_input(store, store_uri, named):
+def test_outputs_below_the_input_folder_are_excluded(store, store_uri, named):
     put(store, "in/1.csv", "in/x/2.parquet")
     put_output(store, "in/scores")
-    put_output(store, "in/begun", is_complete=False)
+    put_output(store, "in/started", is_complete=False)
     found = find(f"{store_uri}/{named}", allow_empty=True)
     assert {one.name.rpartition("/")[2] for one in found.objects} <= {"1.csv", "2.parquet"}
     assert f"{store_uri}/in/scores" in found.in_outputs
     if named in {"", "in", "in/", "**", "in/**"}:
         assert len(found.objects) == 2
-        assert found.in_outputs == {f"{store_uri}/in/scores": 3, f"{store_uri}/in/begun": 3}
+        assert found.in_outputs == {f"{store_uri}/in/scores": 3, f"{store_uri}/in/started": 3}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_outputs_below_the_folder_that_is_named_are_no_input(store, store_uri, n
         ("scores/_errors/*", 1),
     ],
 )
-def test_an_output_that_is_named_is_input(store, store_uri, named, count):
+def test_output_that_is_named_is_input(store, store_uri, named, count):
     put_output(store, "scores")
     put_output(store, "scores/below")
     found = find(f"{store_uri}/{named}")
@@ -118,14 +118,14 @@ def test_an_output_that_is_named_is_input(store, store_uri, named, count):
     assert all("below" not in one.name and "_scoremill" not in one.name for one in found.objects)
 
 
-def test_an_output_that_is_not_complete_is_no_input(store, store_uri):
+def test_incomplete_output_is_refused_as_input(store, store_uri):
     put_output(store, "scores", is_complete=False)
     with pytest.raises(InputError, match="output of scoremill that is not complete"):
         find(f"{store_uri}/scores/")
     assert len(find(f"{store_uri}/scores/part-*").objects) == 2
 
 
-def test_where_only_outputs_are_found_the_hint_names_one_that_can_be_scored(store, store_uri):
+def test_hint_names_an_output_to_score_if_only_outputs_are_found(store, store_uri):
     put_output(store, "in/scores")
     with pytest.raises(InputError, match="nothing is found") as caught:
         find(f"{store_uri}/in/")
@@ -133,7 +133,7 @@ def test_where_only_outputs_are_found_the_hint_names_one_that_can_be_scored(stor
     assert len(find(named).objects) == 3
 
 
-def test_links_to_folders_are_followed_to_outputs_too(tmp_path: Path):
+def test_outputs_behind_symbolic_links_are_excluded(tmp_path: Path):
     put_output(Store(str(tmp_path / "elsewhere")), "scores")
     put(Store(str(tmp_path / "in")), "1.csv")
     (tmp_path / "in" / "link").symlink_to(tmp_path / "elsewhere" / "scores")
@@ -152,7 +152,7 @@ def put_trips(store: Store, name: str, rows: int, seed: int = 0) -> None:
     store.write(name, trips(rows, seed).to_csv(index=False).encode())
 
 
-def test_a_run_whose_output_lies_below_its_input_is_continued_with_what_is_new(bundle, store, store_uri):
+def test_run_with_output_below_its_input_resumes_with_new_objects(bundle, store, store_uri):
     put_trips(store, "data/1.csv", 30)
     job = make_job(bundle, f"{store_uri}/data", f"{store_uri}/data/scores", output={"rowId": True})
     assert score(job, cluster="in-process").totals.rows == 30
@@ -176,7 +176,7 @@ def test_predictions_are_scored_if_their_output_is_named(bundle, store, store_ur
         score(make_job(bundle, f"{store_uri}/first", f"{store_uri}/first"), cluster="in-process")
 
 
-def test_a_run_of_headers_alone_warns_that_no_row_was_scored(bundle, tmp_path):
+def test_run_over_files_with_only_headers_warns_that_no_row_was_scored(bundle, tmp_path):
     for name in ("a.csv", "b.csv"):
         put_trips(Store(str(tmp_path / "in")), name, 0)
     arguments = ["--model", bundle, "--input", tmp_path / "in", "--cluster", "in-process"]
@@ -190,7 +190,7 @@ def test_a_run_of_headers_alone_warns_that_no_row_was_scored(bundle, tmp_path):
     assert list(warnings_of(verify(str(tmp_path / "out")).totals)) == [warning]
 
 
-def test_a_run_of_empty_files_is_refused_and_runs_as_its_hint_says(bundle, tmp_path):
+def test_run_over_empty_files_is_refused_and_the_hint_works(bundle, tmp_path):
     put(Store(str(tmp_path / "in")), "a.csv", "b.csv", data=b"")
     arguments = [
         "score",
@@ -211,7 +211,7 @@ def test_a_run_of_empty_files_is_refused_and_runs_as_its_hint_says(bundle, tmp_p
     assert verify(str(tmp_path / "out")).totals.rows == 0
 
 
-def test_the_plan_tells_what_is_excluded(bundle, tmp_path):
+def test_plan_lists_excluded_objects(bundle, tmp_path):
     store = Store(str(tmp_path / "in"))
     put_output(store, "scores")
     for number in (1, 2):

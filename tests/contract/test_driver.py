@@ -1,4 +1,4 @@
-"""`scoremill driver` as a process of its own, as the operator's pod starts it, against an API server of one job."""
+"""`scoremill driver` as a separate process, as in a runner pod, with an API server that has one job."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def spec(bundle: str, tmp_path: Path) -> dict[str, Any]:
-    """Of a job with several partitions."""
+    """The spec of a job with several partitions."""
     return trip_spec(bundle, tmp_path, 2000, suspend=False)
 
 
@@ -44,7 +44,7 @@ def drive(spec: dict[str, Any], folder: Path) -> tuple[int, Last, str]:
         return Pod(api, folder).run()
 
 
-def test_a_run_ends_with_0_and_tells_rows_outputs_and_how_far_it_was(spec, tmp_path):
+def test_run_exits_with_0_and_reports_rows_outputs_and_progress(spec, tmp_path):
     with serving(spec) as api:
         code, last, err = Pod(api, tmp_path).run()
         statuses = api.statuses
@@ -60,21 +60,21 @@ def test_a_run_ends_with_0_and_tells_rows_outputs_and_how_far_it_was(spec, tmp_p
     }
     assert json.loads(Path(last["outputs"]["report"]).read_text())["scored"] == 2000
     assert verify(str(output)).totals.scored == 2000
-    told = statuses[-1]["progress"]
-    assert told["attempt"] == 2
-    assert told["partitions"] == {"total": last["partitions"], "done": last["partitions"], "resumed": 0}
-    assert told["rows"]["done"] == 2000
-    assert told["summary"] == f"{last['partitions']}/{last['partitions']}"
+    progress = statuses[-1]["progress"]
+    assert progress["attempt"] == 2
+    assert progress["partitions"] == {"total": last["partitions"], "done": last["partitions"], "resumed": 0}
+    assert progress["rows"]["done"] == 2000
+    assert progress["summary"] == f"{last['partitions']}/{last['partitions']}"
     assert "t0ken" not in err
 
 
-def test_a_run_that_was_complete_is_so_again(spec, tmp_path):
+def test_complete_run_reports_the_same_result_again(spec, tmp_path):
     first = drive(spec, tmp_path)[1]
     code, last, err = drive(spec, tmp_path)
     assert (code, last) == (0, first), err
 
 
-def test_a_spec_with_another_hash_is_refused_and_nothing_is_written(spec, tmp_path):
+def test_spec_with_another_hash_is_refused_and_nothing_is_written(spec, tmp_path):
     with serving(spec) as api:
         code, last, err = Pod(api, tmp_path).run(SCOREMILL_SPEC="0" * 64)
     assert (code, last["exitCode"], last["error"]) == (2, 2, "UsageError")
@@ -82,21 +82,21 @@ def test_a_spec_with_another_hash_is_refused_and_nothing_is_written(spec, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-def test_suspend_is_no_part_of_the_hash(spec, tmp_path):
+def test_suspend_is_not_part_of_the_hash(spec, tmp_path):
     with serving(spec) as api:
         pod = Pod(api, tmp_path)
         api.job["spec"] = {**spec, "suspend": True}
         assert pod.run()[0] == 0
 
 
-def test_a_job_that_is_gone_ends_with_6(spec, tmp_path):
+def test_deleted_job_exits_with_6(spec, tmp_path):
     with serving(spec) as api:
         code, last, _ = Pod(api, tmp_path).run(SCOREMILL_JOB="other")
     assert (code, last["exitCode"]) == (6, 6)
     assert "ScoringJob other not found" in last["message"]
 
 
-def test_a_status_that_may_not_be_written_harms_nothing_and_is_told_once(spec, tmp_path):
+def test_forbidden_status_update_does_not_fail_the_run_and_is_reported_once(spec, tmp_path):
     with serving(spec) as api:
         api.refused = True
         code, last, err = Pod(api, tmp_path).run()
@@ -105,24 +105,24 @@ def test_a_status_that_may_not_be_written_harms_nothing_and_is_told_once(spec, t
     assert "Traceback" not in err
 
 
-def test_a_status_is_never_told_of_a_job_made_again_under_its_name(tmp_path):
+def test_status_is_not_written_to_a_new_job_of_the_same_name(tmp_path):
     with serving({}) as api:
         kube = connect(str(api.kubeconfig(tmp_path)))
         with pytest.raises(Conflict, match="created again"):
-            kube.apply_status("ScoringJob", "tips", {"progress": {}}, manager="scoremill-driver", uid="gone")
+            kube.apply_status("ScoringJob", "tips", {"progress": {}}, manager="scoremill-driver", uid="deleted")
         assert not api.statuses
 
 
-@pytest.mark.parametrize(("others", "told", "ends"), [(2, 1, nullcontext()), (99, 0, pytest.raises(Conflict))])
-def test_a_status_is_told_although_others_change_the_job_too(others, told, ends, tmp_path):
+@pytest.mark.parametrize(("others", "written", "ends"), [(2, 1, nullcontext()), (99, 0, pytest.raises(Conflict))])
+def test_status_update_is_retried_if_others_change_the_job(others, written, ends, tmp_path):
     with serving({}) as api, ends:
         api.others = others
         kube = connect(str(api.kubeconfig(tmp_path)))
         kube.apply_status("ScoringJob", "tips", {"progress": {}}, manager="scoremill-driver", uid="0f3a")
-    assert len(api.statuses) == told
+    assert len(api.statuses) == written
 
 
-def test_too_many_bad_rows_end_with_4_and_name_their_objects(spec, tmp_path):
+def test_exceeded_reject_limit_exits_with_4_and_names_the_objects(spec, tmp_path):
     rows = trips(200).astype({"distance": "str"})
     rows.loc[3, "distance"] = "x"
     rows.to_csv(tmp_path / "in.csv", index=False)
@@ -133,7 +133,7 @@ def test_too_many_bad_rows_end_with_4_and_name_their_objects(spec, tmp_path):
     assert failure["uri"].endswith("in.csv") and "distance" in failure["message"]
 
 
-def test_reasons_of_rows_that_must_not_be_kept_are_not_told(spec, tmp_path):
+def test_termination_message_omits_reasons_if_raw_rows_are_omitted(spec, tmp_path):
     rows = trips(200).astype({"distance": "str"})
     rows.loc[3, "distance"] = "private"
     rows.to_csv(tmp_path / "in.csv", index=False)
@@ -142,7 +142,7 @@ def test_reasons_of_rows_that_must_not_be_kept_are_not_told(spec, tmp_path):
     assert "failedObjects" not in last and "private" not in json.dumps(last)
 
 
-def test_inputs_that_do_not_fit_end_with_3_and_are_listed(spec, tmp_path):
+def test_inputs_that_do_not_fit_exit_with_3_and_are_listed(spec, tmp_path):
     trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
     code, last, err = drive(spec, tmp_path)
     assert (code, last["exitCode"]) == (3, 3), err
@@ -151,7 +151,7 @@ def test_inputs_that_do_not_fit_end_with_3_and_are_listed(spec, tmp_path):
 
 @pytest.fixture(params=["in-process", "a scheduler"])
 def slow_place(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """Where a run takes its time."""
+    """The environment of a slow run, in process or on a scheduler."""
     slow = {SECONDS: "0.02"}
     if request.param == "in-process":
         yield slow
@@ -160,7 +160,7 @@ def slow_place(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
         yield {"SCOREMILL_CLUSTER": cluster.scheduler_address}
 
 
-def test_sigterm_keeps_what_is_done_and_lets_the_next_driver_in_at_once(slow_place, tmp_path):
+def test_sigterm_keeps_completed_partitions_and_releases_the_lease(slow_place, tmp_path):
     (tmp_path / "in.csv").write_bytes(slow_rows(1500, {}))
     spec = {
         "model": {"uri": slow_bundle(tmp_path)},
@@ -184,7 +184,7 @@ def test_sigterm_keeps_what_is_done_and_lets_the_next_driver_in_at_once(slow_pla
 
 
 @pytest.mark.parametrize("mode", ["ErrorIfExists", "Overwrite"])
-def test_a_further_attempt_goes_on_with_what_its_job_began_whatever_the_mode(mode, tmp_path):
+def test_next_attempt_resumes_the_run_of_its_job_in_any_mode(mode, tmp_path):
     (tmp_path / "in.csv").write_bytes(slow_rows(1500, {}))
     spec = {
         "model": {"uri": slow_bundle(tmp_path)},
@@ -201,13 +201,13 @@ def test_a_further_attempt_goes_on_with_what_its_job_began_whatever_the_mode(mod
         code, last, err = pod.run()
         assert (code, last["rows"]["scored"]) == (0, 1500), err
         assert f"resuming: {done} of " in err
-        # The attempt that completed it was lost before it could say so.
+        # The attempt that completed the run was lost before it could report that.
         before = (tmp_path / "out/_scoremill/manifest.json").read_bytes()
         assert pod.run()[0] == 0
         assert (tmp_path / "out/_scoremill/manifest.json").read_bytes() == before
 
 
-def test_another_job_of_the_same_name_overwrites_or_refuses_what_is_there(spec, tmp_path):
+def test_another_job_of_the_same_name_follows_its_mode_for_an_existing_output(spec, tmp_path):
     assert drive(spec, tmp_path)[0] == 0
     for mode, expected in ("ErrorIfExists", 2), ("Overwrite", 0):
         before = (tmp_path / "out/_scoremill/job.json").read_bytes()
@@ -219,7 +219,7 @@ def test_another_job_of_the_same_name_overwrites_or_refuses_what_is_there(spec, 
     assert "resuming" not in err
 
 
-def test_a_job_that_overwrites_begins_anew_where_its_earlier_attempt_cannot_be_gone_on_with(spec, tmp_path):
+def test_overwriting_job_starts_over_if_its_earlier_attempt_cannot_be_resumed(spec, tmp_path):
     spec["output"]["mode"] = "Overwrite"
     assert drive(spec, tmp_path)[0] == 0
     trips(300, seed=9).to_csv(tmp_path / "in.csv", index=False)
@@ -228,7 +228,7 @@ def test_a_job_that_overwrites_begins_anew_where_its_earlier_attempt_cannot_be_g
     assert verify(str(tmp_path / "out")).totals.scored == 300
 
 
-def test_a_run_by_hand_of_the_job_that_a_driver_began_does_what_its_mode_says(spec, tmp_path):
+def test_score_command_follows_the_mode_for_the_output_of_a_driver(spec, tmp_path):
     spec["output"]["mode"] = "ErrorIfExists"
     with serving(spec) as api:
         assert Pod(api, tmp_path).run()[0] == 0
@@ -237,7 +237,7 @@ def test_a_run_by_hand_of_the_job_that_a_driver_began_does_what_its_mode_says(sp
     assert (code, "exists already" in err) == (2, True), err
 
 
-def test_persist_reads_the_input_into_the_cluster_once_for_all_attempts(spec, tmp_path, bundle):
+def test_persist_loads_the_input_once_for_all_attempts(spec, tmp_path, bundle):
     with LocalCluster(**LOCAL) as cluster:
         place = {"SCOREMILL_CLUSTER": cluster.scheduler_address}
         with serving({**spec, "persist": True, "output": {**spec["output"], "mode": "ErrorIfExists"}}) as api:
@@ -256,7 +256,7 @@ def test_persist_reads_the_input_into_the_cluster_once_for_all_attempts(spec, tm
 @pytest.mark.parametrize(
     "command", [["job", "list"], ["job", "status", "x"], ["job", "cancel", "x"], ["schedule", "list"]]
 )
-def test_a_kubernetes_without_our_kinds_is_told_as_that(command, spec, tmp_path):
+def test_missing_custom_resource_definitions_are_reported_with_a_hint(command, spec, tmp_path):
     with serving(spec) as api:
         code, out, err = run(*command, environment={"KUBECONFIG": str(api.kubeconfig(tmp_path))})
     assert (code, out) == (6, "")

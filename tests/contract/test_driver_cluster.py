@@ -1,4 +1,4 @@
-"""A driver plans before there is a cluster, asks for one only if something is left to score, and waits for it."""
+"""A driver plans without a cluster, requests one only if partitions are left to score, and waits for it."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ def spec(bundle: str, tmp_path: Path) -> dict[str, Any]:
 
 
 def stages(api: OneJob) -> list[str]:
-    """The stages that the driver reported, in their order."""
+    """Return the reported stages of the driver in order."""
     found = [status["progress"].get("stage") for status in api.statuses]
     return [stage for at, stage in enumerate(found) if found[at - 1 : at] != [stage]]
 
 
 @contextmanager
-def cluster_of(api: OneJob, folder: Path, said: list[str]) -> Iterator[JobCluster]:
-    """The cluster of the job as a driver of the second attempt asks for it."""
+def cluster_of(api: OneJob, folder: Path, messages: list[str]) -> Iterator[JobCluster]:
+    """Return the cluster of the job as the driver of the second attempt requests it."""
     kube = connect(str(api.kubeconfig(folder)))
-    with ProgressWriter(kube, api.job, ATTEMPT, said.append) as writer:
-        yield JobCluster(kube, api.job, ATTEMPT, writer.enter, said.append)
+    with ProgressWriter(kube, api.job, ATTEMPT, messages.append) as writer:
+        yield JobCluster(kube, api.job, ATTEMPT, writer.enter, messages.append)
 
 
 @contextmanager
 def operator(api: OneJob, does: Callable[[], None]) -> Iterator[None]:
-    """Whatever it does once the driver asks for its cluster."""
+    """Call `does` when the driver requests its cluster."""
 
     def run() -> None:
         with api.changed:
@@ -66,9 +66,9 @@ def operator(api: OneJob, does: Callable[[], None]) -> Iterator[None]:
     thread.join()
 
 
-def test_a_driver_asks_for_its_cluster_when_its_plan_is_made_and_scores_when_it_is_ready(spec, tmp_path):
-    said: list[str] = []
-    with serving(spec) as api, cluster_of(api, tmp_path, said) as cluster:
+def test_driver_requests_its_cluster_after_planning_and_scores_when_it_is_ready(spec, tmp_path):
+    messages: list[str] = []
+    with serving(spec) as api, cluster_of(api, tmp_path, messages) as cluster:
         api.job["status"] = {"phase": "Planning", "attempt": ATTEMPT}
         started = threading.Event()
 
@@ -87,7 +87,7 @@ def test_a_driver_asks_for_its_cluster_when_its_plan_is_made_and_scores_when_it_
     assert stages(api)[-2:] == ["WaitingForCluster", "Scoring"]
 
 
-def test_a_plan_with_problems_asks_for_no_cluster(spec, tmp_path):
+def test_plan_with_problems_requests_no_cluster(spec, tmp_path):
     trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
     with serving(spec) as api, cluster_of(api, tmp_path, []) as cluster:
         with pytest.raises(FitError):
@@ -97,7 +97,7 @@ def test_a_plan_with_problems_asks_for_no_cluster(spec, tmp_path):
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Path:
-    """The folder of the certificates that a driver shows to its cluster."""
+    """A folder with the certificates of a driver for its cluster."""
     certificates = issue("tips", "scoring")
     for name, text in (
         ("ca.crt", certificates.ca),
@@ -109,7 +109,7 @@ def tls(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("persist", [False, True])
-def test_the_process_of_a_driver_finds_problems_without_a_cluster(persist, spec, tmp_path, tls):
+def test_driver_process_finds_problems_without_a_cluster(persist, spec, tmp_path, tls):
     trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
     with serving({**spec, "persist": persist}) as api:
         code, last, err = Pod(api, tmp_path, "--tls", tls).run(SCOREMILL_CLUSTER=CHILD)
@@ -118,7 +118,7 @@ def test_the_process_of_a_driver_finds_problems_without_a_cluster(persist, spec,
 
 
 @pytest.mark.parametrize("persist", [False, True])
-def test_an_output_of_another_job_is_refused_without_a_cluster(persist, spec, tmp_path, tls):
+def test_output_of_another_job_is_refused_without_a_cluster(persist, spec, tmp_path, tls):
     spec = {**spec, "output": {**spec["output"], "mode": "ErrorIfExists"}, "persist": persist}
     execute(parse_job({"spec": spec}), InProcess())
     with serving(spec) as api:
@@ -127,7 +127,7 @@ def test_an_output_of_another_job_is_refused_without_a_cluster(persist, spec, tm
     assert "WaitingForCluster" not in stages(api)
 
 
-def test_an_output_that_is_complete_asks_for_no_cluster(spec, tmp_path):
+def test_complete_output_requests_no_cluster(spec, tmp_path):
     execute(parse_job({"spec": spec}), InProcess())
     with serving(spec) as api, cluster_of(api, tmp_path, []) as cluster:
         manifest = execute(parse_job(api.job), OnJobCluster(cluster, 60, InProcess))
@@ -135,27 +135,25 @@ def test_an_output_that_is_complete_asks_for_no_cluster(spec, tmp_path):
     assert "WaitingForCluster" not in stages(api)
 
 
-def test_a_wait_tells_its_cause_and_outlives_an_api_that_does_not_answer(spec, tmp_path):
-    said: list[str] = []
-    with serving(spec) as api, cluster_of(api, tmp_path, said) as cluster:
+def test_wait_for_a_cluster_reports_its_cause_and_survives_an_api_outage(spec, tmp_path):
+    messages: list[str] = []
+    with serving(spec) as api, cluster_of(api, tmp_path, messages) as cluster:
         waiting = {"cluster": {"name": "tips", "waiting": "Unschedulable: no node takes it"}}
         api.job["status"] = {"phase": "Starting", "attempt": ATTEMPT, **waiting}
 
-        def comes_back() -> None:
+        def becomes_ready() -> None:
             api.wait_for_looks(api.looks + 4)
             api.job["status"] = READY
 
         cluster.ask()
         api.away = range(2, 5)
-        with operator(api, comes_back):
+        with operator(api, becomes_ready):
             cluster.wait(60)
-    assert said.count("waiting: Unschedulable: no node takes it") == 1
+    assert messages.count("waiting: Unschedulable: no node takes it") == 1
 
 
 @pytest.mark.parametrize("status", [{"phase": "Running", "attempt": 1}, {"phase": "Starting", "attempt": ATTEMPT}])
-def test_a_cluster_that_is_not_ready_for_this_attempt_in_time_is_an_error_with_its_cause(
-    status, spec, tmp_path, monkeypatch
-):
+def test_cluster_that_is_not_ready_in_time_is_an_error_with_its_cause(status, spec, tmp_path, monkeypatch):
     monkeypatch.setattr(driver_cluster, "GRACE_SECONDS", 0)
     with serving(spec) as api, cluster_of(api, tmp_path, []) as cluster:
         api.job["status"] = {**status, "cluster": {"waiting": "QuotaExceeded: pods=1"}}
@@ -163,7 +161,7 @@ def test_a_cluster_that_is_not_ready_for_this_attempt_in_time_is_an_error_with_i
             cluster.wait(0)
 
 
-def test_a_job_that_was_deleted_or_made_again_is_not_waited_for(spec, tmp_path):
+def test_deleted_or_recreated_job_ends_the_wait_for_a_cluster(spec, tmp_path):
     with serving(spec) as api, cluster_of(api, tmp_path, []) as cluster:
         api.job = {**api.job, "metadata": {**api.job["metadata"], "uid": "another"}, "status": READY}
         with pytest.raises(ClusterError, match="was deleted"):

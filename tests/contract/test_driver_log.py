@@ -1,4 +1,4 @@
-"""The driver's log in the output: what its stderr was, at every end, and in nobody's way."""
+"""The log of a driver in the output is its stderr, however it ends, and does not affect other commands."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def spec(bundle: str, tmp_path: Path) -> dict[str, Any]:
 
 
 def logs(output: Path) -> dict[str, str]:
-    """All logs in the output, by the names of their folders and objects."""
+    """Return all logs in the output by folder and object name."""
     found = sorted((output / "_scoremill/logs").rglob("*.log"))
     return {f"{path.parent.name}/{path.name}": path.read_text() for path in found}
 
@@ -50,7 +50,7 @@ def drive(spec: dict[str, Any], folder: Path, uid: str = "0f3a", **environment: 
         return Pod(api, folder).run(**environment)
 
 
-def test_a_driver_removes_the_logs_that_its_job_does_not_keep(spec: dict[str, Any], tmp_path: Path) -> None:
+def test_driver_removes_logs_beyond_the_limits_of_its_job(spec: dict[str, Any], tmp_path: Path) -> None:
     folder = tmp_path / "out/_scoremill/logs/earlier-1a2b3c4d"
     folder.mkdir(parents=True)
     for day in (1, 2, 3):
@@ -63,7 +63,7 @@ def test_a_driver_removes_the_logs_that_its_job_does_not_keep(spec: dict[str, An
     assert verify(str(tmp_path / "out")).totals.scored == 500
 
 
-def test_it_is_what_kubectl_logs_shows(spec: dict[str, Any], tmp_path: Path) -> None:
+def test_log_in_the_output_equals_kubectl_logs(spec: dict[str, Any], tmp_path: Path) -> None:
     code, last, err = drive(spec, tmp_path)
     ((name, text),) = logs(tmp_path / "out").items()
     assert (code, text) == (0, err)
@@ -72,7 +72,7 @@ def test_it_is_what_kubectl_logs_shows(spec: dict[str, Any], tmp_path: Path) -> 
     assert last["outputs"]["logs"] == f"{tmp_path}/out/_scoremill/logs/{CHILD}/"
 
 
-def test_log_of_a_failure_holds_its_error_and_hint(spec: dict[str, Any], tmp_path: Path) -> None:
+def test_log_of_a_failure_has_its_error_and_hint(spec: dict[str, Any], tmp_path: Path) -> None:
     trips(10).drop(columns="distance").to_csv(tmp_path / "in.csv", index=False)
     code, last, err = drive(spec, tmp_path)
     (text,) = logs(tmp_path / "out").values()
@@ -80,7 +80,7 @@ def test_log_of_a_failure_holds_its_error_and_hint(spec: dict[str, Any], tmp_pat
     assert last["outputs"] == {"logs": f"{tmp_path}/out/_scoremill/logs/{CHILD}/"}
 
 
-def test_sigterm_leaves_it_whole(tmp_path: Path) -> None:
+def test_sigterm_writes_the_complete_log(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(slow_rows(1500, {}))
     spec = {
         "model": {"uri": slow_bundle(tmp_path)},
@@ -98,7 +98,9 @@ def test_sigterm_leaves_it_whole(tmp_path: Path) -> None:
     assert pod.last()["outputs"]["logs"].endswith(f"{CHILD}/")
 
 
-def test_a_store_that_refuses_it_harms_nothing_and_is_told_once(spec: dict[str, Any], tmp_path: Path) -> None:
+def test_log_that_cannot_be_written_does_not_fail_the_run_and_is_reported_once(
+    spec: dict[str, Any], tmp_path: Path
+) -> None:
     (tmp_path / "out/_scoremill").mkdir(parents=True)
     (tmp_path / "out/_scoremill/logs").touch()
     code, last, err = drive(spec, tmp_path)
@@ -107,14 +109,14 @@ def test_a_store_that_refuses_it_harms_nothing_and_is_told_once(spec: dict[str, 
     assert err.count("could not write this log to the output") == 1 and "Traceback" not in err
 
 
-def test_no_secret_of_the_environment_gets_into_it(spec: dict[str, Any], tmp_path: Path) -> None:
+def test_log_has_no_secrets_of_the_environment(spec: dict[str, Any], tmp_path: Path) -> None:
     lost = {**spec, "model": {"uri": str(tmp_path / "hidden-hidden-hidden")}}
     _, _, err = drive(lost, tmp_path, API_TOKEN="hidden-hidden-hidden")
     (text,) = logs(tmp_path / "out").values()
     assert "hidden-hidden-hidden" in err and "hidden" not in text and f"{tmp_path}/***" in text
 
 
-def test_it_is_written_meanwhile_where_something_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_is_written_during_the_run_if_it_has_new_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver_log, "WRITE_SECONDS", 0.02)
     job: ScoringJob = make_job("m", "in.csv", str(tmp_path / "out"))
     last = TerminationMessage(tmp_path / "last")
@@ -124,23 +126,25 @@ def test_it_is_written_meanwhile_where_something_is_new(tmp_path: Path, monkeypa
             say(text)
             assert until(lambda text=text: any(text in kept for kept in logs(tmp_path / "out").values()), 30)
     assert [*logs(tmp_path / "out").values()] == ["first\nsecond\n"]
-    told = {"outputs": {"logs": f"{tmp_path}/out/_scoremill/logs/{CHILD}/"}}
-    assert json.loads((tmp_path / "last").read_text()) == told, "for who finds that it was killed"
+    expected = {"outputs": {"logs": f"{tmp_path}/out/_scoremill/logs/{CHILD}/"}}
+    assert json.loads((tmp_path / "last").read_text()) == expected, "the log is named even if the driver is killed"
     last.write({"exitCode": 3})
-    assert json.loads((tmp_path / "last").read_text()) == {"exitCode": 3, **told}
+    assert json.loads((tmp_path / "last").read_text()) == {"exitCode": 3, **expected}
 
 
-def test_sigterm_has_it_written_at_once(tmp_path: Path) -> None:
+def test_sigterm_writes_the_log_immediately(tmp_path: Path) -> None:
     with DriverLog(TerminationMessage(tmp_path / "last").report_logs, say) as log:
         log.keep(make_job("m", "in.csv", str(tmp_path / "out")), MADE, 1)
-        say("what hangs now")
+        say("hanging")
         log.hurry()
         assert until(lambda: logs(tmp_path / "out"), 30)
 
 
-def test_logs_are_in_nobodys_way_and_two_jobs_on_one_output_keep_theirs(spec: dict[str, Any], tmp_path: Path) -> None:
+def test_logs_of_two_jobs_on_one_output_are_kept_and_ignored_by_other_commands(
+    spec: dict[str, Any], tmp_path: Path
+) -> None:
     output, store = tmp_path / "out", Store(str(tmp_path / "out"))
-    # One that failed before anything was begun, then another of its name.
+    # A job that fails before it starts a run, then another of the same name.
     assert drive({**spec, "model": {"uri": str(tmp_path / "none")}}, tmp_path, "1")[0] != 0
     spec["output"]["mode"] = "ErrorIfExists"
     assert drive(spec, tmp_path, "2")[0] == 0
@@ -155,6 +159,6 @@ def test_logs_are_in_nobodys_way_and_two_jobs_on_one_output_keep_theirs(spec: di
     assert build_report(store).scored == 800 and not list(left_overs(store))
     assert logs(output) == kept
     target = Store(str(tmp_path / "compact"))
-    target.write(f"_scoremill/logs/{CHILD}/00001-20261121T030000Z.log", b"of a job that began nothing")
+    target.write(f"_scoremill/logs/{CHILD}/00001-20261121T030000Z.log", b"of a job that started no run")
     compact(store, target, 1000)
     assert verify(target.uri).totals.scored == 800

@@ -1,4 +1,4 @@
-"""Promise 2: whatever makes a result, it is the same rows in objects of the same names, bit for bit."""
+"""Promise 2: every way to run a job gives the same rows in objects of the same names, bit for bit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(bundle: str, files: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The objects of one undisturbed run in this process."""
+    """Objects of an undisturbed run in this process."""
     output = str(tmp_path_factory.mktemp("expected"))
     score(cut_job(bundle, files, output), cluster="in-process")
     return objects(output)
@@ -57,7 +57,7 @@ def test_predictions_equal_pandas_and_scikit_learn(bundle, files, tmp_path):
     assert made[["proba_0", "proba_1"]].to_numpy() == pytest.approx(probabilities, abs=1e-15)
 
 
-def test_a_local_cluster_gives_the_same_bytes(bundle, files, expected, tmp_path):
+def test_local_cluster_gives_the_same_bytes(bundle, files, expected, tmp_path):
     job = make_job(
         bundle,
         f"{files}/*.csv",
@@ -77,7 +77,7 @@ def test_every_store_gives_the_same_bytes(bundle, files, expected, store_uri):
         inputs.write(path.name, path.read_bytes())
     output = f"{store_uri}/out"
     score(cut_job(bundle, f"{store_uri}/in", output), cluster="in-process")
-    # An object's version (ETag, time) is in its partitions' ids, so names differ between stores; bytes do not.
+    # Partition ids depend on the version of the object (ETag, time), so names differ between stores. Bytes do not.
     assert [data for _, data in sorted(objects(output).items())] == [data for _, data in sorted(expected.items())]
     assert verify(output).totals.scored == FILES * ROWS
 
@@ -106,13 +106,13 @@ def parts(output: Path) -> dict[str, int]:
 def wait_for(condition, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         threading.Event().wait(0.002)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("after", [1, 20])
-def test_a_driver_that_is_ended_is_continued_without_touching_what_is_done(
+def test_killed_driver_is_resumed_without_touching_completed_partitions(
     bundle, files, expected, tmp_path, ending, after
 ):
     driver = command(*arguments(bundle, files, tmp_path, "--cluster", "in-process"))
@@ -130,7 +130,7 @@ def test_a_driver_that_is_ended_is_continued_without_touching_what_is_done(
     verify(str(tmp_path))
 
 
-def test_killed_workers_cost_nothing_but_time(bundle, files, expected, tmp_path):
+def test_killed_workers_do_not_change_the_output(bundle, files, expected, tmp_path):
     driver = command(*arguments(bundle, files, tmp_path, "--workers", 2))
     wait_for(lambda: len(parts(tmp_path)) >= 3)
     workers = [child for child in psutil.Process(driver.pid).children(recursive=True) if is_worker(child)]
@@ -149,7 +149,7 @@ def is_worker(process: psutil.Process) -> bool:
         return False
 
 
-def test_a_complete_run_is_not_repeated(bundle, files, tmp_path):
+def test_complete_run_is_not_repeated(bundle, files, tmp_path):
     score(cut_job(bundle, files, str(tmp_path)), cluster="in-process")
     before = {
         path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and "lease" not in str(path)
@@ -158,7 +158,7 @@ def test_a_complete_run_is_not_repeated(bundle, files, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_new_files_are_added_and_old_parts_left(bundle, files, tmp_path):
+def test_new_files_are_added_without_touching_old_parts(bundle, files, tmp_path):
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     (folder / "1.csv").write_bytes((files / "1.csv").read_bytes())
@@ -174,7 +174,7 @@ def test_new_files_are_added_and_old_parts_left(bundle, files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"model": {"method": "predict"}}, "--method: predict_proba → predict"),
         ({"model": {"batchRows": 1000}}, "--batch-rows: 131072 → 1000"),
@@ -184,21 +184,21 @@ def test_new_files_are_added_and_old_parts_left(bundle, files, tmp_path):
         ({"input": {"csv": {"trueValues": ["T"]}}}, "input.csv.trueValues: True,TRUE,true → T"),
     ],
 )
-def test_other_settings_are_refused_by_name_and_nothing_is_touched(bundle, files, tmp_path, change, said):
+def test_other_settings_are_refused_by_name_and_nothing_is_touched(bundle, files, tmp_path, change, message):
     job = cut_job(bundle, files, str(tmp_path))
     score(job, cluster="in-process")
     before = objects(str(tmp_path))
     fields = job.model_dump(mode="json", by_alias=True, exclude_none=True)
     from scoremill.spec import merge, parse_job
 
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         score(parse_job(merge(fields, {"spec": change})), cluster="in-process")
     assert objects(str(tmp_path)) == before
     verify(str(tmp_path))
 
 
-@pytest.mark.parametrize(("harm", "said"), [("replace", "replaced"), ("remove", "not in the input now")])
-def test_an_input_that_is_not_the_same_any_more_is_refused_unless_overwritten(bundle, files, tmp_path, harm, said):
+@pytest.mark.parametrize(("harm", "message"), [("replace", "replaced"), ("remove", "not in the input now")])
+def test_changed_input_is_refused_unless_the_mode_is_overwrite(bundle, files, tmp_path, harm, message):
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for name in ("0.csv", "1.csv"):
@@ -208,7 +208,7 @@ def test_an_input_that_is_not_the_same_any_more_is_refused_unless_overwritten(bu
         trips(10, seed=9).to_csv(folder / "1.csv", index=False)
     else:
         (folder / "1.csv").unlink()
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         score(cut_job(bundle, folder, str(output)), cluster="in-process")
     job = make_job(bundle, f"{folder}/*.csv", str(output), output={"mode": "Overwrite"})
     rows = ROWS + 10 if harm == "replace" else ROWS
@@ -216,7 +216,7 @@ def test_an_input_that_is_not_the_same_any_more_is_refused_unless_overwritten(bu
     assert verify(str(output)).totals.rows == rows
 
 
-def test_a_second_driver_is_refused_while_the_first_is_at_work(bundle, files, expected, tmp_path):
+def test_second_driver_is_refused_while_the_first_is_running(bundle, files, expected, tmp_path):
     first = command(*arguments(bundle, files, tmp_path, "--cluster", "in-process"))
     wait_for(lambda: len(parts(tmp_path)) >= 1)
     first.send_signal(signal.SIGSTOP)
@@ -230,7 +230,7 @@ def test_a_second_driver_is_refused_while_the_first_is_at_work(bundle, files, ex
     assert objects(str(tmp_path)) == expected
 
 
-def test_a_driver_that_slept_too_long_is_overtaken_and_does_no_harm(bundle, files, expected, tmp_path):
+def test_driver_that_lost_its_lease_exits_without_changing_the_output(bundle, files, expected, tmp_path):
     first = command(*arguments(bundle, files, tmp_path, "--cluster", "in-process"))
     wait_for(lambda: len(parts(tmp_path)) >= 3)
     first.send_signal(signal.SIGSTOP)
@@ -246,14 +246,14 @@ def test_a_driver_that_slept_too_long_is_overtaken_and_does_no_harm(bundle, file
     verify(str(tmp_path))
 
 
-def test_an_output_with_strangers_in_it_is_refused(bundle, files, tmp_path):
+def test_output_with_foreign_objects_is_refused(bundle, files, tmp_path):
     (tmp_path / "old.parquet").write_bytes(b"")
     with pytest.raises(UsageError, match=r"old\.parquet"):
         score(cut_job(bundle, files, str(tmp_path)), cluster="in-process")
     assert os.listdir(tmp_path) == ["old.parquet"]
 
 
-def test_error_if_exists_leaves_the_output_alone(bundle, files, tmp_path):
+def test_error_if_exists_does_not_change_the_output(bundle, files, tmp_path):
     score(cut_job(bundle, files, str(tmp_path)), cluster="in-process")
     job = make_job(bundle, f"{files}/*.csv", str(tmp_path), output={"mode": "ErrorIfExists"})
     with pytest.raises(UsageError, match="exists already"):
@@ -261,11 +261,11 @@ def test_error_if_exists_leaves_the_output_alone(bundle, files, tmp_path):
     verify(str(tmp_path))
 
 
-def test_error_if_exists_refuses_what_another_driver_began_while_it_was_waited_for(bundle, files, tmp_path):
+def test_error_if_exists_refuses_a_run_started_while_waiting_for_the_lease(bundle, files, tmp_path):
     store = Store(str(tmp_path), Storage())
     other = Lease.acquire(store)
 
-    def begins_and_ends(event: Event) -> None:
+    def starts_and_ends(event: Event) -> None:
         if isinstance(event, Note) and event.text.startswith("waiting:"):
             ledger = Ledger(store)
             ledger.hold(other)
@@ -274,4 +274,4 @@ def test_error_if_exists_refuses_what_another_driver_began_while_it_was_waited_f
 
     job = make_job(bundle, f"{files}/*.csv", str(tmp_path), output={"mode": "ErrorIfExists"})
     with pytest.raises(UsageError, match="exists already"):
-        score(job, cluster="in-process", watchers=[begins_and_ends], wait=True)
+        score(job, cluster="in-process", watchers=[starts_and_ends], wait=True)

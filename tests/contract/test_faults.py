@@ -1,4 +1,4 @@
-"""Promises 1 to 3 under faults: whatever fails, a run ends complete or says why, and a rerun makes it complete.
+"""Promises 1 to 3 under faults: a run completes or reports a reason, and a rerun completes it.
 
 FAULT_SEEDS=2000 tries more than CI does.
 """
@@ -39,14 +39,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Pauses between a store's attempts that a test can bear."""
+    """Short pauses between attempts of a store."""
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(tries=3, first_pause=0.0))
 
 
 def put_inputs(folder: Path) -> None:
-    """Three files of good rows, one of them also with bad rows in several partitions, and a quoted field over a cut.
+    """Write three files of good rows; one also has bad rows in several partitions and a quoted field over a boundary.
 
-    Rows are long, so that few fill a partition; in each file with bad rows a plan looks for another dialect.
+    Rows are long, so that few fill a partition. Planning tries other dialects for files with bad rows.
     """
     folder.mkdir()
     for number in range(3):
@@ -57,7 +57,7 @@ def put_inputs(folder: Path) -> None:
 
 
 def faulty_job(model: str, folder: Path, output: str):
-    # A failed partition ends the run here, so that it is the rerun that is tried, and no pause is waited for.
+    # Without retries, a failed partition ends the run, and the rerun is tested without pauses.
     return make_job(
         model,
         f"faulty://{folder}/in",
@@ -71,7 +71,7 @@ def faulty_job(model: str, folder: Path, output: str):
 
 @pytest.fixture(scope="module")
 def folder(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Inputs, and in `calm` what an undisturbed run makes of them."""
+    """Inputs, and in `calm` the output of an undisturbed run."""
     folder = tmp_path_factory.mktemp("faulty")
     put_inputs(folder / "in")
     with pytest.MonkeyPatch.context() as patch:
@@ -89,7 +89,7 @@ def set_schedule(patch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> Non
 
 
 def disturb(patch: pytest.MonkeyPatch, folder: Path, seed: int, attempt: int) -> None:
-    """The schedule of one attempt: milder each time, so that the last ones get through."""
+    """Set the faults of an attempt, fewer each time, so that the last attempts succeed."""
     chance = random.Random(f"{seed}/{attempt}")
     kinds = chance.choice(["error", "truncate", "error,truncate", "error,truncate,delay"])
     schedule = {"rate": chance.uniform(0.1, 0.6) / 2**attempt, "kinds": kinds, "seed": chance.random(), "delay": 0.001}
@@ -98,7 +98,7 @@ def disturb(patch: pytest.MonkeyPatch, folder: Path, seed: int, attempt: int) ->
     set_schedule(patch, faulty.install(folder / "protocol", **schedule))
 
 
-# What Died leaves open is closed by the collector, whose calls are refused like all others of the dead.
+# The garbage collector closes files that Died left open. Those calls are refused too.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("block", range(20))
 def test_rows_add_up_and_bytes_are_the_same_under_any_faults(model, folder, monkeypatch, impatient, block):
@@ -132,7 +132,7 @@ def test_rows_add_up_and_bytes_are_the_same_under_any_faults(model, folder, monk
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("engine", [InProcess, LastFirst])
-def test_a_run_that_dies_between_any_two_calls_is_completed_by_the_next(model, folder, monkeypatch, impatient, engine):
+def test_run_that_dies_between_any_two_calls_is_completed_by_the_next(model, folder, monkeypatch, impatient, engine):
     calm = objects(str(folder / "calm"))
     for call in range(1, 10_000):
         name = f"died-{engine.__name__}-{call}"
@@ -154,7 +154,7 @@ def test_a_run_that_dies_between_any_two_calls_is_completed_by_the_next(model, f
     assert call > 80, "a run makes more calls than that"
 
 
-def test_a_process_killed_at_any_call_leaves_what_a_rerun_completes(model, folder, monkeypatch):
+def test_run_killed_at_any_call_is_completed_by_a_rerun(model, folder, monkeypatch):
     chance = random.Random(7)
     output = folder / "killed"
     arguments = [
@@ -189,7 +189,7 @@ def test_a_process_killed_at_any_call_leaves_what_a_rerun_completes(model, folde
 
 
 # -- engines × stores ------------------------------------------------------------------------------------------------
-# A memory store has no faults of its own, and a kill takes its content along; test_engine.py runs on it undisturbed.
+# A memory store has no faults and loses its content when killed. test_engine.py covers it without faults.
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def trip_job(bundle: str, root: str, output: str):
 
 @pytest.mark.parametrize("cluster", ["in-process", pytest.param("local", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["file", "s3", "gs"])
-def test_every_third_call_of_a_store_may_fail(bundle, tmp_path, request, monkeypatch, kind, cluster):
+def test_run_completes_if_every_third_call_of_a_store_fails(bundle, tmp_path, request, monkeypatch, kind, cluster):
     if kind == "file":
         root = f"faulty://{tmp_path}"
         set_schedule(monkeypatch, faulty.install(tmp_path / "protocol"))
@@ -241,7 +241,7 @@ def test_every_third_call_of_a_store_may_fail(bundle, tmp_path, request, monkeyp
 
 
 class Killer:
-    """A rule for the proxy: the process that scores dies in the middle of the `nth` write of an object."""
+    """A rule for the proxy that kills the scoring process in the middle of the `nth` write of an object."""
 
     def __init__(self, nth: int, fault: str) -> None:
         self._left, self._fault = nth, fault
@@ -262,7 +262,7 @@ class Killer:
 
 @pytest.mark.parametrize("fault", [RESET, LOST], ids=["before", "after"])
 @pytest.mark.parametrize("kind", ["s3", "gs"])
-def test_a_driver_that_dies_in_mid_write_leaves_no_half_object(bundle, request, kind, fault):
+def test_driver_that_dies_during_a_write_leaves_no_partial_object(bundle, request, kind, fault):
     bucket = request.getfixturevalue("s3" if kind == "s3" else "gcs")
     root = bucket.uri("root")
     put_trips(Store(f"{root}/in"))
@@ -300,8 +300,8 @@ def test_a_driver_that_dies_in_mid_write_leaves_no_half_object(bundle, request, 
 
 
 @pytest.mark.slow
-def test_workers_that_die_in_mid_write_cost_nothing_but_time(bundle, tmp_path):
-    """On a LocalCluster, whose nannies start another in place of the one that died."""
+def test_workers_that_die_during_a_write_do_not_change_the_output(bundle, tmp_path):
+    """The nannies of a LocalCluster replace workers that died."""
     root = f"faulty://{tmp_path}"
     put_trips(Store(f"{tmp_path}/in"))
     calm = trip_job(bundle, str(tmp_path), "calm")
@@ -328,14 +328,14 @@ def test_workers_that_die_in_mid_write_cost_nothing_but_time(bundle, tmp_path):
     for kill_at in (70, 110):
         environment = faulty.install(tmp_path / "protocol", kill_at=kill_at)
         code, _, err = run(*arguments, environment=environment)
-        # The call is a worker's or the driver's own, as it comes.
+        # The call comes from a worker or from the driver.
         assert code in {0, -signal.SIGKILL}, err
         ended.append(code)
     if ended[-1]:
         code, _, err = run(*arguments, environment=faulty.install(tmp_path / "protocol"))
         assert code == 0, err
     made, wanted = objects(str(tmp_path / "out")), objects(str(tmp_path / "calm"))
-    # Another protocol says other versions, so names differ; what is in them does not.
+    # Another protocol has other versions, so names differ. Contents do not.
     assert [data for _, data in sorted(made.items())] == [data for _, data in sorted(wanted.items())]
     verify(str(tmp_path / "out"))
 
@@ -343,7 +343,7 @@ def test_workers_that_die_in_mid_write_cost_nothing_but_time(bundle, tmp_path):
 # -- many bad rows ---------------------------------------------------------------------------------------------------
 
 
-def test_a_hundredth_of_bad_rows_in_a_thousand_partitions(model, tmp_path):
+def test_thousand_partitions_with_one_percent_of_bad_rows_add_up(model, tmp_path):
     lines = [b"%d,%s,%d\n" % (i, b"abc" if i % 100 == 50 else b"%d.5" % (i % 1000), i % 7) for i in range(100_000)]
     data = HEADER + b"".join(lines)
     (tmp_path / "in.csv").write_bytes(data)

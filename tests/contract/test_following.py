@@ -1,4 +1,4 @@
-"""`scoremill job wait` of a job that Kubernetes runs: it goes on whatever becomes of the API meanwhile."""
+"""`scoremill job wait` continues during outages of the Kubernetes API."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.support.jobs import command
 
 SPEC = {"model": {"uri": "s3://m/t"}, "input": {"uris": ["s3://i/*.csv"]}, "output": {"uri": "s3://o/t"}}
 AWAY = range(3, 10)
-"""For more looks than one call tries."""
+"""More requests than one call makes."""
 
 
-def test_a_job_is_waited_for_while_the_api_is_away(tmp_path):
+def test_job_wait_survives_an_api_outage(tmp_path):
     with serving(SPEC) as api:
         environment = {"KUBECONFIG": str(api.kubeconfig(tmp_path))}
         api.away = AWAY
@@ -28,7 +28,7 @@ def test_a_job_is_waited_for_while_the_api_is_away(tmp_path):
     assert err.count("waiting for the Kubernetes API: ") == 1 and "is being upgraded" in err
 
 
-def test_the_wait_for_an_api_that_stays_away_has_the_deadline_of_all(tmp_path):
+def test_job_wait_fails_after_the_deadline_if_the_api_stays_away(tmp_path):
     with serving(SPEC) as api:
         api.away = range(2, 10**6)
         jobs = Ours(connect(str(api.kubeconfig(tmp_path))), "ScoringJob")

@@ -1,4 +1,4 @@
-"""Work that is begun again is counted, whoever begins it again."""
+"""Repeated work is counted, also if Dask repeats it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.support.jobs import make_job
 from tests.support.touchy import touchy_bundle
 
 
-def test_what_a_killed_worker_was_at_is_counted_as_begun_again(tmp_path):
+def test_tasks_of_a_killed_worker_are_counted_as_repeated(tmp_path):
     model = touchy_bundle(tmp_path / "model")
     (tmp_path / "in.csv").write_bytes(b"x,y\n1.5,1\n")
     job = make_job(model, str(tmp_path / "in.csv"), str(tmp_path / "out"))
-    begun, go = tmp_path / "begun", tmp_path / "go"
+    started, go = tmp_path / "started", tmp_path / "go"
     os.mkfifo(go)
     with (
         LocalCluster(
@@ -36,10 +36,10 @@ def test_what_a_killed_worker_was_at_is_counted_as_begun_again(tmp_path):
     ):
         (process,) = client.run(os.getpid).values()
         run = thread.submit(score, job, cluster=cluster.scheduler_address)
-        assert until(begun.exists, 60)
-        begun.unlink()
+        assert until(started.exists, 60)
+        started.unlink()
         os.kill(process, signal.SIGKILL)
-        assert until(begun.exists, 60)
+        assert until(started.exists, 60)
         go.write_text("go\n")
         assert run.result(60).totals.scored == 1
     report = build_report(Store(job.spec.output.uri))

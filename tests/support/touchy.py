@@ -42,11 +42,11 @@ class Touchy(RegressorMixin, BaseEstimator):
 def _do_as_told(rows):
     """Appends to the file of calls, and plays the trick in the environment once: at the n-th call, by any process.
 
-    With a place to wait at, it says there that it has begun, and waits for a line of the pipe there.
+    With a place to wait at, it creates the file `started` there and waits for a line of the pipe `go`.
     """
     if "TOUCHY_WAIT" in os.environ:
         place = Path(os.environ["TOUCHY_WAIT"])
-        (place / "begun").touch()
+        (place / "started").touch()
         (place / "go").open().readline()
     calls = os.environ.get("TOUCHY_CALLS")
     if not calls:
