@@ -1,7 +1,7 @@
-"""Every hint that names a flag or a command works when it is followed, in the state in which it was given.
+"""Each hint that names a flag or a command works when it is followed.
 
-A case makes a state, runs a command that fails, and then does what its hint says. Hints about dialects, Dask and
-Kubernetes are followed by the tests of those.
+A case runs a command that fails and then follows its hint. Hints about dialects, Dask and
+Kubernetes are tested with those features.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Words = tuple[object, ...]
 
 @dataclass(frozen=True)
 class World:
-    """A folder of a test's own, and what can be in it."""
+    """The folder of a test, and files that it can have."""
 
     folder: Path
     bundle: str
@@ -48,31 +48,31 @@ class World:
 
     @property
     def file(self) -> Path:
-        """300 rows, the input of the output that `copy` copies; other tests use them too."""
+        """A file of 300 rows shared by the tests, the input of the output that `copy` copies."""
         return self.scored.with_name("a.csv")
 
     @property
     def own_file(self) -> Path:
-        """The same in the test's own folder."""
+        """The same file in the folder of the test."""
         return self._frame("a.csv", bad=0)
 
     @property
     def bad_file(self) -> Path:
-        """300 rows, 30 of which no model can score."""
+        """A file of 300 rows, 30 of which cannot be scored."""
         return self._frame("bad.csv", bad=30)
 
     @property
     def out(self) -> Path:
-        """A folder for an output, not there yet."""
+        """A folder for an output that does not exist yet."""
         return self.folder / "out"
 
     def copy(self) -> Path:
-        """The same, made earlier and faster."""
+        """A copy of a complete output, which is faster than a run."""
         shutil.copytree(self.scored, self.out)
         return self.out
 
     def words(self, file: Path | None = None, *more: object) -> Words:
-        """`score` of a file to `out`."""
+        """The command that scores a file to `out`."""
         words = ("score", "--cluster", "in-process", "--quiet", "--model", self.bundle)
         return (*words, "--input", file or self.file, "--output", self.out, *more)
 
@@ -86,7 +86,7 @@ class World:
 
 
 def works(words: Words) -> str:
-    """What a command prints that must succeed."""
+    """Run a command that must succeed, and return its stdout."""
     code, out, err = here(*words)
     assert code == 0, f"{' '.join(map(str, words))}\n{err}"
     return out
@@ -94,15 +94,15 @@ def works(words: Words) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """A command that fails, what its message says, and what the hint says to do."""
+    """A command that fails, its message, its hint, and a function that follows the hint."""
 
     fails: Words
     code: int
     says: str
-    """A regular expression; what it captures is given to `follow`."""
+    """A regular expression whose groups are passed to `follow`."""
     follow: Callable[..., object]
     after: tuple[Words, ...] = field(default=())
-    """Commands that then work too."""
+    """Commands that must work afterwards."""
 
 
 def again(*words: object) -> Callable[..., object]:
@@ -114,7 +114,7 @@ CASES: dict[str, Callable[[World], Case]] = {}
 
 
 def case(make: Callable[[World], Case]) -> Callable[[World], Case]:
-    """Add a case, by the name of its function."""
+    """Add a case under the name of its function."""
     CASES[make.__name__] = make
     return make
 
@@ -616,7 +616,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def in_bucket(world: World, s3: Bucket) -> Words:
-    """`plan` of a public file in a bucket."""
+    """The command that plans a public file in a bucket."""
     address, public = f"{s3.endpoint}/{s3.bucket}/a.csv", {"x-amz-acl": "public-read", "Content-Type": "text/csv"}
     urllib.request.urlopen(urllib.request.Request(address, world.file.read_bytes(), public, method="PUT")).close()
     return ("plan", "--model", world.bundle, "--input", s3.uri("a.csv"))
@@ -638,7 +638,7 @@ def test_hint_to_give_another_endpoint_works(
         works((*in_bucket, "--endpoint", s3.endpoint))
 
 
-def test_hint_to_accept_the_cost_works(s3: Bucket, in_bucket: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hint_to_accept_requester_pays_works(s3: Bucket, in_bucket: Words, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(request: Request) -> Fault:
         return None if "x-amz-request-payer" in request.headers else Answer(403, "AccessDenied", "Access Denied")
 
@@ -682,7 +682,7 @@ def test_hint_to_name_a_region_works(s3: Bucket, in_bucket: Words, monkeypatch: 
 
     with proxy(s3.endpoint, refuses) as elsewhere:
         monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere.endpoint)
-        # botocore tries the region that the answer names by itself, so the hint is for those who forbid that.
+        # botocore retries with the region in the answer, so the hint appears only if that is disabled.
         works(in_bucket)
         elsewhere.rule = lambda request: dataclasses.replace(wrong, elements={"Region": "mars"})
         fails(in_bucket, "Set AWS_REGION=mars")
@@ -746,7 +746,7 @@ FOREIGN = {
     "--preload-nanny",
     "--from-literal",
 }
-"""Flags of kubectl and of Dask that the source names."""
+"""Flags of kubectl and Dask in the source."""
 
 
 def every_command(group: click.Group, path: str = "scoremill") -> Iterator[tuple[str, click.Command]]:
@@ -760,14 +760,14 @@ def every_command(group: click.Group, path: str = "scoremill") -> Iterator[tuple
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Every string of the source, with its place."""
+    """Yield each string of the source with its place."""
     for path in sorted((ROOT / "src" / "scoremill").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield f"{path.name}:{node.lineno}", node.value
 
 
-def test_every_flag_that_the_source_names_exists() -> None:
+def test_each_flag_in_the_source_exists() -> None:
     known = {"--help"} | FOREIGN
     for _, each in every_command(app):
         for option in each.params:
@@ -781,7 +781,7 @@ def test_every_flag_that_the_source_names_exists() -> None:
     assert not unknown
 
 
-def test_every_command_that_the_source_names_exists() -> None:
+def test_each_command_in_the_source_exists() -> None:
     known = {name for name, _ in every_command(app)}
     groups = {name for name, each in every_command(app) if isinstance(each, click.Group)}
     unknown = set()

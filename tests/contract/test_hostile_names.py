@@ -1,4 +1,4 @@
-"""Names that were read from a store, a file or a column lead nowhere but below their root."""
+"""Names from a store, a file or a column cannot lead outside their root."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ fast = settings(max_examples=15, deadline=None, suppress_health_check=FIXTURES, 
 
 @dataclass
 class Place:
-    """A root in a store, with objects around it that nobody may touch."""
+    """A root in a store, surrounded by objects that must not change."""
 
     top: str
     folder: Path
     root: Store
 
     def outside(self) -> dict[str, bytes]:
-        """All that is near the root and not below it."""
+        """Return the objects near the root that are not below it."""
         match protocol_of(self.top):
             case "file":
                 found = everything(self.folder)
@@ -131,7 +131,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def outcome(act: Callable[[], Any]) -> Any:
-    """What `act` returns; None if it is refused."""
+    """Return the result of `act`, or None if it is refused."""
     try:
         return act()
     except ScoremillError:
@@ -154,7 +154,7 @@ def published(store: Store, name: str) -> None:
 @example("a/../../victim")
 @example("/victim")
 @example("victim\0")
-def test_no_operation_leaves_the_root_of_any_store(place, name):
+def test_store_operations_stay_below_the_root(place, name):
     store, before = place.root, place.outside()
     assert outcome(lambda: store.read(name)) != VICTIM
     assert outcome(lambda: read_open(store, name)) != VICTIM
@@ -169,7 +169,7 @@ def test_no_operation_leaves_the_root_of_any_store(place, name):
 
 @fast
 @given(columns=st.lists(STEPS, min_size=1, max_size=2, unique=True), values=st.lists(st.none() | STEPS, max_size=3))
-def test_folders_of_any_columns_and_values_are_below_the_output(place, columns, values):
+def test_partition_folders_of_any_columns_and_values_are_below_the_output(place, columns, values):
     columns, values = (["\N{WORD JOINER}" if each == "\ud800" else each for each in some] for some in (columns, values))
     before = place.outside()
     table = pa.table([pa.array(values, pa.string())] * len(columns), columns)
@@ -184,7 +184,7 @@ ID = "0123456789abcdef"
 
 @pytest.fixture
 def ledger(place: Place) -> Iterator[Ledger]:
-    """The ledger of a run at the place's root."""
+    """The ledger of a run at the root of the place."""
     lease = Lease.acquire(place.root)
     ledger = Ledger(place.root)
     ledger.hold(lease)
@@ -195,7 +195,7 @@ def ledger(place: Place) -> Iterator[Ledger]:
 @fast
 @given(name=NAMES | NAMES.map(lambda name: f"{name}/part-00000-{ID}.parquet"))
 @example(f"../part-00000-{ID}.parquet")
-def test_a_ledger_that_names_anything_is_erased_without_harm_to_others(place, ledger, name):
+def test_ledger_with_any_object_name_is_erased_without_touching_other_objects(place, ledger, name):
     before = place.outside()
     receipt = Receipt(0, ID, 1, 1, 0, (Part(name, 1, 1, ""),))
     place.root.write("_scoremill/receipts/000001-00000000.jsonl", receipt.to_json().encode())
@@ -206,7 +206,7 @@ def test_a_ledger_that_names_anything_is_erased_without_harm_to_others(place, le
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where this test keeps bundles; what they add to the path of imports is taken away again."""
+    """The bundle cache of this test. Import paths that bundles add are removed afterwards."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "path", list(sys.path))
     cache_folder.cache_clear()
@@ -215,7 +215,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def bundle_naming(place: Place, name: str, code: tuple[str, ...]) -> str:
-    """The digest of a bundle at the place's root, one of whose files has this name."""
+    """Write a bundle with a file of this name to the root of the place, and return its digest."""
     artifact = io.BytesIO()
     joblib.dump({"a": "model"}, artifact)
     files = {"model.joblib": artifact.getvalue(), name: b"", **dict.fromkeys(code, b"")}
@@ -243,7 +243,7 @@ def bundle_naming(place: Place, name: str, code: tuple[str, ...]) -> str:
 @given(name=NAMES, is_code=st.sampled_from(["no", "as named", "below code"]))
 @example("../victim", "no")
 @example("../../../victim", "below code")
-def test_a_bundle_that_names_any_file_is_fetched_to_its_own_folder(place, cache, name, is_code):
+def test_bundle_with_any_file_name_is_fetched_to_its_own_folder(place, cache, name, is_code):
     name = f"code/package_of_nobody/{name}" if is_code == "below code" else name
     digest = bundle_naming(place, name, () if is_code == "no" else (name,))
     before, own = place.outside(), cache / digest.removeprefix("sha256:")
@@ -252,7 +252,7 @@ def test_a_bundle_that_names_any_file_is_fetched_to_its_own_folder(place, cache,
     assert {path for path in place.outside() if not (place.folder / path).is_relative_to(own)} == before.keys()
 
 
-def test_links_in_an_output_lead_no_write_and_no_deletion_elsewhere(tmp_path):
+def test_symbolic_links_in_an_output_are_not_followed_by_writes_or_deletions(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     for name in ("000000.parquet", ".a.0123456789abcdef.tmp"):
         (tmp_path / "elsewhere" / name).write_bytes(VICTIM)
@@ -272,13 +272,13 @@ def test_links_in_an_output_lead_no_write_and_no_deletion_elsewhere(tmp_path):
     assert everything(tmp_path / "elsewhere") == before
 
 
-def test_a_folder_among_retries_whose_name_is_no_number_is_left_alone(tmp_path):
+def test_folder_without_a_number_among_retries_is_ignored(tmp_path):
     store = Store(str(tmp_path))
     store.write("_retries/²/a", b"x")
     assert list(left_overs(store)) == []
 
 
-def test_an_output_may_itself_be_a_link(tmp_path):
+def test_output_can_be_a_symbolic_link(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "out").symlink_to(tmp_path / "disk")
     store = Store(str(tmp_path / "out"))
@@ -288,7 +288,7 @@ def test_an_output_may_itself_be_a_link(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../victim", "/etc/passwd", "_victim", "part-00000-ffffffffffffffff.parquet"])
-def test_a_receipt_that_names_what_its_partition_does_not_write_is_refused(model, scored, tmp_path, name):
+def test_receipt_with_an_object_that_its_partition_does_not_write_is_refused(model, scored, tmp_path, name):
     (tmp_path / "victim").write_bytes(b"victim")
     (scored / "_victim").write_bytes(b"victim")
     (receipts,) = (scored / "_scoremill" / "receipts").iterdir()
@@ -304,7 +304,7 @@ def test_a_receipt_that_names_what_its_partition_does_not_write_is_refused(model
     }
 
 
-def test_the_receipts_of_a_run_name_what_their_partitions_write(scored):
+def test_receipts_of_a_run_name_the_objects_of_their_partitions(scored):
     (receipts,) = (scored / "_scoremill" / "receipts").iterdir()
     assert [part.name for part in Receipt.from_json(json.loads(receipts.read_text())).objects] == [
         path.name for path in scored.glob("part-*")
@@ -312,7 +312,7 @@ def test_the_receipts_of_a_run_name_what_their_partitions_write(scored):
 
 
 @pytest.mark.parametrize("column", ["x/../../../escaped/y", "/absolute", "a=b", "..", "x\\y"])
-def test_the_name_of_a_column_cannot_lead_a_part_out_of_the_output(model, tmp_path, column):
+def test_column_name_cannot_lead_a_part_outside_the_output(model, tmp_path, column):
     (tmp_path / "work").mkdir()
     frame = trips(20).rename(columns={"note": column})
     frame[column] = ["a", "b"] * 10
@@ -330,7 +330,7 @@ def test_the_name_of_a_column_cannot_lead_a_part_out_of_the_output(model, tmp_pa
     assert all(path.startswith("work/out/") for path in set(everything(tmp_path)) - before)
 
 
-def test_job_json_holds_neither_the_cluster_nor_how_stores_are_reached(model, tmp_path):
+def test_job_json_has_neither_the_cluster_nor_storage_settings(model, tmp_path):
     trips(10).to_csv(tmp_path / "in.csv", index=False)
     made = make_job(
         model,

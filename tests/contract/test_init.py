@@ -1,4 +1,4 @@
-"""`scoremill init`: a job file that loads, plans and scores, for files as they are."""
+"""`scoremill init` writes a job file that loads, plans and scores."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, with a file of trips."""
+    """A working directory with a file of trips."""
     monkeypatch.chdir(tmp_path)
     trips(ROWS).to_csv("a.csv", index=False)
     return tmp_path
 
 
 def drafted(bundle: str, *arguments: object) -> str:
-    """The job file that init writes with these arguments."""
+    """Run init with these arguments and return the job file."""
     code, _, err = here("init", "--model", bundle, *arguments)
     assert code == 0, err
     return Path("job.yaml").read_text()
 
 
 def scored(*arguments: object) -> str:
-    """What score says of the job file."""
+    """Score the job file and return the output of the command."""
     code, out, err = here("score", "job.yaml", "--cluster", "in-process", "--quiet", *arguments)
     assert code == 0, err
     return out
@@ -112,7 +112,7 @@ def test_comments_of_init_are_fields_that_can_be_used(bundle: str, folder: Path)
     scored()
 
 
-def test_names_of_columns_stay_inside_comments(bundle: str, folder: Path) -> None:
+def test_column_names_in_a_drafted_job_stay_inside_comments(bundle: str, folder: Path) -> None:
     trips(ROWS).assign(**{"x\nspec: {}\n": 1, "y\x85spec: {}": 1}).to_csv("a.csv", index=False)
     text = drafted(bundle, "--input", "a.csv")
     assert not [line for line in text.splitlines() if line.startswith("spec: {}")]
@@ -121,7 +121,7 @@ def test_names_of_columns_stay_inside_comments(bundle: str, folder: Path) -> Non
     scored()
 
 
-def test_small_input_gets_small_partitions_and_large_input_the_default(bundle: str, folder: Path) -> None:
+def test_init_writes_small_partitions_for_small_input_only(bundle: str, folder: Path) -> None:
     trips(100_000).to_csv("a.csv", index=False)
     assert yaml.safe_load(drafted(bundle, "--input", "a.csv"))["spec"]["input"]["partitionBytes"] == "1MiB"
     with Path("a.csv").open("r+b") as file:
@@ -149,7 +149,7 @@ def test_init_writes_no_file_if_the_plan_has_an_error(bundle: str, folder: Path)
     scored()
 
 
-def test_draft_of_a_job_in_python_is_the_file_that_init_writes(bundle: str, folder: Path) -> None:
+def test_draft_job_in_python_returns_the_file_that_init_writes(bundle: str, folder: Path) -> None:
     job = scoremill.job(model=bundle, input="a.csv", output="predictions/")
     draft = scoremill.draft_job(job)
     assert draft.text == drafted(bundle, "--input", "a.csv")

@@ -1,4 +1,4 @@
-"""Inputs that change, vanish, are broken or not what they seem: told by name, with the hint, and nothing wrong published."""
+"""Inputs that change, disappear or are damaged are reported by name with a hint, and nothing wrong is published."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def small_job(model: str, inputs: object, output: object, /, **spec):
 
 
 def once(action: Callable[[], object]):
-    """A watcher that acts after the first partition."""
+    """Return a watcher that calls `action` after the first partition."""
     done: list[bool] = []
 
     def watch(event):
@@ -60,7 +60,7 @@ def is_complete(output: Path) -> bool:
     return (output / "_SUCCESS").exists() or (output / "_scoremill" / "manifest.json").exists()
 
 
-# -- in mid-run ------------------------------------------------------------------------------------------------------
+# -- during a run ----------------------------------------------------------------------------------------------------
 
 WRAPPED = {
     "csv": lambda data: data,
@@ -83,7 +83,7 @@ def content(kind: str, first: int) -> bytes:
 
 @pytest.mark.parametrize("kind", [*WRAPPED, "parquet"])
 @pytest.mark.parametrize("harm", ["replaced", "removed"])
-def test_an_input_that_changes_in_mid_run_ends_it_by_name(model, tmp_path, kind, harm):
+def test_input_that_changes_during_a_run_fails_it_by_name(model, tmp_path, kind, harm):
     (tmp_path / "in").mkdir()
     for name in "ab":
         (tmp_path / "in" / f"{name}.{kind}").write_bytes(content(kind, 0))
@@ -93,7 +93,7 @@ def test_an_input_that_changes_in_mid_run_ends_it_by_name(model, tmp_path, kind,
     began = time.monotonic()
     with pytest.raises(InputChanged, match=harm) as caught:
         score(job, cluster="in-process", watchers=[once(act)])
-    assert time.monotonic() - began < 5, "what is gone is not waited for"
+    assert time.monotonic() - began < 5, "a removed object is not retried"
     assert str(victim) in caught.value.message
     assert caught.value.hint
     assert not is_complete(tmp_path / "out")
@@ -103,7 +103,7 @@ def test_an_input_that_changes_in_mid_run_ends_it_by_name(model, tmp_path, kind,
 
 
 @pytest.mark.parametrize("kind", [*WRAPPED, "parquet"])
-def test_an_input_that_is_written_over_while_it_is_read_ends_the_run(model, tmp_path, monkeypatch, kind):
+def test_input_that_is_overwritten_while_it_is_read_fails_the_run(model, tmp_path, monkeypatch, kind):
     victim = tmp_path / f"a.{kind}"
     victim.write_bytes(parquet(0, 500) if kind == "parquet" else content(kind, 0))
     trick = {"at": 1, "path": str(victim), "content": content(kind, 7000).hex()}
@@ -117,7 +117,7 @@ def test_an_input_that_is_written_over_while_it_is_read_ends_the_run(model, tmp_
 
 
 @pytest.mark.parametrize("harm", ["replaced", "removed"])
-def test_objects_of_a_bucket_that_change_in_mid_run_end_it_too(model, s3, tmp_path, harm):
+def test_bucket_objects_that_change_during_a_run_fail_it(model, s3, tmp_path, harm):
     store = Store(s3.uri("in"))
     for name in ("a.csv", "b.csv"):
         store.write(name, HEADER + rows(0, 300))
@@ -131,12 +131,12 @@ def test_objects_of_a_bucket_that_change_in_mid_run_end_it_too(model, s3, tmp_pa
     assert not is_complete(tmp_path / "out")
 
 
-# -- a store that refuses --------------------------------------------------------------------------------------------
+# -- store failures --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Pauses between a store's attempts that a test can bear."""
+    """Short pauses between attempts of a store."""
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.002))
 
 
@@ -145,7 +145,7 @@ def put_files(bucket, count: int = 2) -> None:
         Store(bucket.uri("in")).write(f"{number}.csv", HEADER + rows(number * 300, 300))
 
 
-def test_permission_lost_half_way_is_told_and_given_back_continued(model, s3, tmp_path, impatient):
+def test_permission_lost_during_a_run_is_reported_and_the_run_resumes_once_restored(model, s3, tmp_path, impatient):
     put_files(s3)
     denied: list[str] = []
 
@@ -166,7 +166,7 @@ def test_permission_lost_half_way_is_told_and_given_back_continued(model, s3, tm
 
 
 @pytest.mark.parametrize("fault", [SLOW_DOWN, RESET, TRUNCATED], ids=["slow-down", "reset", "truncated"])
-def test_faults_that_pass_cost_nothing_but_time(model, s3, impatient, fault):
+def test_temporary_faults_of_a_store_do_not_change_the_output(model, s3, impatient, fault):
     put_files(s3)
     with proxy(s3.endpoint, every(3, fault)) as before:
         job = small_job(model, s3.uri("in"), s3.uri("out"), storage={"endpoint": before.endpoint})
@@ -175,8 +175,8 @@ def test_faults_that_pass_cost_nothing_but_time(model, s3, impatient, fault):
     assert objects(s3.uri("out")) == objects(s3.uri("calm"))
 
 
-def test_a_store_that_is_too_busy_for_long_lets_the_whole_run_rest(model, s3, tmp_path, monkeypatch):
-    """Four tasks fail by one outage: that is one rest, not four."""
+def test_throttling_store_pauses_the_whole_run_once(model, s3, tmp_path, monkeypatch):
+    """Four tasks fail in one outage, which causes one pause, not four."""
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(tries=1))
     put_files(s3)
     busy: list[bool] = []
@@ -198,7 +198,7 @@ def test_a_store_that_is_too_busy_for_long_lets_the_whole_run_rest(model, s3, tm
     assert events[0].seconds == pytest.approx(1.0, abs=0.1)
 
 
-# -- broken from the beginning ---------------------------------------------------------------------------------------
+# -- damaged before the run ------------------------------------------------------------------------------------------
 
 
 def damaged(kind: str, keep: float) -> bytes:
@@ -207,7 +207,7 @@ def damaged(kind: str, keep: float) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["csv.gz", "csv.bz2", "csv.zst"])
-def test_a_truncated_object_is_told_by_name_and_nothing_of_it_is_published(model, tmp_path, kind):
+def test_truncated_object_is_named_and_nothing_of_it_is_published(model, tmp_path, kind):
     (tmp_path / f"a.{kind}").write_bytes(damaged(kind, 0.7))
     code, _, err = run(
         "score",
@@ -227,7 +227,7 @@ def test_a_truncated_object_is_told_by_name_and_nothing_of_it_is_published(model
     assert not (tmp_path / "out").exists() or objects(str(tmp_path / "out")) == {}
 
 
-def test_a_truncation_behind_the_sample_is_found_by_the_task(model, tmp_path):
+def test_truncation_after_the_sample_is_found_by_the_task(model, tmp_path):
     import random
 
     noise = random.Random(0)
@@ -240,7 +240,7 @@ def test_a_truncation_behind_the_sample_is_found_by_the_task(model, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["footer", "pages"])
-def test_a_damaged_parquet_file_is_told_by_name(model, tmp_path, where):
+def test_damaged_parquet_file_is_named(model, tmp_path, where):
     data = bytearray(parquet(0))
     if where == "footer":
         data[-40:-8] = b"\xff" * 32
@@ -264,7 +264,7 @@ def test_a_damaged_parquet_file_is_told_by_name(model, tmp_path, where):
     assert not is_complete(tmp_path / "out")
 
 
-def test_a_header_that_differs_behind_the_sampled_files_is_found_by_its_task(model, tmp_path):
+def test_different_header_in_a_file_that_was_not_sampled_is_found_by_its_task(model, tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(900):
         (tmp_path / "in" / f"{number:04d}.csv").write_bytes(HEADER + rows(number, 3))
@@ -305,7 +305,7 @@ def test_a_header_that_differs_behind_the_sampled_files_is_found_by_its_task(mod
 
 
 @pytest.mark.parametrize(
-    ("data", "said", "hint"),
+    ("data", "expected", "hint"),
     [
         (b"id,x,x,y\n1,2,3,4\n", "names 'x' twice", "Rename one of them"),
         (b"id,x\n1,2\n", "'y'", "Its columns: id, x"),
@@ -316,17 +316,17 @@ def test_a_header_that_differs_behind_the_sampled_files_is_found_by_its_task(mod
     ],
     ids=["twice", "missing", "delimiter", "utf-16", "unclosed", "nul"],
 )
-def test_a_header_that_does_not_fit_is_refused_before_anything_is_written(model, tmp_path, data, said, hint):
+def test_header_that_does_not_fit_is_refused_before_anything_is_written(model, tmp_path, data, expected, hint):
     (tmp_path / "a.csv").write_bytes(data)
     with pytest.raises(FitError) as caught:
         score(small_job(model, tmp_path / "a.csv", tmp_path / "out"), cluster="in-process")
     assert str(tmp_path / "a.csv") in caught.value.message
-    assert said in caught.value.message
+    assert expected in caught.value.message
     assert hint in (caught.value.hint or "")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_row_longer_than_the_limit_is_told_by_its_place(model, tmp_path):
+def test_row_longer_than_the_limit_is_reported_with_its_place(model, tmp_path):
     before = HEADER + rows(0, 1000)
     with (tmp_path / "a.csv").open("wb") as file:
         file.write(before + b'1000,1.5,"')
@@ -341,7 +341,7 @@ def test_a_row_longer_than_the_limit_is_told_by_its_place(model, tmp_path):
 
 
 @pytest.mark.parametrize("uri", ["nothing-*.csv", "none.csv", "folder/"])
-def test_nothing_to_score_is_an_error_that_says_so(model, tmp_path, uri):
+def test_input_without_objects_is_an_error(model, tmp_path, uri):
     (tmp_path / "folder").mkdir()
     with pytest.raises(FitError, match="nothing is found at") as caught:
         score(small_job(model, tmp_path / uri, tmp_path / "out"), cluster="in-process")
@@ -349,14 +349,12 @@ def test_nothing_to_score_is_an_error_that_says_so(model, tmp_path, uri):
     assert not (tmp_path / "out").exists()
 
 
-def test_consecutive_spans_score_each_object_once_and_one_without_objects_is_complete_if_that_is_allowed(
-    model, s3, tmp_path
-):
+def test_consecutive_time_spans_score_each_object_once(model, s3, tmp_path):
     inputs = Store(s3.uri("in"))
     inputs.write("a.csv", HEADER + rows(0, 60))
     first = inputs.info("a.csv").modified
-    while (changed := _written_anew(inputs, "b.csv", 60, 40)) <= first:
-        time.sleep(0.1)  # S3 tells whole seconds
+    while (changed := _rewritten(inputs, "b.csv", 60, 40)) <= first:
+        time.sleep(0.1)  # S3 reports whole seconds
     ends = [datetime.fromtimestamp(second, UTC) for second in (first, changed, changed + 1, changed + 2)]
     spans = [{"until": str(ends[0])}, *({"since": str(a), "until": str(b)} for a, b in pairwise(ends))]
     totals = []
@@ -367,17 +365,17 @@ def test_consecutive_spans_score_each_object_once_and_one_without_objects_is_com
     assert totals == [0, 60, 40, 0]
 
 
-def _written_anew(store: Store, name: str, first: int, count: int) -> float:
+def _rewritten(store: Store, name: str, first: int, count: int) -> float:
     store.write(name, HEADER + rows(first, count))
     info = store.info(name)
     assert info is not None
     return info.modified
 
 
-# -- the output's store ----------------------------------------------------------------------------------------------
+# -- the store of the output -----------------------------------------------------------------------------------------
 
 
-def test_an_output_that_refuses_is_told_as_it_is_and_continued_later(model, s3, tmp_path, impatient):
+def test_output_store_that_denies_access_is_reported_and_the_run_resumes_later(model, s3, tmp_path, impatient):
     (tmp_path / "a.csv").write_bytes(HEADER + rows(0, 600))
     denied: list[str] = []
 
@@ -399,7 +397,7 @@ def test_an_output_that_refuses_is_told_as_it_is_and_continued_later(model, s3, 
     verify(s3.uri("out"))
 
 
-def test_a_complete_run_stays_one_where_only_the_lease_cannot_be_given_back(model, s3, tmp_path, impatient):
+def test_run_is_complete_if_only_the_lease_cannot_be_released(model, s3, tmp_path, impatient):
     (tmp_path / "a.csv").write_bytes(HEADER + rows(0, 100))
     rule = lambda request: Answer(403, "AccessDenied") if request.path.endswith(".done") else None
     with proxy(s3.endpoint, rule) as before:
@@ -408,17 +406,17 @@ def test_a_complete_run_stays_one_where_only_the_lease_cannot_be_given_back(mode
     verify(s3.uri("out"))
 
 
-def test_what_a_killed_run_left_is_gone_once_it_is_overwritten_by_another(model, tmp_path):
+def test_overwriting_run_removes_parts_of_a_killed_run(model, tmp_path):
     (tmp_path / "a.csv").write_bytes(HEADER + rows(0, 300))
 
     def break_off(event):
         if isinstance(event, Progress) and event.partitions == 3:
-            # As after a kill: parts are there, the ledger does not know them yet.
+            # As after a kill, there are parts that are not in the ledger yet.
             for segment in (tmp_path / "out").glob("_scoremill/receipts/*"):
                 segment.unlink()
-            raise ScoremillError("as told")
+            raise ScoremillError("injected fault")
 
-    with pytest.raises(ScoremillError, match="as told"):
+    with pytest.raises(ScoremillError, match="injected fault"):
         score(small_job(model, tmp_path / "a.csv", tmp_path / "out"), cluster="in-process", watchers=[break_off])
     for segment in (tmp_path / "out").glob("_scoremill/receipts/*"):
         segment.unlink()

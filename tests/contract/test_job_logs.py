@@ -1,4 +1,4 @@
-"""`scoremill job logs`: from the pod while there is one, from the output when it is gone, and it says which."""
+"""`scoremill job logs` prints the log of the pod if it exists, or the log in the output with a note."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ EXCUSE = "unable to retrieve container logs for containerd://0f3a"
 
 
 class Served(Api):
-    """A job, the pods of its drivers by attempt, and what is answered for the log of each."""
+    """An API server with a job, its runner pods by attempt, and answers to requests for their logs."""
 
     namespace = "scoring"
 
     def __init__(self, output: Path, **status: Any) -> None:
         super().__init__(_Handler)
-        asked = {"model": {"uri": "m"}, "input": {"uris": ["in.csv"]}, "output": {"uri": str(output)}}
+        requested = {"model": {"uri": "m"}, "input": {"uris": ["in.csv"]}, "output": {"uri": str(output)}}
         metadata = {"name": "tips", "namespace": "scoring", "uid": "0f3a", "creationTimestamp": "2026-11-21T03:00:00Z"}
         driver = {"job": f"{CHILD}-2", "pod": "driver-2"}
-        self.job = {"metadata": metadata, "spec": asked, "status": {"attempt": 2, "driver": driver, **status}}
+        self.job = {"metadata": metadata, "spec": requested, "status": {"attempt": 2, "driver": driver, **status}}
         self.logs: dict[int, tuple[int, str]] = {}
 
 
@@ -69,11 +69,11 @@ def _pod(attempt: int) -> Object:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    """A job that failed at its second attempt, of which the output has three logs of two attempts."""
+    """A job that failed at its second attempt, with three logs of two attempts in the output."""
     folder = tmp_path / "out/_scoremill/logs" / CHILD
     folder.mkdir(parents=True)
     for name in ("00001-20261121T030000Z", "00002-20261121T040000Z", "00002-20261121T050000Z"):
-        (folder / f"{name}.log").write_text(f"begun\nkept of {name}\n")
+        (folder / f"{name}.log").write_text(f"started\nkept of {name}\n")
     with running(Served(tmp_path / "out", phase="Failed")) as server:
         yield server
 
@@ -83,14 +83,14 @@ def logs(served: Served, folder: Path, *words: object) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("words", [[], ["-f"], ["--attempt", "2"]])
-def test_a_pod_that_is_there_has_the_first_word(served: Served, tmp_path: Path, words: list[str]) -> None:
+def test_job_logs_prefers_the_log_of_the_pod(served: Served, tmp_path: Path, words: list[str]) -> None:
     served.logs = {2: (200, "of the pod\n")}
     assert logs(served, tmp_path, *words) == (0, "of the pod\n", "")
 
 
 @pytest.mark.parametrize("words", [[], ["-f"], ["--attempt", "2"]])
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "message"),
     [
         (None, "no pod|no driver any more"),
         ((200, EXCUSE), "pod driver-2 has no log"),
@@ -98,17 +98,17 @@ def test_a_pod_that_is_there_has_the_first_word(served: Served, tmp_path: Path, 
         ((403, "pods/log is forbidden"), "not permitted"),
     ],
 )
-def test_where_the_pod_or_its_log_is_gone_the_newest_of_the_output_is_told_as_that(
-    served: Served, tmp_path: Path, words: list[str], answer: tuple[int, str] | None, says: str
+def test_job_logs_prints_the_newest_log_of_the_output_if_the_pod_has_none(
+    served: Served, tmp_path: Path, words: list[str], answer: tuple[int, str] | None, message: str
 ) -> None:
     served.logs = {2: answer} if answer else {}
     code, out, err = logs(served, tmp_path, *words)
-    assert (code, out) == (0, "begun\nkept of 00002-20261121T050000Z\n")
-    assert any(word in err for word in says.split("|")), err
+    assert (code, out) == (0, "started\nkept of 00002-20261121T050000Z\n")
+    assert any(word in err for word in message.split("|")), err
     assert err.startswith("note: ") and f"{tmp_path}/out/_scoremill/logs/{CHILD}/00002-20261121T050000Z.log" in err
 
 
-def test_an_earlier_attempt_is_had_by_its_number(served: Served, tmp_path: Path) -> None:
+def test_job_logs_selects_an_attempt_by_number(served: Served, tmp_path: Path) -> None:
     served.logs = {2: (200, "of the pod\n")}
     assert logs(served, tmp_path, "--attempt", 1, "--tail", 1)[:2] == (0, "kept of 00001-20261121T030000Z\n")
     served.logs[1] = (200, "of its own pod\n")
@@ -117,7 +117,7 @@ def test_an_earlier_attempt_is_had_by_its_number(served: Served, tmp_path: Path)
     assert (code, out) == (2, "") and "has no attempt 3" in err
 
 
-def test_what_is_nowhere_is_told_with_both_reasons(served: Served, tmp_path: Path) -> None:
+def test_job_logs_without_any_log_reports_both_reasons(served: Served, tmp_path: Path) -> None:
     served.job["spec"]["output"]["uri"] = str(tmp_path / "elsewhere")
     code, out, err = logs(served, tmp_path)
     assert (code, out) == (6, "") and "no driver any more" in err and "job why tips" in err
@@ -128,7 +128,7 @@ def test_what_is_nowhere_is_told_with_both_reasons(served: Served, tmp_path: Pat
     assert (code, out) == (6, "") and "no driver any more" in err
 
 
-def test_the_kubelets_excuse_is_no_log(served: Served, tmp_path: Path) -> None:
+def test_kubelet_error_text_is_not_a_log(served: Served, tmp_path: Path) -> None:
     kube = connect(str(served.kubeconfig(tmp_path)))
     served.logs = {2: (200, EXCUSE)}
     assert kube.log("driver-2", 10) is None
@@ -136,7 +136,7 @@ def test_the_kubelets_excuse_is_no_log(served: Served, tmp_path: Path) -> None:
     assert kube.log("driver-2", 10) == f"it said: {EXCUSE}"
 
 
-def test_why_ends_as_the_run_would_have_ended(served: Served, tmp_path: Path) -> None:
+def test_job_why_exits_with_the_exit_code_of_the_failure(served: Served, tmp_path: Path) -> None:
     environment = {"KUBECONFIG": str(served.kubeconfig(tmp_path))}
     for code, reason in ((3, "DoesNotFit"), (4, "TooManyRejectedRows"), (5, "StorageFailed")):
         failure = {"reason": reason, "message": "so it is", "hint": "Do this.", "exitCode": code}

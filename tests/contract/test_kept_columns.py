@@ -1,4 +1,4 @@
-"""Kept columns are carried as the input has them: text of CSV character for character, Parquet with its own types."""
+"""Kept columns are copied unchanged: CSV text character for character, Parquet with its types."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FORMATS = ("parquet", "csv", "jsonl")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The bundle of a model that reads the column `x`."""
+    """A bundle whose model reads the column `x`."""
     frame = pd.DataFrame({"x": np.arange(10.0)})
     folder = str(tmp_path_factory.mktemp("bundle") / "line")
     pack(LinearRegression().fit(frame, frame["x"]), folder, sample=frame)
@@ -42,7 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def scored(model: str, inputs: Path, to: Path, /, *keep: str, **spec: Any) -> str:
-    """The URI of the output of a run that keeps these columns; partitions of CSV are small."""
+    """Score with these kept columns and small CSV partitions, and return the output URI."""
     parts = spec.pop("input", {})
     out = {"keep": list(keep), **spec.pop("output", {})}
     job = make_job(
@@ -60,7 +60,7 @@ def scored(model: str, inputs: Path, to: Path, /, *keep: str, **spec: Any) -> st
 
 
 def column(output: str, name: str) -> list[Any]:
-    """The values of a column in all parts, None for a missing one; text of CSV as its reader gives it."""
+    """Return the values of a column in all parts, None if missing, and text for CSV."""
     values: list[Any] = []
     for part, data in sorted(objects(output).items()):
         if part.endswith(".parquet"):
@@ -73,7 +73,7 @@ def column(output: str, name: str) -> list[Any]:
 
 
 def _fields(text: str, name: str) -> list[str | None]:
-    """A column of a CSV; quoted fields as text, unquoted ones that are empty as None."""
+    """Return a column of a CSV, with None for empty unquoted fields."""
     header, *rows = csv.reader(io.StringIO(text, newline=""))
     _, *marked = csv.reader(io.StringIO(text.replace('""', "\1"), newline=""))
     at = header.index(name)
@@ -106,7 +106,7 @@ AWKWARD = [
     "",
     None,
 ]
-"""Texts that a guess of their type would change, or lose."""
+"""Texts that type inference would change or lose."""
 
 
 def _csv(values: list[str | None]) -> bytes:
@@ -117,7 +117,7 @@ def _csv(values: list[str | None]) -> bytes:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_kept_text_of_a_csv_is_carried_character_for_character(model, tmp_path, format):
+def test_kept_csv_text_is_copied_character_for_character(model, tmp_path, format):
     values = AWKWARD * 20
     (tmp_path / "in.csv").write_bytes(_csv(values))
     output = scored(model, tmp_path / "in.csv", tmp_path / "out", "id", output={"format": format})
@@ -129,14 +129,14 @@ TEXTS = st.lists(st.none() | st.text(st.characters(codec="utf-8", exclude_charac
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=TEXTS, format=st.sampled_from(FORMATS))
-def test_any_kept_text_is_carried_into_any_format(model, tmp_path_factory, values, format):
+def test_any_kept_text_is_copied_into_each_format(model, tmp_path_factory, values, format):
     folder = tmp_path_factory.mktemp("any")
     (folder / "in.csv").write_bytes(_csv([*values, "last"]))
     output = scored(model, folder / "in.csv", folder / "out", "id", output={"format": format})
     assert column(output, "id") == [*values, "last"]
 
 
-def test_a_column_that_is_kept_and_used_is_text_in_the_output_and_a_number_for_the_model(model, tmp_path):
+def test_kept_model_column_is_text_in_the_output_and_a_number_for_the_model(model, tmp_path):
     texts = ["1.10", "007", " 5 ", "1e2", '"3"', "NA", ""]
     (tmp_path / "in.csv").write_text("x,y\n" + "".join(f"{text},1\n" for text in texts))
     output = scored(model, tmp_path / "in.csv", tmp_path / "out", "x", input={"where": "notnull(x)"})
@@ -144,7 +144,7 @@ def test_a_column_that_is_kept_and_used_is_text_in_the_output_and_a_number_for_t
     assert column(output, "prediction") == pytest.approx([1.1, 7, 5, 100, 3])
 
 
-def test_null_spellings_mean_the_same_to_the_model_whether_a_column_is_kept_or_not(tmp_path):
+def test_null_values_are_the_same_for_the_model_if_a_column_is_kept(tmp_path):
     frame = pd.DataFrame({"x": [1.0, 2.0, np.nan, 4.0] * 10, "s": [1.0, np.nan, 3.0, 4.0] * 10})
     trees = HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=2).fit(frame, frame["x"].fillna(9))
     pack(trees, str(tmp_path / "trees"), sample=frame)
@@ -166,7 +166,7 @@ def test_null_spellings_mean_the_same_to_the_model_whether_a_column_is_kept_or_n
         assert len(column(one, "prediction")) == (5 if more else 4)
 
 
-def test_a_late_value_of_another_kind_ends_no_run(model, tmp_path):
+def test_late_value_of_another_kind_does_not_fail_a_run(model, tmp_path):
     rows = [f"{94103 + i % 7},{i}" for i in range(500)]
     rows[480] = "94103-2585,480"
     (tmp_path / "in.csv").write_text("zip,x\n" + "\n".join(rows) + "\n")
@@ -174,7 +174,7 @@ def test_a_late_value_of_another_kind_ends_no_run(model, tmp_path):
     assert column(output, "zip")[480] == "94103-2585"
 
 
-def test_a_type_that_is_asked_for_is_given_and_rows_that_do_not_have_it_are_rejected(model, tmp_path):
+def test_kept_column_with_a_dtype_is_converted_and_rows_that_fail_are_rejected(model, tmp_path):
     rows = [f"{i},{i}" for i in range(300)]
     rows[250] = "x,250"
     (tmp_path / "in.csv").write_text("id,x\n" + "\n".join(rows) + "\n")
@@ -206,12 +206,12 @@ OWN_TYPES = {
     "place": pa.array([{"lat": 1.5, "name": None}, None]),
     "pairs": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())),
 }
-"""A value and a null of every type that Parquet has."""
+"""A value and a null of each Parquet type."""
 NESTED = ("tags", "place", "pairs")
 
 
 def own_types(path: Path, rows: int = 40) -> pa.Table:
-    """A Parquet file of them in several row groups."""
+    """Write a Parquet file of these types with several row groups, and return its table."""
     table = pa.table({**OWN_TYPES, "x": pa.array([1.0, 2.0])})
     table = pa.concat_tables([table] * (rows // 2)).combine_chunks()
     pq.write_table(table, path, row_group_size=10)
@@ -219,7 +219,7 @@ def own_types(path: Path, rows: int = 40) -> pa.Table:
 
 
 @pytest.mark.parametrize("name", OWN_TYPES)
-def test_a_kept_column_of_parquet_has_its_own_type_in_parquet(model, tmp_path, name):
+def test_kept_parquet_column_keeps_its_type_in_parquet(model, tmp_path, name):
     table = own_types(tmp_path / "in.parquet")
     output = scored(model, tmp_path / "in.parquet", tmp_path / "out", name)
     parts = [pq.read_table(io.BytesIO(data)) for _, data in sorted(objects(output).items())]
@@ -244,7 +244,7 @@ TEXT_OF = {
 
 
 @pytest.mark.parametrize("name", TEXT_OF)
-def test_a_kept_column_of_parquet_is_exact_in_csv_and_json_lines(model, tmp_path, name):
+def test_kept_parquet_column_is_exact_in_csv_and_json_lines(model, tmp_path, name):
     own_types(tmp_path / "in.parquet")
     for text in ("csv", "jsonl"):
         output = scored(model, tmp_path / "in.parquet", tmp_path / text, name, output={"format": text})
@@ -272,7 +272,7 @@ def test_nested_values_are_objects_in_json_lines_and_refused_in_csv_before_anyth
     assert f"--keep {name}" in problem.where and "--format parquet or jsonl" in problem.hint
 
 
-def test_files_of_wider_and_narrower_types_are_kept_as_the_wider(model, tmp_path):
+def test_kept_columns_of_wider_and_narrower_types_have_the_wider_type(model, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     for number, kind in enumerate((pa.int32(), pa.int64(), pa.int8())):
@@ -283,7 +283,7 @@ def test_files_of_wider_and_narrower_types_are_kept_as_the_wider(model, tmp_path
 
 
 @pytest.mark.parametrize("other", [pa.float64(), pa.string()])
-def test_files_whose_types_no_type_holds_are_a_problem_with_a_way_out(model, tmp_path, other):
+def test_kept_columns_of_incompatible_types_are_a_problem_with_a_hint(model, tmp_path, other):
     folder = tmp_path / "in"
     folder.mkdir()
     for number, kind in enumerate((pa.int64(), other)):
@@ -296,7 +296,7 @@ def test_files_whose_types_no_type_holds_are_a_problem_with_a_way_out(model, tmp
     assert column(output, "id")[0] == str(2**53 + 1)
 
 
-def test_a_file_that_was_not_sampled_and_has_another_type_is_named(model, tmp_path, monkeypatch):
+def test_unsampled_file_with_another_type_is_named(model, tmp_path, monkeypatch):
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(70):
@@ -310,17 +310,17 @@ def test_a_file_that_was_not_sampled_and_has_another_type_is_named(model, tmp_pa
 
 
 GOOD = 8
-"""Rows that the strict model scores, before those that it rejects."""
+"""Number of rows that the strict model scores, before those that it rejects."""
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bundles of one that takes no infinite number, and of one that takes all."""
+    """Bundles of a model that rejects infinite numbers and of one that accepts them."""
     return strict_and_mild(tmp_path_factory.mktemp("models"))
 
 
 def retried(models: Path, source: Path, folder: Path, keep: list[str], **output: Any) -> tuple[str, str]:
-    """The output of a retry of the rows that the strict model rejects, and that of all rows at the first go."""
+    """Return two outputs: a retry of the rows that the strict model rejects, and a run over all rows."""
     first = scored(str(models / "strict"), source, folder / "out", *keep, output=output)
     assert len(column(first, keep[0])) == GOOD
     retry_rejected(Store(first), lambda _: InProcess(), {"spec": {"model": {"uri": str(models / "mild")}}})
@@ -328,7 +328,7 @@ def retried(models: Path, source: Path, folder: Path, keep: list[str], **output:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_rejected_rows_of_csv_are_retried_with_the_kept_text_that_they_had(models, tmp_path, format):
+def test_rejected_csv_rows_are_retried_with_their_kept_text(models, tmp_path, format):
     rows = _csv(["good"] * GOOD + AWKWARD).decode().replace("good", "g")
     for number in range(GOOD, GOOD + len(AWKWARD)):
         rows = rows.replace(f",{number}\n", ",inf\n")
@@ -338,7 +338,7 @@ def test_rejected_rows_of_csv_are_retried_with_the_kept_text_that_they_had(model
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_rejected_rows_of_parquet_are_retried_with_the_values_and_types_that_they_had(models, tmp_path, format):
+def test_rejected_parquet_rows_are_retried_with_their_values_and_types(models, tmp_path, format):
     keep = [name for name in OWN_TYPES if format != "csv" or name not in NESTED]
     table = own_types(tmp_path / "in.parquet")
     numbers = pa.array([1.0] * GOOD + [np.inf] * (len(table) - GOOD))
@@ -356,7 +356,7 @@ def _schema(data: bytes) -> str:
     return str(pq.read_schema(io.BytesIO(data)).remove_metadata())
 
 
-def test_an_output_of_all_types_is_compacted_and_compared_value_for_value(model, tmp_path):
+def test_output_of_all_types_is_compacted_and_compared_value_for_value(model, tmp_path):
     table = own_types(tmp_path / "in.parquet")
     place = pa.array([{"lat": float("nan"), "name": None}, None] * 20)
     pq.write_table(table.append_column("nan", place), tmp_path / "in.parquet", row_group_size=10)
@@ -367,7 +367,7 @@ def test_an_output_of_all_types_is_compacted_and_compared_value_for_value(model,
         assert column(str(tmp_path / "small"), name) == table[name].to_pylist()
 
 
-def test_folders_of_a_kept_column_hold_its_text_apart_from_missing_values(model, tmp_path):
+def test_partition_folders_of_a_kept_column_separate_text_and_missing_values(model, tmp_path):
     values = ["02134", "1E5", "NA", "a/b", "..", "", None, "__HIVE_DEFAULT_PARTITION__", "2.50"]
     (tmp_path / "in.csv").write_bytes(_csv(values))
     output = scored(model, tmp_path / "in.csv", tmp_path / "out", "id", output={"partitionBy": ["id"], "rowId": True})
@@ -386,14 +386,14 @@ def test_folders_of_a_kept_column_hold_its_text_apart_from_missing_values(model,
 
 
 @pytest.mark.parametrize("name", ["bytes", "tags"])
-def test_types_that_cannot_name_folders_are_a_problem_of_the_plan(model, tmp_path, name):
+def test_partition_columns_of_unsupported_types_are_a_problem_of_the_plan(model, tmp_path, name):
     own_types(tmp_path / "in.parquet")
     out = {"keep": [name], "partitionBy": [name]}
     (problem,) = plan(make_job(model, str(tmp_path / "in.parquet"), str(tmp_path / "out"), output=out)).errors
     assert f"--partition-by {name}" in problem.where
 
 
-def test_a_missing_value_alone_in_a_row_of_csv_is_still_a_row(tmp_path):
+def test_csv_row_with_only_a_missing_value_is_a_row(tmp_path):
     frame = pd.DataFrame({"x": np.arange(4.0)})
     labels = np.array(["", "", "", "a"], dtype=object)
     pack(DummyClassifier(strategy="most_frequent").fit(frame, labels), str(tmp_path / "m"), sample=frame)

@@ -1,4 +1,4 @@
-"""A local cluster under duress: too little memory, killed workers. A run ends complete, or with a reason; it never hangs.
+"""Local clusters with too little memory or killed workers: a run completes or fails with a reason, and never hangs.
 
 WORKER_KILL_SEEDS=8 kills workers in more runs than CI does.
 """
@@ -39,7 +39,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def folder(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of wide rows, so that a batch takes more memory than the libraries do, and in `expected` their scores."""
+    """Files of wide rows, so that a batch needs more memory than the libraries, and in `expected` their scores."""
     folder = tmp_path_factory.mktemp("wide")
     for number in range(PARTITIONS):
         trips(60_000, seed=number).assign(note="n" * 400).to_csv(folder / f"{number}.csv", index=False)
@@ -71,9 +71,9 @@ def words(bundle: str, folder: Path, output: Path, memory: str, workers: int = 1
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-# Less than the libraries need, less than a batch needs, hardly enough, and enough.
+# Less than the libraries need, less than a batch needs, just enough, and enough.
 @pytest.mark.parametrize("memory", ["64MiB", "180MiB", "260MiB", "350MiB", "500MiB"])
-def test_memory_limit_is_enough_or_is_named_with_one_that_is(bundle, folder, tmp_path, memory):
+def test_memory_limit_is_enough_or_the_error_names_one_that_is(bundle, folder, tmp_path, memory):
     process = command(*words(bundle, folder, tmp_path / "out", memory))
     _, err = process.communicate(timeout=400)
     assert process.returncode in {0, 6}, err
@@ -93,7 +93,7 @@ def test_memory_limit_is_enough_or_is_named_with_one_that_is(bundle, folder, tmp
 
 
 def kill_now_and_then(driver: int, chance: random.Random, over: threading.Event) -> None:
-    """Kill a worker of the driver at random moments, until it is `over`."""
+    """Kill workers of the driver at random moments until `over` is set."""
     while not over.wait(chance.uniform(0.0, 4.0)):
         workers = [child for child in psutil.Process(driver).children(recursive=True) if "spawn_main" in _words(child)]
         if workers:
@@ -110,7 +110,7 @@ def _words(process: psutil.Process) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(int(os.environ.get("WORKER_KILL_SEEDS", "2"))))
-def test_local_workers_killed_at_random_moments_cost_time_alone(bundle, folder, tmp_path, seed):
+def test_local_workers_killed_at_random_moments_do_not_change_the_output(bundle, folder, tmp_path, seed):
     over = threading.Event()
     driver = command(*words(bundle, folder, tmp_path / "out", "1GiB", workers=2), "--partition-bytes", "4MiB")
     killer = threading.Thread(target=kill_now_and_then, args=(driver.pid, random.Random(seed), over))
@@ -121,7 +121,7 @@ def test_local_workers_killed_at_random_moments_cost_time_alone(bundle, folder, 
     over.set()
     timer.cancel()
     killer.join()
-    # A partition may meet three kills in a row: then it is named. A kill while the cluster starts ends it.
+    # Three kills in a row on a partition end the run and name it. A kill during the start ends the run too.
     assert driver.returncode in {0, 6}, err
     assert "Traceback" not in err and "distributed" not in err
     if driver.returncode:
@@ -130,7 +130,7 @@ def test_local_workers_killed_at_random_moments_cost_time_alone(bundle, folder, 
     assert verify(str(tmp_path / "out")).totals.rows == PARTITIONS * 60_000
 
 
-def test_partition_is_given_up_after_two_workers_that_it_drove_beyond_their_memory():
+def test_partition_fails_after_two_workers_run_out_of_memory_on_it():
     deaths = Deaths(are_ours=True)
     deaths.started("tcp://a", "task 7")
     assert deaths.grew("tcp://a", 300) == "task 7"
@@ -141,7 +141,7 @@ def test_partition_is_given_up_after_two_workers_that_it_drove_beyond_their_memo
     assert deaths.largest == 400
 
 
-def test_workers_that_die_for_memory_before_they_finish_anything_are_given_up():
+def test_run_fails_if_workers_run_out_of_memory_before_finishing_anything():
     deaths = Deaths(are_ours=True)
     for _ in range(5):
         assert deaths.grew(None, 100) is None
@@ -152,7 +152,7 @@ def test_workers_that_die_for_memory_before_they_finish_anything_are_given_up():
     assert not deaths.never_end
 
 
-def test_deaths_of_another_driver_s_workers_do_not_count():
+def test_deaths_of_workers_of_another_driver_do_not_count():
     deaths = Deaths(are_ours=False)
     for _ in range(9):
         assert deaths.grew("tcp://a", 100) is None
@@ -160,7 +160,7 @@ def test_deaths_of_another_driver_s_workers_do_not_count():
 
 
 def listening(processes: list[psutil.Process]) -> set[int]:
-    """The TCP ports at which these processes listen."""
+    """Return the TCP ports on which these processes listen."""
     found = (connection for process in processes for connection in process.net_connections("tcp"))
     return {connection.laddr.port for connection in found if connection.status == psutil.CONN_LISTEN}
 
@@ -169,7 +169,7 @@ PATHS = ["/", "/info/main/workers.html", "/json/counts.json", "/metrics", "/heal
 
 
 def answer(port: int, path: str) -> int | None:
-    """The status by which an HTTP server at this port answers; None if something else listens there."""
+    """Return the status of an HTTP response from this port, or None if it is not an HTTP server."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as server:
         try:
             server.request("GET", path)
@@ -178,18 +178,18 @@ def answer(port: int, path: str) -> int | None:
             return None
 
 
-def test_nobody_else_on_the_machine_reads_from_a_local_cluster():
+def test_other_users_of_the_machine_cannot_read_from_a_local_cluster():
     me = psutil.Process()
-    # Those of servers that other tests have started in this process.
+    # Ports of servers that other tests have started in this process.
     others = listening([me, *me.children(recursive=True)])
     with local_cluster(Cluster(workers=1, memory="256MiB")):
         ports = listening([me, *me.children(recursive=True)]) - others
         answers = {path: {answer(port, path) for port in ports} - {None} for path in PATHS}
-    # Its HTTP servers know no such page; its other ports want certificates.
+    # The HTTP servers have no such page, and other ports require certificates.
     assert answers == {path: {404} for path in PATHS}
 
 
-def test_workers_that_ended_by_themselves_do_not_fail_the_end_of_a_run() -> None:
+def test_workers_that_exited_early_do_not_fail_the_shutdown_of_a_run() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     nanny = SimpleNamespace(pid=ended.pid, close_gracefully=lambda: None)

@@ -1,4 +1,4 @@
-"""Promise 5: memory is that of a batch, however large a partition or a file is."""
+"""Promise 5: memory depends on the batch, not on the size of partitions or files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One file of some rows and one of ten times as many, about 160 MB, plain and compressed."""
+    """A small file and one with ten times as many rows, about 160 MB, plain and compressed."""
     folder = tmp_path_factory.mktemp("large")
     header, body = trips(ROWS).assign(note=NOTE).to_csv(index=False).encode().split(b"\n", 1)
     for name, times in (("small", 1), ("large", TIMES)):
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
 @pytest.mark.parametrize("more", [[], ["--where", "id == 3"], ["--keep", "*"]], ids=["all", "few", "kept"])
-def test_a_partition_of_ten_times_as_many_rows_needs_no_more_memory(bundle, folder, tmp_path, suffix, more):
+def test_partition_with_ten_times_as_many_rows_needs_no_more_memory(bundle, folder, tmp_path, suffix, more):
     peaks = {}
     for name in ("small", "large"):
         code, _, err = run(
@@ -63,7 +63,7 @@ def test_a_partition_of_ten_times_as_many_rows_needs_no_more_memory(bundle, fold
     assert peaks["large"] < peaks["small"] + 64 * MIB
 
 
-def test_a_small_file_that_holds_far_more_than_its_size_is_refused_by_row_group_and_kills_no_worker(bundle, tmp_path):
+def test_highly_compressed_row_group_is_refused_by_name_and_kills_no_worker(bundle, tmp_path):
     write_bomb(tmp_path / "bomb.parquet", "dictionary")
     code, _, err = run(
         "score",

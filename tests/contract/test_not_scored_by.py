@@ -1,4 +1,4 @@
-"""A run leaves out what earlier runs have scored, by name and version, as their ledgers tell."""
+"""A run skips objects, by name and version, that are in the ledgers of earlier runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Place:
-    """A folder of inputs, and outputs beside it."""
+    """A folder of inputs, with outputs next to it."""
 
     def __init__(self, root: str, bundle: str) -> None:
         self.root, self.bundle = root, bundle
@@ -86,7 +86,7 @@ def test_each_object_is_scored_once_in_a_chain_of_runs(place):
     assert Note("excluded: 3 objects scored by earlier runs") in notes
 
 
-def test_an_output_need_only_be_named_until_another_follows_it(local):
+def test_last_output_of_a_chain_is_enough_to_skip_scored_objects(local):
     for number in (1, 2, 3):
         local.put(f"{number}.csv")
         local.score(f"out/{number}", *([f"out/{number - 1}"] if number > 1 else []))
@@ -97,14 +97,14 @@ def test_an_output_need_only_be_named_until_another_follows_it(local):
     assert local.score("out/4", "out/3").totals.rows == 0
 
 
-def test_an_output_that_is_not_complete_counts_for_nothing_if_it_is_optional(local):
+def test_incomplete_optional_output_is_ignored(local):
     local.put("1.csv")
 
     def break_off(event):
         if isinstance(event, Progress):
-            raise ScoremillError("as told")
+            raise ScoremillError("injected fault")
 
-    with pytest.raises(ScoremillError, match="as told"):
+    with pytest.raises(ScoremillError, match="injected fault"):
         local.score("out/1", watchers=[break_off])
     for name in ("out/1", "out/nowhere"):
         with pytest.raises(VerificationError, match="not a complete output"):
@@ -115,7 +115,7 @@ def test_an_output_that_is_not_complete_counts_for_nothing_if_it_is_optional(loc
     assert local.score("out/3", *optional).totals.rows == 0
 
 
-def test_a_glob_may_match_no_output_and_a_run_never_excludes_its_own(local):
+def test_glob_of_earlier_outputs_can_match_none_and_excludes_the_own_output(local):
     local.put("1.csv")
     for _ in range(2):
         assert local.score("out/1", "out/*").totals.rows == 5
@@ -124,7 +124,7 @@ def test_a_glob_may_match_no_output_and_a_run_never_excludes_its_own(local):
     assert local.scored("out/1") == {"1.csv", "2.csv"}
 
 
-def test_what_is_older_than_since_is_neither_scored_nor_remembered(local):
+def test_objects_older_than_since_are_neither_scored_nor_remembered(local):
     for number in range(1, 5):
         local.put(f"{number}.csv")
         os.utime(f"{local.root}/in/{number}.csv", (0, number))
@@ -139,7 +139,7 @@ def test_what_is_older_than_since_is_neither_scored_nor_remembered(local):
     assert "--since 1970-01-01T00:00:02Z" in str(caught.value.hint)
 
 
-def test_an_output_that_names_no_objects_is_refused(local):
+def test_output_without_a_list_of_objects_is_refused(local):
     local.put("1.csv")
     local.score("out/1")
     code, _, err = run("compact", f"{local.root}/out/1", "--rows-per-file", "2", "--to", f"{local.root}/out/2")
@@ -148,7 +148,7 @@ def test_an_output_that_names_no_objects_is_refused(local):
         local.score("out/3", "out/2")
 
 
-def test_a_damaged_memory_is_told_and_not_taken_for_an_empty_one(local):
+def test_damaged_list_of_scored_objects_is_reported(local):
     local.put("1.csv")
     local.score("out/1")
     local.score("out/2", "out/1")
@@ -157,7 +157,7 @@ def test_a_damaged_memory_is_told_and_not_taken_for_an_empty_one(local):
         local.score("out/3", "out/2")
 
 
-def test_the_same_bucket_may_be_spelt_in_two_ways(bundle, s3):
+def test_one_bucket_with_two_uri_schemes_is_recognized(bundle, s3):
     store = Store(s3.uri("in"))
     store.write("1.csv", trips(5).to_csv(index=False).encode())
     score(make_job(bundle, s3.uri("in"), s3.uri("out/1")), cluster="in-process")
@@ -166,7 +166,7 @@ def test_the_same_bucket_may_be_spelt_in_two_ways(bundle, s3):
     assert score(make_job(bundle, other, s3.uri("out/2"), input=earlier), cluster="in-process").totals.rows == 0
 
 
-def test_flags_name_earlier_outputs_and_the_plan_tells_how_many_objects_they_scored(local):
+def test_not_scored_by_flag_skips_objects_and_the_plan_counts_them(local):
     local.put("1.csv")
     local.score("out/1")
     local.put("2.csv", rows=8)
@@ -179,7 +179,7 @@ def test_flags_name_earlier_outputs_and_the_plan_tells_how_many_objects_they_sco
     assert json.loads(out)["totals"]["rows"] == 8
 
 
-def test_runs_of_a_schedule_score_an_object_that_appears_with_an_old_time_once(local):
+def test_scheduled_runs_score_an_object_with_an_old_modification_time_once(local):
     template = {
         "model": {"uri": local.bundle},
         "input": {"uris": [f"{local.root}/in"], "since": "LastSuccess"},
@@ -192,7 +192,7 @@ def test_runs_of_a_schedule_score_an_object_that_appears_with_an_old_time_once(l
     }
 
     def night(day: int, *objects: tuple[str, datetime], phase: str = "Complete") -> tuple[set[str], int]:
-        """Return what is scored in a night before which the objects appear, modified at their own times."""
+        """Add objects with their modification times, run the job of a night, and return the scored objects."""
         for name, modified in objects:
             local.put(name)
             os.utime(f"{local.root}/in/{name}", (0, modified.timestamp()))
@@ -201,7 +201,7 @@ def test_runs_of_a_schedule_score_an_object_that_appears_with_an_old_time_once(l
         (made,) = [action.manifest for action in decision.actions if isinstance(action, Create)]
         manifest = score(parse_job(made), cluster="in-process")
         made["metadata"] |= {"uid": f"uid-{day}", "creationTimestamp": format_time(now)}
-        # The job is seen once, and is deleted: its output tells the next one what was scored.
+        # The job is observed once and deleted. The next one reads from its output what was scored.
         seen = decide_schedule({**schedule, "status": decision.status}, [{**made, "status": {"phase": phase}}], now)
         schedule["status"] = seen.status
         return local.scored(f"out/{stamp(now)}"), manifest.totals.partitions
@@ -209,9 +209,9 @@ def test_runs_of_a_schedule_score_an_object_that_appears_with_an_old_time_once(l
     at = datetime(2026, 11, 21, tzinfo=UTC)
     assert night(21, ("1.csv", at)) == ({"1.csv"}, 1)
     assert night(22) == (set(), 0)
-    # An upload that began days ago, and one that began before the last run.
+    # An upload that started days ago, and one that started before the last run.
     assert night(23, ("2.csv", at - timedelta(days=5)), ("3.csv", at + timedelta(days=1)))[0] == {"2.csv", "3.csv"}
-    # Its output is complete, but the operator took it for failed.
+    # The output is complete, but the operator has recorded a failure.
     assert night(24, ("4.csv", at), phase="Failed")[0] == {"4.csv"}
     assert night(25, ("5.csv", at), ("1.csv", at + timedelta(days=4)))[0] == {"1.csv", "5.csv"}
     assert night(26) == (set(), 0)

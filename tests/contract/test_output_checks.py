@@ -1,4 +1,4 @@
-"""What is wrong with an output is found by `plan` and before `score` starts a worker, all of it together."""
+"""`plan`, and `score` before it starts a worker, report all problems of an output together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.proxy import Answer, proxy
 from tests.support.s3 import Bucket
 
 NOBODY = "tcp://127.0.0.1:1"
-"""A cluster that does not answer: a run that gets so far as to need one ends with 6."""
+"""A cluster that does not answer, so that a run that needs one exits with 6."""
 Words = list[object]
 
 
@@ -45,10 +45,10 @@ def words(command: str, bundle: str, file: object, output: object) -> Words:
 
 
 def refused(bundle: str, file: object, output: object, *flags: object) -> tuple[int, str]:
-    """Exit code and stderr of `plan`; `score` ends in the same way, without a cluster."""
+    """Return exit code and stderr of `plan`, which are those of `score` without a cluster."""
     code, _, err = here(*words("plan", bundle, file, output), *flags)
-    again, out, said = here(*words("score", bundle, file, output), *flags, "--cluster", NOBODY)
-    assert (again, said, out) == (code, err, "")
+    again, out, message = here(*words("score", bundle, file, output), *flags, "--cluster", NOBODY)
+    assert (again, message, out) == (code, err, "")
     assert "Traceback" not in err
     return code, err
 
@@ -80,7 +80,7 @@ def in_proc(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("state", "code", "said"),
+    ("state", "code", "message"),
     [
         (a_file, 5, "out as a folder: it is a file"),
         (below_a_file, 5, "out as a folder: it is a file"),
@@ -89,17 +89,17 @@ def in_proc(folder: Path) -> Path:
     ],
 )
 def test_folder_that_cannot_be_an_output_is_refused_before_a_worker(
-    bundle: str, file: Path, tmp_path: Path, state: Callable[[Path], Path], code: int, said: str
+    bundle: str, file: Path, tmp_path: Path, state: Callable[[Path], Path], code: int, message: str
 ) -> None:
     output = state(tmp_path)
     before = tree(tmp_path)
     found, err = refused(bundle, file, output)
-    assert found == code and said in err
+    assert found == code and message in err
     assert tree(tmp_path) == before
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--mode", "ErrorIfExists"], "exists already"),
         (
@@ -110,11 +110,11 @@ def test_folder_that_cannot_be_an_output_is_refused_before_a_worker(
     ],
 )
 def test_output_of_an_earlier_run_is_compared_before_a_worker(
-    bundle: str, file: Path, scored: Path, flags: Words, said: str
+    bundle: str, file: Path, scored: Path, flags: Words, message: str
 ) -> None:
     before = tree(scored)
     code, err = refused(bundle, file, scored, *flags)
-    assert said in err and code == 2
+    assert message in err and code == 2
     assert tree(scored) == before
 
 
@@ -129,7 +129,7 @@ def test_plan_of_an_output_that_can_be_written_leaves_nothing_behind(
     assert tree(scored) == before
 
 
-def test_plan_without_an_output_checks_none(bundle: str, file: Path) -> None:
+def test_plan_without_an_output_checks_no_output(bundle: str, file: Path) -> None:
     assert here("plan", "--model", bundle, "--input", file)[0] == 0
 
 
@@ -142,7 +142,7 @@ def test_missing_output_bucket_is_refused_before_a_worker(bundle: str, file: Pat
 
 
 @pytest.mark.parametrize(("method", "action"), [("PUT", "s3:PutObject"), ("POST", "s3:DeleteObject")])
-def test_output_that_may_not_be_written_or_removed_is_refused_before_a_worker(
+def test_output_without_permission_to_write_or_delete_is_refused_before_a_worker(
     bundle: str, file: Path, s3: Bucket, monkeypatch: pytest.MonkeyPatch, method: str, action: str
 ) -> None:
     denied = Answer(403, "AccessDenied", f"User: ana is not authorized to perform: {action} on resource: b")

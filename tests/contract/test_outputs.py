@@ -1,4 +1,4 @@
-"""Rows chosen, parts split, and what is done with an output afterwards."""
+"""Filtering of rows, splitting of parts, and operations on an output."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def scored(bundle: str, files: Path, output: Path, /, **spec):
         ("payment not in ('cash', 'credit') and `id` < 100", "payment not in ('cash', 'credit') and id < 100"),
     ],
 )
-def test_a_condition_chooses_what_pandas_chooses(bundle, files, rows, tmp_path, where, query):
+def test_condition_selects_the_rows_that_pandas_selects(bundle, files, rows, tmp_path, where, query):
     manifest = scored(bundle, files, tmp_path, input={"where": where}, output={"keep": ["id", "distance"]})
     wanted = rows.query(query, engine="python")
     made = table(str(tmp_path))
@@ -84,23 +84,23 @@ def test_a_condition_chooses_what_pandas_chooses(bundle, files, rows, tmp_path, 
 @pytest.mark.parametrize(
     "where", ["distance >", "__import__('os')", "distance.real > 1", "1 == 1", "len(note) > 1", "x := 3"]
 )
-def test_what_is_no_condition_is_refused(bundle, files, where):
+def test_invalid_condition_is_refused(bundle, files, where):
     with pytest.raises(UsageError, match=r"spec\.input\.where"):
         make_job(bundle, str(files), "out", input={"where": where})
 
 
-def test_a_condition_on_a_column_that_there_is_not_names_it(bundle, files, tmp_path):
+def test_condition_on_a_missing_column_names_it(bundle, files, tmp_path):
     with pytest.raises(FitError, match="'far'"):
         scored(bundle, files, tmp_path, input={"where": "far > 3"})
     assert not list(tmp_path.iterdir())
 
 
-def test_a_condition_that_compares_text_with_a_number_says_so(bundle, files, tmp_path):
+def test_condition_that_compares_text_with_a_number_is_refused(bundle, files, tmp_path):
     with pytest.raises(UsageError, match="payment is string"):
         scored(bundle, files, tmp_path, input={"where": "payment > 3"})
 
 
-def test_keep_all_but_some(bundle, files, rows, tmp_path):
+def test_keep_all_columns_except_dropped_ones(bundle, files, rows, tmp_path):
     scored(bundle, files, tmp_path, output={"keep": ["*"], "drop": ["note"]})
     made = table(str(tmp_path))
     pd.testing.assert_frame_equal(made[["id", "distance", "passengers"]], rows[["id", "distance", "passengers"]])
@@ -116,7 +116,7 @@ def test_parts_are_split_by_rows_in_order(bundle, files, rows, tmp_path, most, l
     verify(str(tmp_path))
 
 
-def test_a_compressed_file_is_streamed_into_several_parts(bundle, tmp_path):
+def test_compressed_file_is_streamed_into_several_parts(bundle, tmp_path):
     (tmp_path / "in").mkdir()
     with gzip.open(tmp_path / "in" / "a.csv.gz", "wt") as file:
         trips(ROWS).to_csv(file, index=False)
@@ -125,7 +125,7 @@ def test_a_compressed_file_is_streamed_into_several_parts(bundle, tmp_path):
     assert table(str(tmp_path / "out"))["id"].tolist() == list(range(ROWS))
 
 
-def test_folders_that_readers_would_skip_are_refused(bundle, tmp_path):
+def test_partition_folders_that_readers_skip_are_refused(bundle, tmp_path):
     trips(10).assign(_day=1).to_csv(tmp_path / "a.csv", index=False)
     output = {"keep": ["_day"], "partitionBy": ["_day"]}
     with pytest.raises(UsageError, match="readers skip folders"):
@@ -133,7 +133,7 @@ def test_folders_that_readers_would_skip_are_refused(bundle, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_columns_become_folders_that_readers_understand(bundle, files, rows, tmp_path):
+def test_partition_columns_become_folders_that_readers_understand(bundle, files, rows, tmp_path):
     scored(bundle, files, tmp_path, output={"keep": ["id", "payment", "note"], "partitionBy": ["payment", "note"]})
     made = dataset(tmp_path, partitioning="hive").to_table().to_pandas()
     wanted = rows.sort_values("id", kind="stable")
@@ -146,14 +146,14 @@ def test_columns_become_folders_that_readers_understand(bundle, files, rows, tmp
     assert verify(str(tmp_path)).totals.rows == len(rows)
 
 
-def test_a_folder_must_be_a_column_of_the_output(bundle, files, tmp_path):
+def test_partition_column_must_be_in_the_output(bundle, files, tmp_path):
     with pytest.raises(UsageError, match="'payment'"):
         scored(bundle, files, tmp_path, output={"partitionBy": ["payment"]})
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv", "jsonl"])
 @pytest.mark.parametrize("more", [{}, {"partitionBy": ["payment"]}])
-def test_compacting_keeps_every_row_and_the_output(bundle, files, tmp_path, format, more):
+def test_compact_keeps_all_rows_and_the_original_output(bundle, files, tmp_path, format, more):
     scored(bundle, files, tmp_path / "a", output={"format": format, "keep": ["id", "payment", "note"], **more})
     before = objects(str(tmp_path / "a"))
     compacted = compact(Store(str(tmp_path / "a")), Store(str(tmp_path / "b")), 2500)
@@ -164,7 +164,7 @@ def test_compacting_keeps_every_row_and_the_output(bundle, files, tmp_path, form
         pd.testing.assert_frame_equal(table(str(tmp_path / "a")), table(str(tmp_path / "b")))
 
 
-def test_compacting_an_output_without_rows_leaves_one_part(bundle, tmp_path):
+def test_compact_of_an_output_without_rows_writes_one_part(bundle, tmp_path):
     (tmp_path / "in.csv").write_text(trips(0).to_csv(index=False))
     score(
         make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "a"), output={"format": "csv"}), cluster="in-process"
@@ -173,7 +173,7 @@ def test_compacting_an_output_without_rows_leaves_one_part(bundle, tmp_path):
     assert verify(str(tmp_path / "b")).totals.rows == 0
 
 
-def test_an_altered_output_is_not_compacted(bundle, files, tmp_path):
+def test_altered_output_is_not_compacted(bundle, files, tmp_path):
     scored(bundle, files, tmp_path / "a")
     part = next((tmp_path / "a").glob("part-*"))
     part.write_bytes(part.read_bytes()[:-1])
@@ -183,7 +183,7 @@ def test_an_altered_output_is_not_compacted(bundle, files, tmp_path):
 
 
 class Gauge(Store):
-    """A store that counts the most rows of text in one write."""
+    """A store that records the maximum number of rows in one write."""
 
     most = 0
 
@@ -206,15 +206,15 @@ def narrow(monkeypatch, rows):
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
-def test_compacting_text_writes_a_window_at_a_time(bundle, files, tmp_path, monkeypatch, format):
+def test_compact_writes_text_in_windows(bundle, files, tmp_path, monkeypatch, format):
     narrow(monkeypatch, 100)
     scored(bundle, files, tmp_path / "a", output={"format": format, "keep": ["id"]})
     target = Gauge(str(tmp_path / "b"))
     assert compact(Store(str(tmp_path / "a")), target, 1_000_000).totals.objects == 1
-    assert 100 <= target.most <= 101  # The header goes with the first window.
+    assert 100 <= target.most <= 101  # The first window includes the header.
 
 
-def test_compacting_parquet_holds_as_much_of_a_large_part_as_of_a_small_one(bundle, files, tmp_path, monkeypatch):
+def test_compact_holds_as_many_rows_of_a_large_parquet_part_as_of_a_small_one(bundle, files, tmp_path, monkeypatch):
     window, read, written, most = 100, 0, 0, 0
     narrow(monkeypatch, window)
     scored(bundle, files, tmp_path / "a", output={"keep": ["id"]})
@@ -228,7 +228,7 @@ def test_compacting_parquet_holds_as_much_of_a_large_part_as_of_a_small_one(bund
 
     def counted_write(writer, rows, *arguments, **named):
         nonlocal written, most
-        if "proba_1" in rows.column_names:  # Not the manifest.
+        if "proba_1" in rows.column_names:  # A part, not the manifest.
             most = max(most, read - written)
             written += rows.num_rows
         write_table(writer, rows, *arguments, **named)
@@ -241,13 +241,13 @@ def test_compacting_parquet_holds_as_much_of_a_large_part_as_of_a_small_one(bund
 
 
 @given(st.lists(st.integers(0, 30), min_size=1), st.integers(1, 40))
-def test_windows_are_regrouped_in_order_and_never_more_than_two_are_held(lengths, size):
+def test_windows_are_regrouped_in_order_with_at_most_two_in_memory(lengths, size):
     read = given_back = 0
 
     def windows():
         nonlocal read
         for length in lengths:
-            # What was asked for last is not given back yet.
+            # The last requested window is still in use.
             assert read - given_back <= size
             read += length
             yield list(range(read - length, read))
@@ -262,11 +262,11 @@ def test_windows_are_regrouped_in_order_and_never_more_than_two_are_held(lengths
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The simulated end of the process."""
 
 
 @pytest.mark.parametrize("last_words", ["part-00001-", "_scoremill/receipts", "_scoremill/manifest.json", "_SUCCESS"])
-def test_a_killed_compaction_is_begun_again(bundle, files, tmp_path, last_words):
+def test_killed_compact_starts_over(bundle, files, tmp_path, last_words):
     scored(bundle, files, tmp_path / "a", output={"keep": ["id"]}, errors={"maxFraction": 0.5})
 
     class Dying(Store):
@@ -299,7 +299,7 @@ def test_a_killed_compaction_is_begun_again(bundle, files, tmp_path, last_words)
         compact(output, target, 1000)
 
 
-def test_what_others_put_beside_a_killed_compaction_is_left_alone(bundle, files, tmp_path):
+def test_foreign_objects_next_to_a_killed_compact_are_kept(bundle, files, tmp_path):
     scored(bundle, files, tmp_path / "a", output={"keep": ["id"]})
     output, target = Store(str(tmp_path / "a")), Store(str(tmp_path / "b"))
     compact(output, target, 2500)
@@ -315,7 +315,7 @@ def test_what_others_put_beside_a_killed_compaction_is_left_alone(bundle, files,
         compact(Store(str(tmp_path / "other")), target, 2500)
 
 
-def test_predictions_that_are_no_numbers_are_compacted(tmp_path):
+def test_text_predictions_are_compacted(tmp_path):
     frame = trips(100)
     model = LinearRegression().fit(frame[["distance"]], np.zeros(100))
     model.intercept_ = np.nan
@@ -329,7 +329,7 @@ def test_predictions_that_are_no_numbers_are_compacted(tmp_path):
 
 @pytest.fixture(scope="module")
 def lenient(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model that takes anything for text, and so has no row to reject."""
+    """A model that accepts any text and rejects no row."""
     sample = trips(200).astype({"distance": "str", "passengers": "str"})
     model = DummyClassifier(strategy="prior").fit(sample[["distance", "payment", "passengers"]], np.arange(200) % 2)
     folder = tmp_path_factory.mktemp("lenient") / "bundle"
@@ -372,7 +372,7 @@ def test_rejected_rows_of_parquet_are_retried(bundle, lenient, tmp_path):
 
 @pytest.fixture
 def rejecting(bundle, tmp_path):
-    """An output that rejected rows 3 and 50, and what makes another at a place of its own."""
+    """A function that makes an output in which rows 3 and 50 are rejected."""
 
     def make(uri=str(tmp_path / "out"), **spec):
         frame = trips(100).astype({"distance": "object"})
@@ -397,26 +397,24 @@ def with_model(uri, **more):
 
 
 @pytest.mark.parametrize("place", ["here", "memory://retried-without-a-model"])
-def test_a_retry_runs_the_model_that_an_output_names_only_if_the_user_vouches_for_it(
-    rejecting, lenient, monkeypatch, place
-):
+def test_retry_loads_the_model_of_an_output_only_if_the_user_trusts_it(rejecting, lenient, monkeypatch, place):
     output = rejecting() if place == "here" else rejecting(place)
-    with pytest.raises(TrustError, match="nobody vouched for it") as raised:
+    with pytest.raises(TrustError) as raised:
         retry_rejected(output, in_process, {"spec": ANY})
     assert not output.list("_retries")
     digest = re.search(r"--digest (sha256:\w+)", raised.value.hint)[1]
-    vouched = {"spec": {"model": {"digest": digest}, **ANY}}
-    assert retry_rejected(output, in_process, vouched).totals.rejected == 2
+    trusted = {"spec": {"model": {"digest": digest}, **ANY}}
+    assert retry_rejected(output, in_process, trusted).totals.rejected == 2
     job = json.loads(output.read("_scoremill/job.json"))
     job["bundle"] = job["job"]["spec"]["model"]["uri"] = lenient
     output.write("_scoremill/job.json", json.dumps(job).encode())
     with pytest.raises(TrustError, match="digest"):
-        retry_rejected(output, in_process, vouched)
+        retry_rejected(output, in_process, trusted)
     monkeypatch.setenv("SCOREMILL_TRUSTED_PREFIXES", str(Path(lenient).parent))
     assert retry_rejected(output, in_process, {"spec": ANY}).totals.scored == 2
 
 
-def test_a_retry_trusts_and_reaches_nothing_that_a_ledger_names(rejecting, lenient):
+def test_retry_ignores_trust_and_storage_settings_in_a_ledger(rejecting, lenient):
     output = rejecting()
     elsewhere = {"endpoint": "http://elsewhere.example", "optionsFile": "/secrets.json"}
     job = json.loads(output.read("_scoremill/job.json"))
@@ -433,13 +431,13 @@ def test_a_retry_trusts_and_reaches_nothing_that_a_ledger_names(rejecting, lenie
     assert (made.cluster.image, made.credentials) == (None, Credentials())
 
 
-def test_a_retry_that_was_interrupted_is_gone_on_with(rejecting, lenient, bundle):
+def test_interrupted_retry_is_resumed(rejecting, lenient, bundle):
     output = rejecting()
     first = retry_rejected(output, in_process, with_model(lenient))
     before = objects(first.store.uri)
     first.store.delete(["_SUCCESS", "_scoremill/manifest.json"])
     for info in first.store.list("_scoremill/input"):
-        # As if it were laid down again: same bytes, another time.
+        # As if it was written again with the same bytes at another time.
         first.store.write(info.name, first.store.read(info.name))
     again = retry_rejected(output, in_process, with_model(lenient))
     assert again.store.uri == first.store.uri
@@ -447,14 +445,14 @@ def test_a_retry_that_was_interrupted_is_gone_on_with(rejecting, lenient, bundle
     assert retry_rejected(output, in_process, with_model(lenient)).store.uri.endswith("_retries/2")
 
 
-def test_a_retry_that_did_not_end_is_left_alone_by_one_with_another_model(rejecting, lenient, bundle):
+def test_retry_with_another_model_does_not_touch_an_unfinished_one(rejecting, lenient, bundle):
     output = rejecting()
     first = retry_rejected(output, in_process, with_model(bundle))
     first.store.delete(["_SUCCESS"])
     assert retry_rejected(output, in_process, with_model(lenient)).store.uri.endswith("_retries/2")
 
 
-def test_laying_down_again_does_not_touch_what_a_driver_may_be_reading(rejecting, lenient):
+def test_input_of_an_unfinished_retry_is_not_written_again(rejecting, lenient):
     output = rejecting()
     target = Store(retry_job(output, with_model(lenient)).spec.output.uri)
     before = target.list("_scoremill/input")
@@ -462,7 +460,7 @@ def test_laying_down_again_does_not_touch_what_a_driver_may_be_reading(rejecting
     assert target.list("_scoremill/input") == before
 
 
-def test_an_errors_object_that_the_manifest_does_not_name_is_not_retried(rejecting, lenient):
+def test_errors_object_that_is_not_in_the_manifest_is_not_retried(rejecting, lenient):
     output = rejecting()
     name = next(info.name for info in output.list("_errors"))
     output.write(f"_errors/part-00009-{'0' * 16}.jsonl", output.read(name))
@@ -470,7 +468,7 @@ def test_an_errors_object_that_the_manifest_does_not_name_is_not_retried(rejecti
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
-def test_a_retry_has_the_columns_of_the_path(lenient, bundle, tmp_path, format):
+def test_retry_keeps_path_columns(lenient, bundle, tmp_path, format):
     for payment, note in (("cash", "NA"), ("credit", "a, b")):
         frame = trips(100).drop(columns=["payment", "note"]).astype({"distance": "str"})
         frame.loc[7, "distance"] = "far away"
@@ -491,7 +489,7 @@ def test_a_retry_has_the_columns_of_the_path(lenient, bundle, tmp_path, format):
     assert made["note"].tolist() == ["NA", "a, b"]
 
 
-def test_a_row_that_no_listing_of_the_retry_would_find_is_not_lost(lenient, bundle, tmp_path):
+def test_retry_refuses_path_columns_whose_folders_are_not_listed(lenient, bundle, tmp_path):
     folder = tmp_path / "_day=1"
     folder.mkdir()
     frame = trips(100).astype({"distance": "object"})
@@ -503,7 +501,7 @@ def test_a_row_that_no_listing_of_the_retry_would_find_is_not_lost(lenient, bund
         retry_rejected(Store(str(tmp_path / "out")), in_process, with_model(lenient))
 
 
-def test_a_row_that_lacks_a_field_does_not_take_one_from_its_path(lenient, bundle, tmp_path):
+def test_retried_row_with_a_missing_field_does_not_get_it_from_its_path(lenient, bundle, tmp_path):
     folder = tmp_path / "in" / "payment=cash"
     folder.mkdir(parents=True)
     text = trips(100).drop(columns=["payment", "note"]).to_csv(index=False)
@@ -514,7 +512,7 @@ def test_a_row_that_lacks_a_field_does_not_take_one_from_its_path(lenient, bundl
     assert (totals.scored, totals.rejected) == (0, 1)
 
 
-def test_texts_of_parquet_that_csv_takes_for_missing_stay_texts(bundle, lenient, tmp_path):
+def test_retried_parquet_texts_that_are_csv_null_values_stay_text(bundle, lenient, tmp_path):
     frame = trips(6).astype({"distance": "object", "note": "object"})
     frame["distance"] = "far away"
     frame.loc[0, "distance"] = "1.5"
@@ -533,13 +531,13 @@ def test_retry_takes_its_model_from_flags(rejecting, lenient):
     assert (code, json.loads(out)["totals"]["scored"]) == (0, 2)
 
 
-def test_without_a_rejected_row_there_is_nothing_to_retry(bundle, files, tmp_path):
+def test_retry_without_rejected_rows_is_refused(bundle, files, tmp_path):
     scored(bundle, files, tmp_path)
     with pytest.raises(UsageError, match="was rejected"):
         retry_rejected(Store(str(tmp_path)), lambda _: InProcess(), {})
 
 
-def test_left_overs_are_listed_and_then_removed(bundle, files, tmp_path):
+def test_clean_lists_and_removes_leftovers(bundle, files, tmp_path):
     scored(bundle, files, tmp_path)
     whole = objects(str(tmp_path))
     number, identity = 0, "0" * 16
@@ -558,7 +556,7 @@ def test_left_overs_are_listed_and_then_removed(bundle, files, tmp_path):
     verify(str(tmp_path))
 
 
-def test_only_retries_older_than_the_last_complete_one_are_left_overs(rejecting, lenient, bundle):
+def test_only_retries_before_the_last_complete_one_are_leftovers(rejecting, lenient, bundle):
     output = rejecting()
     first, second, third = (
         retry_rejected(output, in_process, with_model(uri)).store for uri in (bundle, lenient, bundle)
@@ -570,8 +568,8 @@ def test_only_retries_older_than_the_last_complete_one_are_left_overs(rejecting,
     assert list(left_overs(output)) == []
 
 
-def test_cleaning_lists_under_the_lease(bundle, files, tmp_path):
-    """What a driver published between the look and the removal, and has named since, stays."""
+def test_clean_lists_while_holding_the_lease(bundle, files, tmp_path):
+    """Objects that a driver publishes and records between listing and removal are kept."""
     scored(bundle, files, tmp_path)
     manifest, success = (tmp_path / "_scoremill/manifest.json").read_bytes(), (tmp_path / "_SUCCESS").read_bytes()
     stale = json.loads(manifest)
@@ -582,7 +580,7 @@ def test_cleaning_lists_under_the_lease(bundle, files, tmp_path):
     stale["segments"][0]["sha256"] = hashlib.sha256(half.getvalue()).hexdigest()
 
     class Overtaken(Store):
-        """Another driver ends its run just before this one gets the lease."""
+        """A store in which another driver completes its run before this one gets the lease."""
 
         def create(self, lease, data):
             name.write_bytes(whole)
@@ -598,7 +596,7 @@ def test_cleaning_lists_under_the_lease(bundle, files, tmp_path):
     verify(str(tmp_path))
 
 
-def test_settings_of_another_part_format_are_refused_with_a_way_out(bundle, files, tmp_path):
+def test_settings_of_another_part_format_are_refused_and_the_hint_works(bundle, files, tmp_path):
     scored(bundle, files, tmp_path)
     path = tmp_path / "_scoremill/job.json"
     job = json.loads(path.read_text())
@@ -610,7 +608,7 @@ def test_settings_of_another_part_format_are_refused_with_a_way_out(bundle, file
     scored(bundle, files, tmp_path, output={"mode": "Overwrite"})
 
 
-def test_a_csv_output_reads_back_with_its_quotes(bundle, files, rows, tmp_path):
+def test_csv_output_is_read_back_with_its_quotes(bundle, files, rows, tmp_path):
     scored(bundle, files, tmp_path, output={"format": "csv", "keep": ["id", "note"]})
     made = pd.concat([pd.read_csv(io.BytesIO(data)) for _, data in sorted(objects(str(tmp_path)).items())])
     assert made["note"].fillna("").tolist() == rows["note"].fillna("").tolist()

@@ -1,4 +1,4 @@
-"""Small files are scored several to a task; rows, their places and their errors are those of each file alone."""
+"""Several small files are scored in one task, with the rows, places and errors of each file."""
 
 from __future__ import annotations
 
@@ -80,27 +80,27 @@ def test_small_files_are_one_task_with_the_rows_of_each_in_order(bundle, tmp_pat
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_rejected_row_is_named_by_its_own_file_and_retried(bundle, tmp_path, kind):
+def test_rejected_row_of_a_packed_file_has_its_own_file_and_is_retried(bundle, tmp_path, kind):
     fill(tmp_path / "in", kind)
     bad = trips(30, seed=3).assign(id=range(90, 120)).astype({"distance": "str"})
     bad.loc[17, "distance"] = "far away"
     victim = write(tmp_path / "in", kind, "03", bad)
     manifests = [scored(bundle, tmp_path / "in", tmp_path / cut, cut) for cut in ("64MiB", "1KiB")]
-    told = []
+    rejects = []
     for manifest in manifests:
         (entry,) = [entry for entry in manifest.entries() if entry.kind == "errors"]
-        told.append(json.loads(manifest.store.read(entry.part.name)))
-    assert told[0]["file"] == told[1]["file"] == str(victim)
-    assert told[0]["offset"] == told[1]["offset"] and told[0]["column"] == "distance"
-    mended = trips(500).astype({"distance": "str"})
+        rejects.append(json.loads(manifest.store.read(entry.part.name)))
+    assert rejects[0]["file"] == rejects[1]["file"] == str(victim)
+    assert rejects[0]["offset"] == rejects[1]["offset"] and rejects[0]["column"] == "distance"
+    lenient_sample = trips(500).astype({"distance": "str"})
     retried = retry_rejected(
-        manifests[0].store, lambda _: InProcess(), {"spec": {"model": {"uri": lenient(mended, tmp_path)}}}
+        manifests[0].store, lambda _: InProcess(), {"spec": {"model": {"uri": lenient(lenient_sample, tmp_path)}}}
     )
     assert table(retried.store.uri)["id"].tolist() == [107]
 
 
 def lenient(sample: pd.DataFrame, tmp_path: Path) -> str:
-    """A bundle that takes any text for a distance."""
+    """Return a bundle that accepts any text as a distance."""
     from sklearn.compose import make_column_transformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -115,16 +115,16 @@ def lenient(sample: pd.DataFrame, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_of_packed_files_that_is_broken_off_is_resumed_with_those_that_came(bundle, tmp_path, kind):
+def test_interrupted_run_of_packed_files_resumes_with_new_files(bundle, tmp_path, kind):
     fill(tmp_path / "in", kind)
     largest = max(path.stat().st_size for path in (tmp_path / "in").iterdir())
     cut = f"{largest * (1 if kind == 'csv' else 8) * 20}"
 
     def break_off(event):
         if isinstance(event, Progress):
-            raise ScoremillError("as told")
+            raise ScoremillError("injected fault")
 
-    with pytest.raises(ScoremillError, match="as told"):
+    with pytest.raises(ScoremillError, match="injected fault"):
         scored_watched(bundle, tmp_path, cut, break_off)
     write(tmp_path / "in", kind, "zz", trips(30, seed=99).assign(id=range(30 * FILES, 30 * FILES + 30)))
     manifest = scored_watched(bundle, tmp_path, cut)
@@ -154,7 +154,7 @@ def test_compressed_and_plain_files_are_packed_together(bundle, tmp_path):
     assert table(str(tmp_path / "out"))["source"].str[-8:].nunique() == 6
 
 
-def test_parquet_files_whose_columns_differ_are_not_packed_together(bundle, tmp_path):
+def test_parquet_files_with_different_columns_are_not_packed_together(bundle, tmp_path):
     frame = trips(20)
     write(tmp_path / "in", "parquet", "1", frame)
     write(tmp_path / "in", "parquet", "2", frame.astype({"passengers": "float64"}))
@@ -166,7 +166,7 @@ def test_parquet_files_whose_columns_differ_are_not_packed_together(bundle, tmp_
     assert table(str(tmp_path / "out"))["note"].tolist()[-40:] == ["a"] * 20 + ["b"] * 20
 
 
-def test_columns_in_the_paths_of_packed_files_are_those_of_each(bundle, tmp_path):
+def test_path_columns_of_packed_files_are_those_of_each_file(bundle, tmp_path):
     for payment in ("cash", "credit"):
         for number in range(3):
             folder = tmp_path / "in" / f"payment={payment}"
@@ -178,8 +178,8 @@ def test_columns_in_the_paths_of_packed_files_are_those_of_each(bundle, tmp_path
     assert table(str(tmp_path / "out"))["payment"].tolist() == ["cash"] * 30 + ["credit"] * 30
 
 
-def test_a_small_object_of_many_rows_is_not_packed(bundle, tmp_path):
-    """Repeated values take hardly any bytes in Parquet, and as much time as others."""
+def test_small_object_with_many_rows_is_not_packed(bundle, tmp_path):
+    """Repeated values need few bytes in Parquet but as much time as others."""
     frame = pd.concat([trips(1)] * 50_000)
     for number in range(3):
         path = write(tmp_path / "in", "parquet", str(number), frame)
@@ -187,7 +187,7 @@ def test_a_small_object_of_many_rows_is_not_packed(bundle, tmp_path):
     assert scored(bundle, tmp_path / "in", tmp_path / "out", "64MiB").totals.partitions == 3
 
 
-def test_a_preview_and_a_plan_read_packed_files(bundle, tmp_path):
+def test_preview_and_plan_read_packed_files(bundle, tmp_path):
     fill(tmp_path / "in", "several row groups")
     arguments = ["--model", bundle, "--input", tmp_path / "in"]
     code, out, err = run("score", *arguments, "--limit", "100", "--row-id")
@@ -199,7 +199,7 @@ def test_a_preview_and_a_plan_read_packed_files(bundle, tmp_path):
     assert not objects(str(tmp_path / "in"))
 
 
-def test_an_irregular_quote_in_one_of_the_packed_files_spares_the_others(bundle, tmp_path):
+def test_irregular_quote_in_a_packed_file_does_not_affect_the_others(bundle, tmp_path):
     for number in range(4):
         frame = trips(20, seed=number).assign(id=range(20 * number, 20 * number + 20))
         text = frame.to_csv(index=False)

@@ -1,4 +1,4 @@
-"""Columns in paths: as Hive, Spark and Arrow write them, and as they were before."""
+"""Path columns as Hive, Spark and Arrow write them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
     return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
 
 
-def test_escapes_of_names_and_values_are_undone_and_null_is_null():
+def test_escaped_names_and_values_of_path_columns_are_decoded():
     folder = "s3://b/city=S%C3%A3o%20Paulo%2FSP/a%3Db=c=d/day=__HIVE_DEFAULT_PARTITION__/=x/plain"
     source = Source(folder, "e=f.csv", 0, "", "", "csv")
     assert source.hive() == {"city": "São Paulo/SP", "a=b": "c=d", "day": None}
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_values_of_folders_are_those_that_were_written_and_survive_a_retry(bundle, tmp_path, kind):
+def test_path_column_values_are_read_as_written_and_kept_by_a_retry(bundle, tmp_path, kind):
     values = {"S%C3%A3o%2FSP": "São/SP", "__HIVE_DEFAULT_PARTITION__": None, "plain": "plain"}
     for number, step in enumerate(values):
         folder = tmp_path / "in" / f"city={step}"
@@ -55,5 +55,5 @@ def test_values_of_folders_are_those_that_were_written_and_survive_a_retry(bundl
     if bad:
         with pytest.raises(FitError, match="many"):
             retry_rejected(Store(str(tmp_path / "out")), lambda _: InProcess(), {"spec": {"model": {"uri": bundle}}})
-        laid_down = (tmp_path / "out" / "_retries").glob("**/rejected.csv")
-        assert {path.parent.name for path in laid_down} == {f"city={step}" for step in values}
+        written = (tmp_path / "out" / "_retries").glob("**/rejected.csv")
+        assert {path.parent.name for path in written} == {f"city={step}" for step in values}

@@ -1,4 +1,4 @@
-"""What Python programs call: the same as the command line, as values."""
+"""The Python API, which returns as values what the command line prints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.docs.pages import ROOT
 from tests.support.jobs import run, trip_bundle, trips
 
 BAD = ['7,far,cash,"a, b",2', "8,1.5,cash,x", "9,\xff,cash,x,2"]
-"""Rows of the trips that cannot be scored, the last in Latin-1."""
+"""Trips that cannot be scored. The last one is in Latin-1."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_job_is_written_scored_and_its_rejected_rows_read_without_yaml(bundle: str, data: Path) -> None:
+def test_job_is_defined_scored_and_its_rejected_rows_read_in_python(bundle: str, data: Path) -> None:
     job = scoremill.job(
         model=bundle, input=f"{data}/*.csv", output=f"{data}/out", keep=["id"], errors={"maxFraction": 0.5}
     )
@@ -52,7 +52,7 @@ def test_a_job_is_written_scored_and_its_rejected_rows_read_without_yaml(bundle:
     assert rejected["row"].isna().all() and rejected["raw_sha256"].isna().all()
 
 
-def test_each_rejected_row_of_a_file_in_many_partitions_is_there_once_and_a_retry_has_its_own(
+def test_rejected_rows_of_many_partitions_are_returned_once_and_retries_have_their_own(
     bundle: str, tmp_path: Path
 ) -> None:
     lines = trips(600).to_csv(index=False).splitlines()
@@ -76,7 +76,7 @@ def test_each_rejected_row_of_a_file_in_many_partitions_is_there_once_and_a_retr
     assert len(scoremill.rejected(output)) == len(scoremill.rejected(output / "_retries" / "1")) == len(bad)
 
 
-def test_hashes_of_rejected_rows_are_not_taken_for_their_text(bundle: str, data: Path) -> None:
+def test_hashes_of_rejected_rows_are_not_returned_as_text(bundle: str, data: Path) -> None:
     job = scoremill.job(
         model=bundle, input=[f"{data}/trips.csv"], output=f"{data}/out", errors={"maxFraction": 0.5, "raw": "Hash"}
     )
@@ -100,9 +100,7 @@ def test_rejected_rows_of_parquet_have_row_numbers(bundle: str, tmp_path: Path) 
     assert rejected["line"].isna().all()
 
 
-def test_an_output_without_rejected_rows_gives_an_empty_frame_and_no_output_an_error(
-    bundle: str, tmp_path: Path
-) -> None:
+def test_rejected_rows_of_an_output_without_any_are_an_empty_frame(bundle: str, tmp_path: Path) -> None:
     trips(20).to_csv(tmp_path / "in.csv", index=False)
     scoremill.score(
         scoremill.job(model=bundle, input=f"{tmp_path}/in.csv", output=f"{tmp_path}/out"), cluster="in-process"
@@ -113,12 +111,12 @@ def test_an_output_without_rejected_rows_gives_an_empty_frame_and_no_output_an_e
         scoremill.rejected(f"{tmp_path}/nothing")
 
 
-def test_a_wrong_field_is_named_as_in_a_job_file() -> None:
+def test_invalid_field_is_named_as_in_a_job_file() -> None:
     with pytest.raises(UsageError, match=r"spec\.errors\.maxFractions"):
         scoremill.job(model="m", input="i", output="o", errors={"maxFractions": 0.1})
 
 
-def test_an_output_is_reported_retried_compacted_and_cleaned_from_python(bundle: str, data: Path) -> None:
+def test_output_is_reported_retried_compacted_and_cleaned_in_python(bundle: str, data: Path) -> None:
     job = scoremill.job(model=bundle, input=f"{data}/*.csv", output=f"{data}/out", errors={"maxFraction": 0.5})
     scoremill.score(job, cluster="in-process")
     report = scoremill.read_report(data / "out")
@@ -135,7 +133,7 @@ def test_an_output_is_reported_retried_compacted_and_cleaned_from_python(bundle:
     assert scoremill.clean(data / "out") == ()
 
 
-def test_doctor_reports_what_is_installed_as_the_command_does() -> None:
+def test_doctor_returns_the_findings_of_the_command() -> None:
     code, out, _ = run("doctor", "--json")
     found = scoremill.doctor()
     assert code == 0 and not [each for each in found if each.state == "missing"]
@@ -151,7 +149,7 @@ def test_examples_in_docstrings_run(module: str) -> None:
     assert result.attempted and not result.failed
 
 
-def test_a_cluster_that_is_named_is_one_on_kubernetes(bundle: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cluster_name_refers_to_a_kubernetes_cluster(bundle: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(data / "none"))
     job = scoremill.job(model=bundle, input=f"{data}/*.csv", output=f"{data}/out", errors={"maxFraction": 0.5})
     with pytest.raises(ClusterError, match="could not load a Kubernetes configuration"):
@@ -167,7 +165,7 @@ def test_score_and_plan_take_a_job_file(bundle: str, data: Path) -> None:
         scoremill.score(fields)  # type: ignore[arg-type]
 
 
-def test_a_dataset_is_loaded_listed_scored_and_dropped(bundle: str, data: Path) -> None:
+def test_dataset_is_loaded_listed_scored_and_dropped(bundle: str, data: Path) -> None:
     with LocalCluster(n_workers=1, memory_limit="1GiB", dashboard_address=None) as local:
         cluster = local.scheduler_address
         trips = scoremill.datasets.load("trips", f"{data}/*.csv", cluster=cluster, models=[bundle], columns=["id"])
@@ -191,19 +189,19 @@ def test_plans_and_results_are_tables_in_a_notebook(bundle: str, data: Path) -> 
     assert "&lt;b&gt;" in scored and "<b>" not in scored
 
 
-def test_the_status_of_a_cluster_is_a_table_in_a_notebook() -> None:
+def test_cluster_status_is_a_table_in_a_notebook() -> None:
     status = scoremill.clusters.ClusterStatus("trips", "science", "waiting", "a <pod>", None, 4, None, {}, ())
     shown = status._repr_html_()
     assert "<caption>trips in science</caption>" in shown and "<td>0 of 4</td>" in shown
     assert "a &lt;pod&gt;" in shown and "image" not in shown and "tasks" not in shown
 
 
-def test_a_dataset_needs_a_cluster_that_stays() -> None:
+def test_dataset_needs_a_permanent_cluster() -> None:
     with pytest.raises(UsageError, match="local cluster ends"):
         scoremill.datasets.list(cluster="local")
 
 
-def test_the_objects_of_a_cluster_are_those_of_the_dry_run() -> None:
+def test_cluster_objects_equal_those_of_the_dry_run() -> None:
     made = scoremill.clusters.manifests("trips", namespace="science", workers="0:4", memory="2GiB", secret="buckets")
     command = ["cluster", "up", "trips", "--namespace", "science", "--workers", "0:4", "--memory", "2GiB"]
     code, out, err = run(*command, "--secret", "buckets", "--dry-run", "-o", "json")
@@ -212,12 +210,12 @@ def test_the_objects_of_a_cluster_are_those_of_the_dry_run() -> None:
 
 
 @pytest.mark.parametrize("workers", ["many", "4:2", -1])
-def test_wrong_workers_of_a_cluster_are_refused(workers: str | int) -> None:
+def test_invalid_worker_counts_of_a_cluster_are_refused(workers: str | int) -> None:
     with pytest.raises(UsageError, match="neither a number of workers such as 4 nor a range"):
         scoremill.clusters.manifests("trips", namespace="science", workers=workers)
 
 
-def test_a_job_with_paths_of_this_machine_is_not_submitted() -> None:
+def test_job_with_local_paths_is_not_submitted() -> None:
     with pytest.raises(UsageError, match="path on this machine"):
         scoremill.submit(scoremill.job(model="bundle", input="in.csv", output="out"))
 
@@ -241,7 +239,7 @@ def table() -> list[tuple[str, str]]:
     return [(command, python) for command, python in rows]
 
 
-def test_the_guide_names_the_python_for_every_command() -> None:
+def test_guide_lists_the_python_function_of_each_command() -> None:
     named = {command for cell, _ in table() for command in re.findall(r"`(scoremill [^`]+)`", cell)}
     assert set(leaves(app, "scoremill")) == named - {"scoremill score --dataset"}
 
@@ -249,12 +247,12 @@ def test_the_guide_names_the_python_for_every_command() -> None:
 @pytest.mark.parametrize(
     "path", sorted({path for _, cell in table() for path in re.findall(r"scoremill(?:\.\w+)+", cell)})
 )
-def test_python_that_the_guide_names_exists(path: str) -> None:
+def test_python_function_in_the_guide_exists(path: str) -> None:
     found = operator.attrgetter(path.removeprefix("scoremill."))(scoremill)
     assert callable(found) and inspect.getdoc(found)
 
 
-def test_a_schedule_is_made_of_a_job() -> None:
+def test_schedule_is_created_from_a_job() -> None:
     job = scoremill.job(name="nightly", model="s3://m/tips", input="s3://b/*.csv", output="s3://b/scores")
     made = scoremill.schedules.made_of(job, "0 3 * * *", timeZone="Europe/Vienna")
     flags = ["--model", "s3://m/tips", "--input", "s3://b/*.csv", "--output", "s3://b/scores", "--name", "nightly"]
@@ -274,7 +272,7 @@ def test_a_schedule_is_made_of_a_job() -> None:
     assert json.loads(out)["items"] == [made]
 
 
-def test_the_package_shows_its_api_and_nothing_else() -> None:
+def test_package_exports_its_api_only() -> None:
     listed = subprocess.run(
         [sys.executable, "-c", "import scoremill; print(*dir(scoremill)); import sys; print('pandas' in sys.modules)"],
         capture_output=True,
@@ -285,7 +283,7 @@ def test_the_package_shows_its_api_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in scoremill.__all__ if name != "__version__"])
-def test_every_public_object_explains_itself(name: str) -> None:
+def test_each_public_object_has_a_docstring(name: str) -> None:
     found = getattr(scoremill, name)
     assert len(inspect.getdoc(found) or "") > 40
     if inspect.isfunction(found) and found.__module__ in {"scoremill.jobs", "scoremill.spec.build"}:

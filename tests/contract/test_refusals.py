@@ -1,4 +1,4 @@
-"""What a user reads about each kind of refusal: answers of S3 and Google as they really are, given by a proxy."""
+"""Errors for each kind of failure of S3 and Google Cloud Storage, with real answers from a proxy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
 
 @pytest.fixture
 def through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Through]:
-    """Puts a proxy with a rule before a bucket's server."""
+    """A function that starts a proxy with a rule in front of the server of a bucket."""
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.002))
     with ExitStack() as stack:
 
@@ -179,11 +179,11 @@ S3 = {
 
 @pytest.mark.parametrize("call", ["read", "info"])
 @pytest.mark.parametrize("kind", S3)
-def test_s3_refusal_is_named_as_what_it_is(s3: s3_support.Bucket, through: Through, kind: str, call: str) -> None:
+def test_s3_failure_has_its_own_error(s3: s3_support.Bucket, through: Through, kind: str, call: str) -> None:
     answer, message, hint = S3[kind]
     through(s3, lambda request: answer)
     with pytest.raises(StorageError) as raised:
-        # The answer to a HEAD has no body, so `info` has to find out in another way.
+        # The answer to a HEAD has no body, so `info` needs another request.
         CALLS[call](Store(s3.uri()))
     assert re.search(message.replace("{bucket}", s3.bucket), raised.value.message)
     assert raised.value.hint and hint in raised.value.hint
@@ -205,7 +205,7 @@ def test_s3_refusal_is_named_as_what_it_is(s3: s3_support.Bucket, through: Throu
         ),
     ],
 )
-def test_fault_that_lasts_is_reported_with_attempts_and_seconds(
+def test_permanent_fault_is_reported_with_attempts_and_seconds(
     s3: s3_support.Bucket, through: Through, answer: Answer, message: str, hint: str
 ) -> None:
     seen = through(s3, lambda request: answer)
@@ -292,7 +292,7 @@ GOOGLE = {
 
 @pytest.mark.parametrize("call", ["read", "info", "list"])
 @pytest.mark.parametrize("kind", GOOGLE)
-def test_google_refusal_is_named_as_what_it_is(gcs: gcs_support.Bucket, through: Through, kind: str, call: str) -> None:
+def test_gcs_failure_has_its_own_error(gcs: gcs_support.Bucket, through: Through, kind: str, call: str) -> None:
     answer, message, hint = GOOGLE[kind]
     through(gcs, lambda request: answer)
     with pytest.raises(StorageError) as raised:
@@ -316,7 +316,7 @@ def test_missing_bucket_is_named_without_the_pattern(
 
 
 @pytest.mark.parametrize("call", ["read", "info"])
-def test_absent_object_is_absent(request: pytest.FixtureRequest, call: str) -> None:
+def test_missing_object_is_not_an_error(request: pytest.FixtureRequest, call: str) -> None:
     for fixture in ("s3", "gcs"):
         store = Store(request.getfixturevalue(fixture).uri())
         if call == "info":
@@ -326,7 +326,7 @@ def test_absent_object_is_absent(request: pytest.FixtureRequest, call: str) -> N
                 store.read("none")
 
 
-def test_object_that_only_a_get_finds_is_described_by_it(s3: s3_support.Bucket, through: Through) -> None:
+def test_object_that_only_a_get_finds_is_described(s3: s3_support.Bucket, through: Through) -> None:
     seen = through(s3, lambda request: None)
     store = Store(s3.uri())
     store.write("a", b"12345")
@@ -336,18 +336,18 @@ def test_object_that_only_a_get_finds_is_described_by_it(s3: s3_support.Bucket, 
 
 
 def test_wrong_access_key_is_not_a_missing_bundle(s3: s3_support.Bucket, through: Through) -> None:
-    """Versitygw answers 404 to a key that it does not know."""
+    """Versitygw answers 404 to an unrecognized key."""
     through(s3, lambda request: Answer(404, "XAdminUserNotFound", "No user exists with the provided access key ID"))
     with pytest.raises(StorageError, match="XAdminUserNotFound"):
         inspect(s3.uri("bundle"), Storage())
 
 
-def test_missing_bundle_in_a_bucket_is_one(s3: s3_support.Bucket) -> None:
+def test_missing_bundle_in_a_bucket_is_reported_as_missing(s3: s3_support.Bucket) -> None:
     with pytest.raises(UsageError, match="bundle"):
         inspect(s3.uri("bundle"), Storage())
 
 
-def test_input_in_a_bucket_that_vanished_is_no_changed_input(s3: s3_support.Bucket, through: Through) -> None:
+def test_input_in_a_deleted_bucket_is_not_reported_as_changed(s3: s3_support.Bucket, through: Through) -> None:
     seen = through(s3, lambda request: None)
     store = Store(s3.uri())
     store.write("a", b"1")
@@ -361,7 +361,7 @@ def test_input_in_a_bucket_that_vanished_is_no_changed_input(s3: s3_support.Buck
         store.read("a", version=info.version)
 
 
-def test_anonymous_reader_of_private_data_is_told_to_use_credentials(
+def test_error_for_anonymous_access_to_private_data_recommends_credentials(
     s3: s3_support.Bucket, gcs: gcs_support.Bucket, through: Through
 ) -> None:
     anonymous = "Anonymous caller does not have storage.objects.get access to the Google Cloud Storage object."
@@ -375,7 +375,7 @@ def test_anonymous_reader_of_private_data_is_told_to_use_credentials(
         assert raised.value.hint and "leave out --anonymous" in raised.value.hint
 
 
-def test_dead_endpoint_is_named_with_attempts_and_seconds(
+def test_unreachable_endpoint_is_named_with_attempts_and_seconds(
     s3: s3_support.Bucket, through: Through, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     through(s3, lambda request: None)
@@ -387,12 +387,12 @@ def test_dead_endpoint_is_named_with_attempts_and_seconds(
         r"could not connect to http://127.0.0.1:9 for s3://\S+ after 5 attempts in \d s", raised.value.message
     )
     assert raised.value.hint and "--endpoint (storage.endpoint)" in raised.value.hint
-    # Only pauses that a user would notice.
+    # Only pauses that a user notices.
     waits = [record.getMessage() for record in caplog.records if record.name == "scoremill.storage"]
     assert len(waits) == 1 and "attempt 5 of 5 follows in" in waits[0]
 
 
-def test_signed_queries_of_a_store_are_in_no_message(s3: s3_support.Bucket, through: Through) -> None:
+def test_signed_queries_are_not_in_error_messages(s3: s3_support.Bucket, through: Through) -> None:
     signed = dataclasses.replace(S3["quota"][0], message="https://b.example/x?X-Amz-Signature=SECRET was refused")
     through(s3, lambda request: signed)
     with pytest.raises(StorageError) as raised:

@@ -1,4 +1,4 @@
-"""Inputs whose columns have other names than the model's: the same scores as of a file with the model's own names."""
+"""Renamed columns give the same scores as a file with the column names of the model."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from scoremill.storage.store import Store
 from tests.support.jobs import make_job, objects, run, table, trip_bundle, trips
 
 OTHERS = {"distance": "Trip Distance", "payment": "PAYMENT", "passengers": "n_passengers", "id": "Id"}
-"""Names in the input, by those that the model or the job uses."""
+"""Column names of the input by column names of the model or job."""
 RENAME = {other: name for name, other in OTHERS.items()}
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A classifier of `distance`, `passengers` and `payment`."""
+    """A classifier with the inputs `distance`, `passengers` and `payment`."""
     return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
 
 
@@ -51,7 +51,7 @@ def scored(bundle: str, folder: Path, files: dict[str, pd.DataFrame], /, **spec:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_renamed_columns_are_those_of_the_model_of_keep_of_where_and_of_dtypes(bundle, tmp_path, kind):
+def test_new_names_are_used_by_the_model_keep_where_and_dtypes(bundle, tmp_path, kind):
     frame = trips(400)
     spec = {
         "input": {"where": "id >= 100 and passengers > 1", "partitionBytes": 1024, "csv": {"dtypes": {"id": "int64"}}},
@@ -74,7 +74,7 @@ def test_all_columns_are_kept_under_their_new_names(bundle, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_columns_in_paths_are_renamed_too(bundle, tmp_path, kind):
+def test_path_columns_can_be_renamed(bundle, tmp_path, kind):
     frame = trips(60)
     files = {
         f"PAYMENT={value}/a.{kind}": part.drop(columns="payment").rename(columns={"id": "Id"})
@@ -89,7 +89,7 @@ def test_columns_in_paths_are_renamed_too(bundle, tmp_path, kind):
     assert payments == dict(zip(frame["id"], frame["payment"], strict=True))
 
 
-def test_files_of_two_generations_are_read_as_one(bundle, tmp_path):
+def test_files_with_old_and_new_column_names_are_read_together(bundle, tmp_path):
     frame = trips(60)
     old, new = frame[:30].rename(columns={"id": "Id"}), frame[30:].rename(columns={"id": "ID", "distance": "dist"})
     rename = {"Id": "id", "ID": "id", "dist": "distance"}
@@ -98,7 +98,7 @@ def test_files_of_two_generations_are_read_as_one(bundle, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_relaxed_matching_finds_columns_in_each_file_and_the_plan_says_which(bundle, tmp_path, kind):
+def test_relaxed_matching_finds_columns_in_each_file_and_the_plan_lists_them(bundle, tmp_path, kind):
     frame = trips(60)
     files = {
         f"1.{kind}": frame[:20],
@@ -146,14 +146,14 @@ def test_rejected_rows_of_renamed_columns_are_retried(bundle, tmp_path, kind, ma
     other = trips(400).assign(passengers=lambda frame: frame["passengers"].astype(str))
     with pytest.raises(FitError, match="'many' is not a 64-bit integer"):
         retry_rejected(output, lambda _: InProcess(), {"spec": {"model": {"uri": bundle}}})
-    mended = mended_bundle(tmp_path / "mended", other)
-    manifest = retry_rejected(output, lambda _: InProcess(), {"spec": {"model": {"uri": mended}}})
+    fixed = lenient_bundle(tmp_path / "fixed", other)
+    manifest = retry_rejected(output, lambda _: InProcess(), {"spec": {"model": {"uri": fixed}}})
     assert (manifest.totals.scored, manifest.totals.rejected) == (1, 0)
     assert table(manifest.store.uri)["id"].astype(int).tolist() == [7]
 
 
-def mended_bundle(folder: Path, sample: pd.DataFrame) -> str:
-    """A classifier that takes any text for a number of passengers."""
+def lenient_bundle(folder: Path, sample: pd.DataFrame) -> str:
+    """Return a classifier that accepts any text as a number of passengers."""
     from sklearn.compose import make_column_transformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -170,7 +170,7 @@ def mended_bundle(folder: Path, sample: pd.DataFrame) -> str:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_dataset_has_the_new_names_and_gives_the_same_bytes(bundle, tmp_path, kind):
+def test_dataset_has_the_new_names_and_gives_the_same_bytes(bundle, tmp_path, kind):
     frame = trips(200).astype({"passengers": str}).rename(columns={**OTHERS, "payment": "Payment"})
     frame.loc[[7, 150], "n_passengers"] = "many"
     write(frame.drop(columns="Payment"), tmp_path / "in" / "Payment=cash" / f"a.{kind}")
@@ -183,16 +183,16 @@ def test_a_dataset_has_the_new_names_and_gives_the_same_bytes(bundle, tmp_path, 
     streamed, held = (make_job(bundle, str(tmp_path / "in"), str(tmp_path / name), **spec) for name in ("a", "b"))
     score(streamed, cluster="in-process")
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster:
-        asked = (cluster.scheduler_address, Cluster(), Deadlines())
-        with OnDask(*asked) as engine:
+        words = (cluster.scheduler_address, Cluster(), Deadlines())
+        with OnDask(*words) as engine:
             dataset = load("renamed", held.spec, [bundle], engine)
-        score_dataset(dataset, held, OnDataset("renamed", *asked))
+        score_dataset(dataset, held, OnDataset("renamed", *words))
     made = objects(str(tmp_path / "b"))
     assert made == objects(str(tmp_path / "a"))
     assert sum(data.count(b"\n") for name, data in made.items() if name.startswith("_errors")) == 2
 
 
-def test_an_output_is_not_continued_with_other_names(bundle, tmp_path):
+def test_output_is_not_resumed_with_other_names(bundle, tmp_path):
     frame = trips(20).rename(columns={"id": "Id"})
     scored(bundle, tmp_path, {"a.csv": frame}, input={"rename": {"Id": "id"}})
     for other in ({"rename": {"Id": "ID"}}, {"rename": {"Id": "id"}, "matchColumns": "Relaxed"}):
@@ -201,15 +201,15 @@ def test_an_output_is_not_continued_with_other_names(bundle, tmp_path):
 
 
 def flags_of(text: str) -> list[str]:
-    """The values of the first --rename that a hint names."""
+    """Return the values of the first --rename in a hint."""
     return shlex.split(text[text.index("--rename") :].partition(". Its columns")[0])[1:2]
 
 
-def test_the_hint_of_columns_of_other_names_names_flags_that_score_the_file(bundle, tmp_path):
+def test_hint_for_missing_columns_names_rename_flags_that_work(bundle, tmp_path):
     frame = trips(20).rename(columns={"distance": "Distance", "passengers": "pas_sengers", "payment": "Payments,"})
     write(frame, tmp_path / "a.csv")
-    asked = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
-    code, _, err = run(*asked)
+    words = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
+    code, _, err = run(*words)
     assert code == 3
     assert "the model reads columns that the file does not have: 'distance', 'payment', 'passengers'" in err
     (first,) = flags_of(err)
@@ -218,13 +218,13 @@ def test_the_hint_of_columns_of_other_names_names_flags_that_score_the_file(bund
         "pas_sengers": "passengers",
         "Payments,": "payment",
     }
-    code, _, err = run(*asked, "--rename", first)
+    code, _, err = run(*words, "--rename", first)
     assert code == 0, err
 
 
-def test_the_hint_of_names_that_are_alike_is_also_relaxed_matching_which_scores_the_file(bundle, tmp_path):
+def test_hint_for_similar_names_recommends_relaxed_matching_that_works(bundle, tmp_path):
     write(trips(20).rename(columns=str.title), tmp_path / "a.csv")
-    asked = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
-    code, _, err = run(*asked)
+    words = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
+    code, _, err = run(*words)
     assert (code, "give --match-columns Relaxed, or --rename" in err) == (3, True)
-    assert run(*asked, "--match-columns", "Relaxed")[0] == run(*asked, "--rename", flags_of(err)[0])[0] == 0
+    assert run(*words, "--match-columns", "Relaxed")[0] == run(*words, "--rename", flags_of(err)[0])[0] == 0

@@ -1,6 +1,6 @@
-"""A scheduler, or its workers, killed at any moment: the driver waits, submits again, and the bytes are the same.
+"""A scheduler or its workers are killed at random moments: the driver waits, resubmits, and writes the same bytes.
 
-SCHEDULER_KILLS=20 kills more often than CI does: with each kill, a scheduler and two workers start again.
+SCHEDULER_KILLS=20 kills more often than CI does. With each kill, a scheduler and two workers restart.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def place() -> Iterator[DaskProcesses]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that takes its time, an input, and in `expected` what an undisturbed run makes of it."""
+    """A slow model, an input, and in `expected` the output of an undisturbed run."""
     folder = tmp_path_factory.mktemp("deaths")
     slow_bundle(folder)
     (folder / "in.csv").write_bytes(slow_rows(ROWS, {}))
@@ -47,7 +47,7 @@ def slow_job(folder: Path, output: str):
 
 
 class Killer:
-    """A watcher of a run that kills at random moments: some time after some partitions were finished."""
+    """A watcher that kills at random moments after some partitions are finished."""
 
     def __init__(self, seed: object, kills: int, kill: Callable[[random.Random], None]) -> None:
         self._random, self._kill = random.Random(seed), kill

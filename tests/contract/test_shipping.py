@@ -1,4 +1,4 @@
-"""Workers that do not see the driver's files get its bundle through the output's bucket."""
+"""Workers without access to the files of the driver get its bundle through the bucket of the output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bundle(tmp_path: Path) -> str:
     return trip_bundle(tmp_path / "bundle")
 
 
-def test_a_bundle_of_this_machine_reaches_workers_through_the_bucket(bundle, s3, tmp_path, monkeypatch):
+def test_local_bundle_reaches_workers_through_the_bucket(bundle, s3, tmp_path, monkeypatch):
     monkeypatch.setenv(KEPT, str(tmp_path / "cache"))
     inputs, output = Store(s3.uri("in")), Store(s3.uri("out"))
     for number in range(4):

@@ -1,4 +1,4 @@
-"""What holds for every store: a folder, memory, S3 and Google Cloud Storage."""
+"""Behavior of all stores: a folder, memory, S3 and Google Cloud Storage."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LARGE = os.urandom(MIB) * 20
 
 
 class TestCompliance(StoreCompliance):
-    """What other stores are asked for, ours do."""
+    """Built-in stores meet the requirements for third-party stores."""
 
 
 def test_compliance_names_the_requirement_that_a_store_does_not_meet(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_names_with_odd_characters_are_names(store: Store, store_uri: str, name:
     assert names(store) == []
 
 
-def test_a_new_object_is_seen_at_once(store: Store, store_uri: str) -> None:
+def test_new_object_is_listed_and_read_immediately(store: Store, store_uri: str) -> None:
     assert store.list() == [] and store.info("a") is None
     Store(store_uri).write("a", b"1")
     assert names(store) == ["a"] and store.info("a") == store.list()[0]
@@ -79,7 +79,7 @@ def test_a_new_object_is_seen_at_once(store: Store, store_uri: str) -> None:
     assert store.list() == [] and store.info("a") is None
 
 
-def test_a_listing_holds_what_begins_with_the_prefix_sorted_by_name(store: Store) -> None:
+def test_listing_has_the_objects_below_the_prefix_sorted_by_name(store: Store) -> None:
     for name in ("b/2", "b/10", "b/1", "bb", "a", "é"):
         store.write(name, b"")
     assert names(store) == ["a", "b/1", "b/10", "b/2", "bb", "é"]
@@ -88,7 +88,7 @@ def test_a_listing_holds_what_begins_with_the_prefix_sorted_by_name(store: Store
     assert names(store, "none/at/all") == []
 
 
-def test_the_children_of_a_folder_are_what_is_directly_below_it(store: Store) -> None:
+def test_children_of_a_folder_are_directly_below_it(store: Store) -> None:
     for name in ("a.csv", "b/1", "b/c/2", "é x/3"):
         store.write(name, b"1")
     assert sorted(store.children()) == ["a.csv", "b/", "é x/"]
@@ -109,7 +109,7 @@ def test_the_children_of_a_folder_are_what_is_directly_below_it(store: Store) ->
         ("years=2009/day/jan.csv", "is {}/year=2009/day/jan.csv"),
     ],
 )
-def test_what_is_not_found_is_told_with_the_closest_name(
+def test_missing_object_is_reported_with_the_closest_name(
     store: Store, store_uri: str, wanted: str, closest: str
 ) -> None:
     for name in ("tumours.csv", "year=2009/jan.csv", "_hidden.csv"):
@@ -119,7 +119,7 @@ def test_what_is_not_found_is_told_with_the_closest_name(
     assert caught.value.hint == f"The closest name {closest.format(store_uri)}."
 
 
-def test_nothing_is_suggested_for_what_is_not_like_anything(store: Store, store_uri: str) -> None:
+def test_missing_object_without_a_similar_name_gets_no_suggestion(store: Store, store_uri: str) -> None:
     store.write("tumours.csv", b"a\n1\n")
     for wanted in ("fares.csv", "tumours/*.csv", "*.parquet"):
         with pytest.raises(InputError) as caught:
@@ -137,7 +137,7 @@ def test_ranges_end_where_the_object_ends(store: Store) -> None:
     assert store.read("empty") == store.read("empty", 0, 10) == b""
 
 
-def test_an_opened_object_is_read_at_random(store: Store) -> None:
+def test_opened_object_supports_random_reads(store: Store) -> None:
     table = pa.table({"x": range(300_000)})
     with store.publish("a.parquet") as sink, pq.ParquetWriter(sink, table.schema) as writer:
         writer.write_table(table, row_group_size=50_000)
@@ -147,7 +147,7 @@ def test_an_opened_object_is_read_at_random(store: Store) -> None:
         assert file.read() == b"PAR1"
 
 
-def test_the_version_changes_with_the_content(store: Store) -> None:
+def test_version_changes_with_the_content(store: Store) -> None:
     store.write("a", b"one")
     planned = store.info("a")
     assert planned is not None and store.read("a", 1, version=planned.version) == b"ne"
@@ -158,14 +158,14 @@ def test_the_version_changes_with_the_content(store: Store) -> None:
             read("a", version=planned.version)
 
 
-def test_a_missing_object_is_named(store: Store, store_uri: str) -> None:
+def test_missing_object_is_named(store: Store, store_uri: str) -> None:
     for read in (store.read, store.open):
         with pytest.raises(StorageError, match=r"^no such (file|object): ") as raised:
-            read("gone.csv")
-        assert f"{store_uri}/gone.csv" in raised.value.message and raised.value.hint
+            read("lost.csv")
+        assert f"{store_uri}/lost.csv" in raised.value.message and raised.value.hint
 
 
-def test_deleting_what_is_not_there_is_fine(store: Store) -> None:
+def test_delete_of_a_missing_object_succeeds(store: Store) -> None:
     store.write("a", b"")
     store.delete(["a", "b", "c/d"])
     store.delete([])
@@ -180,15 +180,15 @@ def test_many_objects_are_deleted_in_bulk(store: Store) -> None:
     assert names(store) == ["000"]
 
 
-def test_a_store_travels_as_its_uri_and_settings(store: Store) -> None:
+def test_store_is_pickled_as_its_uri_and_settings(store: Store) -> None:
     store.write("a", b"1")
     assert pickle.loads(pickle.dumps(store)).read("a") == b"1"
 
 
-# --- finding ----------------------------------------------------------------------------------------------------------
+# --- folders and globs ------------------------------------------------------------------------------------------------
 
 
-def test_folders_and_globs_stand_for_their_objects(store: Store, store_uri: str) -> None:
+def test_folders_and_globs_find_their_objects(store: Store, store_uri: str) -> None:
     for name in (
         "in/2.csv",
         "in/1.csv",
@@ -221,7 +221,7 @@ def test_folders_and_globs_stand_for_their_objects(store: Store, store_uri: str)
 
 
 @pytest.mark.parametrize("content", [b"", b"small", LARGE], ids=["empty", "small", "large"])
-def test_a_publication_appears_whole_and_knows_its_checksum(store: Store, content: bytes) -> None:
+def test_publication_appears_whole_and_has_its_checksum(store: Store, content: bytes) -> None:
     with store.publish("deep/part") as publication:
         for first in range(0, len(content), 3 * MIB):
             publication.write(memoryview(content)[first : first + 3 * MIB])
@@ -232,9 +232,7 @@ def test_a_publication_appears_whole_and_knows_its_checksum(store: Store, conten
 
 @pytest.mark.parametrize("content", [b"small", LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
-def test_an_exception_leaves_nothing_and_the_old_object_as_it_was(
-    store: Store, content: bytes, fault: type[BaseException]
-) -> None:
+def test_failed_publication_keeps_the_old_object(store: Store, content: bytes, fault: type[BaseException]) -> None:
     store.write("a", b"old")
     for name in ("a", "new"):
         with pytest.raises(fault), store.publish(name) as publication:
@@ -244,7 +242,7 @@ def test_an_exception_leaves_nothing_and_the_old_object_as_it_was(
     assert store.sweep() == []
 
 
-def test_of_eight_creators_one_wins(store: Store) -> None:
+def test_one_of_eight_creators_wins(store: Store) -> None:
     start = threading.Barrier(8)
 
     def create(number: int) -> bool:
@@ -259,7 +257,7 @@ def test_of_eight_creators_one_wins(store: Store) -> None:
     assert names(store) == ["lease"]
 
 
-def test_writers_of_one_name_leave_one_of_their_contents(store: Store) -> None:
+def test_concurrent_writers_of_one_name_leave_the_content_of_one(store: Store) -> None:
     contents = [bytes([65 + number]) * 100_000 for number in range(4)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda content: store.write("a", content), contents))
@@ -279,7 +277,7 @@ with Store(sys.argv[1]).publish("part") as publication:
 
 
 @pytest.mark.parametrize("store_uri", ["file", "s3", "gs"], indirect=True)
-def test_a_writer_killed_in_mid_write_leaves_only_what_sweep_finds(store: Store, store_uri: str) -> None:
+def test_writer_killed_during_a_write_leaves_only_objects_that_sweep_finds(store: Store, store_uri: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     command = [sys.executable, "-c", WRITER, store_uri]
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
@@ -287,7 +285,7 @@ def test_a_writer_killed_in_mid_write_leaves_only_what_sweep_finds(store: Store,
         writer.send_signal(signal.SIGKILL)
     assert names(store) == [] and store.info("part") is None
     swept = store.sweep()
-    # Google's unfinished uploads cannot be listed; they end by themselves.
+    # Unfinished uploads to Google Cloud Storage cannot be listed. They expire.
     assert len(swept) == (0 if store_uri.startswith("gs:") else 1)
     assert all("part" in name for name in swept)
     assert store.sweep() == []
@@ -298,7 +296,7 @@ def test_a_writer_killed_in_mid_write_leaves_only_what_sweep_finds(store: Store,
 
 @pytest.fixture
 def unstable(store_uri: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A store of which every third call fails, each time in another way; memory has no calls that could."""
+    """A store whose every third call fails in different ways. A memory store has no calls that can fail."""
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.002))
     if store_uri.startswith(("s3:", "gs:")):
         variable = "AWS_ENDPOINT_URL" if store_uri.startswith("s3:") else "STORAGE_EMULATOR_HOST"
@@ -318,26 +316,26 @@ def proxies() -> Iterator[ExitStack]:
 
 def every_third(request: Request) -> Fault:
     fault = every(3, SLOW_DOWN, RESET, LOST, TRUNCATED, Answer(500, "InternalError"))(request)
-    # fake-gcs-server keeps a part twice when it is sent twice; Google's ignores what it has.
+    # fake-gcs-server stores a part twice if it is sent twice. Google's server ignores the second one.
     return SLOW_DOWN if fault == LOST and "upload_id=" in request.path else fault
 
 
 class RefusesOnce:
-    """Meets the first attempt to delete every second object with a fault."""
+    """A rule that fails the first attempt to delete every second object."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.paths: list[str] = []
 
     def __call__(self, request: Request) -> Fault:
         if request.method != "DELETE":
             return None
-        self.asked.append(request.path)
-        is_first = self.asked.count(request.path) == 1
-        return SLOW_DOWN if is_first and len(set(self.asked)) % 2 else None
+        self.paths.append(request.path)
+        is_first = self.paths.count(request.path) == 1
+        return SLOW_DOWN if is_first and len(set(self.paths)) % 2 else None
 
 
 @pytest.mark.parametrize("store_uri", ["gs"], indirect=True)
-def test_deletions_that_failed_are_repeated_and_no_others(
+def test_only_failed_deletions_are_repeated(
     store_uri: str, monkeypatch: pytest.MonkeyPatch, proxies: ExitStack
 ) -> None:
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.002))
@@ -349,11 +347,11 @@ def test_deletions_that_failed_are_repeated_and_no_others(
         store.write(f"{number}", b"")
     store.delete(names(store))
     assert names(store) == []
-    assert len(rule.asked) == 8 + 4
+    assert len(rule.paths) == 8 + 4
 
 
 @pytest.mark.parametrize("store_uri", ["file", "s3", "gs"], indirect=True)
-def test_a_fault_on_every_third_call_is_survived(unstable: Store) -> None:
+def test_operations_succeed_if_every_third_call_fails(unstable: Store) -> None:
     for number in range(4):
         unstable.write(f"small/{number}", b"%d" % number)
     assert unstable.create("lease", b"mine") and not unstable.create("lease", b"theirs")

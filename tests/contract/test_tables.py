@@ -1,4 +1,4 @@
-"""Any table, in any dialect, cut at any byte, by both engines: the rows that Python's csv module reads, in order.
+"""Both engines score the rows that Python's csv module reads, for any table, dialect and partition boundary.
 
 CSV_EXAMPLES=1000 tries more than CI does.
 """
@@ -25,7 +25,7 @@ from scoremill.spec import ScoringJob
 from tests.support.jobs import make_job, stored
 
 EXAMPLES = int(os.environ.get("CSV_EXAMPLES", "150"))
-"""Of the in-process engine; the LocalCluster has a third of them."""
+"""Number of examples for the in-process engine. The LocalCluster runs a third of them."""
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=12) | st.sampled_from(
     ["", '"', '""', "\n", "\r\n", "a,b", '5" disk', "'", ";", "\t", "|", "ä", "  ", "\r", '\n"\n', "NA"]
 )
@@ -33,7 +33,7 @@ TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("C
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model that takes any text."""
+    """A model that accepts any text."""
     sample = pd.DataFrame({"c0": ["a", "b"] * 10})
     folder = tmp_path_factory.mktemp("any") / "bundle"
     pack(DummyClassifier(strategy="prior").fit(sample, np.arange(20) % 2), str(folder), sample=sample, method="predict")
@@ -48,7 +48,7 @@ def cluster() -> Iterator[str]:
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[list[list[str]], str, str, int]:
-    """Rows, the name of a dialect, a delimiter, and the bytes of a partition."""
+    """Draw rows, the name of a dialect, a delimiter, and the size of a partition."""
     width = draw(st.integers(1, 4))
     rows = draw(st.lists(st.lists(TEXT, min_size=width, max_size=width), max_size=12))
     return (
@@ -62,7 +62,7 @@ def cases(draw: st.DrawFn) -> tuple[list[list[str]], str, str, int]:
 def cut_job(
     bundle: str, folder: Path, case: tuple[list[list[str]], str, str, int]
 ) -> tuple[ScoringJob, list[list[str]]]:
-    """The job, cut finer than a job file allows, and the rows that it must score."""
+    """Return a job with smaller partitions than a job file allows, and the rows that it must score."""
     rows, dialect, delimiter, partition_bytes = case
     names = [f"c{i}" for i in range(len(rows[0]) if rows else 1)]
     text = io.StringIO()
@@ -97,7 +97,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.d
 @pytest.mark.timeout(1800)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
 @given(case=cases())
-def test_in_this_process(bundle, tmp_path_factory, case):
+def test_any_table_is_scored_in_process(bundle, tmp_path_factory, case):
     assert_rows_are_those_of_the_csv_module(bundle, tmp_path_factory.getbasetemp(), case, "in-process")
 
 
@@ -105,5 +105,5 @@ def test_in_this_process(bundle, tmp_path_factory, case):
 @pytest.mark.timeout(1800)
 @settings(max_examples=EXAMPLES // 3, deadline=None, suppress_health_check=SLOW)
 @given(case=cases())
-def test_on_a_cluster(bundle, cluster, tmp_path_factory, case):
+def test_any_table_is_scored_on_a_cluster(bundle, cluster, tmp_path_factory, case):
     assert_rows_are_those_of_the_csv_module(bundle, tmp_path_factory.getbasetemp(), case, cluster)

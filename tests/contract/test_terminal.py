@@ -1,4 +1,4 @@
-"""Text that comes from files cannot act on the terminal that shows it."""
+"""Text from files cannot control the terminal that prints it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def acts(text: str) -> list[str]:
     return [one for one in text if not one.isprintable() and one not in "\n\t"]
 
 
-def test_inspect_shows_what_a_bundle_says_without_obeying_it(bundle, tmp_path):
+def test_inspect_escapes_control_sequences_of_a_bundle(bundle, tmp_path):
     (tmp_path / "copy").mkdir()
     for path in bundle.iterdir():
         (tmp_path / "copy" / path.name).write_bytes(path.read_bytes())
@@ -39,7 +39,7 @@ def test_inspect_shows_what_a_bundle_says_without_obeying_it(bundle, tmp_path):
 @pytest.mark.parametrize(
     "document", ["{}", "[]", '{"formatVersion": 1}', '{"formatVersion": 1, "files": 3}', "nul\x1bl"]
 )
-def test_a_malformed_bundle_is_named_as_such(bundle, tmp_path, document):
+def test_malformed_bundle_is_reported(bundle, tmp_path, document):
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / MANIFEST).write_text(document)
     code, out, err = here("model", "inspect", tmp_path / "bundle")
@@ -48,7 +48,7 @@ def test_a_malformed_bundle_is_named_as_such(bundle, tmp_path, document):
     assert f"bundle/{MANIFEST}" in err
 
 
-def test_values_and_columns_of_the_input_are_shown_escaped(bundle, tmp_path):
+def test_values_and_columns_of_the_input_are_printed_escaped(bundle, tmp_path):
     frame = trips(10).astype({"distance": object})
     frame.loc[3, "distance"] = HOSTILE
     frame = frame.rename(columns={"note": HOSTILE})

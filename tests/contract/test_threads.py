@@ -1,4 +1,4 @@
-"""Scoring computes on one thread, and a Python program that scores gets its threads back."""
+"""Scoring computes on one thread and restores the thread settings of the calling program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.jobs import make_job, trip_bundle, trips
 
 
 def threads() -> tuple[set[int], int, dict[str, str | None]]:
-    """Those of numeric libraries, of Arrow, and what processes to come are told."""
+    """Return threads of numeric libraries and Arrow, and the environment for child processes."""
     pools = {pool["num_threads"] for pool in threadpool_info()}
     return pools, pa.cpu_count(), {name: os.environ.get(name) for name in ONE_THREAD}
 
@@ -28,7 +28,7 @@ ONE = ({1}, 1, dict(ONE_THREAD))
 
 @pytest.fixture
 def caller(monkeypatch):
-    """A process that computes on three threads, in which nobody has scored before."""
+    """A process that computes on three threads and has not scored before."""
     monkeypatch.setattr(limits, "_LIMIT", limits._Limit())
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("BLIS_NUM_THREADS", raising=False)
@@ -44,7 +44,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
     return trip_bundle(tmp_path_factory.mktemp("bundle") / "trips")
 
 
-def test_scoring_in_process_and_previews_give_the_callers_threads_back(bundle, caller, tmp_path):
+def test_scoring_in_process_and_previews_restore_the_thread_settings(bundle, caller, tmp_path):
     assert caller[0] == {3}
     trips(100).to_csv(tmp_path / "in.csv", index=False)
     job = make_job(bundle, str(tmp_path / "in.csv"), str(tmp_path / "out"))
@@ -55,7 +55,7 @@ def test_scoring_in_process_and_previews_give_the_callers_threads_back(bundle, c
     assert threads() == caller
 
 
-def test_engines_within_one_another_are_one_limit(caller):
+def test_nested_engines_set_one_thread_limit(caller):
     with InProcess():
         with InProcess():
             assert threads() == ONE
@@ -63,7 +63,7 @@ def test_engines_within_one_another_are_one_limit(caller):
     assert threads() == caller
 
 
-def test_a_run_that_fails_gives_them_back_too(caller):
+def test_failed_run_restores_the_thread_settings(caller):
     with pytest.raises(FitError), InProcess():
-        raise FitError("as told")
+        raise FitError("injected fault")
     assert threads() == caller

@@ -1,4 +1,4 @@
-"""An input object that cannot be read fails the run, or is set aside with its reason while the others are scored."""
+"""An unreadable input object fails the run, or is rejected with its reason while the others are scored."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def rejected_files(output: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_an_unreadable_object_fails_the_run_by_default(model, tmp_path, broken):
+def test_unreadable_object_fails_the_run_by_default(model, tmp_path, broken):
     with pytest.raises(FitError, match=broken.replace(".", r"\.")):
         score(job(model, folder(tmp_path / "in", broken), tmp_path / "out", errors={}), cluster="in-process")
     assert not (tmp_path / "out" / "_SUCCESS").exists()
@@ -87,7 +87,7 @@ def test_an_unreadable_object_fails_the_run_by_default(model, tmp_path, broken):
 
 @pytest.mark.parametrize("partition_bytes", ["1KiB", "64MiB"])
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_rejected_object_is_listed_and_the_others_are_scored_as_without_it(model, tmp_path, broken, partition_bytes):
+def test_rejected_object_is_listed_and_the_others_are_scored(model, tmp_path, broken, partition_bytes):
     source, cut = folder(tmp_path / "in", broken), {"partitionBytes": partition_bytes}
     manifest = score(job(model, source, tmp_path / "out", input=cut), cluster="in-process")
     assert (manifest.totals.rejected_files, manifest.totals.rows, manifest.totals.rejected) == (1, 800, 0)
@@ -100,7 +100,7 @@ def test_a_rejected_object_is_listed_and_the_others_are_scored_as_without_it(mod
     pd.testing.assert_frame_equal(table(str(tmp_path / "out")), table(str(tmp_path / "without")))
 
 
-def test_every_order_of_the_tasks_gives_the_same_objects(model, tmp_path):
+def test_any_order_of_tasks_gives_the_same_objects(model, tmp_path):
     source = folder(tmp_path / "in", "cut.csv.gz")
     (source / "2-other-columns.csv").write_bytes(BROKEN["other-columns.csv"](trips(200)))
     made = []
@@ -111,7 +111,7 @@ def test_every_order_of_the_tasks_gives_the_same_objects(model, tmp_path):
     assert made[0] == made[1]
 
 
-def test_a_run_that_failed_at_an_object_resumes_with_it_rejected(model, tmp_path):
+def test_run_that_failed_at_an_object_resumes_with_it_rejected(model, tmp_path):
     source = folder(tmp_path / "in", "cut.csv.gz")
     cut = {"partitionBytes": "1KiB"}
     (source / "1-cut.csv.gz").write_bytes(gzip.compress(csv(trips(40_000)), 1)[:-20])
@@ -122,7 +122,7 @@ def test_a_run_that_failed_at_an_object_resumes_with_it_rejected(model, tmp_path
     assert (again.totals.rejected_files, again.totals.rows) == (1, 800)
 
 
-def test_an_interrupted_run_remembers_what_it_rejected(model, tmp_path):
+def test_interrupted_run_remembers_rejected_objects(model, tmp_path):
     source = folder(tmp_path / "in", "cut.csv.gz")
     score(job(model, source, tmp_path / "whole", input={"partitionBytes": "1KiB"}), cluster="in-process")
     output = tmp_path / "out"
@@ -136,13 +136,13 @@ def test_an_interrupted_run_remembers_what_it_rejected(model, tmp_path):
     assert objects(str(output)) == objects(str(tmp_path / "whole"))
 
 
-def test_more_rejected_objects_than_the_limit_fail_the_run_and_its_hint_works(model, tmp_path):
+def test_exceeded_limit_of_rejected_objects_fails_the_run_and_the_hint_works(model, tmp_path):
     source = folder(tmp_path / "in", "cut.csv.gz")
     (source / "3-cut.csv.gz").write_bytes(BROKEN["cut.csv.gz"](trips(200)))
     flags = ("--model", model, "--input", source, "--output", tmp_path / "out", "--cluster", "in-process")
     code, _, err = here("score", *flags, "--on-file-error", "Reject", "--max-file-errors", "1")
     assert code == RejectLimitError.exit_code
-    assert "2 of 6 input objects cannot be read; at most 1 may be" in err
+    assert "2 of 6 input objects cannot be read; at most 1" in err
     assert "--max-file-errors" in err
     code, out, err = here("score", *flags, "--on-file-error", "Reject", "--max-file-errors", "2")
     assert (code, "2 input objects could not be read" in err) == (0, True)
@@ -154,13 +154,13 @@ def test_more_rejected_objects_than_the_limit_fail_the_run_and_its_hint_works(mo
     assert out.startswith("400 rows scored, 0 rejected again")
 
 
-def test_an_input_without_one_readable_object_is_an_error_of_the_plan(model, tmp_path):
+def test_input_without_readable_objects_is_an_error_of_the_plan(model, tmp_path):
     source = folder(tmp_path / "in", "cut.csv.gz", good=0)
     with pytest.raises(FitError, match="truncated"):
         score(job(model, source, tmp_path / "out"), cluster="in-process")
 
 
-def test_the_plan_warns_of_objects_that_will_be_rejected(model, tmp_path):
+def test_plan_warns_of_objects_that_will_be_rejected(model, tmp_path):
     source = folder(tmp_path / "in", "cut.parquet")
     planned = plan(job(model, source, tmp_path / "out"))
     assert [(problem.severity, "1-cut.parquet" in problem.text) for problem in planned.problems] == [("warning", True)]
@@ -169,13 +169,13 @@ def test_the_plan_warns_of_objects_that_will_be_rejected(model, tmp_path):
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_preview_skips_what_cannot_be_read(model, tmp_path, broken):
+def test_preview_skips_unreadable_objects(model, tmp_path, broken):
     source = folder(tmp_path / "in", broken)
     (source / f"1-{broken}").rename(source / f"0-a-{broken}")
     assert table_of(preview(job(model, source, tmp_path / "out"), 500)).num_rows == 500
 
 
-def test_the_report_lists_rejected_objects_and_a_compaction_keeps_them(model, tmp_path):
+def test_report_lists_rejected_objects_and_compact_keeps_them(model, tmp_path):
     source = folder(tmp_path / "in", "damaged-page.parquet")
     score(job(model, source, tmp_path / "out"), cluster="in-process")
     compact(Store(str(tmp_path / "out")), Store(str(tmp_path / "compact")), 300)
@@ -186,7 +186,7 @@ def test_the_report_lists_rejected_objects_and_a_compaction_keeps_them(model, tm
     verify(str(tmp_path / "compact"))
 
 
-def test_repaired_objects_are_scored_by_a_retry(model, tmp_path):
+def test_retry_scores_repaired_objects(model, tmp_path):
     source = folder(tmp_path / "in", "cut.csv.gz")
     score(job(model, source, tmp_path / "out"), cluster="in-process")
     (source / "1-cut.csv.gz").write_bytes(gzip.compress(csv(trips(200, seed=99))))
@@ -197,7 +197,7 @@ def test_repaired_objects_are_scored_by_a_retry(model, tmp_path):
     assert retried["id"].tolist() == trips(200, seed=99)["id"].tolist()
 
 
-def test_of_two_objects_of_one_name_only_the_broken_one_is_rejected(model, tmp_path):
+def test_only_the_damaged_one_of_two_objects_with_one_name_is_rejected(model, tmp_path):
     for name, write in (("a", csv), ("b", lambda frame: csv(frame)[:500].replace(b"distance", b"far"))):
         (tmp_path / name).mkdir()
         (tmp_path / name / "trips.csv").write_bytes(write(trips(200)))
@@ -209,7 +209,7 @@ def test_of_two_objects_of_one_name_only_the_broken_one_is_rejected(model, tmp_p
         (tmp_path / "out" / "_scoremill" / "manifest.json").unlink(missing_ok=True)
 
 
-def test_rows_and_objects_are_retried_to_outputs_of_their_own(model, tmp_path):
+def test_rows_and_objects_are_retried_to_separate_outputs(model, tmp_path):
     source = folder(tmp_path / "in", "cut.csv.gz")
     with (source / "0-good.csv").open("a") as file:
         file.write("not,a,row\n")
@@ -225,7 +225,7 @@ def test_rows_and_objects_are_retried_to_outputs_of_their_own(model, tmp_path):
     assert rows.store.uri != files.store.uri
 
 
-def test_an_archived_object_is_rejected_as_one(model, s3, tmp_path):
+def test_archived_object_is_rejected_as_archived(model, s3, tmp_path):
     for number in range(3):
         Store(s3.uri("in")).write(f"{number}.csv", csv(trips(200, seed=number)))
     client = boto3.client("s3", endpoint_url=s3.endpoint)

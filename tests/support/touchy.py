@@ -33,13 +33,13 @@ class Touchy(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         x = X["x"].to_numpy()
-        _do_as_told(len(x))
+        _inject_fault(len(x))
         if (x > self.limit).any():
             raise ValueError(f"x is too large: {x[x > self.limit][0]:g}")
         return 2 * x
 
 
-def _do_as_told(rows):
+def _inject_fault(rows):
     """Appends to the file of calls, and plays the trick in the environment once: at the n-th call, by any process.
 
     With a place to wait at, it creates the file `started` there and waits for a line of the pipe `go`.
@@ -57,7 +57,7 @@ def _do_as_told(rows):
     trick = json.loads(os.environ.get("TOUCHY_TRICK", "{}"))
     if trick.get("at") == number:
         if "raise" in trick:
-            raise {"MemoryError": MemoryError, "OSError": OSError}[trick["raise"]]("as told")
+            raise {"MemoryError": MemoryError, "OSError": OSError}[trick["raise"]]("injected fault")
         Path(trick["path"]).write_bytes(bytes.fromhex(trick["content"]))
 '''
 
