@@ -1,4 +1,4 @@
-"""(a) A bare loop: one process per core, each file in one piece, no retries, no proof, no resume. An upper bound."""
+"""(a) A bare loop: one process per core, each file as a whole, no retries, no verification, no resume. An upper bound."""
 
 from __future__ import annotations
 

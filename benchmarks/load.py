@@ -53,14 +53,14 @@ def main() -> None:
     )
     parser.add_argument("--driver-seconds", type=float, default=5, help="seconds from the start of a driver to its end")
     parser.add_argument("--timeout", type=float, default=3600)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     print(HEAD, flush=True)
-    for jobs in asked.jobs:
+    for jobs in options.jobs:
         with (
             tempfile.TemporaryDirectory(prefix="scoremill-load-") as folder,
-            Plane(Path(folder), asked.driver_seconds) as plane,
+            Plane(Path(folder), options.driver_seconds) as plane,
         ):
-            print(measure(plane, jobs, asked.timeout).row(), flush=True)
+            print(measure(plane, jobs, options.timeout).row(), flush=True)
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class Figures:
     p99: float
     cpu: float
     """CPU seconds of the operator."""
-    rest: float
-    """MiB of memory before the first job, and at most (`most`)."""
-    most: float
+    idle: float
+    """MiB of memory before the first job, and the maximum (`peak`)."""
+    peak: float
     afterwards: float
     """API calls per minute when all jobs are settled."""
 
@@ -93,7 +93,7 @@ class Figures:
         return (
             f"| {self.jobs:,} | {phases} | {self.made:.0f} s | {self.ended:.0f} s | {self.deleted:.0f} s "
             f"| {self.calls / self.jobs:.1f} | {self.errors:.0f} | < {self.median:g} s | < {self.p99:g} s "
-            f"| {self.cpu:.0f} s | {self.rest:.0f} MiB | {self.most:.0f} MiB | {self.afterwards:.0f} |"
+            f"| {self.cpu:.0f} s | {self.idle:.0f} MiB | {self.peak:.0f} MiB | {self.afterwards:.0f} |"
         )
 
 
@@ -116,28 +116,28 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
             PYTHONPATH=f"{ROOT / 'src'}:{ROOT / 'operator'}",
         )
         wait_for(lambda: "scoremill_leader 1.0" in metrics(port), 60, "the operator")
-        rest = most = memory(operator.pid)
+        idle = peak = memory(operator.pid)
 
-        def is_so(claim: bool) -> bool:
-            nonlocal most
+        def checked(condition: bool) -> bool:
+            nonlocal peak
             if operator.poll() is not None:
                 raise RuntimeError(f"the operator exited with code {operator.returncode}")
-            most = max(most, memory(operator.pid))
-            return claim
+            peak = max(peak, memory(operator.pid))
+            return condition
 
         began = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda number: kube.create(job(number)), range(jobs)))
         made = time.monotonic() - began
-        wait_for(lambda: is_so(ended(metrics(port)) == jobs), seconds, f"the end of {jobs} jobs")
+        wait_for(lambda: checked(ended(metrics(port)) == jobs), seconds, f"the end of {jobs} jobs")
         all_ended = time.monotonic() - began
-        wait_for(lambda: is_so(not kube.select("DaskCluster")), seconds, "the end of their clusters")
+        wait_for(lambda: checked(not kube.select("DaskCluster")), seconds, "the end of their clusters")
         deleted, text, cpu = time.monotonic() - began, metrics(port), cpu_seconds(operator.pid)
         # Wait for delayed reconciliations, then measure a whole period of the resync.
         time.sleep(max(resync, 15))
         before = value(metrics(port), CALLS)
         time.sleep(resync)
-        is_so(claim=True)
+        checked(condition=True)
         return Figures(
             jobs=jobs,
             phases=Counter(each["status"]["phase"] for each in kube.each("ScoringJob")),
@@ -149,8 +149,8 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
             median=quantile(text, 0.5),
             p99=quantile(text, 0.99),
             cpu=cpu,
-            rest=rest,
-            most=most,
+            idle=idle,
+            peak=peak,
             afterwards=(value(metrics(port), CALLS) - before) * 60 / resync,
         )
 

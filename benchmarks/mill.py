@@ -117,7 +117,7 @@ class Watch:
         self.before = {process: proportional_set_size(process) for process in processes}
         self.peak = dict(self.before)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._measure)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -127,7 +127,7 @@ class Watch:
         self._over.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         while not self._over.wait(0.05):
             for process, peak in self.peak.items():
                 self.peak[process] = max(peak, proportional_set_size(process))

@@ -1,6 +1,6 @@
 """Measure speed and memory side by side in one run, and print Markdown: `make bench`.
 
-Timed is the work alone: processes are up, libraries loaded and the model read before the clock starts.
+Only the work is timed. Processes are started, libraries imported and the model loaded before.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=16, help="number of files of the race")
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds of the race")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--memory-rows", type=int, default=1_000_000, help="rows in one file; then eight times as many")
+    parser.add_argument("--memory-rows", type=int, default=1_000_000, help="rows in one file, then eight times as many")
     parser.add_argument(
         "--partitions", type=int, default=50_000, help="number of tiny partitions, for the overhead of each"
     )
@@ -146,7 +146,7 @@ def quotes(scratch: Path, rows: int) -> None:
         trips[column] = '"' + trips[column] + '"'
     trips.to_csv(path, index=False, quoting=csv.QUOTE_NONE)
     share = quotes_share(scratch / "bundle", scratch / "quoted", scratch / "scores")
-    print(f"\n{rows:,} rows, two columns quoted: {100 * share:.1f} % of a run is spent on proving the cuts")
+    print(f"\n{rows:,} rows, two columns quoted: {100 * share:.1f} % of a run is spent on finding boundaries")
 
 
 def kept(scratch: Path, rows: int, rounds: int) -> None:

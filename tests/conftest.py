@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings of all tests."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.cluster.plugin"]
 
-# One thread each for BLAS and OpenMP, set before NumPy is loaded: as in a worker, and two cores are shared by all tests.
+# One thread for BLAS and OpenMP, as in a worker, set before NumPy is loaded. All tests share the cores.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# A developer's own credentials and endpoints never reach a test; the cluster to test on is named by SCOREMILL_TEST_*.
+# Credentials and endpoints of the developer never reach a test. SCOREMILL_TEST_* name the cluster to test on.
 for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "SCOREMILL_"))]:
     if not name.startswith("SCOREMILL_TEST_"):
         del os.environ[name]
 os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-# Nor does botocore wait for the metadata service of an instance.
+# botocore must not wait for the metadata service of an instance.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 # Hypothesis never judges the duration of an example, because other tests run at the same time.

@@ -1,6 +1,6 @@
 """Score a million taxi rows in an S3 bucket on one machine, and verify the result: `make demo`.
 
-The S3 server is that of moto; it runs in this process and ends with it. All files are written below ./demo.
+The S3 server is moto and runs in this process. All files are written below ./demo.
 """
 
 from __future__ import annotations

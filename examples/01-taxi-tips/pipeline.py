@@ -21,26 +21,26 @@ COLUMNS = (
     "Fare_Amt",
     "surcharge",
 )
-"""What the model reads, of the 18 columns that there are."""
+"""The columns that the model reads, 7 of 18."""
 VENDORS = ["CMT", "DDS", "VTS"]
 PAYMENTS = ["cash", "credit", "dispute", "no charge"]
 AMOUNTS = ["Passenger_Count", "Trip_Distance", "Fare_Amt", "surcharge"]
 
 
 def hour_of_day(times: pd.DataFrame) -> pd.DataFrame:
-    """Each datetime's hour: 0 to 23."""
+    """Return the hour of each datetime, 0 to 23."""
     hours: pd.DataFrame = times.apply(lambda column: column.dt.hour)
     return hours
 
 
 def lower_case(texts: pd.DataFrame) -> pd.DataFrame:
-    """Each text in lower case: vendors do not agree whether it is CASH or Cash."""
+    """Return each text in lower case, because vendors write CASH or Cash."""
     lowered: pd.DataFrame = texts.apply(lambda column: column.str.lower())
     return lowered
 
 
 def build() -> Pipeline:
-    """The pipeline, to be fitted to a data frame that has COLUMNS, among any others."""
+    """Return the unfitted pipeline, for data frames with at least COLUMNS."""
     encode = {"handle_unknown": "ignore", "sparse_output": False}
     features = ColumnTransformer(
         [

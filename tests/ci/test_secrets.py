@@ -1,4 +1,4 @@
-"""`make check` finds credentials that somebody is about to commit."""
+"""`make check` finds credentials in files that could be committed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# In halves, so that the scan of this repository does not find them here.
+# Split in two, so that the scan of this repository does not find them.
 PLANTED = {
     "AWS access key": "AKIA" + "Q3EXAMPLE5TUVWX7",
     "AWS secret key": "aws_secret_access_key = " + "wJalrXUtnFEMI/K7MDENG+bPxRfiCYzzzzzzzzzz",
@@ -33,7 +33,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_credential_is_found_and_not_repeated(repository: Path, name: str) -> None:
+def test_scan_finds_a_credential_without_printing_it(repository: Path, name: str) -> None:
     assert scan(repository).returncode == 0
     (repository / "settings.py").write_text(f"# settings\nVALUE = '{PLANTED[name]}'\n")
     done = scan(repository)
@@ -42,12 +42,12 @@ def test_a_planted_credential_is_found_and_not_repeated(repository: Path, name: 
     assert PLANTED[name] not in done.stderr
 
 
-def test_a_folder_that_cannot_be_scanned_is_a_failure(tmp_path: Path) -> None:
+def test_scan_of_a_folder_without_a_repository_fails(tmp_path: Path) -> None:
     done = scan(tmp_path)
     assert done.returncode != 0
     assert "not a git repository" in done.stderr
 
 
-def test_the_scan_is_part_of_make_check() -> None:
+def test_scan_for_credentials_is_part_of_make_check() -> None:
     dry_run = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ".ci/secrets" in dry_run.stdout

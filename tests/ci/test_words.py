@@ -1,4 +1,4 @@
-"""`make check` finds words and forms that STYLE.md rules out."""
+"""`make check` finds words and forms that STYLE.md excludes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def plant(folder: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("what", PLANTED)
-def test_a_planted_word_or_form_is_found_with_its_place_and_its_replacement(repository: Path, what: str) -> None:
+def test_excluded_word_or_form_is_found_with_its_place_and_replacement(repository: Path, what: str) -> None:
     assert (check(repository).returncode, check(repository).stderr) == (0, "")
     name, text, expected = PLANTED[what]
     plant(repository, name, text)
@@ -63,25 +63,25 @@ def test_a_planted_word_or_form_is_found_with_its_place_and_its_replacement(repo
     assert expected in found.stderr
 
 
-def test_a_default_and_repetition_can_follow_the_sentence_of_a_help_line(repository: Path) -> None:
+def test_default_and_repetition_can_follow_the_sentence_of_a_help_line(repository: Path) -> None:
     help_line = "  --wait          Wait for the end. Can be given several times. Defaults to no.\n"
     plant(repository, "docs/reference/cli.md", help_line)
     assert check(repository).stderr == ""
 
 
-def test_a_listed_folder_can_have_findings_until_it_is_clean(repository: Path) -> None:
+def test_listed_folder_can_have_findings_until_it_is_clean(repository: Path) -> None:
     plant(repository, "src/runs.py", "# begun\n")
     assert check(repository, '"src"').returncode == 0
     plant(repository, "src/runs.py", "# started\n")
     assert check(repository, '"src"').stderr == "src is clean: remove it from tool.words.unclean in pyproject.toml\n"
 
 
-def test_a_listed_folder_does_not_excuse_one_whose_name_begins_like_it(repository: Path) -> None:
+def test_listed_folder_does_not_cover_one_with_a_longer_name(repository: Path) -> None:
     plant(repository, "src/runs.py", "# begun\n")
     plant(repository, "src-more/runs.py", "# begun\n")
     assert "src-more/runs.py:1: begun" in check(repository, '"src"').stderr
 
 
-def test_the_check_of_words_is_part_of_make_check() -> None:
+def test_check_of_words_is_part_of_make_check() -> None:
     dry_run = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "docs/words.py" in dry_run.stdout

@@ -1,4 +1,4 @@
-"""The workflows: every action is pinned, every right is declared."""
+"""Workflows pin all actions and declare all permissions."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ def jobs(path: Path) -> dict[str, Any]:
     return found
 
 
-def test_there_are_workflows_for_changes_and_for_releases() -> None:
+def test_workflows_exist_for_changes_and_releases() -> None:
     assert [path.stem for path in WORKFLOWS] == ["ci", "release"]
 
 
 @every_workflow
-def test_every_action_is_pinned_by_commit_and_followed_by_its_version(path: Path) -> None:
+def test_actions_are_pinned_by_commit_with_a_version_comment(path: Path) -> None:
     used = [line.strip().removeprefix("- ") for line in path.read_text().splitlines() if "uses:" in line]
     assert used
     assert not [line for line in used if not PINNED.match(line)]
 
 
 @every_workflow
-def test_a_workflow_has_no_rights_but_those_that_a_job_declares(path: Path) -> None:
+def test_workflow_has_only_the_permissions_that_its_jobs_declare(path: Path) -> None:
     assert yaml.safe_load(path.read_text())["permissions"] == {}
     for name, job in jobs(path).items():
         assert isinstance(job["permissions"], dict), name
         assert set(job["permissions"].values()) <= {"read", "write"}
 
 
-def test_only_jobs_of_a_release_that_publish_can_write() -> None:
+def test_only_publishing_jobs_have_write_permissions() -> None:
     writes = {
-        (path.stem, name): {right for right, level in job["permissions"].items() if level == "write"}
+        (path.stem, name): {scope for scope, level in job["permissions"].items() if level == "write"}
         for path in WORKFLOWS
         for name, job in jobs(path).items()
     }
-    assert {where: rights for where, rights in writes.items() if rights} == {
+    assert {where: scopes for where, scopes in writes.items() if scopes} == {
         ("release", "pypi"): {"id-token"},
         ("release", "images"): {"packages", "id-token"},
         ("release", "chart"): {"packages", "id-token"},
@@ -58,21 +58,21 @@ def test_only_jobs_of_a_release_that_publish_can_write() -> None:
 
 
 @every_workflow
-def test_no_expression_is_pasted_into_a_command(path: Path) -> None:
-    """Text of GitHub, such as a branch's name, reaches commands as a variable, never as code."""
+def test_commands_contain_no_expressions(path: Path) -> None:
+    """Text from GitHub, such as the name of a branch, reaches commands as a variable, never as code."""
     commands = [step["run"] for job in jobs(path).values() for step in job.get("steps", []) if "run" in step]
     assert commands
     assert not [command for command in commands if "${{" in command]
 
 
-def test_a_checkout_leaves_no_token_behind() -> None:
+def test_checkouts_do_not_persist_credentials() -> None:
     steps = [step for path in WORKFLOWS for job in jobs(path).values() for step in job.get("steps", [])]
     checkouts = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
     assert checkouts
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-def test_a_release_waits_for_all_checks() -> None:
+def test_release_waits_for_all_checks() -> None:
     release = jobs(ROOT / ".github" / "workflows" / "release.yaml")
     assert release["ci"]["uses"] == "./.github/workflows/ci.yaml"
     after = {
@@ -83,8 +83,8 @@ def test_a_release_waits_for_all_checks() -> None:
     assert {*after} == {*release} - {"ci"}
 
 
-def test_a_release_reads_the_version_of_the_package() -> None:
+def test_release_reads_the_version_of_the_package() -> None:
     release = (ROOT / ".github" / "workflows" / "release.yaml").read_text()
     (command,) = re.findall(r"\$\((sed .*?\.py)\)", release)
-    said = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == scoremill.__version__
+    printed = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == scoremill.__version__

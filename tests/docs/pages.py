@@ -16,7 +16,7 @@ _FILE = re.compile(r"# (\S+\.\w+)\n")
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """All code blocks of a language on a page."""
+    """Return all code blocks of a language on a page."""
     return [block for found, block in _BLOCK.findall(page.read_text()) if found == language]
 
 

@@ -1,4 +1,4 @@
-"""YAML and commands that pages only show are checked against schemas and the command line."""
+"""YAML and commands on pages match the schemas and the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCHEMAS = {
 }
 VALUES = json.loads((ROOT / "helm" / "scoremill" / "values.schema.json").read_text())
 MINIMAL = {"model": {"uri": "m"}, "input": {"uris": ["i"]}, "output": {"uri": "o"}}
-# Options of other programs that prose names.
+# Options of other programs on the pages.
 FOREIGN = {"--reserved-account", "--all-namespaces", "--pod-network-cidr", "--from-env-file", "--take-ownership"}
 
 YAML = [(page, text) for page in PROSE for text in blocks(page, "yaml")]
@@ -39,16 +39,16 @@ COMMANDS = [
 
 
 def name(value: object) -> str:
-    """A short name of a page, of a block or of a command."""
+    """Return a short name of a page, a block or a command."""
     return value.stem if isinstance(value, Path) else str(value).strip().split("\n")[0][:60]
 
 
 def check_yaml(document: Any) -> None:
-    """Raise if a job, a schedule, a template, a fragment of a job, or values of the chart have a wrong field."""
+    """Raise if a job, a schedule, a template, a fragment of a job, or chart values have an invalid field."""
     if schema := SCHEMAS.get(document.get("kind", "")):
         jsonschema.validate(document, schema)
     elif "apiVersion" in document or set(document) & {"on", "jobs", True}:
-        assert document  # another program's file
+        assert document  # a file of another program
     elif "spec" in document and {"worker", "scheduler"} & set(document["spec"]):
         spec = MINIMAL | {"cluster": {"template": document}}
         parse_job({"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "spec": spec})
@@ -74,13 +74,13 @@ def test_yaml_of_a_page_is_valid(page: Path, text: str) -> None:
         "serviceAccounts: {workers: {}}",
     ],
 )
-def test_yaml_with_a_wrong_field_is_not_valid(text: str) -> None:
+def test_yaml_with_an_invalid_field_is_found(text: str) -> None:
     with pytest.raises(jsonschema.ValidationError):
         check_yaml(yaml.safe_load(text))
 
 
 def check_command(line: str) -> None:
-    """Raise if there is no such command, or if it has no such option."""
+    """Raise if the command or one of its options does not exist."""
     words = shlex.split(line.removeprefix("$ "), comments=True)[1:]
     end = next((place for place, word in enumerate(words) if word in {"|", "&&", ">", "||"}), len(words))
     command: click.Command = app
@@ -88,27 +88,27 @@ def check_command(line: str) -> None:
     words = words[:end]
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(context, words.pop(0))
-        assert found is not None, f"there is no such command: {line}"
+        assert found is not None, f"command not found: {line}"
         command = found
     options = {opt for param in command.get_params(context) for opt in (*param.opts, *param.secondary_opts)}
     for word in words:
         if re.match(r"--?[a-z]", word):
-            assert word.split("=")[0] in options, f"{word} is no option of: {line}"
+            assert word.split("=")[0] in options, f"{word} is not an option of: {line}"
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS, ids=name)
-def test_a_command_of_a_page_exists_with_its_options(page: Path, line: str) -> None:
+def test_command_on_a_page_exists_with_its_options(page: Path, line: str) -> None:
     check_command(line)
 
 
 @pytest.mark.parametrize("line", ["scoremill job explain x", "scoremill score --inputs x", "scoremill verify x -q"])
-def test_a_command_that_does_not_exist_is_found(line: str) -> None:
+def test_command_that_does_not_exist_is_found(line: str) -> None:
     with pytest.raises(AssertionError):
         check_command(line)
 
 
 def every_option(command: click.Command, context: click.Context) -> set[str]:
-    """The options of a command and of all commands below it."""
+    """Return the options of a command and its subcommands."""
     found = {opt for param in command.get_params(context) for opt in (*param.opts, *param.secondary_opts)}
     if isinstance(command, click.Group):
         children = [command.get_command(context, child) for child in command.list_commands(context)]

@@ -1,4 +1,4 @@
-"""What the pages tell a reader to type works as written."""
+"""Commands on the pages run as written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUN = [page for page in PROSE if page.exists() and script(page)]
 
 @pytest.fixture
 def shell(tmp_path: Path) -> dict[str, str]:
-    """The environment of a reader who has installed scoremill and stands in a clone of it."""
+    """The environment of a reader who has installed scoremill and is in a clone."""
     commands = tmp_path / "bin"
     commands.mkdir()
     for name, words in {"python": "", "scoremill": " -m scoremill"}.items():
@@ -31,7 +31,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.timeout(600)  # a page starts a dozen processes
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_every_command_of_the_page_runs(page: Path, tmp_path: Path, shell: dict[str, str]) -> None:
+def test_commands_on_the_page_run(page: Path, tmp_path: Path, shell: dict[str, str]) -> None:
     here = tmp_path / "here"
     here.mkdir()
     (here / "examples").symlink_to(ROOT / "examples")
@@ -39,5 +39,5 @@ def test_every_command_of_the_page_runs(page: Path, tmp_path: Path, shell: dict[
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
-def test_the_readme_is_among_the_pages_that_run() -> None:
+def test_readme_has_commands_that_run() -> None:
     assert ROOT / "README.md" in RUN

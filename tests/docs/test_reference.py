@@ -1,4 +1,4 @@
-"""The reference is what the code says, and the prose leaves no command out."""
+"""The reference matches the code, and the pages mention every command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCHEMA = json.loads((ROOT / "docs" / "reference" / "job.schema.json").read_text(
 
 
 def commands(command: click.Command, path: str) -> list[tuple[str, click.Command]]:
-    """Every command that can be run, by its full name."""
+    """Return the full names and commands below `command`."""
     if not isinstance(command, click.Group):
         return [(path, command)]
     context = click.Context(command)
@@ -35,34 +35,34 @@ def commands(command: click.Command, path: str) -> list[tuple[str, click.Command
 COMMANDS = commands(app, "scoremill")
 
 
-def test_generated_pages_are_those_in_the_tree() -> None:
+def test_generated_pages_are_up_to_date() -> None:
     check = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")})
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda value: value if isinstance(value, str) else "")
-def test_a_command_has_help_an_example_and_a_place_in_the_prose(path: str, command: click.Command) -> None:
+def test_command_has_help_with_an_example_and_is_on_a_page(path: str, command: click.Command) -> None:
     page = command.get_help(click.Context(command, info_name=path))
     assert command.help
-    assert f"{path} " in page.split("Usage:")[1].split("\n", 1)[1] or "Example" in page, "no example in its help"
-    assert any(path in page.read_text() for page in PROSE), "no page of prose mentions it"
+    assert f"{path} " in page.split("Usage:")[1].split("\n", 1)[1] or "Example" in page, "its help has no example"
+    assert any(path in page.read_text() for page in PROSE), "no page mentions it"
 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda value: value if isinstance(value, str) else "")
-def test_every_option_of_a_command_has_help(path: str, command: click.Command) -> None:
+def test_all_options_of_a_command_have_help(path: str, command: click.Command) -> None:
     silent = [option.name for option in command.params if isinstance(option, click.Option) and not option.help]
     assert silent == []
 
 
 def sections(level: str) -> dict[str, str]:
-    """The sections of the page of the command line, by their titles."""
+    """Return the sections of the command-line reference by title."""
     page = (ROOT / "docs" / "reference" / "cli.md").read_text()
     return {part.split("\n")[0]: part for part in re.split(rf"^{level} ", page, flags=re.MULTILINE)[1:]}
 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda value: value if isinstance(value, str) else "")
-def test_every_option_of_a_command_is_in_its_section_or_in_one_that_it_links(path: str, command: click.Command) -> None:
+def test_options_of_a_command_are_in_its_section_or_in_a_linked_one(path: str, command: click.Command) -> None:
     own = sections("##")[path]
     shared = "".join(text for title, text in sections("###").items() if f"[{title}](#" in own)
     options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
@@ -70,12 +70,12 @@ def test_every_option_of_a_command_is_in_its_section_or_in_one_that_it_links(pat
 
 
 @pytest.mark.parametrize("option", ["--batch-rows N", "--delimiter CHAR", "--keep COLUMNS", "--endpoint URL"])
-def test_an_option_that_commands_share_is_described_once(option: str) -> None:
+def test_shared_option_is_described_once(option: str) -> None:
     assert (ROOT / "docs" / "reference" / "cli.md").read_text().count(f"  {option} ") == 1
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*/job.yaml")), ids=lambda path: path.parent.name)
-def test_the_schema_and_the_parser_accept_the_example(path: Path) -> None:
+def test_schema_and_parser_accept_the_example(path: Path) -> None:
     document = yaml.safe_load(path.read_text())
     jsonschema.validate(document, SCHEMA)
     assert parse_job(document) == ScoringJob.model_validate(document)
@@ -84,7 +84,7 @@ def test_the_schema_and_the_parser_accept_the_example(path: Path) -> None:
 @pytest.mark.parametrize(
     "change", [{"modell": {}}, {"output": {}}, {"errors": {"maxFraction": 2}}, {"input": {"uris": []}}], ids=str
 )
-def test_the_schema_and_the_parser_refuse_the_same(change: dict[str, object]) -> None:
+def test_schema_and_parser_refuse_the_same_jobs(change: dict[str, object]) -> None:
     document = yaml.safe_load((ROOT / "examples" / "01-taxi-tips" / "job.yaml").read_text())
     document["spec"] |= change
     with pytest.raises(jsonschema.ValidationError):

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.load import HEAD, Plane, measure
 
 JOBS = 300
-MIB_AT_REST, MIB_AT_MOST = 150, 210
+IDLE_MIB, PEAK_MIB = 150, 210
 """What the operator promises without jobs; and well below its container's limit of 256: a job in flight takes up to
 0.1 MiB of it, for its watched objects and what kopf remembers of them."""
 
@@ -26,8 +26,8 @@ def test_all_jobs_end_cheaply_and_nothing_of_them_is_left(
         assert figures.errors == 0, "a status that is out of date is none"
         # 30 while the queue is long, and half as many again where each event of a pod finds the operator at leisure.
         assert figures.calls / JOBS < 60
-        assert figures.rest < MIB_AT_REST
-        assert figures.most < MIB_AT_MOST
+        assert figures.idle < IDLE_MIB
+        assert figures.peak < PEAK_MIB
         # One look at each in each resync would be four calls, six times a minute.
         assert figures.afterwards < JOBS
         assert not plane.kube.select("DaskCluster")

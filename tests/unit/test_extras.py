@@ -1,4 +1,4 @@
-"""A library that only some users need: what works without it, and what is said where it is missing."""
+"""Commands that work without optional libraries, and errors if one is missing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def scoremill_without_extras(*arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_each_extra_brings_the_library_that_tells_whether_it_is_installed() -> None:
+def test_each_extra_includes_the_library_by_which_it_is_detected() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for extra, library in extras.LIBRARIES.items():
         assert library in {Requirement(text).name for text in declared[extra]}, extra
@@ -61,7 +61,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_local_files_are_packed_scored_verified_and_reported_without_any_extra(local: Path) -> None:
+def test_local_files_are_packed_scored_verified_and_reported_without_extras(local: Path) -> None:
     bundle, output = str(local / "bundle"), str(local / "scores")
     model = local / "model"
     for arguments in (
@@ -112,7 +112,7 @@ def test_local_files_are_packed_scored_verified_and_reported_without_any_extra(l
         ),
     ],
 )
-def test_what_needs_an_extra_that_is_missing_ends_with_the_command_that_installs_it(
+def test_error_for_a_missing_extra_names_the_command_that_installs_it(
     local: Path, arguments: tuple[str, ...], extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(local)

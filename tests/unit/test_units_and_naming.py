@@ -1,4 +1,4 @@
-"""Sizes as people write them, names as others rely on them."""
+"""Sizes and durations as text, and names of objects."""
 
 import pytest
 from hypothesis import given
@@ -12,39 +12,39 @@ from scoremill.units import format_bytes, format_seconds, parse_bytes
     ("text", "count"),
     [("64MiB", 64 * 2**20), ("4Gi", 4 * 2**30), ("500MB", 500_000_000), ("1.5 GiB", 3 * 2**29), ("1024", 1024), (7, 7)],
 )
-def test_sizes_are_read(text, count):
+def test_sizes_with_units_are_parsed(text, count):
     assert parse_bytes(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "MiB", "1 XB", "-1", "1e3", True])
-def test_what_is_no_size_is_refused(text):
+def test_invalid_size_is_refused(text):
     with pytest.raises(ValueError, match="is not a size"):
         parse_bytes(text)
 
 
 @pytest.mark.parametrize("unit", [2**10, 2**20, 2**30, 2**40])
 @given(count=st.integers(1, 1023))
-def test_whole_numbers_of_a_binary_unit_survive_formatting(unit, count):
+def test_whole_numbers_of_a_binary_unit_survive_formatting_and_parsing(unit, count):
     assert parse_bytes(format_bytes(count * unit)) == count * unit
 
 
 @given(st.integers(0, 2**50))
-def test_a_formatted_size_differs_by_less_than_what_one_decimal_leaves_out(count):
-    # 1.0 stands for anything from 0.95 to 1.05.
+def test_formatted_size_has_the_precision_of_one_decimal(count):
+    # 1.0 can be any number from 0.95 to 1.05.
     assert parse_bytes(format_bytes(count)) == pytest.approx(count, rel=0.051)
 
 
-def test_durations_are_for_people():
+def test_durations_are_formatted_with_units():
     assert [format_seconds(s) for s in (0.42, 42, 200, 7500)] == ["0.4 s", "42 s", "3 min 20 s", "2 h 5 min"]
 
 
 @given(st.lists(st.integers(0, 10**8), min_size=2, max_size=20, unique=True))
-def test_sorted_names_are_the_order_of_numbers_without_end(numbers):
+def test_part_names_of_any_numbers_sort_by_number(numbers):
     names = [part_name(number, "0123456789abcdef", "parquet") for number in sorted(numbers)]
     assert names == sorted(names)
 
 
-def test_a_digest_does_not_depend_on_the_order_of_keys():
+def test_digest_does_not_depend_on_the_order_of_keys():
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 2, "b": 1})
 
 
@@ -62,5 +62,5 @@ def test_a_digest_does_not_depend_on_the_order_of_keys():
         ("a" * 254, False),
     ],
 )
-def test_kubernetes_names_are_told_from_others(name, good):
+def test_kubernetes_names_are_recognized(name, good):
     assert is_kubernetes_name(name) is good
