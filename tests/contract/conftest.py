@@ -9,9 +9,10 @@ import pytest
 
 from scoremill.storage.filesystem import Store
 from tests.support.gcs import gcs, gcs_endpoint
+from tests.support.kubernetes_api import kubernetes_api, kubernetes_server
 from tests.support.s3 import s3, s3_endpoint
 
-__all__ = ["gcs", "gcs_endpoint", "s3", "s3_endpoint"]
+__all__ = ["gcs", "gcs_endpoint", "kubernetes_api", "kubernetes_server", "s3", "s3_endpoint"]
 
 PROTOCOLS = ("file", "memory", "s3", "gs")
 

@@ -80,6 +80,7 @@ def test_memory_limit_is_enough_or_the_error_names_one_that_is(bundle, folder, t
     assert "Traceback" not in err and "distributed" not in err
     if process.returncode == 6:
         limit = memory.replace("MiB", " MiB")
+        assert re.search(r"error\[(WorkersKilled|WorkerOutOfMemory|NotEnoughMemory)\]", err), err
         assert f"memory limit of {limit}" in err, err
         (enough,) = re.findall(r"Give workers more --memory, such as (\w+)", err)
         for _ in range(4):
