@@ -203,16 +203,16 @@ def parts(output: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in output.rglob("part-*")}
 
 
-@pytest.mark.parametrize("budget", [{"maxRows": 6}, {"maxFraction": 0.001}, {"maxRows": 0}, {"maxFraction": 0}])
-def test_exceeded_reject_limit_fails_the_run_and_a_larger_one_resumes_it(model, tmp_path, budget):
+@pytest.mark.parametrize("limit", [{"maxRows": 6}, {"maxFraction": 0.001}, {"maxRows": 0}, {"maxFraction": 0}])
+def test_exceeded_reject_limit_fails_the_run_and_a_larger_one_resumes_it(model, tmp_path, limit):
     (tmp_path / "in.csv").write_bytes(spread())
     with pytest.raises(RejectLimitError, match="rejected"):
-        score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors=budget), cluster="in-process")
+        score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors=limit), cluster="in-process")
     assert not (tmp_path / "out" / "_SUCCESS").exists()
     before = parts(tmp_path / "out")
     with pytest.raises(RejectLimitError):
-        score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors=budget), cluster="in-process")
-    assert parts(tmp_path / "out") == before, "a rerun with the same budget scores nothing"
+        score(bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors=limit), cluster="in-process")
+    assert parts(tmp_path / "out") == before, "a rerun with the same limit scores nothing"
     larger = bad_job(model, tmp_path / "in.csv", tmp_path / "out", errors={"maxRows": 14})
     assert score(larger, cluster="in-process").totals.rejected == 14
     after = parts(tmp_path / "out")

@@ -144,7 +144,7 @@ def test_planning_reads_sampled_objects_only(bundle, s3: S3Bucket, tmp_path, mon
         monkeypatch.setenv("AWS_ENDPOINT_URL", through.endpoint)
         job = make_job(bundle, s3.uri("*.csv*"), str(tmp_path / "out"), **SPEC)
         assert prepare(job).plan.errors == []
-    read = {request.path for request in through.seen if re.search(r"/\d{3}\.csv", request.path)}
+    read = {request.path for request in through.requests if re.search(r"/\d{3}\.csv", request.path)}
     assert len(read) == 64
 
 

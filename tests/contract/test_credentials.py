@@ -69,14 +69,14 @@ def test_expired_credentials_are_read_again_from_the_credentials_file(
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     write_credentials(tmp_path / "credentials", "FIRST")
-    seen = through(s3, lambda request: None)
+    server = through(s3, lambda request: None)
     store = Store(s3.uri())
     store.write("a", b"0123456789" * MIB)
     file = store.open("a")
 
     write_credentials(tmp_path / "credentials", "SECOND")
-    seen.rule = refuses("FIRST")
-    seen.seen.clear()
+    server.rule = refuses("FIRST")
+    server.requests.clear()
     match call:
         case "info":
             assert store.info("a") is not None
@@ -92,7 +92,7 @@ def test_expired_credentials_are_read_again_from_the_credentials_file(
         case _:
             assert file.read(3) == b"012"
     # botocore asks for the bucket's region when a HEAD is refused, with the old key too.
-    keys = [key_of(request) for request in seen.seen]
+    keys = [key_of(request) for request in server.requests]
     assert keys[0] == "FIRST" and keys[-1] == "SECOND" and keys == sorted(keys) and keys.count("FIRST") <= 2
 
 
@@ -102,12 +102,12 @@ def test_multipart_upload_continues_with_new_credentials(
     options = tmp_path / "options.yaml"
     options.touch(0o600)
     options.write_text("{key: FIRST, secret: s}")
-    seen = through(s3, lambda request: None)
+    server = through(s3, lambda request: None)
     store = Store(s3.uri(), Storage(options_file=str(options)))
     with store.publish("a") as publication:
         publication.write(bytes(9 * MIB))
         options.write_text("{key: SECOND, secret: s}")
-        seen.rule = refuses("FIRST")
+        server.rule = refuses("FIRST")
         publication.write(bytes(9 * MIB))
     assert store.list()[0].size == 18 * MIB
 
@@ -129,21 +129,21 @@ def test_credentials_of_a_credential_process_are_renewed_before_they_expire(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    seen = through(s3, lambda request: None)
+    server = through(s3, lambda request: None)
     store = Store(s3.uri(), Storage(profile="short"))
     store.write("a", b"1")
-    first = key_of(seen.seen[-1])
+    first = key_of(server.requests[-1])
     # A minute is less than botocore's margin, so it renews before each call.
     assert store.read("a") == b"1"
-    assert key_of(seen.seen[-1]) > first
+    assert key_of(server.requests[-1]) > first
 
 
 def test_credentials_that_stay_expired_are_an_error_with_a_hint(s3: s3_support.Bucket, through: Through) -> None:
-    seen = through(s3, lambda request: EXPIRED)
+    server = through(s3, lambda request: EXPIRED)
     with pytest.raises(StorageError, match="expired") as raised:
         Store(s3.uri()).read("a")
     assert raised.value.hint and "Log in again" in raised.value.hint
-    assert len(seen.seen) == 2
+    assert len(server.requests) == 2
 
 
 def test_corrected_environment_takes_effect_immediately(s3: s3_support.Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,10 +167,10 @@ def test_corrected_environment_takes_effect_immediately(s3: s3_support.Bucket, m
 def test_failed_request_is_repeated_only_if_that_can_help(
     s3: s3_support.Bucket, through: Through, answer: Answer, requests: int
 ) -> None:
-    seen = through(s3, lambda request: answer)
+    server = through(s3, lambda request: answer)
     with pytest.raises(StorageError):
         Store(s3.uri()).list()
-    assert len(seen.seen) == requests
+    assert len(server.requests) == requests
 
 
 def test_unrecognized_profile_is_reported(s3: s3_support.Bucket) -> None:
@@ -190,48 +190,50 @@ def test_unrecognized_option_is_named_without_its_value(s3: s3_support.Bucket) -
 def test_kms_key_and_requester_pays_are_in_each_s3_request_that_supports_them(
     s3: s3_support.Bucket, through: Through
 ) -> None:
-    seen = through(s3, lambda request: None)
+    server = through(s3, lambda request: None)
     store = Store(s3.uri(), Storage(kms_key="alias/k", requester_pays=True))
     store.write("a", b"1")
     store.create("b", b"1")
     with store.publish("c") as publication:
         publication.write(bytes(9 * MIB))
     started = [
-        one for one in seen.seen if (one.method == "PUT" and "partNumber" not in one.path) or "?uploads" in one.path
+        one
+        for one in server.requests
+        if (one.method == "PUT" and "partNumber" not in one.path) or "?uploads" in one.path
     ]
     assert len(started) == 3
     assert {one.headers["x-amz-server-side-encryption-aws-kms-key-id"] for one in started} == {"alias/k"}
     store.read("a")
     store.list()
-    assert {one.headers["x-amz-request-payer"] for one in seen.seen} == {"requester"}
+    assert {one.headers["x-amz-request-payer"] for one in server.requests} == {"requester"}
 
 
 def test_anonymous_reader_does_not_sign_requests(s3: s3_support.Bucket, through: Through) -> None:
-    seen = through(s3, lambda request: None)
+    server = through(s3, lambda request: None)
     public = urllib.request.Request(f"{s3.endpoint}/{s3.bucket}/a", b"1", method="PUT")
     public.headers |= {"X-amz-acl": "public-read", "Content-type": "text/csv"}
     urllib.request.urlopen(public).close()
     assert Store(s3.uri(), Storage(anonymous=True)).read("a") == b"1"
-    assert all("authorization" not in request.headers for request in seen.seen)
+    assert all("authorization" not in request.headers for request in server.requests)
 
 
 def test_kms_key_and_requester_are_in_gcs_requests(gcs: gcs_support.Bucket, through: Through) -> None:
-    seen = through(gcs, lambda request: None)
+    server = through(gcs, lambda request: None)
     store = Store(gcs.uri(), Storage(kms_key="projects/p/key", options={"project": "payer"}, requester_pays=True))
     store.write("a", b"1")
     with store.publish("b") as publication:
         publication.write(bytes(9 * MIB))
     started = [
-        request.path for request in seen.seen if "uploadType" in request.path and "upload_id" not in request.path
+        request.path for request in server.requests if "uploadType" in request.path and "upload_id" not in request.path
     ]
     assert len(started) == 2 and all("kmsKeyName=projects/p/key" in path for path in started)
-    assert all("userProject=payer" in request.path for request in seen.seen)
+    assert all("userProject=payer" in request.path for request in server.requests)
 
 
 def test_requests_are_signed_for_the_given_region(s3: s3_support.Bucket, through: Through) -> None:
-    seen = through(s3, lambda request: None)
+    server = through(s3, lambda request: None)
     Store(s3.uri(), Storage(options={"region": "eu-north-1"})).list()
-    assert "/eu-north-1/s3/" in seen.seen[-1].headers["authorization"]
+    assert "/eu-north-1/s3/" in server.requests[-1].headers["authorization"]
 
 
 def test_secrets_of_an_options_file_do_not_leave_the_process(
@@ -240,11 +242,11 @@ def test_secrets_of_an_options_file_do_not_leave_the_process(
     options = tmp_path / "options.json"
     options.touch(0o600)
     options.write_text(json.dumps({"key": "AKIDEXAMPLE", "secret": "s3cr3t", "token": "t0k3n"}))
-    seen = through(s3, lambda request: None)
+    server = through(s3, lambda request: None)
     store = Store(s3.uri(), Storage(options_file=str(options)))
     store.write("a", b"1")
-    assert key_of(seen.seen[-1]) == "AKIDEXAMPLE"
-    seen.rule = lambda request: Answer(403, "AccessDenied")
+    assert key_of(server.requests[-1]) == "AKIDEXAMPLE"
+    server.rule = lambda request: Answer(403, "AccessDenied")
     with pytest.raises(StorageError) as raised:
         store.read("a")
     printed = f"{raised.value!r} {raised.value} {store!r} {vars(store)} {pickle.dumps(store)!r} {pickle.dumps(raised.value)!r}"
@@ -287,9 +289,9 @@ def test_completed_upload_succeeds_if_its_answer_was_lost(s3: s3_support.Bucket,
 
 
 def test_server_that_ignores_conditions_is_detected(s3: s3_support.Bucket, through: Through) -> None:
-    seen = through(s3, lambda request: None, drop=("if-none-match",))
+    server = through(s3, lambda request: None, drop=("if-none-match",))
     store = Store(s3.uri())
     assert not store.has_conditional_create
-    asked = len(seen.seen)
-    assert not store.has_conditional_create and len(seen.seen) == asked
+    count = len(server.requests)
+    assert not store.has_conditional_create and len(server.requests) == count
     assert store.list() == []

@@ -90,7 +90,7 @@ def assert_same_bytes(address: str, model: str, inputs: str, folder: Path, /, **
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         threading.Event().wait(0.01)
 
 

@@ -180,7 +180,7 @@ def test_sigterm_keeps_completed_partitions_and_releases_the_lease(slow_place, t
         code, last, err = pod.run()
     assert (code, last["rows"]["scored"]) == (0, 1500), err
     assert f"resuming: {done} of " in err
-    assert "waiting:" not in err, "the lease was not given back"
+    assert "waiting:" not in err, "the lease was not released"
 
 
 @pytest.mark.parametrize("mode", ["ErrorIfExists", "Overwrite"])

@@ -197,21 +197,21 @@ def test_other_settings_are_refused_by_name_and_nothing_is_touched(bundle, files
     verify(str(tmp_path))
 
 
-@pytest.mark.parametrize(("harm", "message"), [("replace", "replaced"), ("remove", "not in the input now")])
-def test_changed_input_is_refused_unless_the_mode_is_overwrite(bundle, files, tmp_path, harm, message):
+@pytest.mark.parametrize(("change", "message"), [("replace", "replaced"), ("remove", "not in the input now")])
+def test_changed_input_is_refused_unless_the_mode_is_overwrite(bundle, files, tmp_path, change, message):
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for name in ("0.csv", "1.csv"):
         (folder / name).write_bytes((files / name).read_bytes())
     score(cut_job(bundle, folder, str(output)), cluster="in-process")
-    if harm == "replace":
+    if change == "replace":
         trips(10, seed=9).to_csv(folder / "1.csv", index=False)
     else:
         (folder / "1.csv").unlink()
     with pytest.raises(UsageError, match=message):
         score(cut_job(bundle, folder, str(output)), cluster="in-process")
     job = make_job(bundle, f"{folder}/*.csv", str(output), output={"mode": "Overwrite"})
-    rows = ROWS + 10 if harm == "replace" else ROWS
+    rows = ROWS + 10 if change == "replace" else ROWS
     assert score(job, cluster="in-process").totals.rows == rows
     assert verify(str(output)).totals.rows == rows
 

@@ -38,7 +38,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def short_pauses(monkeypatch):
     """Short pauses between attempts of a store."""
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(tries=3, first_pause=0.0))
 
@@ -71,12 +71,12 @@ def faulty_job(model: str, folder: Path, output: str):
 
 @pytest.fixture(scope="module")
 def folder(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Inputs, and in `calm` the output of an undisturbed run."""
+    """Inputs, and in `undisturbed` the output of an undisturbed run."""
     folder = tmp_path_factory.mktemp("faulty")
     put_inputs(folder / "in")
     with pytest.MonkeyPatch.context() as patch:
         set_schedule(patch, faulty.install(folder / "protocol"))
-        score(faulty_job(model, folder, "calm"), cluster="in-process")
+        score(faulty_job(model, folder, "undisturbed"), cluster="in-process")
         yield folder
 
 
@@ -101,9 +101,9 @@ def disturb(patch: pytest.MonkeyPatch, folder: Path, seed: int, attempt: int) ->
 # The garbage collector closes files that Died left open. Those calls are refused too.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("block", range(20))
-def test_rows_add_up_and_bytes_are_the_same_under_any_faults(model, folder, monkeypatch, impatient, block):
-    calm = objects(str(folder / "calm"))
-    rows = verify(str(folder / "calm")).totals
+def test_rows_add_up_and_bytes_are_the_same_under_any_faults(model, folder, monkeypatch, short_pauses, block):
+    undisturbed = objects(str(folder / "undisturbed"))
+    rows = verify(str(folder / "undisturbed")).totals
     ended: Counter[str] = Counter()
     for seed in range(block, SEEDS, 20):
         job = faulty_job(model, folder, f"out-{seed}")
@@ -125,15 +125,15 @@ def test_rows_add_up_and_bytes_are_the_same_under_any_faults(model, folder, monk
         totals = manifest.totals
         assert (totals.rows, totals.scored, totals.rejected) == (rows.rows, rows.scored, rows.rejected), seed
         assert totals.rows == totals.scored + totals.rejected, seed
-        assert objects(str(folder / f"out-{seed}")) == calm, seed
+        assert objects(str(folder / f"out-{seed}")) == undisturbed, seed
         assert verify(str(folder / f"out-{seed}")).totals == totals, seed
-    assert ended["died"] and ended.total() > 2 * ended["complete"], "the schedule is too mild to prove anything"
+    assert ended["died"] and ended.total() > 2 * ended["complete"], "the schedule has too few faults"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("engine", [InProcess, LastFirst])
-def test_run_that_dies_between_any_two_calls_is_completed_by_the_next(model, folder, monkeypatch, impatient, engine):
-    calm = objects(str(folder / "calm"))
+def test_run_that_dies_between_any_two_calls_is_completed_by_the_next(model, folder, monkeypatch, short_pauses, engine):
+    undisturbed = objects(str(folder / "undisturbed"))
     for call in range(1, 10_000):
         name = f"died-{engine.__name__}-{call}"
         job = faulty_job(model, folder, name)
@@ -147,11 +147,11 @@ def test_run_that_dies_between_any_two_calls_is_completed_by_the_next(model, fol
         finally:
             set_schedule(monkeypatch, {})
         is_complete = (folder / name / "_SUCCESS").exists()
-        assert not is_complete or objects(str(folder / name)) == calm, call
+        assert not is_complete or objects(str(folder / name)) == undisturbed, call
         execute(job, engine())
-        assert objects(str(folder / name)) == calm, call
+        assert objects(str(folder / name)) == undisturbed, call
         verify(str(folder / name))
-    assert call > 80, "a run makes more calls than that"
+    assert call > 80, "too few calls"
 
 
 def test_run_killed_at_any_call_is_completed_by_a_rerun(model, folder, monkeypatch):
@@ -184,7 +184,7 @@ def test_run_killed_at_any_call_is_completed_by_a_rerun(model, folder, monkeypat
             break
     code, _, err = run(*arguments, environment=faulty.install(folder / "protocol"))
     assert code == 0, err
-    assert objects(str(output)) == objects(str(folder / "calm"))
+    assert objects(str(output)) == objects(str(folder / "undisturbed"))
     verify(str(output))
 
 
@@ -221,7 +221,7 @@ def test_run_completes_if_every_third_call_of_a_store_fails(bundle, tmp_path, re
         set_schedule(monkeypatch, faulty.install(tmp_path / "protocol"))
         monkeypatch.syspath_prepend(tmp_path / "protocol")
         put_trips(Store(f"{root}/in"))
-        score(trip_job(bundle, root, "calm"), cluster="in-process")
+        score(trip_job(bundle, root, "undisturbed"), cluster="in-process")
         set_schedule(monkeypatch, faulty.install(tmp_path / "protocol", every=3, kinds="error,truncate"))
         score(trip_job(bundle, root, "out"), cluster=cluster)
         assert faulty.calls(dict(os.environ)) > 60
@@ -230,13 +230,13 @@ def test_run_completes_if_every_third_call_of_a_store_fails(bundle, tmp_path, re
         bucket = request.getfixturevalue("s3" if kind == "s3" else "gcs")
         root = bucket.uri("a root")
         put_trips(Store(f"{root}/in"))
-        score(trip_job(bundle, root, "calm"), cluster="in-process")
-        with proxy(bucket.endpoint, every(3, SLOW_DOWN, RESET, TRUNCATED, LOST)) as before:
+        score(trip_job(bundle, root, "undisturbed"), cluster="in-process")
+        with proxy(bucket.endpoint, every(3, SLOW_DOWN, RESET, TRUNCATED, LOST)) as server:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("AWS_ENDPOINT_URL" if kind == "s3" else "STORAGE_EMULATOR_HOST", before.endpoint)
+                patch.setenv("AWS_ENDPOINT_URL" if kind == "s3" else "STORAGE_EMULATOR_HOST", server.endpoint)
                 score(trip_job(bundle, root, "out"), cluster=cluster)
-        assert len(before.seen) > 60
-    assert objects(f"{root}/out") == objects(f"{root}/calm")
+        assert len(server.requests) > 60
+    assert objects(f"{root}/out") == objects(f"{root}/undisturbed")
     assert verify(f"{root}/out").totals.rows == 600
 
 
@@ -266,8 +266,8 @@ def test_driver_that_dies_during_a_write_leaves_no_partial_object(bundle, reques
     bucket = request.getfixturevalue("s3" if kind == "s3" else "gcs")
     root = bucket.uri("root")
     put_trips(Store(f"{root}/in"))
-    score(trip_job(bundle, root, "calm"), cluster="in-process")
-    calm = objects(f"{root}/calm")
+    score(trip_job(bundle, root, "undisturbed"), cluster="in-process")
+    undisturbed = objects(f"{root}/undisturbed")
     arguments = [
         "score",
         "--model",
@@ -284,18 +284,18 @@ def test_driver_that_dies_during_a_write_leaves_no_partial_object(bundle, reques
         "in-process",
     ]
     killer = Killer(6, fault)
-    with proxy(bucket.endpoint, killer) as before:
+    with proxy(bucket.endpoint, killer) as server:
         name = "AWS_ENDPOINT_URL" if kind == "s3" else "STORAGE_EMULATOR_HOST"
-        driver = command(*arguments, environment={name: before.endpoint})
+        driver = command(*arguments, environment={name: server.endpoint})
         killer.victim = psutil.Process(driver.pid)
         _, err = driver.communicate(timeout=120)
     assert killer.killed
     assert driver.returncode == -signal.SIGKILL, err
     left = objects(f"{root}/out")
-    assert left.items() < calm.items(), "what is there is whole"
+    assert left.items() < undisturbed.items(), "existing objects are complete"
     assert Store(f"{root}/out").info("_SUCCESS") is None
     assert score(trip_job(bundle, root, "out"), cluster="in-process").totals.rows == 600
-    assert objects(f"{root}/out") == calm
+    assert objects(f"{root}/out") == undisturbed
     verify(f"{root}/out")
 
 
@@ -304,8 +304,8 @@ def test_workers_that_die_during_a_write_do_not_change_the_output(bundle, tmp_pa
     """The nannies of a LocalCluster replace workers that died."""
     root = f"faulty://{tmp_path}"
     put_trips(Store(f"{tmp_path}/in"))
-    calm = trip_job(bundle, str(tmp_path), "calm")
-    score(calm, cluster="in-process")
+    undisturbed = trip_job(bundle, str(tmp_path), "undisturbed")
+    score(undisturbed, cluster="in-process")
     arguments = [
         "score",
         "--model",
@@ -334,7 +334,7 @@ def test_workers_that_die_during_a_write_do_not_change_the_output(bundle, tmp_pa
     if ended[-1]:
         code, _, err = run(*arguments, environment=faulty.install(tmp_path / "protocol"))
         assert code == 0, err
-    made, wanted = objects(str(tmp_path / "out")), objects(str(tmp_path / "calm"))
+    made, wanted = objects(str(tmp_path / "out")), objects(str(tmp_path / "undisturbed"))
     # Another protocol has other versions, so names differ. Contents do not.
     assert [data for _, data in sorted(made.items())] == [data for _, data in sorted(wanted.items())]
     verify(str(tmp_path / "out"))

@@ -98,7 +98,7 @@ class Case:
 
     fails: Words
     code: int
-    says: str
+    message: str
     """A regular expression whose groups are passed to `follow`."""
     follow: Callable[..., object]
     after: tuple[Words, ...] = field(default=())
@@ -138,7 +138,7 @@ def world(bundle: str, scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return World(tmp_path, bundle, scored)
 
 
-# --- which model ------------------------------------------------------------------------------------------------------
+# --- models -----------------------------------------------------------------------------------------------------------
 
 
 @case
@@ -207,7 +207,7 @@ def bundle_of_another_scikit_learn(w: World) -> Case:
     return Case(words, 3, "allow it .--allow-version-skew.", again(*words, "--allow-version-skew"))
 
 
-# --- what is written --------------------------------------------------------------------------------------------------
+# --- output options ---------------------------------------------------------------------------------------------------
 
 
 @case
@@ -357,7 +357,7 @@ def model_that_fails_on_many_rows_together(w: World) -> Case:
     )
 
 
-# --- what was written -------------------------------------------------------------------------------------------------
+# --- existing outputs -------------------------------------------------------------------------------------------------
 
 
 @case
@@ -469,8 +469,8 @@ def damaged_receipts(w: World) -> Case:
 def scores_that_differ_a_little(w: World) -> Case:
     w.copy()
     words = w.words(None, "--dtype", "float32")
-    works(tuple("rough" if word == w.out else word for word in words))
-    words = ("verify", w.out, "--against", "rough")
+    works(tuple("rounded" if word == w.out else word for word in words))
+    words = ("verify", w.out, "--against", "rounded")
     return Case(words, 7, r"give --tolerance (\S+)\.", lambda tolerance: works((*words, "--tolerance", tolerance)))
 
 
@@ -522,7 +522,7 @@ def compact_to_a_full_folder(w: World) -> Case:
     return Case((*words, "full"), 2, "Choose an empty folder or prefix with --to", again(*words, "empty"))
 
 
-# --- the way in -------------------------------------------------------------------------------------------------------
+# --- commands and fields ----------------------------------------------------------------------------------------------
 
 
 @case
@@ -599,7 +599,7 @@ def test_hint_works_when_it_is_followed(name: str, world: World) -> None:
     made = CASES[name](world)
     code, out, err = here(*made.fails)
     assert (code, out) == (made.code, ""), err
-    found = re.search(made.says, err)
+    found = re.search(made.message, err)
     assert found, err
     made.follow(*found.groups())
     for words in made.after:
@@ -610,7 +610,7 @@ def test_hint_works_when_it_is_followed(name: str, world: World) -> None:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.002))
 
 
@@ -622,12 +622,12 @@ def in_bucket(world: World, s3: Bucket) -> Words:
     return ("plan", "--model", world.bundle, "--input", s3.uri("a.csv"))
 
 
-def fails(words: Words, says: str) -> None:
+def fails(words: Words, message: str) -> None:
     code, _, err = here(*words)
-    assert code == 5 and says in err, err
+    assert code == 5 and message in err, err
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("state", ["no bucket", "nobody"])
 def test_hint_to_give_another_endpoint_works(
     s3: Bucket, in_bucket: Words, monkeypatch: pytest.MonkeyPatch, state: str

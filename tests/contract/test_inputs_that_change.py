@@ -82,23 +82,23 @@ def content(kind: str, first: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", [*WRAPPED, "parquet"])
-@pytest.mark.parametrize("harm", ["replaced", "removed"])
-def test_input_that_changes_during_a_run_fails_it_by_name(model, tmp_path, kind, harm):
+@pytest.mark.parametrize("change", ["replaced", "removed"])
+def test_input_that_changes_during_a_run_fails_it_by_name(model, tmp_path, kind, change):
     (tmp_path / "in").mkdir()
     for name in "ab":
         (tmp_path / "in" / f"{name}.{kind}").write_bytes(content(kind, 0))
     victim = tmp_path / "in" / f"b.{kind}"
-    act = victim.unlink if harm == "removed" else lambda: victim.write_bytes(content(kind, 7000))
+    act = victim.unlink if change == "removed" else lambda: victim.write_bytes(content(kind, 7000))
     job = small_job(model, tmp_path / "in", tmp_path / "out")
     began = time.monotonic()
-    with pytest.raises(InputChanged, match=harm) as caught:
+    with pytest.raises(InputChanged, match=change) as caught:
         score(job, cluster="in-process", watchers=[once(act)])
     assert time.monotonic() - began < 5, "a removed object is not retried"
     assert str(victim) in caught.value.message
     assert caught.value.hint
     assert not is_complete(tmp_path / "out")
     assert table(str(tmp_path / "out"))["id"].max() < 7000
-    with pytest.raises(UsageError, match="replaced" if harm == "replaced" else "not in the input now"):
+    with pytest.raises(UsageError, match="replaced" if change == "replaced" else "not in the input now"):
         score(job, cluster="in-process")
 
 
@@ -116,17 +116,17 @@ def test_input_that_is_overwritten_while_it_is_read_fails_the_run(model, tmp_pat
     assert len((tmp_path / "calls").read_text().split()) >= 1
 
 
-@pytest.mark.parametrize("harm", ["replaced", "removed"])
-def test_bucket_objects_that_change_during_a_run_fail_it(model, s3, tmp_path, harm):
+@pytest.mark.parametrize("change", ["replaced", "removed"])
+def test_bucket_objects_that_change_during_a_run_fail_it(model, s3, tmp_path, change):
     store = Store(s3.uri("in"))
     for name in ("a.csv", "b.csv"):
         store.write(name, HEADER + rows(0, 300))
     act = (
         (lambda: store.delete(["b.csv"]))
-        if harm == "removed"
+        if change == "removed"
         else lambda: store.write("b.csv", HEADER + rows(7000, 300))
     )
-    with pytest.raises(InputChanged, match=rf"b\.csv was {harm}"):
+    with pytest.raises(InputChanged, match=rf"b\.csv was {change}"):
         score(small_job(model, s3.uri("in"), tmp_path / "out"), cluster="in-process", watchers=[once(act)])
     assert not is_complete(tmp_path / "out")
 
@@ -135,7 +135,7 @@ def test_bucket_objects_that_change_during_a_run_fail_it(model, s3, tmp_path, ha
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def short_pauses(monkeypatch):
     """Short pauses between attempts of a store."""
     monkeypatch.setattr(retry, "PATIENCE", retry.Patience(first_pause=0.002))
 
@@ -145,15 +145,15 @@ def put_files(bucket, count: int = 2) -> None:
         Store(bucket.uri("in")).write(f"{number}.csv", HEADER + rows(number * 300, 300))
 
 
-def test_permission_lost_during_a_run_is_reported_and_the_run_resumes_once_restored(model, s3, tmp_path, impatient):
+def test_permission_lost_during_a_run_is_reported_and_the_run_resumes_once_restored(model, s3, tmp_path, short_pauses):
     put_files(s3)
     denied: list[str] = []
 
     def rule(request: Request):
         return Answer(403, "AccessDenied") if denied and request.method == "GET" and "1.csv" in request.path else None
 
-    with proxy(s3.endpoint, rule) as before:
-        storage = {"storage": {"endpoint": before.endpoint}}
+    with proxy(s3.endpoint, rule) as server:
+        storage = {"storage": {"endpoint": server.endpoint}}
         job = small_job(model, s3.uri("in"), tmp_path / "out", input=storage, retry={"partitionRetries": 1})
         with pytest.raises(StorageError, match=r"permission denied: .*1\.csv"):
             score(job, cluster="in-process", watchers=[once(lambda: denied.append("now"))])
@@ -166,13 +166,13 @@ def test_permission_lost_during_a_run_is_reported_and_the_run_resumes_once_resto
 
 
 @pytest.mark.parametrize("fault", [SLOW_DOWN, RESET, TRUNCATED], ids=["slow-down", "reset", "truncated"])
-def test_temporary_faults_of_a_store_do_not_change_the_output(model, s3, impatient, fault):
+def test_temporary_faults_of_a_store_do_not_change_the_output(model, s3, short_pauses, fault):
     put_files(s3)
-    with proxy(s3.endpoint, every(3, fault)) as before:
-        job = small_job(model, s3.uri("in"), s3.uri("out"), storage={"endpoint": before.endpoint})
+    with proxy(s3.endpoint, every(3, fault)) as server:
+        job = small_job(model, s3.uri("in"), s3.uri("out"), storage={"endpoint": server.endpoint})
         assert score(job, cluster="in-process").totals.scored == 600
-    score(small_job(model, s3.uri("in"), s3.uri("calm")), cluster="in-process")
-    assert objects(s3.uri("out")) == objects(s3.uri("calm"))
+    score(small_job(model, s3.uri("in"), s3.uri("undisturbed")), cluster="in-process")
+    assert objects(s3.uri("out")) == objects(s3.uri("undisturbed"))
 
 
 def test_throttling_store_pauses_the_whole_run_once(model, s3, tmp_path, monkeypatch):
@@ -189,8 +189,8 @@ def test_throttling_store_pauses_the_whole_run_once(model, s3, tmp_path, monkeyp
             events.append(event)
             busy.clear()
 
-    with proxy(s3.endpoint, lambda request: SLOW_DOWN if busy and "0.csv" in request.path else None) as before:
-        storage = {"storage": {"endpoint": before.endpoint}}
+    with proxy(s3.endpoint, lambda request: SLOW_DOWN if busy and "0.csv" in request.path else None) as server:
+        storage = {"storage": {"endpoint": server.endpoint}}
         job = small_job(model, s3.uri("in"), tmp_path / "out", input=storage)
         assert score(job, cluster="in-process", watchers=[watch]).totals.scored == 600
     assert [event.attempt for event in events] == [1]
@@ -375,20 +375,20 @@ def _rewritten(store: Store, name: str, first: int, count: int) -> float:
 # -- the store of the output -----------------------------------------------------------------------------------------
 
 
-def test_output_store_that_denies_access_is_reported_and_the_run_resumes_later(model, s3, tmp_path, impatient):
+def test_output_store_that_denies_access_is_reported_and_the_run_resumes_later(model, s3, tmp_path, short_pauses):
     (tmp_path / "a.csv").write_bytes(HEADER + rows(0, 600))
     denied: list[str] = []
 
     def rule(request: Request):
         return Answer(403, "AccessDenied") if denied and request.method in {"PUT", "POST", "DELETE"} else None
 
-    with proxy(s3.endpoint, rule) as before:
+    with proxy(s3.endpoint, rule) as server:
         job = small_job(
             model,
             tmp_path / "a.csv",
             s3.uri("out"),
             retry={"partitionRetries": 0},
-            storage={"endpoint": before.endpoint},
+            storage={"endpoint": server.endpoint},
         )
         with pytest.raises(StorageError, match=r"permission denied: .*part-00001"):
             score(job, cluster="in-process", watchers=[once(lambda: denied.append("now"))])
@@ -397,11 +397,11 @@ def test_output_store_that_denies_access_is_reported_and_the_run_resumes_later(m
     verify(s3.uri("out"))
 
 
-def test_run_is_complete_if_only_the_lease_cannot_be_released(model, s3, tmp_path, impatient):
+def test_run_is_complete_if_only_the_lease_cannot_be_released(model, s3, tmp_path, short_pauses):
     (tmp_path / "a.csv").write_bytes(HEADER + rows(0, 100))
     rule = lambda request: Answer(403, "AccessDenied") if request.path.endswith(".done") else None
-    with proxy(s3.endpoint, rule) as before:
-        job = small_job(model, tmp_path / "a.csv", s3.uri("out"), storage={"endpoint": before.endpoint})
+    with proxy(s3.endpoint, rule) as server:
+        job = small_job(model, tmp_path / "a.csv", s3.uri("out"), storage={"endpoint": server.endpoint})
         assert score(job, cluster="in-process").totals.scored == 100
     verify(s3.uri("out"))
 
@@ -409,7 +409,7 @@ def test_run_is_complete_if_only_the_lease_cannot_be_released(model, s3, tmp_pat
 def test_overwriting_run_removes_parts_of_a_killed_run(model, tmp_path):
     (tmp_path / "a.csv").write_bytes(HEADER + rows(0, 300))
 
-    def break_off(event):
+    def interrupt(event):
         if isinstance(event, Progress) and event.partitions == 3:
             # As after a kill, there are parts that are not in the ledger yet.
             for segment in (tmp_path / "out").glob("_scoremill/receipts/*"):
@@ -417,7 +417,7 @@ def test_overwriting_run_removes_parts_of_a_killed_run(model, tmp_path):
             raise ScoremillError("injected fault")
 
     with pytest.raises(ScoremillError, match="injected fault"):
-        score(small_job(model, tmp_path / "a.csv", tmp_path / "out"), cluster="in-process", watchers=[break_off])
+        score(small_job(model, tmp_path / "a.csv", tmp_path / "out"), cluster="in-process", watchers=[interrupt])
     for segment in (tmp_path / "out").glob("_scoremill/receipts/*"):
         segment.unlink()
     assert len(objects(str(tmp_path / "out"))) == 3

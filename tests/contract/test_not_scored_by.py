@@ -100,12 +100,12 @@ def test_last_output_of_a_chain_is_enough_to_skip_scored_objects(local):
 def test_incomplete_optional_output_is_ignored(local):
     local.put("1.csv")
 
-    def break_off(event):
+    def interrupt(event):
         if isinstance(event, Progress):
             raise ScoremillError("injected fault")
 
     with pytest.raises(ScoremillError, match="injected fault"):
-        local.score("out/1", watchers=[break_off])
+        local.score("out/1", watchers=[interrupt])
     for name in ("out/1", "out/nowhere"):
         with pytest.raises(VerificationError, match="not a complete output"):
             local.score("out/2", name)
@@ -202,8 +202,8 @@ def test_scheduled_runs_score_an_object_with_an_old_modification_time_once(local
         manifest = score(parse_job(made), cluster="in-process")
         made["metadata"] |= {"uid": f"uid-{day}", "creationTimestamp": format_time(now)}
         # The job is observed once and deleted. The next one reads from its output what was scored.
-        seen = decide_schedule({**schedule, "status": decision.status}, [{**made, "status": {"phase": phase}}], now)
-        schedule["status"] = seen.status
+        observed = decide_schedule({**schedule, "status": decision.status}, [{**made, "status": {"phase": phase}}], now)
+        schedule["status"] = observed.status
         return local.scored(f"out/{stamp(now)}"), manifest.totals.partitions
 
     at = datetime(2026, 11, 21, tzinfo=UTC)

@@ -146,8 +146,8 @@ def test_output_without_permission_to_write_or_delete_is_refused_before_a_worker
     bundle: str, file: Path, s3: Bucket, monkeypatch: pytest.MonkeyPatch, method: str, action: str
 ) -> None:
     denied = Answer(403, "AccessDenied", f"User: ana is not authorized to perform: {action} on resource: b")
-    with proxy(s3.endpoint, lambda request: denied if request.method == method else None) as before:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", before.endpoint)
+    with proxy(s3.endpoint, lambda request: denied if request.method == method else None) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
         code, err = refused(bundle, file, s3.uri("out"))
     assert code == 5 and "permission denied" in err and action in err
 

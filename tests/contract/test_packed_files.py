@@ -120,12 +120,12 @@ def test_interrupted_run_of_packed_files_resumes_with_new_files(bundle, tmp_path
     largest = max(path.stat().st_size for path in (tmp_path / "in").iterdir())
     cut = f"{largest * (1 if kind == 'csv' else 8) * 20}"
 
-    def break_off(event):
+    def interrupt(event):
         if isinstance(event, Progress):
             raise ScoremillError("injected fault")
 
     with pytest.raises(ScoremillError, match="injected fault"):
-        scored_watched(bundle, tmp_path, cut, break_off)
+        scored_watched(bundle, tmp_path, cut, interrupt)
     write(tmp_path / "in", kind, "zz", trips(30, seed=99).assign(id=range(30 * FILES, 30 * FILES + 30)))
     manifest = scored_watched(bundle, tmp_path, cut)
     assert manifest.totals.rows == 30 * (FILES + 1)

@@ -208,12 +208,12 @@ def test_s3_failure_has_its_own_error(s3: s3_support.Bucket, through: Through, k
 def test_permanent_fault_is_reported_with_attempts_and_seconds(
     s3: s3_support.Bucket, through: Through, answer: Answer, message: str, hint: str
 ) -> None:
-    seen = through(s3, lambda request: answer)
+    server = through(s3, lambda request: answer)
     with pytest.raises(StorageError) as raised:
         Store(s3.uri()).read("a")
     assert re.search(message, raised.value.message)
     assert raised.value.hint and hint in raised.value.hint
-    assert len(seen.seen) == 5
+    assert len(server.requests) == 5
 
 
 GOOGLE = {
@@ -327,11 +327,11 @@ def test_missing_object_is_not_an_error(request: pytest.FixtureRequest, call: st
 
 
 def test_object_that_only_a_get_finds_is_described(s3: s3_support.Bucket, through: Through) -> None:
-    seen = through(s3, lambda request: None)
+    server = through(s3, lambda request: None)
     store = Store(s3.uri())
     store.write("a", b"12345")
     expected = store.info("a")
-    seen.rule = lambda request: Answer(404, "") if request.method == "HEAD" else None
+    server.rule = lambda request: Answer(404, "") if request.method == "HEAD" else None
     assert store.info("a") == expected
 
 
@@ -348,7 +348,7 @@ def test_missing_bundle_in_a_bucket_is_reported_as_missing(s3: s3_support.Bucket
 
 
 def test_input_in_a_deleted_bucket_is_not_reported_as_changed(s3: s3_support.Bucket, through: Through) -> None:
-    seen = through(s3, lambda request: None)
+    server = through(s3, lambda request: None)
     store = Store(s3.uri())
     store.write("a", b"1")
     info = store.info("a")
@@ -356,7 +356,7 @@ def test_input_in_a_deleted_bucket_is_not_reported_as_changed(s3: s3_support.Buc
     store.delete(["a"])
     with pytest.raises(InputChanged, match="was removed"):
         store.read("a", version=info.version)
-    seen.rule = lambda request: S3["no bucket"][0]
+    server.rule = lambda request: S3["no bucket"][0]
     with pytest.raises(StorageError, match="no bucket named"):
         store.read("a", version=info.version)
 

@@ -27,17 +27,17 @@ def test_local_bundle_reaches_workers_through_the_bucket(bundle, s3, tmp_path, m
     inputs, output = Store(s3.uri("in")), Store(s3.uri("out"))
     for number in range(4):
         inputs.write(f"{number}.csv", trips(500, seed=number).to_csv(index=False).encode())
-    seen: list[str] = []
+    shipped: list[str] = []
 
     def watch(event: Event) -> None:
-        if isinstance(event, Progress) and not seen:
-            seen.extend(info.name for info in output.list(f"{SHIPPED}/"))
+        if isinstance(event, Progress) and not shipped:
+            shipped.extend(info.name for info in output.list(f"{SHIPPED}/"))
             shutil.rmtree(bundle)
 
     job = make_job(bundle, inputs.uri, output.uri, input={"partitionBytes": "4KiB"})
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1") as one:
         score(job, cluster=one.scheduler_address, watchers=[watch])
-    assert {name.rsplit("/", 1)[-1] for name in seen} >= {"bundle.json", "model.joblib"}
+    assert {name.rsplit("/", 1)[-1] for name in shipped} >= {"bundle.json", "model.joblib"}
     assert list((tmp_path / "cache").glob("scoremill/bundles/*/model.joblib"))
     assert output.list(f"{SHIPPED}/") == []
     assert verify(output.uri).totals.scored == 2000

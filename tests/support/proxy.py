@@ -70,15 +70,15 @@ Rule = Callable[[Request], Fault]
 
 @dataclass(slots=True)
 class Proxy:
-    """Its address, the rule it follows, and what it has seen."""
+    """The rule, the endpoint and the received requests of a proxy."""
 
     rule: Rule
     endpoint: str = ""
-    seen: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
 
 def every(number: int, *faults: Fault) -> Rule:
-    """The rule that meets each `number`-th request with the next of `faults`, in turn."""
+    """Return a rule that gives the next of `faults` for each `number`-th request, and starts over after the last."""
     return lambda request: None if request.number % number else faults[request.number // number % len(faults)]
 
 
@@ -89,7 +89,7 @@ def proxy(
     drop: tuple[str, ...] = (),
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[Proxy]:
-    """A proxy before the server at `upstream`, for the time of the block; headers in `drop` do not reach the server."""
+    """Run a proxy in front of the server at `upstream`. It removes the headers in `drop`."""
     state = Proxy(rule)
     lock = threading.Lock()
     target = urlsplit(upstream).netloc
@@ -101,8 +101,8 @@ def proxy(
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             with lock:
-                request = Request(len(state.seen) + 1, self.command, self.path, headers)
-                state.seen.append(request)
+                request = Request(len(state.requests) + 1, self.command, self.path, headers)
+                state.requests.append(request)
             match state.rule(request):
                 case Answer() as answer:
                     self._refuse(answer)
@@ -147,7 +147,7 @@ def proxy(
                 self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing: tests look at `seen`."""
+            """Log nothing, because tests check `requests`."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
