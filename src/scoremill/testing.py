@@ -29,11 +29,11 @@ def _require_error(error: type[ScoremillError], action: Callable[[], object]) ->
 class StoreCompliance:
     """The requirements of scoremill for a store.
 
-    Define a subclass whose name begins with `Test`, in a file that pytest collects, and a fixture `store_uri` that
+    Define a subclass whose name starts with `Test`, in a file that pytest collects, and a fixture `store_uri` that
     returns the URI of a new, empty folder of the store.
     """
 
-    def test_objects_are_listed_at_once_by_prefix_and_sorted_by_name(self, store_uri: str) -> None:
+    def test_objects_are_listed_immediately_by_prefix_and_sorted_by_name(self, store_uri: str) -> None:
         """A listing is complete, and shows the size and version of each object."""
         store = Store(store_uri)
         for name in ("b/2", "b/10", "bb", "a"):
@@ -44,7 +44,7 @@ class StoreCompliance:
         _require(store.info("a") == store.list()[0], "an object is described as in a listing")
         _require(sorted(store.children()) == ["a", "b/", "bb"], "folders directly below the root end in a slash")
 
-    def test_deleted_objects_are_absent_at_once(self, store_uri: str) -> None:
+    def test_deleted_objects_are_absent_immediately(self, store_uri: str) -> None:
         """Deletion of an absent object succeeds."""
         store = Store(store_uri)
         store.write("a", b"1")
@@ -88,7 +88,7 @@ class StoreCompliance:
         _require([each.name for each in store.list()] == ["a"], "a failed publication leaves no object")
 
     def test_one_of_several_creators_wins(self, store_uri: str) -> None:
-        """`create` never replaces an object. Of writers at the same time, one wins where the store has such a condition."""
+        """`create` never replaces an object. If the store supports conditional writes, one of several writers wins."""
         store = Store(store_uri)
         with ThreadPoolExecutor(_WRITERS) as pool:
             won = [*pool.map(lambda number: Store(store_uri).create("a", b"%d" % number), range(_WRITERS))]

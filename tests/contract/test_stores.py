@@ -47,7 +47,7 @@ class TestCompliance(StoreCompliance):
 def test_compliance_names_the_requirement_that_a_store_does_not_meet(tmp_path: Path) -> None:
     (tmp_path / "found by nobody's write").touch()
     with pytest.raises(AssertionError, match="a listing is sorted by name"):
-        StoreCompliance().test_objects_are_listed_at_once_by_prefix_and_sorted_by_name(str(tmp_path))
+        StoreCompliance().test_objects_are_listed_immediately_by_prefix_and_sorted_by_name(str(tmp_path))
     with pytest.raises(AssertionError, match="StorageError was not raised"):
         (tmp_path / "absent").touch()
         StoreCompliance().test_an_absent_object_is_a_storage_error(str(tmp_path))
