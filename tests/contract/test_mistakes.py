@@ -1,7 +1,7 @@
 """Common mistakes of new users: each ends with an exit code, an error code, a message, and a hint that works.
 
-What needs running pods (no room, an image that cannot be pulled, a quota) is in tests/e2e/test_cluster_commands.py; a worker
-with too little memory is in test_local_cluster.py; `make install-check` tries the oldest pip.
+Mistakes that need running pods (no room, a missing image, a quota) are in tests/e2e/test_cluster_commands.py. A worker
+with too little memory is in test_local_cluster.py. `make install-check` tries the oldest pip.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Desk:
     bundle: str
     bucket: Bucket
     before: Callable[[Rule], Proxy]
-    """Puts a proxy with this rule in front of the bucket."""
+    """A function that starts a proxy with this rule in front of the bucket."""
 
     def score(self, source: object = "trips.csv", output: object = "scores", *more: object) -> Words:
         words = ("score", "--cluster", "in-process", "--quiet", "--model", self.bundle)
@@ -120,7 +120,7 @@ def test_missing_credentials(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_expired_token(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     expired = Answer(400, "ExpiredToken", "The provided token has expired.")
     desk.before(lambda request: None if "Credential=NEW/" in request.headers.get("authorization", "") else expired)
-    fails(desk.score_bucket(), 5, "CredentialsExpired", "expired", "AWS_ACCESS_KEY_ID|[Rr]enew|[Nn]ew credentials")
+    fails(desk.score_bucket(), 5, "CredentialsExpired", "expired", r"AWS_ACCESS_KEY_ID|(?i:renew|new credentials)")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "NEW")
     works(*desk.score_bucket())
 
