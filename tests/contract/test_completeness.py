@@ -47,7 +47,7 @@ class Elsewhere(InProcess):
 
 def test_objects_missing_for_the_driver_keep_a_run_incomplete(bundle, data, tmp_path):
     output = tmp_path / "out"
-    with pytest.raises(ClusterError, match="share this output"):
+    with pytest.raises(ClusterError, match="write to the same place"):
         execute(make_job(bundle, data, str(output), input={"partitionBytes": "4KiB"}), Elsewhere(output))
     assert not (output / "_SUCCESS").exists()
     score(make_job(bundle, data, str(output), input={"partitionBytes": "4KiB"}), cluster="in-process")

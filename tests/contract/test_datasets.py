@@ -416,7 +416,7 @@ def test_column_that_was_not_loaded_is_named(cluster, bundle, known, tmp_path):
     job = make_job(
         bundle, known.input.uris[0], str(tmp_path), input={"where": "passengers > 2"}, output={"keep": ["note"]}
     )
-    with pytest.raises(FitError, match=r"does not hold 'note'; it holds (\w+, )+\w+\n") as raised:
+    with pytest.raises(FitError, match=r"does not have the columns note; it has (\w+, )+\w+\n") as raised:
         score_held(cluster, known, job)
     assert "--columns note" in str(raised.value.hint)
 
@@ -441,13 +441,13 @@ def test_filter_column_of_another_type_is_named(cluster, known, tmp_path):
 )
 def test_input_with_other_settings_than_the_dataset_is_refused(cluster, bundle, known, tmp_path, other, named):
     job = make_job(bundle, known.input.uris[0], str(tmp_path), input={"where": "passengers > 2", **other})
-    with pytest.raises(UsageError, match=f"was loaded otherwise: {named}"):
+    with pytest.raises(UsageError, match=f"was loaded with other settings: {named}"):
         score_held(cluster, known, job)
 
 
 def test_name_of_an_existing_dataset_is_refused(cluster, bundle, known):
     job = make_job(bundle, known.input.uris[0], "unwritten")
-    with pytest.raises(UsageError, match="has a dataset 'known' already"):
+    with pytest.raises(UsageError, match='already has a dataset "known"'):
         loaded(cluster, "known", job, bundle)
 
 

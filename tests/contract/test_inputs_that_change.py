@@ -289,7 +289,7 @@ def test_different_header_in_a_file_that_was_not_sampled_is_found_by_its_task(mo
         "64KiB",
     )
     assert code == 3, err
-    assert f"{other} has no column 'x'" in err
+    assert f'{other} has no column "x"' in err
     assert "Its columns are: id, z, y" in err
     assert not is_complete(tmp_path / "out")
     (tmp_path / "in" / other).write_bytes(HEADER + rows(0, 3))

@@ -85,7 +85,7 @@ def in_proc(folder: Path) -> Path:
         (a_file, 5, "out as a folder: it is a file"),
         (below_a_file, 5, "out as a folder: it is a file"),
         (in_proc, 5, "cannot create /proc/x"),
-        (with_others, 2, "holds objects that are not this output's, such as notes.txt"),
+        (with_others, 2, "holds objects that do not belong to this output, such as notes.txt"),
     ],
 )
 def test_folder_that_cannot_be_an_output_is_refused_before_a_worker(

@@ -147,7 +147,7 @@ def test_partition_columns_become_folders_that_readers_understand(bundle, files,
 
 
 def test_partition_column_must_be_in_the_output(bundle, files, tmp_path):
-    with pytest.raises(UsageError, match="'payment'"):
+    with pytest.raises(UsageError, match='"payment"'):
         scored(bundle, files, tmp_path, output={"partitionBy": ["payment"]})
 
 

@@ -1,4 +1,4 @@
-"""Run a job: what workers do, the engines that run tasks, the coordinator of a run, datasets, and what programs call."""
+"""Run a job: worker code, engines that run tasks, the coordinator of a run, datasets, and the Python API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["engine_for", "execute", "plan", "prepare_job", "preview", "score", "
 
 
 def __getattr__(name: str) -> Any:
-    # A job that cannot be run is refused before scikit-learn and Dask are loaded.
+    # Lazy, so that an invalid job fails before scikit-learn and Dask are loaded.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

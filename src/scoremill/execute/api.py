@@ -1,4 +1,4 @@
-"""Score, plan, verify and preview a job: what Python programs and the command line call."""
+"""Score, plan, verify and preview a job, for Python programs and the command line."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 
 def prepare_job(job: ScoringJob, *, writes: bool = True) -> Prepared:
-    """Return `job` with its bundle and its plan; raise what is wrong with them, and then also with its output.
+    """Return `job` with its bundle and its plan; raise one error that lists every problem with them and the output.
 
-    Nothing is started for it, and no library is loaded that it does not need: an untrusted bundle is refused at once.
-    The output is not looked at unless the job `writes` to it.
+    An untrusted bundle fails before any other library is loaded. The output is checked only if the job `writes` to it.
     """
     model = job.spec.model.model_copy(update={"uri": absolute(job.spec.model.uri)})
     bundle = open_bundle(model, job.spec.model_storage)
@@ -70,15 +69,15 @@ def score(
         `local` (processes of this machine), `in-process`, the address of a Dask scheduler such as `tls://host:8786`, or
         a cluster on Kubernetes or its name.
     dataset : scoremill.datasets.Dataset, optional
-        What `scoremill.datasets.load` put into the memory of the cluster; it is scored instead of the input's objects.
+        Dataset in the memory of the cluster, from `scoremill.datasets.load`; it is scored instead of the input's objects.
     namespace, context, kubeconfig : str, optional
-        Where to look for a cluster on Kubernetes; by default, the current context and its namespace.
+        Where a cluster on Kubernetes is; by default, the current context and its namespace.
     security : distributed.Security, optional
         Certificates for a scheduler given by its address.
     watchers : iterable of callable
         Each is called with every event of the run, such as `scoremill.events.Progress`.
     wait : bool
-        Whether to wait while another run writes to the output; if not, that is a LeaseError.
+        Whether to wait while another run writes to the output; otherwise LeaseError is raised.
 
     Returns
     -------
@@ -88,7 +87,7 @@ def score(
     Raises
     ------
     ScoremillError
-        One of `scoremill.errors`: UsageError, TrustError if nobody chose the model, FitError if input and model do not
+        One of `scoremill.errors`: UsageError, TrustError if the model is not trusted, FitError if input and model do not
         fit, RejectLimitError if too many rows are rejected, StorageError, ClusterError. Completed partitions are kept.
 
     """
@@ -133,7 +132,7 @@ def _job(given: ScoringJob | str | os.PathLike[str]) -> ScoringJob:
 def engine_for(
     job: ScoringJob, cluster: str, security: Security | None = None, *, connect_seconds: float | None = None
 ) -> Engine:
-    """The engine that `cluster` names, not started yet; it waits for a scheduler for `connect_seconds`."""
+    """Return the engine for `cluster`, not started yet; it waits `connect_seconds` for a scheduler."""
     if cluster == "in-process":
         from .engines.protocol import InProcess
 
@@ -161,7 +160,7 @@ def plan(job: ScoringJob) -> Plan:
     Returns
     -------
     Plan
-        `len(plan)` is the number of partitions; `plan.problems` has what is wrong or doubtful.
+        `len(plan)` is the number of partitions; `plan.problems` lists errors and warnings.
 
     Raises
     ------
@@ -175,14 +174,14 @@ def plan(job: ScoringJob) -> Plan:
 
 
 def verify(uri: str | os.PathLike[str], storage: Storage | None = None) -> Verified:
-    """Verify that the objects of an output are those that its manifest lists, byte for byte.
+    """Verify that an output holds exactly the objects that its manifest lists, byte for byte.
 
     Parameters
     ----------
     uri : str or path
         Folder or prefix that the run wrote to.
     storage : Storage, optional
-        How the store is reached.
+        Settings of the store.
 
     Returns
     -------
@@ -192,7 +191,7 @@ def verify(uri: str | os.PathLike[str], storage: Storage | None = None) -> Verif
     Raises
     ------
     VerificationError
-        If objects are missing, altered or surplus, or the run is not complete.
+        If objects are missing, changed or unexpected, or the run is not complete.
     UsageError
         If there is no output at `uri`.
 
@@ -204,7 +203,7 @@ def verify(uri: str | os.PathLike[str], storage: Storage | None = None) -> Verif
 
 
 def preview(job: ScoringJob, rows: int) -> Iterator[Preview]:
-    """The first `rows` scored rows of `job`, by batches; nothing is written."""
+    """Yield the first `rows` scored rows of `job` in batches, without writing anything."""
     prepared = prepare_job(job, writes=False)
     from scoremill.bundle.threads import one_thread
 
@@ -225,7 +224,7 @@ def preview(job: ScoringJob, rows: int) -> Iterator[Preview]:
 
 
 def table_of(batches: Iterable[Preview]) -> pa.Table:
-    """The scored rows of `batches` as one table."""
+    """Return the scored rows of `batches` as one table."""
     import pyarrow as pa
 
     return pa.concat_tables([scored.table for scored in batches])

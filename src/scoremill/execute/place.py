@@ -1,4 +1,4 @@
-"""Where a job is run: what `--cluster` means, from this process to a cluster on Kubernetes."""
+"""Resolve `--cluster`: this process, local processes, a scheduler address, or a cluster on Kubernetes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scoremill.spec import ScoringJob, Workers
 
 @dataclass(frozen=True)
 class Connection:
-    """What a Dask client needs."""
+    """Address and certificates for a Dask client."""
 
     address: str
     security: Any
@@ -25,7 +25,7 @@ class Connection:
 
 @contextmanager
 def connected(at: Named) -> Iterator[Connection]:
-    """A way to the cluster's scheduler by a forwarded port, open while this is."""
+    """Connect to the scheduler of a cluster through a forwarded port while the context is open."""
     from .engines.dask.security import security_from
 
     at.exists()
@@ -34,14 +34,14 @@ def connected(at: Named) -> Iterator[Connection]:
     if workers is None:
         raise ClusterError(
             f"cluster {at.name} has no workers",
-            f"Give it some with `scoremill cluster scale {at.name} 4`.",
+            f"Add workers with `scoremill cluster scale {at.name} 4`.",
             code="NoWorkers",
         )
     with at.forward(names.COMM_PORT) as forward:
         if at.scheduler_pod() is None:
             raise ClusterError(
                 f"the scheduler of {at.name} is not ready",
-                f"See scoremill cluster status {at.name}.",
+                f"Run `scoremill cluster status {at.name}` to see why.",
                 code="ClusterNotReady",
             )
         security = security_from(certificates.ca, certificates.certificate, certificates.key)
@@ -50,7 +50,7 @@ def connected(at: Named) -> Iterator[Connection]:
 
 @dataclass(frozen=True)
 class EnginePlace:
-    """Where a job is run: what `engine_for` takes."""
+    """The arguments of `engine_for`."""
 
     job: ScoringJob
     address: str
@@ -59,9 +59,9 @@ class EnginePlace:
 
 @contextmanager
 def engine_at(where: str | Named, job: ScoringJob, places: dict[str, str | None]) -> Iterator[EnginePlace]:
-    """What `--cluster WHERE` means for `job`, open while this is.
+    """Resolve `--cluster WHERE` for `job`, and keep the connection while the context is open.
 
-    A name is a cluster of the Kubernetes in `places`, and the job then has the workers of that cluster.
+    A name means a cluster on the Kubernetes in `places`, and the job then has the workers of that cluster.
     """
     if isinstance(where, Named):
         with connected(where) as found:
@@ -85,7 +85,7 @@ def _there(job: ScoringJob, found: Connection) -> EnginePlace:
 
 
 def _meant(where: str, error: ScoremillError) -> ScoremillError:
-    """`error`, whose hint asks first whether an address was meant, or one of the words that need no Kubernetes."""
+    """Return `error` with a hint that first suggests an address, or a word that needs no Kubernetes, if one is similar."""
     close = [f"tls://{where}"] if ":" in where else difflib.get_close_matches(where.lower(), names.RESERVED, n=1)
     if not close:
         return error

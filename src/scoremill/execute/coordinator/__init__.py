@@ -1,1 +1,1 @@
-"""What runs once a run: prepare, resume, record every receipt, write the manifest."""
+"""Coordinate a run in the driver: prepare, resume, record every receipt, write the manifest."""

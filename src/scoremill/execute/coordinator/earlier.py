@@ -1,4 +1,4 @@
-"""What the outputs of earlier jobs have scored, as their ledgers tell."""
+"""Objects that earlier jobs have scored, read from the ledgers of their outputs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _THREADS = 16
 def earlier_of(job: JobSpec) -> Earlier | None:
     """Return the objects that the outputs of `input.notScoredBy` have scored; None if the job names none.
 
-    The job's own output never counts: what it has begun, it continues. Raises UsageError if an output that is not
-    optional is not complete, or if one no longer remembers objects as old as the job takes.
+    The job's own output never counts, so that the job can resume. Raises UsageError if a required output is not complete,
+    or if an output no longer remembers objects as old as the job reads.
     """
     if not job.input.not_scored_by:
         return None
@@ -38,7 +38,7 @@ def earlier_of(job: JobSpec) -> Earlier | None:
 
 
 def _outputs(job: JobSpec) -> Iterator[EarlierOutput]:
-    """Yield the outputs one by one; a glob stands for the complete ones that it matches."""
+    """Yield the outputs one by one; a glob expands to the complete outputs that it matches."""
     for output in job.input.not_scored_by:
         if not has_wildcard(output.uri):
             yield output
@@ -48,22 +48,22 @@ def _outputs(job: JobSpec) -> Iterator[EarlierOutput]:
 
 
 def _scored(output: Store, optional: bool, since: datetime | None) -> list[Earlier]:
-    """Return what a complete output has scored, and what it remembers of the outputs before it."""
+    """Return the objects that a complete output has scored, and those that it remembers from outputs before it."""
     ledger = Ledger(output)
-    # The plan before the manifest: if the output is complete afterwards, all of that plan is scored.
+    # Read the plan before the manifest: if the output is complete afterwards, all of that plan is scored.
     segments, remembered = ledger.plan_segments(), ledger.earlier()
     if read_manifest(output) is None:
         if optional:
             return []
         raise VerificationError(
-            f"{output.uri} is not a complete output, so the objects that it scored are not known",
-            "Complete it with the command that began it, or leave it out of --not-scored-by.",
+            f"{output.uri} is not a complete output, so the list of objects that it scored is not final",
+            "Complete it with the command that started it, or remove it from --not-scored-by.",
             code="OutputIncomplete",
         )
     if not segments and not optional:
         raise UsageError(
-            f"{output.uri} does not tell which objects it scored: it was made by `scoremill compact`",
-            "Name the output that it was made from.",
+            f"{output.uri} was written by `scoremill compact` and does not record which objects were scored",
+            "Name the output that was compacted.",
             code="OutputCompacted",
         )
     scored = [Earlier.of(source for group in read_groups(segments) for source in group.sources)]
@@ -75,7 +75,7 @@ def _remembered(output: Store, data: bytes, since: datetime | None) -> Earlier:
         earlier = Earlier.from_bytes(data)
     except (pa.ArrowInvalid, OSError, ValueError) as error:
         raise VerificationError(
-            f"the ledger of {output.uri} is damaged: {error}", "Restore it.", code="LedgerDamaged"
+            f"the ledger of {output.uri} is damaged: {error}", "Restore it from a backup.", code="LedgerDamaged"
         ) from None
     if earlier.since is not None and (since is None or since < earlier.since):
         moment = earlier.since.isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""How long a run will take and how much memory a worker will need, measured on the first rows."""
+"""Estimate the duration of a run and the memory of a worker from scoring the first rows."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from ..worker.work import Work
 from .prepare import Prepared
 
 SAMPLE_ROWS = 20_000
-"""Rows scored for the measurement: enough that fixed costs of a call do not count for much."""
+"""Number of rows to score: enough that the fixed costs of a call do not matter."""
 SAMPLE_FILES = 16
-"""Files whose first rows are scored where one alone is too short."""
+"""Maximum number of files whose first rows are scored if one is too short."""
 _BASE = 300 * 2**20
-"""A worker's memory before its first task: Python, pandas, pyarrow and scikit-learn."""
+"""Memory of a worker before its first task, in bytes: Python, pandas, pyarrow and scikit-learn."""
 _COPIES = 6
-"""Times that a batch's text exists at once, as text, frame, features and results."""
+"""Number of copies of a batch in memory at the same time: text, frame, features and results."""
 _CLUSTER_SECONDS = 2.0
-"""Measured: a local cluster's scheduler, certificates and nannies. Its workers then import what this process has."""
+"""Measured time to start the scheduler, certificates and nannies of a local cluster; imports of workers come on top."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will probably need."""
+    """Time and memory that a run will probably need."""
 
     seconds: float
-    """Of the whole run on a local cluster, its start included."""
+    """Duration of the whole run on a local cluster, including its start"""
     startup_seconds: float
-    """Of those, before the first row is scored."""
+    """Seconds before the first row is scored, included in `seconds`"""
     worker_bytes: int
     row_bytes: float
-    """Of a row of the input, as it was read."""
+    """Mean bytes per row of the input as read"""
     workers: int
     sampled_rows: int
 
 
 def estimate(prepared: Prepared, elapsed: float) -> Estimate | None:
-    """The estimate of a plan, from scoring its first rows here; None if there are no rows.
+    """Return the estimate of a plan, from scoring its first rows in this process; None if there are no rows.
 
-    `elapsed` are the seconds that this process took for imports and plan, which a run takes again.
+    `elapsed` is how many seconds this process took for imports and plan; a run takes them again.
     """
     imports = time.process_time()
     plan, spec = prepared.plan, prepared.job
     work = prepared.work(plan)
     workers = spec.cluster.bounds.max if spec.cluster.bounds else os.cpu_count() or 1
-    # The first call of a model pays for imports and tables that no later one pays for.
+    # Only the first call of a model pays for imports and tables.
     any(_measure(work, partition).rows for partition in plan.uncut())
     done = _Measured()
     for partition in islice(plan.uncut(), SAMPLE_FILES):
@@ -77,9 +77,9 @@ def estimate(prepared: Prepared, elapsed: float) -> Estimate | None:
 
 
 def memory_problem(prepared: Prepared, row_bytes: float | None = None) -> Problem | None:
-    """A warning where a worker will probably need more memory than the job gives it.
+    """Return a warning if a worker will probably need more memory than the job gives it.
 
-    `row_bytes` are those of a row of the input as it was measured; without them those of the plan's samples of CSV.
+    `row_bytes` is the measured size of an input row; by default, the size in the plan's samples of CSV.
     """
     needed, given = _worker_bytes(prepared, row_bytes or prepared.plan.row_bytes), prepared.job.cluster.memory
     if needed <= (given or LOCAL_MEMORY):
@@ -87,8 +87,8 @@ def memory_problem(prepared: Prepared, row_bytes: float | None = None) -> Proble
     return Problem(
         "warning",
         "--memory",
-        f"a worker will probably need {format_bytes(needed)}, and has {format_bytes(given or LOCAL_MEMORY)}",
-        f"Give --memory {-(-needed * 5 // 4 // GIB)}GiB, or less --batch-rows (now {prepared.job.model.batch_rows:,}).",
+        f"a worker will probably need {format_bytes(needed)}, but has {format_bytes(given or LOCAL_MEMORY)}",
+        f"Give --memory {-(-needed * 5 // 4 // GIB)}GiB, or lower --batch-rows (now {prepared.job.model.batch_rows:,}).",
     )
 
 
@@ -108,7 +108,7 @@ class _Measured:
 
 
 def _measure(work: Work, partition: Partition) -> _Measured:
-    """What scoring the first block of a partition costs."""
+    """Measure scoring the first block of a partition."""
     model = work.model.load()
     opened = PartitionReader(work.reading(model.bundle.columns), partition)
     before, begin = pa.total_allocated_bytes(), time.perf_counter()

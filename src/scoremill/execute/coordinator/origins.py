@@ -1,4 +1,4 @@
-"""Where in the input the rows of each object come from, for people who look for one of them."""
+"""The place in the input that the rows of each output object come from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .proofs import Proofs
 
 
 def origins(proofs: Proofs, partition_bytes: int) -> Iterator[Origin]:
-    """Where the rows of each accepted receipt begin."""
+    """Yield where in the input the rows of each accepted receipt start."""
     for group, receipt in proofs.accepted():
         source = group.sources[0]
         is_cut = source.format == "csv" and group.count > 1

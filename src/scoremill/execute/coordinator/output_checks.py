@@ -1,4 +1,4 @@
-"""What keeps an output from being written, found before a worker starts."""
+"""Find problems with an output before a worker starts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .resume import refuse_other_plan, refuse_strangers
 def output_problems(
     spec: JobSpec, plan: Plan | None, uid: str | None = None, *, waits: bool = False
 ) -> Iterator[Problem]:
-    """What is wrong with the output of a job: it cannot be written, holds something else, or is locked.
+    """Yield the problems with the output of a job: it cannot be written, holds something else, or is locked.
 
-    Without a `plan` it is not compared with what an earlier run planned. `uid` is that of the ScoringJob on Kubernetes,
-    whose own earlier attempts are no obstacle. A lock is none for a run that `waits`.
+    If there is a `plan`, it must be able to continue the plan of an earlier run. Earlier attempts of the ScoringJob on
+    Kubernetes with this `uid` are no problem, and neither is a lock for a run that `waits`.
     """
     uri, mode = spec.output.uri, spec.output.mode
     ledger = Ledger(output_store(spec))
@@ -30,7 +30,7 @@ def output_problems(
         yield found
         return
     if (held := _found(uri, lambda: refuse_held(ledger.store))) is not None:
-        # What is there changes while it is looked at; a run that waits looks again when its turn has come.
+        # The other run changes the output during these checks; a run that waits repeats them when it has the lease.
         yield from [] if waits else [held]
         return
     checks: list[Callable[[], None]] = [lambda: refuse_strangers(ledger, mode, uid)]
@@ -40,7 +40,7 @@ def output_problems(
 
 
 def problems_without_plan(job: ScoringJob, error: ScoremillError, *, writes: bool) -> Iterator[Problem]:
-    """`error`, which kept `job` from being planned, and what is wrong with the other places that it names."""
+    """Yield `error`, because of which `job` could not be planned, and problems with the other places that it names."""
     spec = absolute_spec(job.spec)
     yield Problem.of(error, "")
     bundle = _found(spec.model.uri, lambda: open_bundle(spec.model, spec.model_storage))

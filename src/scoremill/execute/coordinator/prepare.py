@@ -1,4 +1,4 @@
-"""Everything that can be known before a worker starts: the bundle opened, the plan built, the fit checked."""
+"""Prepare a job before a worker starts: open the bundle, build the plan, check that they fit."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Part = TypeVar("Part", Model, Input, Output)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A job, the bundle it names, and the plan made of both."""
+    """A job, its bundle, and the plan computed from both."""
 
     job: JobSpec
     bundle: Bundle
     plan: Plan
 
     def work(self, plan: Plan) -> Work:
-        """What the tasks of `plan`, this one or its continuation, are told."""
+        """Return the settings for the tasks of `plan`, which is this plan or its continuation."""
         spec = self.job
         return Work(
             settings=plan.settings,
@@ -53,11 +53,11 @@ class Prepared:
 
 
 def prepare(job: ScoringJob, survey: Survey | None = None, *, bundle: Bundle | None = None) -> Prepared:
-    """The bundle and the plan of `job`; the plan's problems are in it.
+    """Return the bundle and the plan of `job`; the plan lists its problems.
 
-    `survey` is of its input and `bundle` its bundle, if they are known.
+    `survey` and `bundle` are those of the job, if they are known already.
 
-    UsageError for a method or column that there is not, or an untrusted bundle; SkewError for other versions.
+    Raises UsageError for a missing method or column or an untrusted bundle, SkewError for other versions.
     """
     spec = absolute_spec(job.spec)
     bundle = bundle or open_bundle(spec.model, spec.model_storage)
@@ -74,30 +74,30 @@ def prepare(job: ScoringJob, survey: Survey | None = None, *, bundle: Bundle | N
 
 
 def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
-    """UsageError where a folder is no column of the output, or every column is a folder."""
+    """Raise UsageError if a folder is not a column of the output, or if every column is a folder."""
     for name in folders:
         if name not in columns:
             raise UsageError(
-                f"--partition-by names {name!r}, which is no column of the output",
-                f"Those are: {', '.join(columns)}.",
+                f'--partition-by names "{name}", which is not a column of the output',
+                f"The columns are: {', '.join(columns)}.",
                 code="InvalidPartitionBy",
             )
         if name.startswith(("_", ".")):
             raise UsageError(
-                f"--partition-by {name}: readers skip folders whose names begin with {name[0]!r}",
+                f'--partition-by {name}: readers skip folders whose names start with "{name[0]}"',
                 "Choose another column.",
                 code="InvalidPartitionBy",
             )
     if folders and set(columns) <= set(folders):
         raise UsageError(
             "--partition-by leaves no column in the parts",
-            "Keep a further column, or name fewer.",
+            "Add a column with --keep, or name fewer columns in --partition-by.",
             code="InvalidPartitionBy",
         )
 
 
 def absolute_spec(spec: JobSpec) -> JobSpec:
-    """`spec` with local paths that mean the same in every process."""
+    """Return `spec` with absolute local paths, which are valid in every process."""
     model, source, output = spec.model, spec.input, spec.output
     return spec.model_copy(
         update={
@@ -124,15 +124,15 @@ def _absolute_files(storage: Storage) -> Storage:
 
 
 def refuse_problems(plan: Plan, more: Iterable[Problem] = ()) -> None:
-    """Raise one error that lists every error of the plan and of `more`; return if there is none.
+    """Raise one error that lists every error of the plan and of `more`, if there are any.
 
-    Its class is that of the problem which no retry can solve: the one with the lowest exit code.
+    Its class is that of the problem with the lowest exit code, which a retry is least likely to solve.
     """
     refuse([*plan.errors, *more])
 
 
 def refuse(problems: Iterable[Problem]) -> None:
-    """The same for problems of any origin; warnings do not count."""
+    """Raise one error that lists all `problems` except warnings, if there are any."""
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         worst = min(errors, key=lambda problem: problem.error.exit_code)
@@ -142,7 +142,7 @@ def refuse(problems: Iterable[Problem]) -> None:
 
 
 def _lines(problems: Iterable[Problem]) -> Iterator[str]:
-    """Each problem, with its hint after it, or after the last of those that have the same one."""
+    """Yield each problem, then its hint; problems in a row with the same hint share it."""
     for hint, alike in groupby(problems, key=lambda problem: problem.hint):
         yield from (problem.text for problem in alike)
         if hint:
@@ -152,12 +152,12 @@ def _lines(problems: Iterable[Problem]) -> Iterator[str]:
 def _results(bundle: Bundle, method: str, spec: JobSpec) -> tuple[Column, ...]:
     if method not in bundle.results:
         raise FitError(
-            f"the model ({bundle.model_class}) has no method {method!r}",
-            f"It offers {', '.join(bundle.results)}.",
+            f'the model ({bundle.model_class}) has no method "{method}"',
+            f"Choose one of: {', '.join(bundle.results)}.",
             code="MethodMissing",
         )
     if spec.output.threshold is not None and (
         method != "predict" or len(bundle.results.get("predict_proba", ())) != 2 or len(bundle.classes or ()) != 2
     ):
-        raise UsageError("--threshold is for `predict` of a classifier of two classes with probabilities")
+        raise UsageError("--threshold needs `predict` of a classifier with two classes and probabilities")
     return bundle.results[method]

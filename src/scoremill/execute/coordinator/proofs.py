@@ -1,9 +1,9 @@
-"""Which receipts count: those whose partitions began where a row begins, as the quotes before them prove.
+"""Decide which receipts count: those whose partitions start where a row starts, proven by the quotes before them.
 
-Partitions of a CSV are cut optimistically, as if no cut lay inside quotes. Each receipt tells how many quotes its
-range holds, whatever its own start was taken to be, so the true state at every cut follows from the file's first
-byte onwards. A partition that began in the wrong state is scored again in the right one, and an irregular quote
-makes the rest of its file one partition.
+The plan cuts a CSV file as if no cut were inside quotes. Each receipt has the number of quotes in its range, which does
+not depend on the assumed state at its start. So the true state at every cut can be computed from the start of the file.
+A partition that assumed the wrong state is scored again with the right one. An irregular quote makes the rest of its
+file one partition.
 """
 
 from __future__ import annotations
@@ -18,53 +18,53 @@ from scoremill.planning import Group, Partition, Piece, Plan, make_partition, pi
 
 @dataclass(slots=True)
 class Outcome:
-    """What a receipt changes."""
+    """The effects of a receipt."""
 
     accepted: list[Receipt] = field(default_factory=list)
-    """Proven now: they count from here on."""
+    """Receipts that are proven now and count."""
     withdrawn: list[Receipt] = field(default_factory=list)
-    """Accepted before, and counted no more: their object is rejected."""
+    """Receipts that were accepted and no longer count, because their input object is rejected."""
     discarded: list[Receipt] = field(default_factory=list)
-    """Disproven now: their objects go."""
+    """Receipts that are disproven now; their objects must be deleted."""
     again: list[Partition] = field(default_factory=list)
-    """To be scored from another start."""
+    """Partitions to score again, with another state at the start."""
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _State:
-    """What is known of one group."""
+    """The state of one group."""
 
     group: Group
     receipts: dict[tuple[int, bool], Receipt] = field(default_factory=dict)
-    """By index in the group, and hypothesis about the start."""
+    """Receipts by index in the group and by whether the partition assumed that it starts inside quotes."""
     inside: list[bool] = field(default_factory=lambda: [False])
-    """Whether the partitions whose predecessors are all counted begin inside quotes."""
+    """Whether each partition starts inside quotes, as far as all predecessors have receipts."""
     lines: list[int] = field(default_factory=lambda: [1])
-    """Line of the file, from 1, at which those partitions begin."""
+    """Line of the file, from 1, at which each of those partitions starts."""
     proven: int = 0
-    """Partitions accepted, from the first."""
+    """Number of accepted partitions, from the first."""
     rest: Partition | None = None
-    """Everything from partition `proven` on, as one, because of irregular quotes."""
+    """All of the group from partition `proven` on, as one partition, because of irregular quotes."""
     rest_receipt: Receipt | None = None
 
 
 class Proofs:
-    """Takes receipts in any order and accepts each once its start is proven; a function of the receipts alone."""
+    """Take receipts in any order and accept each when its start is proven; the result depends only on the receipts."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._states = [_State(group) for group in plan.groups]
         self._firsts = [group.first for group in plan.groups]
-        self._asked: set[tuple[int, str]] = set()
+        self._requested: set[tuple[int, str]] = set()
 
     def take(self, receipt: Receipt) -> Outcome:
-        """What `receipt` proves of its own partition and of those after it."""
+        """Return what `receipt` proves about its own partition and later ones."""
         outcome = Outcome()
         state = self._states[bisect_right(self._firsts, receipt.number) - 1]
         index = receipt.number - state.group.first
         if receipt.rejected_files and (rest := self._without(state, receipt.rejected_files)).id == receipt.id:
-            # An earlier run's, which found out what cannot be read.
+            # From an earlier run, which found out which objects cannot be read.
             state.rest = rest
         if state.rest is not None:
             self._take_rest(state, receipt, outcome)
@@ -76,49 +76,49 @@ class Proofs:
                 state.receipts[index, inside] = receipt
                 self._compose(state, outcome)
                 self._accept(state, outcome)
-                # A row group's id is the same under both hypotheses: it counts once, and refutes nothing.
+                # The id of a row group is the same for both states: it counts once and disproves nothing.
                 break
         return outcome
 
     def replay(self, receipts: Iterable[Receipt]) -> list[Receipt]:
-        """Those of an earlier run's receipts that count; what they ask for anew is pending."""
+        """Return the receipts of an earlier run that count; partitions to score again become pending."""
         rejecting_first = sorted(receipts, key=lambda receipt: not receipt.rejected_files)
         accepted = [counted for receipt in rejecting_first for counted in self.take(receipt).accepted]
-        self._asked.clear()
+        self._requested.clear()
         return accepted
 
     @property
     def is_complete(self) -> bool:
-        """Whether every byte of the input is accounted for by an accepted receipt."""
+        """Whether accepted receipts cover every byte of the input."""
         return all(
             state.proven == state.group.count if state.rest is None else state.rest_receipt is not None
             for state in self._states
         )
 
     def pending(self) -> Iterator[Partition]:
-        """The partitions that still have to be scored, in the order of the input."""
+        """Yield the partitions that still must be scored, in the order of the input."""
         for state in self._states:
             for partition in self._missing(state):
-                if (partition.number, partition.id) not in self._asked:
-                    self._asked.add((partition.number, partition.id))
+                if (partition.number, partition.id) not in self._requested:
+                    self._requested.add((partition.number, partition.id))
                     yield partition
 
     def suspect(self, partition: Partition, outcome: Outcome) -> bool | None:
-        """Whether `partition`, which failed, begins where a row begins; None while that is not known yet.
+        """Return whether `partition`, which failed, starts where a row starts; None if that is not known yet.
 
-        Where it does not, its failure says nothing, and `outcome` asks for what is to be scored in its place.
+        If it does not, ignore its failure: the partition to score instead is added to `outcome`.
         """
         state = self._states[bisect_right(self._firsts, partition.number) - 1]
         index, piece = partition.number - state.group.first, partition.pieces[0]
         if state.rest is not None or index < state.proven:
             return state.rest is not None and partition.id == state.rest.id
         if index < len(state.inside) and state.inside[index] != piece.inside_quotes:
-            self._ask(self._plan.partition(state.group, index, state.inside[index]), outcome)
+            self._request(self._plan.partition(state.group, index, state.inside[index]), outcome)
             return False
         return True if index == state.proven or piece.source.format == "parquet" else None
 
     def reject(self, partition: Partition, uri: str) -> Outcome:
-        """Reject the input object `uri`, of which `partition` is a part: nothing of it counts, and it is read no more."""
+        """Reject the input object `uri` of `partition`: nothing from it counts, and it is not read again."""
         outcome = Outcome()
         state = self._states[bisect_right(self._firsts, partition.number) - 1]
         rejected = [piece.source.uri for piece in partition.pieces if piece.rejected or piece.source.uri == uri]
@@ -129,7 +129,7 @@ class Proofs:
         return outcome
 
     def _without(self, state: _State, uris: Collection[str]) -> Partition:
-        """The whole of a group as one partition, without the objects of these URIs."""
+        """Return a whole group as one partition, without the objects at `uris`."""
         group, rest = state.group, state.rest
         pieces = rest.pieces if rest is not None and len(group.sources) > 1 else whole_pieces(group)
         marked = (replace(piece, rejected=piece.source.uri in uris) for piece in pieces)
@@ -137,14 +137,14 @@ class Proofs:
 
     def _replace_rest(self, state: _State, rest: Partition, outcome: Outcome) -> None:
         state.rest = rest
-        # One id stands for every choice of rejected objects.
-        self._asked.discard((rest.number, rest.id))
-        self._ask(rest, outcome)
+        # The id does not depend on which objects are rejected.
+        self._requested.discard((rest.number, rest.id))
+        self._request(rest, outcome)
 
     def first_line(self, number: int) -> int:
-        """The line of its file, from 1, at which a partition begins; 0 if that is not known yet.
+        """Return the line of its file, from 1, at which a partition starts; 0 if that is not known yet.
 
-        It is 0 as well for partitions of Parquet, and for those of several files, each of which begins with line 1.
+        It is also 0 for partitions of Parquet, and for partitions of several files, each of which starts with line 1.
         """
         state = self._states[bisect_right(self._firsts, number) - 1]
         index = number - state.group.first
@@ -152,7 +152,7 @@ class Proofs:
         return state.lines[index] if has_lines and index < len(state.lines) else 0
 
     def replace(self, receipt: Receipt) -> None:
-        """Lets `receipt` stand for the accepted one of the same partition, whose objects were published again."""
+        """Replace the accepted receipt of the same partition, whose objects were published again, with `receipt`."""
         state = self._states[bisect_right(self._firsts, receipt.number) - 1]
         index = receipt.number - state.group.first
         if state.rest_receipt is not None and state.rest_receipt.number == receipt.number:
@@ -161,7 +161,7 @@ class Proofs:
             state.receipts[index, state.inside[index]] = receipt
 
     def knows(self, number: int, partition_id: str) -> bool:
-        """Whether a partition of this plan has, or under the other hypothesis would have, this number and id."""
+        """Return whether a partition of this plan, with either state at its start, has this number and id."""
         state = self._states[bisect_right(self._firsts, number) - 1] if self._states else None
         if state is None or number - state.group.first >= state.group.count:
             return False
@@ -173,7 +173,7 @@ class Proofs:
         return partition_id in {partition.id for partition in (*candidates, state.rest) if partition is not None}
 
     def accepted(self) -> Iterator[tuple[Group, Receipt]]:
-        """The receipts that count, in the order of the input, with their groups."""
+        """Return the receipts that count with their groups, in the order of the input."""
         return (counted for state in self._states for counted in self._accepted(state))
 
     def _accepted(self, state: _State) -> Iterator[tuple[Group, Receipt]]:
@@ -194,14 +194,14 @@ class Proofs:
             yield state.rest
 
     def _compose(self, state: _State, outcome: Outcome) -> None:
-        """Counts quotes onwards, and asks anew for partitions that began in the wrong state."""
+        """Compute the states of later partitions, and request partitions that assumed the wrong one again."""
         while (index := len(state.inside) - 1) < state.group.count:
             inside = state.inside[index]
             receipt = state.receipts.get((index, inside)) or state.receipts.get((index, not inside))
             if receipt is None:
                 return
             if (index, inside) not in state.receipts:
-                self._ask(self._plan.partition(state.group, index, inside), outcome)
+                self._request(self._plan.partition(state.group, index, inside), outcome)
             state.inside.append(inside ^ (receipt.quotes % 2 == 1))
             state.lines.append(state.lines[-1] + sum(receipt.lines))
 
@@ -227,19 +227,19 @@ class Proofs:
             state.rest = self._rest(state, index, state.inside[index])
         for at in receipt.irregular:
             outcome.notes.append(
-                f"{sources[at].uri}: a quote inside an unquoted field; the file is one partition from there on"
+                f"{sources[at].uri} has a quote inside an unquoted field, so the rest of the file is one partition"
             )
         outcome.discarded += [r for (at, _), r in state.receipts.items() if at >= index]
         state.receipts = {key: r for key, r in state.receipts.items() if key[0] < index}
-        self._ask(state.rest, outcome)
+        self._request(state.rest, outcome)
 
     def _reread(self, number: int, pieces: Iterable[Piece], receipt: Receipt) -> Partition:
-        """The partition of these pieces, those that `receipt` calls irregular to be read as whole files."""
+        """Return the partition of `pieces`, with the irregular ones according to `receipt` read as whole files."""
         marked = (replace(piece, whole=piece.whole or at in receipt.irregular) for at, piece in enumerate(pieces))
         return make_partition(self._plan.settings_hash, number, *marked)
 
     def _rest(self, state: _State, index: int, inside: bool) -> Partition:
-        """A file from partition `index` on, as one."""
+        """Return the rest of a file from partition `index` on as one partition."""
         source = state.group.sources[0]
         start = piece_at(state.group, index, self._plan.settings.partition_bytes).start
         piece = Piece(source, start, source.size, inside, whole=True)
@@ -256,7 +256,7 @@ class Proofs:
         elif state.rest is not None and receipt.number >= state.rest.number:
             outcome.discarded.append(receipt)
 
-    def _ask(self, partition: Partition, outcome: Outcome) -> None:
-        if (partition.number, partition.id) not in self._asked:
-            self._asked.add((partition.number, partition.id))
+    def _request(self, partition: Partition, outcome: Outcome) -> None:
+        if (partition.number, partition.id) not in self._requested:
+            self._requested.add((partition.number, partition.id))
             outcome.again.append(partition)

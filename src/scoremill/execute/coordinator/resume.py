@@ -1,4 +1,4 @@
-"""The beginning of a run: the output's own plan, continued or begun, and nothing in the way of readers."""
+"""Start a run: continue the plan in the output or store a new one, and refuse objects that would confuse readers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .proofs import Proofs
 
 
 def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None = None) -> tuple[Plan, bool]:
-    """The plan that this output has from now on, and whether an earlier run, or attempt of the job `uid`, began it."""
-    begun = ledger.job()
-    if begun is not None:
-        # It may have been begun while this one waited for the lease.
-        _refuse_begun(begun, ledger, job.spec.output.mode, uid)
-        earlier = _earlier_plan(begun, ledger, job.spec.output.mode)
-        plan = earlier and _continued(begun, earlier, prepared.plan, job.spec.output.mode, uid)
+    """Return the plan to execute, and whether it continues an earlier run or an earlier attempt of the job `uid`."""
+    recorded = ledger.job()
+    if recorded is not None:
+        # Another run might have started it while this one waited for the lease.
+        _refuse_existing(recorded, ledger, job.spec.output.mode, uid)
+        earlier = _earlier_plan(recorded, ledger, job.spec.output.mode)
+        plan = earlier and _continued(recorded, earlier, prepared.plan, job.spec.output.mode, uid)
         if plan and earlier:
             _remember(ledger, plan)
             added = plan.groups[len(earlier.groups) :]
@@ -31,7 +31,7 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
                 ledger.reopen()
                 ledger.add_plan_segment(write_groups(added))
             return plan, True
-        # Those of a killed driver too, which no receipt names.
+        # Objects of a killed driver too, which no receipt names.
         ledger.erase(named_by(Proofs(earlier), ledger.published()) if earlier else ())
     ledger.begin(_job_fields(prepared, job))
     _remember(ledger, prepared.plan)
@@ -40,12 +40,12 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
 
 
 def refuse_other_plan(ledger: Ledger, plan: Plan, mode: str, uid: str | None) -> None:
-    """Raise UsageError if `plan` cannot continue what is in the output, and may not replace it either."""
-    begun = ledger.job()
-    if begun is not None and "compactedFrom" not in begun and mode != "ErrorIfExists":
-        earlier = _earlier_plan(begun, ledger, mode)
+    """Raise UsageError if `plan` can neither continue nor replace the plan in the output."""
+    recorded = ledger.job()
+    if recorded is not None and "compactedFrom" not in recorded and mode != "ErrorIfExists":
+        earlier = _earlier_plan(recorded, ledger, mode)
         if earlier:
-            _continued(begun, earlier, plan, mode, uid)
+            _continued(recorded, earlier, plan, mode, uid)
 
 
 def _remember(ledger: Ledger, plan: Plan) -> None:
@@ -53,13 +53,13 @@ def _remember(ledger: Ledger, plan: Plan) -> None:
         ledger.remember(plan.earlier.to_bytes())
 
 
-def _continued(begun: dict[str, Any], earlier: Plan, plan: Plan, mode: str, uid: str | None) -> Plan | None:
-    """`plan` as the continuation of `earlier`; None where `mode` is to begin anew.
+def _continued(recorded: dict[str, Any], earlier: Plan, plan: Plan, mode: str, uid: str | None) -> Plan | None:
+    """Return `plan` as the continuation of `earlier`; None if `mode` requires starting over.
 
-    Attempts of one job overwrite what others made, not each other's work, unless it cannot be gone on with.
+    With `Overwrite`, attempts of one job overwrite the output of other jobs, but continue each other's if possible.
     """
     overwrites = mode == "Overwrite"
-    if overwrites and not _is_own(begun, uid):
+    if overwrites and not _is_own(recorded, uid):
         return None
     try:
         return plan.following(earlier)
@@ -69,15 +69,15 @@ def _continued(begun: dict[str, Any], earlier: Plan, plan: Plan, mode: str, uid:
         raise
 
 
-def _is_own(begun: dict[str, Any], uid: str | None) -> bool:
-    """Whether the ScoringJob of that uid began the output."""
-    return uid is not None and begun.get("job", {}).get("metadata", {}).get("uid") == uid
+def _is_own(recorded: dict[str, Any], uid: str | None) -> bool:
+    """Return whether the ScoringJob with this uid created the output."""
+    return uid is not None and recorded.get("job", {}).get("metadata", {}).get("uid") == uid
 
 
-def _earlier_plan(begun: dict[str, Any], ledger: Ledger, mode: str) -> Plan | None:
-    """The plan in the ledger; None if another version wrote it and it is to be overwritten."""
+def _earlier_plan(recorded: dict[str, Any], ledger: Ledger, mode: str) -> Plan | None:
+    """Return the plan in the ledger; None if another version wrote it and `mode` is Overwrite."""
     try:
-        settings = Settings.from_json(begun["settings"])
+        settings = Settings.from_json(recorded["settings"])
     except UsageError:
         if mode == "Overwrite":
             return None
@@ -86,7 +86,7 @@ def _earlier_plan(begun: dict[str, Any], ledger: Ledger, mode: str) -> Plan | No
 
 
 def named_by(proofs: Proofs, names: Iterable[str]) -> list[str]:
-    """Those of `names` that partitions of a plan give to their objects."""
+    """Return those of `names` that belong to partitions of the plan of `proofs`."""
     return [name for name in names if (partition := partition_of(name)) and proofs.knows(*partition)]
 
 
@@ -106,7 +106,7 @@ def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
         "bundle": prepared.bundle.uri,
         "settings": prepared.plan.settings.as_json(),
-        # What retries begin from: how clusters and stores are reached is no part of it.
+        # Used by `scoremill retry`, which takes cluster, stores and credentials from its own options.
         "job": job.model_copy(update={"spec": prepared.job}).model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude=_NOT_RECORDED
         ),
@@ -114,29 +114,31 @@ def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
 
 
 def refuse_strangers(ledger: Ledger, mode: str, uid: str | None = None) -> None:
-    """UsageError where readers would see other objects beside the parts, or where nothing may be there yet.
+    """Raise UsageError if the output holds objects that readers would take for parts, or must be new and exists.
 
-    What an earlier attempt of the ScoringJob `uid` began is no stranger.
+    Objects from earlier attempts of the ScoringJob `uid` are no problem.
     """
-    begun = ledger.job()
-    if begun is not None:
-        if "compactedFrom" in begun:
+    recorded = ledger.job()
+    if recorded is not None:
+        if "compactedFrom" in recorded:
             raise UsageError(
-                f"{ledger.store.uri} was made by `scoremill compact`", "Choose another output.", code="OutputCompacted"
+                f"{ledger.store.uri} was written by `scoremill compact`",
+                "Choose another output.",
+                code="OutputCompacted",
             )
-        _refuse_begun(begun, ledger, mode, uid)
-    is_begun = begun is not None
-    strangers = [name for name in ledger.published() if not (is_begun and is_part(name)) and name[0] not in "._"]
+        _refuse_existing(recorded, ledger, mode, uid)
+    has_parts = recorded is not None
+    strangers = [name for name in ledger.published() if not (has_parts and is_part(name)) and name[0] not in "._"]
     if strangers:
         raise UsageError(
-            f"{ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
-            "Choose an empty folder or prefix: readers would take them for predictions.",
+            f"{ledger.store.uri} holds objects that do not belong to this output, such as {strangers[0]}",
+            "Choose an empty folder or prefix, because readers would take these objects for predictions.",
             code="OutputNotEmpty",
         )
 
 
-def _refuse_begun(begun: dict[str, Any], ledger: Ledger, mode: str, uid: str | None) -> None:
-    if mode == "ErrorIfExists" and not _is_own(begun, uid):
+def _refuse_existing(recorded: dict[str, Any], ledger: Ledger, mode: str, uid: str | None) -> None:
+    if mode == "ErrorIfExists" and not _is_own(recorded, uid):
         raise UsageError(
             f"{ledger.store.uri} exists already",
             "Choose another output, or give --mode Resume or --mode Overwrite.",

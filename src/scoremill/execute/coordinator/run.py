@@ -1,4 +1,4 @@
-"""Makes a plan happen: pending = plan − ledger; every receipt recorded, every row accounted for, the manifest last."""
+"""Execute a plan: score the partitions without receipts, record every receipt, and write the manifest last."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..engines.protocol import Engine, Result
 from ..worker.numbering import number_lines
 from ..worker.work import Task, Work
 from .estimate import memory_problem
-from .limits import check_deadlines, check_files, told
+from .limits import as_task_error, check_deadlines, check_files
 from .origins import origins
 from .output_checks import output_problems
 from .prepare import Prepared, prepare, refuse_problems
@@ -38,8 +38,8 @@ from .resume import named_by, settle
 from .ship import forget, ship
 
 _LONGEST_PAUSE = 60.0
-_EARLIER = "an earlier run could not read it"
-_REPORT = "Nothing was declared complete. Please report this with the output's _scoremill folder."
+_EARLIER = "an earlier run could not read the object"
+_REPORT = "The output was not marked as complete. Report this bug, and attach the _scoremill folder of the output."
 
 
 def execute(
@@ -51,19 +51,19 @@ def execute(
     prepared: Prepared | None = None,
     uid: str | None = None,
 ) -> Manifest:
-    """Scores what `job` asks for and what no earlier run of it has scored; the manifest of the complete output.
+    """Score the input of `job` that no earlier run of it has scored, and return the manifest of the complete output.
 
-    While another driver holds the output's lease it waits, or does so for `wait` seconds, where it is asked to.
-    `prepared` is the job as it is prepared, where that is done already. `uid` is that of the ScoringJob on Kubernetes
-    of which this is an attempt: it goes on with what an earlier one began, whatever `output.mode` is. Raises the errors
-    of scoremill.errors, each with its exit code; what is done by then is kept.
+    `wait` is whether to wait while another driver holds the lease of the output, or for how many seconds. `prepared` is
+    the prepared job, if it is known already. `uid` is that of the ScoringJob on Kubernetes if this is one of its
+    attempts: it continues an earlier attempt with any `output.mode`. Raises the errors of scoremill.errors; completed
+    partitions are kept.
     """
     prepared = prepared or prepare(job)
     refuse_problems(prepared.plan, output_problems(prepared.job, prepared.plan, uid, waits=bool(wait)))
     store = output_store(prepared.job)
     watch = _Watch(tuple(watchers))
     if not store.has_conditional_create:
-        watch(Note(f"{store.uri} has no conditional create: nothing keeps two drivers apart"))
+        watch(Note(f"{store.uri} has no conditional create: two runs could write to it at the same time"))
     for warning in prepared.bundle.warnings:
         watch(Note(warning))
     for text in prepared.plan.excluded.described():
@@ -81,7 +81,7 @@ def execute(
 
 
 class _Watch:
-    """Tells every watcher; one that fails ends the run like any other defect."""
+    """Pass each event to every watcher; if one raises, the run fails."""
 
     def __init__(self, watchers: tuple[Watcher, ...]) -> None:
         self._watchers = watchers
@@ -92,7 +92,7 @@ class _Watch:
 
 
 class _Run:
-    """One execution: what is out, what waits, what counts."""
+    """One execution: submitted and waiting tasks, and the receipts that count."""
 
     def __init__(
         self, prepared: Prepared, plan: Plan, ledger: Ledger, lease: Lease, watch: _Watch, resumed: bool
@@ -114,7 +114,7 @@ class _Run:
         self._started = self._progressed = time.monotonic()
 
     def to_the_end(self, engine: Engine) -> Manifest:
-        """Scores all that is pending and publishes the manifest."""
+        """Score all pending partitions and publish the manifest."""
         self._replay()
         pending = self._tasks()
         first = next(pending, None)
@@ -125,10 +125,10 @@ class _Run:
         if first is None and manifest is not None:
             self._ledger.confirm()
             return manifest
-        self._check_budget()
+        self._check_reject_limit()
         self._ledger.reopen()
         for name in self._ledger.store.sweep():
-            self._watch(Note(f"removed a left-over upload: {name}"))
+            self._watch(Note(f"removed an unfinished upload: {name}"))
         if first is not None:
             if not engine.shares_files:
                 self._work = ship(self._work, self._bundle, self._ledger.store)
@@ -142,7 +142,7 @@ class _Run:
     def _score(self, engine: Engine, pending: Iterator[Task]) -> None:
         try:
             with engine:
-                # The time in which a cluster starts has a deadline of its own.
+                # The start of a cluster has a deadline of its own.
                 self._progressed = time.monotonic()
                 while self._submit(engine, pending):
                     result = engine.take(1.0) if self._out else None
@@ -153,16 +153,16 @@ class _Run:
                         self._handle(result, engine)
                     self._check_deadlines()
         except BaseException:
-            # What ended the run is to be told, not what it led to.
+            # Report the error that ended the run, not a later one.
             with suppress(ScoremillError):
                 self._ledger.flush()
             raise
         self._ledger.flush()
 
     def _replay(self) -> None:
-        """Takes the receipts of earlier runs whose objects are still there.
+        """Take the receipts of earlier runs whose objects still exist.
 
-        One of irregular quotes never counts, and its objects are gone: it only tells how its file is to be read.
+        The objects of a receipt with irregular quotes are deleted, and it never counts: it only shows how to read its file.
         """
         if not self._resumed:
             return
@@ -183,13 +183,13 @@ class _Run:
         return Task(
             self._work,
             partition,
-            may_exist=self._resumed or bool(rejected),
+            might_exist=self._resumed or bool(rejected),
             first_line=self._proofs.first_line(partition.number),
             unreadable=tuple((uri, self._unreadable.get(uri, _EARLIER)) for uri in rejected),
         )
 
     def _submit(self, engine: Engine, pending: Iterator[Task]) -> bool:
-        """Fills the window; whether anything is out or waits."""
+        """Fill the window, and return whether any task is submitted or waits."""
         pause = self._resume_at - time.monotonic()
         if pause > 0 and not self._out:
             time.sleep(min(pause, 1.0))
@@ -219,11 +219,11 @@ class _Run:
         for note in outcome.notes:
             self._watch(Note(note))
         self._watch(Progress(self._done.partitions, self._done.rows, self._done.rejected, self._bytes, engine.workers))
-        self._check_budget()
+        self._check_reject_limit()
         self._judge_suspects()
 
-    def _check_budget(self) -> None:
-        # Of rejected rows the bound on what the input holds says nothing: they may be shorter than any good row.
+    def _check_reject_limit(self) -> None:
+        # The upper bound on rows does not cover rejected rows, which can be shorter than any valid row.
         done = self._done
         self._job.errors.limit.check(done.rejected, done.rows, max(self._plan.most_rows + done.rejected, done.rows))
         check_files(self._job.errors, self._done, len(self._plan.sources))
@@ -233,7 +233,7 @@ class _Run:
         self._done = Totals(*(getattr(done, name) + sign * getattr(more, name) for name in Totals.__slots__))
 
     def _number(self, accepted: Iterable[Receipt]) -> None:
-        """Gives the rejected rows of these partitions the lines of their file, now that those are known."""
+        """Add line numbers to the rejected rows of these partitions, now that those are known."""
         for receipt in accepted:
             first_line = self._proofs.first_line(receipt.number)
             if receipt.errors and first_line > 1 and not receipt.first_line:
@@ -242,7 +242,7 @@ class _Run:
                 self._proofs.replace(numbered)
 
     def _take_failure(self, result: Result, submitted: float) -> None:
-        """Puts the task back if its failure may pass, or may mean nothing; raises the error otherwise."""
+        """Submit the task again if its failure might be transient or might not count; raise the error otherwise."""
         error, task = result.error, result.task
         if error is None:
             raise ScoremillError("a task ended with neither receipt nor error")
@@ -252,21 +252,21 @@ class _Run:
             self._suspects.append((task, error))
             self._judge_suspects()
         else:
-            raise told(error, task)
+            raise as_task_error(error, task)
 
     def _retry(self, task: Task, error: BaseException, submitted: float) -> None:
-        """Lets the whole run rest, longer each time; what was out when a rest began is a part of the same outage."""
+        """Pause the whole run, longer each time; tasks submitted before the pause failed in the same outage."""
         now = time.monotonic()
         if submitted >= self._resume_at:
             self._failures += 1
             self._resume_at = now + min(_LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 6))
-        again = replace(task, attempt=task.attempt + 1, may_exist=True)
+        again = replace(task, attempt=task.attempt + 1, might_exist=True)
         self._again.append(again)
         pause = max(self._resume_at - now, 0.0)
         self._watch(Retrying(task.partition.number, again.attempt, pause, str(error).splitlines()[0]))
 
     def _judge_suspects(self) -> None:
-        """Raises the failures of partitions that are proven to begin where a row begins; forgets those that do not."""
+        """Raise the failures of partitions that provably start where a row starts; drop those that do not."""
         outcome = Outcome()
         verdicts = [(task, error, self._proofs.suspect(task.partition, outcome)) for task, error in self._suspects]
         self._suspects = [(task, error) for task, error, is_proven in verdicts if is_proven is None]
@@ -277,11 +277,11 @@ class _Run:
                 continue
             if not isinstance(error, ModelError) or task.model_works or not self._done.scored:
                 raise error
-            # The model has scored other partitions: these rows are at fault, all of them.
+            # The model has scored other partitions, so all rows of this one are at fault.
             self._again.append(replace(task, attempt=task.attempt + 1, model_works=True))
 
     def _reject(self, task: Task, error: ObjectError) -> None:
-        """Takes an input object out of the run, with all that was made of it."""
+        """Exclude an input object from the run, and discard its results."""
         self._unreadable[error.uri] = error.message
         outcome = self._proofs.reject(task.partition, error.uri)
         self._count(outcome.withdrawn, -1)
@@ -295,7 +295,7 @@ class _Run:
 
     def _complete(self) -> Manifest:
         if not self._proofs.is_complete:
-            raise ScoremillError("no task is left, but parts of the input have no receipt", _REPORT)
+            raise ScoremillError("all tasks have finished, but parts of the input have no receipt", _REPORT)
         receipts = [receipt for _, receipt in self._proofs.accepted()]
         self._job.errors.limit.check(self._done.rejected, self._done.rows, self._done.rows)
         self._lease.confirm()
@@ -311,9 +311,9 @@ class _Run:
         )
 
     def _settle_objects(self, receipts: list[Receipt]) -> None:
-        """Looks once more at what is there: every object that counts, and nothing that readers would take for one.
+        """Check that the output holds every object that counts, and no other that readers would take for one.
 
-        Parts that this plan named and that do not count, such as those a killed driver left, are deleted.
+        Parts of this plan that do not count, such as those of a killed driver, are deleted.
         """
         named = {part.name: part.size for receipt in receipts for part in receipt.objects}
         there = {name: info.size for name, info in self._ledger.published().items()}
@@ -321,16 +321,17 @@ class _Run:
         if missing:
             raise ClusterError(
                 f"{len(missing)} objects that workers wrote are not in {self._ledger.store.uri}, such as {missing[0]}",
-                "Do workers and driver share this output? If somebody deleted them, the same command goes on.",
+                "Check that workers and driver write to the same place. If the objects were deleted, run the same command "
+                "to score them again.",
                 code="OutputObjectsMissing",
             )
         others = [name for name in there if name not in named]
-        ours = named_by(self._proofs, others)
-        self._ledger.store.delete(ours)
-        strangers = sorted(set(others) - set(ours))
+        unused = named_by(self._proofs, others)
+        self._ledger.store.delete(unused)
+        strangers = sorted(set(others) - set(unused))
         if strangers:
             raise UsageError(
-                f"{self._ledger.store.uri} holds objects that are not this output's, such as {strangers[0]}",
-                "Remove them, and the same command completes the run.",
+                f"{self._ledger.store.uri} holds objects that do not belong to this output, such as {strangers[0]}",
+                "Remove them, then run the same command to complete the run.",
                 code="OutputNotEmpty",
             )

@@ -1,4 +1,4 @@
-"""A bundle of this machine's, put where workers that share no files with it find it: beside the output, by digest."""
+"""Upload a local bundle next to the output, by digest, for workers that do not share files with this machine."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from scoremill.storage.filesystem import Store, is_local
 from ..worker.work import Work
 
 SHIPPED = f"{LEDGER}/bundles"
-"""Below the output, a folder a digest; gone once the output is complete."""
+"""Folder in the output, with one folder per digest; deleted when the output is complete."""
 _CHUNK = 2**24
 
 
 def ship(work: Work, bundle: Bundle, output: Store) -> Work:
-    """`work` with a bundle that every worker can read, as it can the output; the same where it could before.
+    """Return `work` with a bundle that every worker can read; unchanged if they can already.
 
-    Workers check every file against the digest that the driver read, whoever else can write to the output.
+    Others might be able to write to the output, so workers check every file against the digest that the driver read.
     """
     if not is_local(bundle.uri) or is_local(output.uri):
         return work
@@ -42,5 +42,5 @@ def _copy(source: Store, name: str, target: Store, copy: str) -> None:
 
 
 def forget(output: Store) -> None:
-    """Deletes what was shipped: a complete output needs no model."""
+    """Delete the uploaded bundles: a complete output needs no model."""
     output.delete([info.name for info in output.list(f"{SHIPPED}/")])

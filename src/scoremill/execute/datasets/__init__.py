@@ -1,1 +1,1 @@
-"""Inputs held in a cluster's memory, read once and scored by several models."""
+"""Inputs in the memory of a cluster, read once and scored by several models."""

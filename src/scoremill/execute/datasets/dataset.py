@@ -1,4 +1,4 @@
-"""Datasets: an input that is held in a cluster's memory, read once and scored by several models in turn."""
+"""Datasets: inputs in the memory of a cluster, read once and scored by several models."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ from ..worker.work import Task, used_columns
 from .frame import score_held
 
 FRAME, ABOUT = "frame", "scoremill"
-"""Where a published dataset has its Dask data frame and its Dataset."""
+"""Keys of a published dataset for its Dask data frame and its Dataset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What is known of an input in a cluster's memory; enough to plan a job on it without listing it again."""
+    """Description of an input in the memory of a cluster, from which a job can be planned without listing it again."""
 
     name: str
     input: Input
-    """As it was asked for, with the settings of its store."""
+    """The requested input, with the settings of its store."""
     survey: Survey
     columns: tuple[str, ...]
-    """What is held of each row."""
+    """Names of the columns in memory."""
     where_columns: tuple[Column, ...]
-    """Columns of the condition that chose the rows, with the types that it compared."""
+    """Columns of the condition that selected the rows, with the types that it compared."""
     pieces: tuple[tuple[Piece, ...], ...]
-    """Of each partition of the frame."""
+    """Pieces of each partition of the frame"""
     refuted: dict[tuple[Piece, ...], Quotes]
-    """Partitions that a run asks for and that do not begin where a row begins, and what proves that."""
+    """Partitions of a plan that do not start where a row starts, and the quotes that prove it."""
     rows: int
     rejected: int
-    """Rows that cannot be read; they are not among `rows`."""
+    """Number of rows that cannot be read, not included in `rows`."""
     bytes: int
-    """In the memory of workers."""
+    """Size in the memory of workers."""
     loaded: float
     """Seconds since the epoch."""
     by_worker: dict[str, int]
-    """Bytes in the memory of each worker, by its address, when it was loaded."""
+    """Bytes in the memory of each worker after loading, by its address."""
 
 
 class OnDataset(OnDask):
-    """Hands each task its partition as a dataset holds it; what it does not hold is read from the store, as ever."""
+    """Engine that takes partitions from a dataset, and reads those that it does not hold from the store."""
 
     def __init__(self, name: str, *connection: Any, **settings: Any) -> None:
-        """`connection` and `settings` are those of OnDask."""
+        """Take the arguments of OnDask as `connection` and `settings`."""
         super().__init__(*connection, **settings)
         self._name = name
         self._held: dict[tuple[Piece, ...], Future[pd.DataFrame]] = {}
@@ -78,7 +78,7 @@ class OnDataset(OnDask):
 
     def _resume(self, session: Session, *, is_first: bool) -> None:
         published = session.answer(lambda: session.client.get_dataset(self._name, default=None))
-        # Another scheduler has no dataset any more: then everything is read from the store.
+        # A new scheduler has no dataset: then everything is read from the store.
         self._held = {}
         if _is_ours(published):
             futures = partitions_of(published[FRAME])
@@ -90,19 +90,19 @@ class OnDataset(OnDask):
         pieces = task.partition.pieces
         if pieces in self._refuted:
             return _refute, task, self._refuted[pieces]
-        # What failed once may have failed in memory: a worker died, and its partition could not be read again.
+        # After a failure, read from the store: the worker with the partition might have died.
         if pieces not in self._held or task.attempt or self._lost[task.partition.id]:
             return super()._call(task)
         return score_held, task, self._held[pieces]
 
 
 def _refute(task: Task, quotes: Quotes) -> Receipt:
-    """The receipt of a partition that begins in the wrong place: nothing was read or written, its quotes are known."""
+    """Return the receipt of a partition that starts in the wrong place, whose quotes are known already."""
     return receipt_of(task.partition, quotes)
 
 
 def receipt_of(partition: Partition, quotes: Quotes) -> Receipt:
-    """The receipt of a partition from which nothing was written."""
+    """Return the receipt of a partition for which nothing was written."""
     return Receipt(
         number=partition.number,
         id=partition.id,
@@ -117,14 +117,14 @@ def receipt_of(partition: Partition, quotes: Quotes) -> Receipt:
 
 
 def datasets(engine: OnDask) -> list[Dataset]:
-    """The datasets that the cluster of `engine` holds, by name."""
+    """Return the datasets in the memory of the cluster of `engine`, ordered by name."""
     with engine._calls():
         published = [engine._client.get_dataset(name) for name in engine._client.list_datasets()]
     return [each[ABOUT] for each in published if _is_ours(each)]
 
 
 def find(engine: OnDask, name: str) -> Dataset:
-    """The dataset `name`; UsageError naming those there are."""
+    """Return the dataset `name`; otherwise raise UsageError with the names that exist."""
     dataset: Dataset = _published(engine, name)[ABOUT]
     return dataset
 
@@ -136,19 +136,19 @@ def _published(engine: OnDask, name: str) -> dict[str, Any]:
         return published  # type: ignore[no-any-return]
     there = [dataset.name for dataset in datasets(engine)]
     raise UsageError(
-        f"the cluster has no dataset {name!r}",
-        f"It has: {', '.join(there)}." if there else "It has none; `scoremill dataset load` makes one.",
+        f'the cluster has no dataset "{name}"',
+        f"Choose one of: {', '.join(there)}." if there else "Load one with `scoremill dataset load`.",
         code="DatasetNotFound",
     )
 
 
 def _is_ours(published: object) -> bool:
-    """Whether it is a dataset of ours: others may publish what they like on a cluster."""
+    """Return whether it is a dataset of scoremill: other programs can publish anything on a cluster."""
     return isinstance(published, dict) and isinstance(published.get(ABOUT), Dataset)
 
 
 def drop(engine: OnDask, name: str) -> None:
-    """Lets the cluster forget the dataset `name`; UsageError where there is none."""
+    """Remove the dataset `name` from the cluster; raise UsageError if it does not exist."""
     find(engine, name)
     with engine._calls():
         engine._client.unpublish_dataset(name)
@@ -163,9 +163,9 @@ def score_dataset(
     wait: bool | float = False,
     uid: str | None = None,
 ) -> Manifest:
-    """Scores what `dataset` holds as `job` asks; the same objects as by streaming the same input.
+    """Score `dataset` with the settings of `job`; the output is the same as from streaming the same input.
 
-    `wait` and `uid` are those of `execute`. Raises UsageError where the job's input is not the dataset's, FitError for columns that were not loaded.
+    For `wait` and `uid` see `execute`. Raises UsageError if the job has another input, FitError for columns that were not loaded.
     """
     _refuse_other_input(dataset, job.spec.input)
     prepared = prepare(job, dataset.survey)
@@ -174,7 +174,7 @@ def score_dataset(
 
 
 def _refuse_other_input(dataset: Dataset, asked: Input) -> None:
-    """UsageError where `asked` is read in another way than `dataset` was; further types of columns are free."""
+    """Raise UsageError if `asked` is read differently from `dataset`; types of other columns can differ."""
     csv = dataset.input.csv
     csv = csv.model_copy(update={"dtypes": {**csv.dtypes, **asked.csv.dtypes}})
     loaded = dataset.input.model_copy(update={"storage": None, "csv": csv, "allow_empty": asked.allow_empty})
@@ -185,14 +185,14 @@ def _refuse_other_input(dataset: Dataset, asked: Input) -> None:
     other = [f"{name}: {value!r}, loaded with {there[name]!r}" for name, value in here.items() if value != there[name]]
     if other:
         raise UsageError(
-            f"the dataset {dataset.name!r} was loaded otherwise: {'; '.join(other)}",
-            "Leave that out to score what is loaded, or load a dataset with it.",
+            f'the dataset "{dataset.name}" was loaded with other settings: {"; ".join(other)}',
+            "Remove these settings to score the loaded data, or load a dataset with them.",
             code="DatasetSettings",
         )
 
 
 def _refuse_unfit(dataset: Dataset, prepared: Prepared) -> None:
-    """FitError where the job reads a column that is not held, or one as another type than rows were chosen by."""
+    """Raise FitError if the job reads a column that is not loaded, or its condition compares it as another type."""
     settings = prepared.plan.settings
     held = dataset.columns
     kept = (column.name for column in settings.keep)
@@ -200,7 +200,7 @@ def _refuse_unfit(dataset: Dataset, prepared: Prepared) -> None:
     missing = [name for name in needed if name not in held]
     if missing:
         raise FitError(
-            f"the dataset {dataset.name!r} does not hold {', '.join(map(repr, missing))}; it holds {', '.join(held)}",
+            f'the dataset "{dataset.name}" does not have the columns {", ".join(missing)}; it has {", ".join(held)}',
             f"Load it with --for {prepared.bundle.uri}, or with --columns {','.join(missing)}.",
             code="DatasetDoesNotFit",
         )
@@ -210,12 +210,12 @@ def _refuse_unfit(dataset: Dataset, prepared: Prepared) -> None:
             for columns in (dataset.where_columns, settings.where_columns)
         )
         raise FitError(
-            f"the rows of the dataset {dataset.name!r} were chosen by {was}; with this model --where means {now}",
-            "Load it for this model, or give the type: --dtypes NAME=TYPE, when loading and when scoring.",
+            f'the rows of the dataset "{dataset.name}" were selected by {was}, but this model compares {now}',
+            "Load it for this model, or give the type with --dtypes NAME=TYPE both when loading and when scoring.",
             code="DatasetDoesNotFit",
         )
 
 
 def partitions_of(frame: dd.DataFrame) -> list[Future[pd.DataFrame]]:
-    """The partitions of a persisted frame, in their order."""
+    """Return the partitions of a persisted frame, in their order."""
     return sorted(futures_of(frame), key=lambda future: future.key[1])

@@ -1,4 +1,4 @@
-"""A partition held in a worker's memory: a data frame from which the same rows come as from its objects."""
+"""A partition in the memory of a worker: a data frame with the same rows as its objects."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from ..worker.task import ready, score_opened
 from ..worker.work import Task
 
 ROW, OFFSET = "scoremill.row", "scoremill.offset"
-"""Columns beside the input's own: a row's number in its partition, and its byte in the object (-1 in Parquet)."""
+"""Added columns: the number of a row in its partition, and its byte offset in the object (-1 in Parquet)."""
 _LEARNED = "scoremill"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
-    """What was learned while a partition was read. Travels with its frame."""
+    """Facts found while reading a partition, stored with its frame."""
 
     pieces: tuple[OpenPiece, ...]
     rejects: tuple[Reject, ...]
     left_out: int
     was_chosen: bool
-    """Whether a condition chose the rows when they were read."""
+    """Whether a condition selected the rows when they were read."""
 
 
 def read_partition(partition: Partition, reading: Reading) -> pd.DataFrame:
-    """The rows of `partition` with the asked columns: the text of CSV as it stands in the file, the types of Parquet."""
+    """Return the rows of `partition` with the requested columns, as the exact text of CSV or the types of Parquet."""
     opened = PartitionReader(reading, partition)
     return as_frame(opened, opened, reading)
 
 
 def as_frame(opened: OpenPartition, blocks: Iterable[Rows], reading: Reading) -> pd.DataFrame:
-    """The `blocks` of `opened` as Arrow-backed columns; no block that they came from is held."""
+    """Return the `blocks` of `opened` as Arrow-backed columns, without keeping the blocks in memory."""
     names = reading.carried
     tables: list[pa.Table] = []
     rejects: list[Reject] = []
@@ -65,25 +65,25 @@ def as_frame(opened: OpenPartition, blocks: Iterable[Rows], reading: Reading) ->
 
 
 def learned_of(frame: pd.DataFrame) -> Learned:
-    """What was learned when the rows of `frame` were read."""
+    """Return the facts found while reading the rows of `frame`."""
     learned: Learned = frame.attrs[_LEARNED]
     return learned
 
 
 def size_of(frame: pd.DataFrame) -> int:
-    """Bytes that `frame` takes, with the text of rejected rows."""
+    """Return the size of `frame` in bytes, including the text of rejected rows."""
     columns = sum(int(_arrow(frame, name).nbytes) for name in frame.columns)
     return columns + sum(len(reject.raw) for reject in learned_of(frame).rejects)
 
 
 def score_held(task: Task, frame: pd.DataFrame) -> Receipt:
-    """Scores one partition as `score_partition` does, its rows coming from `frame`."""
+    """Score one partition like `score_partition`, with the rows of `frame`."""
     model = ready(task.work)
     return score_opened(task, model, HeldPartition(task.work.reading(model.bundle.columns), task.partition, frame))
 
 
 class HeldPartition(OpenPartition):
-    """The rows of a partition as PartitionReader gives them, from memory."""
+    """The rows that PartitionReader returns, from memory."""
 
     def __init__(self, reading: Reading, partition: Partition, frame: pd.DataFrame) -> None:
         super().__init__(partition)
@@ -106,7 +106,7 @@ class HeldPartition(OpenPartition):
                 yield chosen
 
     def _held(self) -> Iterator[tuple[Piece, OpenPiece, Rows]]:
-        """Each piece with its rows, whose text is read again if somebody asks for it."""
+        """Yield each piece with its rows, whose text is read again if it is needed."""
         frame, places = self._frame, _Places(self._reading, self.partition)
         table = pa.table({name: _arrow(frame, name) for name in self._reading.needed})
         held = _Held(table, _arrow(frame, ROW).to_numpy(), _arrow(frame, OFFSET).to_numpy(), self._learned.rejects)
@@ -116,7 +116,7 @@ class HeldPartition(OpenPartition):
 
 
 def _as_read(rows: Rows, names: Sequence[str], reading: Reading) -> Iterator[Rows]:
-    """Rows of a CSV as its reader gives them, a batch at a time: null spellings null, carried columns verbatim."""
+    """Yield batches of rows like the CSV reader: spellings of null are null, carried columns are verbatim."""
     size, left = reading.settings.batch_rows, list(rows.rejects)
     for begin in range(0, max(len(rows), 1), size):
         batch = rows.slice(begin, min(begin + size, len(rows)))
@@ -128,7 +128,7 @@ def _as_read(rows: Rows, names: Sequence[str], reading: Reading) -> Iterator[Row
 
 
 def _interpreted(table: pa.Table, names: Sequence[str], reading: Reading) -> pa.Table:
-    """Columns as a CSV's reader gives them; those that are not among the file's `names` come from its path."""
+    """Return the columns like the CSV reader; those not in `names`, the columns of the file, come from its path."""
     nulls = reading.settings.csv.null_values
     columns = {name: without_nulls(table[name], nulls) if name in names else table[name] for name in reading.used}
     for name in reading.carried:
@@ -146,7 +146,7 @@ class _Held:
     rejects: Sequence[Reject]
 
     def between(self, first: int, end: int | None, places: _Places) -> Rows:
-        """Those numbered `first` to before `end`."""
+        """Return the rows with numbers from `first` to before `end`."""
         last = np.iinfo(np.int64).max if end is None else end
         begin, stop = np.searchsorted(self.numbers, [first, last]).tolist()
         numbers, offsets = self.numbers[begin:stop], self.offsets[begin:stop]
@@ -155,14 +155,14 @@ class _Held:
 
 
 def _typed(rows: Rows, names: Sequence[str]) -> Rows:
-    """Rows of Parquet, whose text is made of the columns `names`, and which have no lines."""
+    """Return rows of Parquet, whose text consists of the columns `names`, and which have no lines."""
     shown = rows.table.select(list(names))
     rows.raw, rows.line = lambda i: as_message(shown, i), lambda _: -1
     return rows
 
 
 class _Places:
-    """Text and line of rows, read again from their objects where somebody asks: only rejected rows are asked for."""
+    """Text and lines of rows, read again from their objects; only rejected rows need them."""
 
     def __init__(self, reading: Reading, partition: Partition) -> None:
         settings = replace(reading.settings, where=None, where_columns=())
@@ -172,7 +172,7 @@ class _Places:
         self._block: Rows | None = None
 
     def of(self, numbers: Positions) -> tuple[Callable[[int], bytes], Callable[[int], int]]:
-        """Functions for the text and the line of row i of those numbered `numbers`."""
+        """Return functions that return the text and the line of row i of those with these `numbers`."""
 
         def raw(i: int) -> bytes:
             block, at = self._find(int(numbers[i]))
@@ -185,7 +185,7 @@ class _Places:
         return raw, line
 
     def _find(self, number: int) -> tuple[Rows, int]:
-        """The block that row `number` is in, and where; blocks are read forwards and one is held."""
+        """Return the block that row `number` is in, and its position; blocks are read forward, one at a time."""
         if self._block is None or number < self._block.numbers[0]:
             self._blocks = (rows for rows in PartitionReader(self._reading, self._partition) if len(rows))
             self._block = next(self._blocks, None)
@@ -193,7 +193,9 @@ class _Places:
             self._block = next(self._blocks, None)
         at = int(np.searchsorted(self._block.numbers, number)) if self._block is not None else 0
         if self._block is None or self._block.numbers[at] != number:
-            raise InputChanged(f"{self._partition.pieces[0].source.uri} is not what was loaded", "Load it anew.")
+            raise InputChanged(
+                f"{self._partition.pieces[0].source.uri} changed since it was loaded", "Load the dataset again."
+            )
         return self._block, at
 
 

@@ -1,4 +1,4 @@
-"""Loading a dataset: measured, refused where it does not fit, read into the memory of workers, proven and published."""
+"""Load a dataset: measure it, refuse it if it does not fit, read it into the memory of workers, and publish it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .dataset import ABOUT, FRAME, Dataset, partitions_of, receipt_of
 from .frame import as_frame, learned_of, read_partition, size_of
 
 SHARE = 0.6
-"""Of a worker's memory limit, what data may take: scoring a batch, and partitions on the move, need the rest."""
+"""Fraction of the memory limit of a worker for data; scoring a batch and moving partitions need the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class _Held:
 def load(name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watchers: Iterable[Watcher] = ()) -> Dataset:
     """Read the input of `job` into the memory of the cluster of `engine`.
 
-    Held are the columns that `bundles` read, those that the job keeps and those of its condition. Raises UsageError
-    where there is such a dataset already, ClusterError where it does not fit.
+    The columns that `bundles` read, that the job keeps and that its condition uses are loaded. Raises UsageError if a
+    dataset with this name exists, ClusterError if it does not fit.
     """
     with engine._calls():
         return _load(name, job, bundles, engine, watchers)
@@ -63,11 +63,11 @@ def load(name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watche
 
 def _load(name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watchers: Iterable[Watcher]) -> Dataset:
     watchers = tuple(watchers)
-    engine.wait(lambda text: _tell(watchers, Note(text)), for_worker=True)
+    engine.wait(lambda text: _notify(watchers, Note(text)), for_worker=True)
     if name in engine._client.list_datasets():
         raise UsageError(
-            f"the cluster has a dataset {name!r} already",
-            f"`scoremill dataset drop {name}`, or choose another name.",
+            f'the cluster already has a dataset "{name}"',
+            f"Remove it with `scoremill dataset drop {name}`, or choose another name.",
             code="DatasetExists",
         )
     job = absolute_spec(job)
@@ -101,8 +101,8 @@ def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, Reading]:
             columns.setdefault(column.name, column)
     if not columns and not job.output.keep:
         raise UsageError(
-            "nothing says which columns to load",
-            "Give --for BUNDLE, or --columns a,b ('*' is all).",
+            "no columns to load are given",
+            "Give --for BUNDLE, or --columns a,b ('*' means all).",
             code="MissingArgument",
         )
     needs = Needs("", "", tuple(columns.values()))
@@ -116,7 +116,7 @@ def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, Reading]:
 
 
 def _measure(plan: Plan, reading: Reading) -> tuple[float, pd.DataFrame]:
-    """The mean bytes that a row of the input takes in memory, by the first rows of some files; and their frame, empty."""
+    """Return the mean bytes per row in memory, measured on the first rows of some files, and their frame without rows."""
     rows, taken, meta = 0, 0, None
     for partition in islice(plan.uncut(), SAMPLE_FILES):
         opened = PartitionReader(reading, partition)
@@ -129,21 +129,18 @@ def _measure(plan: Plan, reading: Reading) -> tuple[float, pd.DataFrame]:
         if rows >= SAMPLE_ROWS:
             break
     if meta is None:
-        raise UsageError("there is nothing to load: the input has no row")
+        raise UsageError("there is nothing to load: the input has no rows")
     meta.attrs = {}
     return taken / max(rows, 1), meta
 
 
 def _room(client: Client) -> float:
-    """Bytes that data may still take in the memory of the workers there are; infinite where one has no limit.
-
-    ClusterError where there is none.
-    """
+    """Return how many bytes of data still fit into the workers, infinity if one has no limit; ClusterError without any."""
     workers: list[dict[str, Any]] = list(client.scheduler_info(n_workers=-1)["workers"].values())
     if not workers:
         raise ClusterError(
             "the cluster has no worker",
-            "Wait for one, or see why none is there: scoremill cluster status.",
+            "Wait for a worker, or find out why there is none with `scoremill cluster status`.",
             code="NoWorkers",
         )
     if not all(worker["memory_limit"] for worker in workers):
@@ -152,7 +149,7 @@ def _room(client: Client) -> float:
 
 
 def _by_worker(client: Client, frame: dd.DataFrame, sizes: list[int]) -> dict[str, int]:
-    """Bytes of `frame`, whose partitions have these sizes, in the memory of each worker."""
+    """Return how many bytes of `frame`, whose partitions have these sizes, each worker holds."""
     futures = partitions_of(frame)
     holders, taken = client.who_has(futures), dict.fromkeys(client.scheduler_info(n_workers=-1)["workers"], 0)
     for future, size in zip(futures, sizes, strict=True):
@@ -165,7 +162,7 @@ def _refuse_too_much(wanted: float, room: float) -> None:
     if wanted > room:
         raise ClusterError(
             f"the dataset takes about {format_bytes(round(wanted))} in memory, and the workers have room for "
-            f"{format_bytes(round(room))}: {100 * SHARE:.0f} % of their limits, less what they use now",
+            f"{format_bytes(round(room))}: {100 * SHARE:.0f} % of their limits minus the memory in use",
             "Give the cluster more workers or memory, load fewer --columns or rows (--where), drop another dataset, "
             "or score without one: `scoremill score --input …` holds a batch at a time.",
             code="NotEnoughMemory",
@@ -173,7 +170,7 @@ def _refuse_too_much(wanted: float, room: float) -> None:
 
 
 class _Loading:
-    """One load: what is in memory, and which of it counts."""
+    """One load: the partitions in memory, and which of them count."""
 
     def __init__(
         self,
@@ -193,8 +190,8 @@ class _Loading:
         self.refuted: dict[tuple[Piece, ...], Quotes] = {}
 
     def to_the_end(self) -> tuple[dd.DataFrame, list[tuple[Partition, _Held]]]:
-        """The frame of all partitions that begin where a row begins, and what each is, in the order of the input."""
-        self._tell(Started(len(self._plan), 0, 0, self._plan.bytes, self._plan.estimated_rows))
+        """Return the frame of all partitions that start where a row starts, and their descriptions, in input order."""
+        self._notify(Started(len(self._plan), 0, 0, self._plan.bytes, self._plan.estimated_rows))
         asked, rounds = list(self._proofs.pending()), 0
         while asked:
             frame, asked = self._read(asked)
@@ -210,8 +207,8 @@ class _Loading:
         return frame, [(partition, held) for partition, held, _ in loaded]
 
     def _read(self, asked: list[Partition]) -> tuple[dd.DataFrame, list[Partition]]:
-        """The frame of these partitions, in memory, and those that are to be read in the place of some of them."""
-        # A label of its own: Dask would take another load's partition, or its failure, for the same result.
+        """Return the frame of these partitions, in memory, and the partitions to read in place of some of them."""
+        # A unique label: Dask would otherwise reuse the partition, or the failure, of another load.
         label = f"load-{uuid4().hex}"
         with dask.config.set({"dataframe.convert-string": False}):
             frame = self._client.persist(
@@ -233,7 +230,7 @@ class _Loading:
         except queue.Empty:
             raise ClusterError(
                 f"no partition was loaded for {self._patience} s",
-                "Look at the workers: `scoremill cluster status`.",
+                "Check the workers with `scoremill cluster status`.",
                 code="NoProgress",
             ) from None
 
@@ -243,12 +240,12 @@ class _Loading:
         except KilledWorker:
             raise KilledWorkerError(
                 f"{KILLS} workers died while loading {partition.pieces[0].source.uri}",
-                "See how they ended in their logs. If memory ran out, give the cluster more workers or memory, or load "
+                "Their logs show why they ended. If memory ran out, give the cluster more workers or memory, or load "
                 "less (--columns, --where).",
             ) from None
 
     def _take(self, partition: Partition, held: _Held, future: Future[pd.DataFrame]) -> list[Partition]:
-        """Counts a partition that is in memory; those to be read because it, or others, begin inside quotes."""
+        """Count a partition that is in memory; return those to read because it, or others, start inside quotes."""
         self._loaded[partition.number, partition.id] = partition, held, future
         self._count(partition, held, 1)
         outcome = self._proofs.take(receipt_of(partition, held.quotes))
@@ -258,7 +255,7 @@ class _Loading:
             self._count(wrong_partition, wrong_held, -1)
         _refuse_too_much(self._taken, self._room)
         workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
-        self._tell(Progress(len(self._loaded), self._rows, self._rejected, self._done, workers))
+        self._notify(Progress(len(self._loaded), self._rows, self._rejected, self._done, workers))
         return outcome.again
 
     def _count(self, partition: Partition, held: _Held, sign: int) -> None:
@@ -267,16 +264,16 @@ class _Loading:
         self._taken += sign * held.bytes
         self._done += sign * partition.size
 
-    def _tell(self, event: Event) -> None:
-        _tell(self._watchers, event)
+    def _notify(self, event: Event) -> None:
+        _notify(self._watchers, event)
 
 
-def _tell(watchers: Iterable[Watcher], event: Event) -> None:
+def _notify(watchers: Iterable[Watcher], event: Event) -> None:
     for watcher in watchers:
         watcher(event)
 
 
 def _about(frame: pd.DataFrame) -> _Held:
-    """What a partition in memory is; asked where it lies."""
+    """Describe a partition in memory; runs on the worker that holds it."""
     learned = learned_of(frame)
     return _Held(len(frame), len(learned.rejects), size_of(frame), Quotes.of(learned.pieces))

@@ -1,1 +1,1 @@
-"""How tasks are run: the protocol, and its implementations."""
+"""Engines run tasks: their protocol, and its implementations."""

@@ -1,4 +1,4 @@
-"""How tasks are run: the protocol of all engines, and the one that runs them in this process."""
+"""The protocol of all engines, which run tasks, and the engine that runs them in this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..worker.work import Task
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A task that has ended, by a receipt or by an error."""
+    """A finished task, with a receipt or an error."""
 
     task: Task
     receipt: Receipt | None = None
@@ -25,28 +25,28 @@ class Result:
 
 
 class Engine(Protocol):
-    """Runs tasks; `submit` while fewer than `window` are out, then `take` one that has ended."""
+    """Run tasks: `submit` while fewer than `window` are running, then `take` one that has finished."""
 
     @property
     def window(self) -> int:
-        """Tasks that should be out at a time."""
+        """Number of tasks to have submitted at a time."""
 
     @property
     def workers(self) -> int:
-        """Processes at work."""
+        """Number of worker processes."""
 
     @property
     def shares_files(self) -> bool:
-        """Whether its processes see this machine's files."""
+        """Whether the workers can read files of this machine."""
 
     def notes(self) -> list[str]:
-        """What users should know and have not been told yet."""
+        """Return new messages for users."""
 
     def submit(self, task: Task) -> None:
-        """Hands over a task."""
+        """Submit a task."""
 
     def take(self, timeout: float) -> Result | None:
-        """Waits for a task to end; None if none does within `timeout` seconds."""
+        """Wait for a task to finish; return None if none does within `timeout` seconds."""
 
     def __enter__(self) -> Self: ...
 
@@ -56,7 +56,7 @@ class Engine(Protocol):
 
 
 class InProcess:
-    """Runs each task when its result is asked for, in the calling thread; until it exits the process computes on one."""
+    """Run each task when its result is taken, in the calling thread; inside the context, libraries use one thread."""
 
     window = 1
     workers = 1

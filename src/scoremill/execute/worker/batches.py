@@ -1,4 +1,4 @@
-"""Blocks of rows, as readers give them, made into batches of a fixed count, as the model gets them."""
+"""Turn the blocks of rows that readers yield into batches of a fixed number of rows for the model."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from scoremill.tabular.rows import Reject, Rows, concat
 
 
 def rebatch(blocks: Iterator[Rows], size: int) -> Iterator[Rows]:
-    """The same rows and rejects in batches of `size` rows, the last one shorter, and rejects without rows in between.
+    """Yield the same rows and rejects in batches of `size` rows; the last is shorter, and some have only rejects.
 
-    A model's bits may depend on how many rows it is called with, so the count is a matter of the partition alone,
-    never of what a store delivers at a time. Rejects come in the order of their numbers, none before a row that
-    precedes it. No block is held but those that the rows of the next batch came from.
+    Results of a model can depend on the number of rows in a call, so that number depends only on the partition, never on
+    how much a store delivers at a time. Rejects are in the order of their numbers, after the rows that precede them.
+    Only the blocks of the next batch are kept in memory.
     """
     held: list[Rows] = []
     rejects: list[Reject] = []
@@ -41,7 +41,7 @@ def rebatch(blocks: Iterator[Rows], size: int) -> Iterator[Rows]:
 
 
 def _split(held: list[Rows], left: int) -> tuple[Rows, list[Rows]]:
-    """All rows of `held` but the last `left`, which are of its last block; and those."""
+    """Return all rows of `held` except the last `left`, which are in its last block, and those rows."""
     last = held[-1]
     cut = len(last) - left
     return concat([*held[:-1], last.slice(0, cut)]), [last.slice(cut, len(last))] if left else []

@@ -1,4 +1,4 @@
-"""The rows of a partition, piece by piece, from whatever its objects are."""
+"""Read the rows of a partition, piece by piece, from objects of any format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .reading import Reading
 
 @dataclass(frozen=True, slots=True)
 class ObjectBytes:
-    """An input object as the CSV reader wants it; reads the version that was planned, or raises InputChanged."""
+    """An input object for the CSV reader; reads the planned version, or raises InputChanged."""
 
     source: Source
     storage: Storage
@@ -45,7 +45,7 @@ class ObjectBytes:
 
 
 class PartitionReader(OpenPartition):
-    """The rows of a partition, read from their objects as they are asked for."""
+    """The rows of a partition, read from their objects on demand."""
 
     def __init__(self, reading: Reading, partition: Partition) -> None:
         super().__init__(partition)
@@ -81,7 +81,7 @@ class PartitionReader(OpenPartition):
                 raise
             raise ObjectError(error.message, error.hint, error.code, source.uri) from None
         if is_local(source.root):
-            # A file that is open may be written over; a store's objects are compared at each request.
+            # An open file can be overwritten; a store compares the version at each request.
             _refuse_changed(source, storage)
 
     def _read(self, piece: Piece, opened: OpenPiece) -> Iterator[Rows]:
@@ -131,7 +131,7 @@ class PartitionReader(OpenPartition):
                     first += len(rows)
 
     def _changes(self, source: Source, names: Sequence[str], opened: OpenPiece) -> dict[str, str]:
-        """The new names of the columns of `source`, which has these `names`; `opened` then has those in its path."""
+        """Return the new names of the columns `names` of `source`, and store the columns in its path in `opened`."""
         changes, path = self._reading.changes(source, names), self._reading.path_columns(source)
         opened.path = dict(zip(renamed(list(path), changes), path.values(), strict=True))
         return changes
@@ -145,7 +145,7 @@ class PartitionReader(OpenPartition):
 
 
 def _refuse_changed(source: Source, storage: Storage) -> None:
-    """InputChanged where `source` is not there any more as it was planned."""
+    """Raise InputChanged if `source` is not the planned version any more."""
     Store(source.root, storage).open(source.name, source.version).close()
 
 
@@ -154,9 +154,9 @@ _MOST_HEADERS = 1024
 
 
 def _header(reading: Reading, source: Source) -> Header | None:
-    """The header of `source`; a process reads it once, however many of the file's partitions it scores."""
+    """Return the header of `source`; a process reads it once for all partitions of the file."""
     key = (reading.settings_hash, source.uri, source.version)
-    # Another thread may clear it at any time.
+    # Another thread can clear it at any time.
     header = _headers.get(key)
     if header is None:
         if len(_headers) >= _MOST_HEADERS:

@@ -1,4 +1,4 @@
-"""Line numbers of rejected rows whose partition began inside a file before its first line was known."""
+"""Line numbers of rejected rows whose partition was scored before the number of its first line was known."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from scoremill.ledger import Part, Receipt
 from scoremill.storage.filesystem import Store
 
 LINE_IN_PARTITION = "lineInPartition"
-"""Key of a line, from 0, in its partition; it stands where the line in the file is still null."""
+"""Key of the line in the partition, from 0, while the line in the file is not known."""
 
 
 def number_lines(store: Store, receipt: Receipt, first_line: int) -> Receipt:
-    """Publish the rejected rows of a partition again, with lines of the file; return the receipt of that.
+    """Publish the rejected rows of a partition again, with lines of the file, and return the new receipt.
 
-    `first_line` is the line of the file, from 1, at which the partition begins.
+    `first_line` is the line of the file, from 1, at which the partition starts.
     """
     errors = tuple(_numbered(store, part, first_line) for part in receipt.errors)
-    # The partition was not started again.
+    # begun=0: the partition was not started again.
     return replace(receipt, errors=errors, first_line=first_line, begun=0)
 
 

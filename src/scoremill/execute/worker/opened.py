@@ -1,4 +1,4 @@
-"""A partition that is open: its rows, and what was learned of its pieces."""
+"""An open partition: its rows, and facts about its pieces found while reading."""
 
 from __future__ import annotations
 
@@ -15,60 +15,60 @@ from scoremill.tabular.rows import Reject, Rows
 
 @dataclass(slots=True)
 class OpenPiece:
-    """A piece, as far as it was read."""
+    """A piece that is being read or was read."""
 
     first: int
     """Number of its first row in the partition."""
     origin: int = 0
-    """Of Parquet, the rows of its object before it; 0 of CSV, whose rows are found by their bytes."""
+    """Number of rows of a Parquet object before the piece; 0 for CSV, whose rows are located by byte offsets"""
     header: tuple[str, ...] = ()
     """The names in the header of a CSV."""
     tally: Tally = field(default_factory=Tally)
     path: dict[str, str | None] = field(default_factory=dict)
-    """The columns in its path, by the names that the job uses."""
+    """Values of the columns in its path, by the names that the job uses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quotes:
-    """What a receipt says of a partition's quotes."""
+    """The quotes of a partition in its receipt."""
 
     quotes: int
     irregular: tuple[int, ...]
 
     @classmethod
     def of(cls, pieces: Sequence[OpenPiece]) -> Quotes:
-        """Return those of pieces that were read to their ends."""
+        """Return the quotes of pieces that were read completely."""
         tallies = [piece.tally for piece in pieces]
         irregular = tuple(at for at, tally in enumerate(tallies) if tally.irregular)
         return cls(sum(tally.quotes for tally in tallies), irregular)
 
 
 class OpenPartition(ABC):
-    """Iterate for the rows, whose numbers count through all pieces; `pieces` and `left_out` are true of those so far."""
+    """Iterate over the rows, numbered through all pieces; `pieces` and `left_out` describe the rows so far."""
 
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
         self.pieces: list[OpenPiece] = []
         self.left_out = 0
-        """Rows that the job's condition does not choose."""
+        """Number of rows that the condition of the job does not select."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Rows]: ...
 
     @property
     def quotes(self) -> Quotes:
-        """The quotes of all pieces, once they are read."""
+        """The quotes of all pieces, after they were read."""
         return Quotes.of(self.pieces)
 
     def piece_of(self, row: int) -> int:
-        """Index of the piece that row `row` of the partition is in."""
+        """Return the index of the piece that contains row `row` of the partition."""
         return bisect_right(self.pieces, row, key=lambda piece: piece.first) - 1
 
     def rejected_row(self, reject: Reject, first_line: int = 0) -> RejectedRow:
-        """A rejected row with its place in its object.
+        """Return a rejected row with its place in its object.
 
-        `first_line` is the line, from 1, at which the partition begins, or 0: then the line is known only in pieces
-        that begin with their files.
+        `first_line` is the line, from 1, at which the partition starts, or 0 if it is not known. Then lines are known only
+        in pieces at the start of their files.
         """
         at = self.piece_of(reject.row)
         piece, uri = self.pieces[at], self.partition.pieces[at].source.uri

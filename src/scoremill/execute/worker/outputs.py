@@ -1,4 +1,4 @@
-"""The objects of one partition: its part, and its rejected rows where there are any."""
+"""The objects of one partition: its parts, and its rejected rows if there are any."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .scoring import Scored
 from .work import Task
 
 RAW_ARROW = "rawArrow"
-"""Key of a rejected row of Parquet as a compressed Arrow stream."""
+"""Key of a rejected Parquet row as a compressed Arrow stream."""
 
 
 class PartFiles:
-    """Writes a partition's batches; a context in which an error leaves nothing behind that readers could see."""
+    """Write the batches of a partition; a context manager that leaves no visible objects after an error."""
 
     def __init__(self, task: Task, schema: pa.Schema) -> None:
         self.parts: tuple[Part, ...] = ()
@@ -45,7 +45,7 @@ class PartFiles:
         self._parts = Parts(task, self._store, schema)
 
     def write(self, batch: Scored, opened: OpenPartition) -> None:
-        """Appends a batch to the part, and its rejected rows to the errors object, which exists only if there are any."""
+        """Append a batch to the parts, and its rejected rows to the errors object, which exists only if there are any."""
         self._parts.write(batch.table)
         rejects = batch.rejects
         if not rejects:
@@ -56,7 +56,7 @@ class PartFiles:
         self._rejects.rows += len(rejects)
 
     def _list_files(self, unreadable: Iterable[tuple[str, str]]) -> None:
-        """Lists the input objects that are rejected as a whole, each with the reason, in an object of their own."""
+        """Write the input objects that are rejected as a whole, each with the reason, to a separate object."""
         lines = [
             orjson.dumps({"file": uri, "reason": reason}, option=orjson.OPT_APPEND_NEWLINE)
             for uri, reason in unreadable
@@ -69,16 +69,16 @@ class PartFiles:
     def _jsonl(self, folder: str) -> OutputObject:
         partition = self._task.partition
         name = f"{folder}/{part_name(partition.number, partition.id, 'jsonl')}"
-        return OutputObject(self._store, name, self._task.may_exist)
+        return OutputObject(self._store, name, self._task.might_exist)
 
     def publish(self, unreadable: Iterable[tuple[str, str]]) -> None:
-        """Makes all objects appear; from here on `parts`, `errors` and `files` tell of them.
+        """Publish all objects, and set `parts`, `errors` and `files`.
 
-        `unreadable` are the input objects that are rejected, and why.
+        `unreadable` has the rejected input objects and the reasons.
         """
         self._list_files(unreadable)
         _refuse_cancelled()
-        # Rejects first: a part without its errors object would be a row lost.
+        # Rejects first: a part without its errors object would lose rows.
         self.files = (self._files.close(),) if self._files else ()
         self.errors = (self._rejects.close(),) if self._rejects else ()
         self.parts = self._parts.close()
@@ -109,17 +109,17 @@ class PartFiles:
         if row.line is None and row.row is None:
             record[LINE_IN_PARTITION] = reject.line
         if (at := opened.piece_of(reject.row)) not in self._named:
-            # Once a file: what a later retry needs to read the raw text again.
+            # Once per file, because `scoremill retry` needs it to parse the raw text.
             self._named.add(at)
             record["header"] = list(opened.pieces[at].header)
         return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _refuse_cancelled() -> None:
-    """Raises in a task that Dask has cancelled, because its driver has ended, but cannot stop.
+    """Raise ClusterError in a task that Dask cancelled, because its driver has ended, but cannot stop.
 
-    The next driver may have another plan, or have found that the partition began in the wrong place: this one's objects
-    would appear when it has cleared away, and readers would take them for predictions.
+    The next driver might have another plan, or know that the partition starts in the wrong place. The objects of this task
+    could appear after that driver has deleted such objects, and readers would take them for predictions.
     """
     distributed = sys.modules.get("distributed")
     if distributed is None or (key := getattr(distributed.utils.thread_state, "key", None)) is None:
@@ -130,7 +130,7 @@ def _refuse_cancelled() -> None:
 
 
 def _raw(reject: Reject, rule: str) -> dict[str, str]:
-    """What is kept of the row's text; of a row of Parquet also its values with their types."""
+    """Return the fields for the text of a row, and for Parquet also its typed values."""
     if rule == "Omit":
         return {}
     is_text = reject.offset >= 0

@@ -1,4 +1,4 @@
-"""The parts of one partition: one, or several by rows or by the values of columns."""
+"""The parts of one partition: one, or several split by rows or by values of columns."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from scoremill.tabular.writers import open_writer
 from .work import Task
 
 MOST_FOLDERS = 1000
-"""Values of `partitionBy` in one partition, each an object that is open at the same time."""
+"""Maximum number of folders of `partitionBy` in one partition; each has an object that is open at the same time."""
 
 
 class _Same(Exception):
-    """The object is there already, byte for byte."""
+    """The same object exists already, byte for byte."""
 
 
 class OutputObject:
-    """One object being written: appears whole when closed, unless the same bytes are there already."""
+    """One object being written; it appears complete when closed, unless the same bytes are there already."""
 
-    def __init__(self, store: Store, name: str, may_exist: bool) -> None:
+    def __init__(self, store: Store, name: str, might_exist: bool) -> None:
         self.name, self.rows = name, 0
-        self._store, self._may_exist = store, may_exist
+        self._store, self._might_exist = store, might_exist
         self._context = store.publish(name)
         self.stream: Publication = self._context.__enter__()
 
     def close(self) -> Part:
         self.stream.close()
         part = Part(self.name, self.rows, self.stream.size, self.stream.sha256)
-        if self._may_exist and self._is_there(part):
-            # What an earlier driver published is left untouched: readers may be at it.
+        if self._might_exist and self._is_there(part):
+            # Leave an object of an earlier driver untouched, because someone might be reading it.
             self.abort(_Same())
         else:
             self._context.__exit__(None, None, None)
@@ -62,7 +62,7 @@ class OutputObject:
 
 
 class Parts:
-    """Writes batches to the parts they belong to."""
+    """Write batches to their parts."""
 
     def __init__(self, task: Task, store: Store, schema: pa.Schema) -> None:
         self._task, self._settings, self._store = task, task.work.settings, store
@@ -72,22 +72,22 @@ class Parts:
         self._pieces: dict[str, int] = {}
         self._done: list[Part] = []
         if not folders:
-            # A partition without a row has a part too, so that every partition is seen to be done.
+            # A partition without rows has a part too, so that every partition is visibly complete.
             self._part("")
 
     def write(self, table: pa.Table) -> None:
-        """Appends a batch."""
+        """Append a batch."""
         for folder, rows in _by_folder(table, self._settings.partition_by):
             self._write(folder, rows.select(self._schema.names))
 
     def close(self) -> tuple[Part, ...]:
-        """Publishes what is still open; all parts in the order of their names."""
+        """Publish the open parts, and return all parts in the order of their names."""
         while self._open:
             self._finish(next(iter(self._open)))
         return tuple(sorted(self._done, key=lambda part: part.name))
 
     def abort(self, error: BaseException) -> None:
-        """Publishes nothing more."""
+        """Discard the open parts."""
         for part in self._open.values():
             part.abort(error)
 
@@ -105,7 +105,7 @@ class Parts:
         if folder not in self._open:
             if len(self._open) >= MOST_FOLDERS:
                 raise UsageError(
-                    f"--partition-by gives more than {MOST_FOLDERS} folders in one partition",
+                    f"--partition-by needs more than {MOST_FOLDERS} folders in one partition",
                     "Choose columns with fewer values.",
                     code="InvalidPartitionBy",
                 )
@@ -114,7 +114,7 @@ class Parts:
             partition = self._task.partition
             name = folder + part_name(partition.number, partition.id, self._settings.format, numbered)
             self._open[folder] = _Part(
-                OutputObject(self._store, name, self._task.may_exist), self._schema, self._settings
+                OutputObject(self._store, name, self._task.might_exist), self._schema, self._settings
             )
         return self._open[folder]
 
@@ -140,14 +140,14 @@ class _Part:
         return self.object.close()
 
     def abort(self, error: BaseException) -> None:
-        # Arrow's writer would otherwise write its footer when it is collected, to a stream that is closed by then.
+        # Otherwise Arrow's writer would write its footer to a closed stream when it is garbage-collected.
         with suppress(Exception):
             self._writer.close()
         self.object.abort(error)
 
 
 def _by_folder(table: pa.Table, columns: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of each folder, in their order; folders in the order of their first row."""
+    """Yield each folder and its rows in their order; folders are in the order of their first rows."""
     if not columns or not table.num_rows:
         yield "", table
         return
@@ -163,7 +163,7 @@ def _by_folder(table: pa.Table, columns: tuple[str, ...]) -> Iterator[tuple[str,
 
 
 def _label(value: str | None) -> str:
-    """The value in a folder's name; Hive's word for a missing value, as a text, is escaped."""
+    """Return the value for the name of a folder; text that equals Hive's name for null is escaped."""
     if value is None:
         return HIVE_NULL
     return f"%5F{value[1:]}" if value == HIVE_NULL else quote(value, safe=" ")

@@ -1,4 +1,4 @@
-"""The most memory that this process has held."""
+"""Peak memory of this process."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def peak_memory() -> int:
-    """The largest resident set of this process so far, in bytes.
+    """Return the peak resident set size of this process so far, in bytes.
 
-    Linux's own figure of this program: getrusage's is at least that of the process that started it.
+    On Linux, it comes from /proc: the value of getrusage is at least that of the parent process.
     """
     try:
         status = Path("/proc/self/status").read_text()

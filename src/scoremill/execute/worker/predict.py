@@ -1,4 +1,4 @@
-"""One batch through the model; where it raises, the rows that make it raise are found and the rest is scored."""
+"""Predict one batch; if the model raises, find the rows that make it raise and score the others."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from scoremill.errors import ModelError, RejectLimitError, ScoremillError
 
 Results = dict[str, np.ndarray]
 Predict = Callable[[pd.DataFrame], Results]
-Tell = Callable[[BaseException], str]
+Describe = Callable[[BaseException], str]
 
 SINGLES = 8
-"""When so many single rows, spread over a batch, raise, and the task has scored none, the model is at fault."""
+"""Number of single rows, spread over a batch, that are tried first: if all raise, the model is at fault."""
 _NEVER_BISECTED = (MemoryError, OSError, ScoremillError, ImportError)
-"""Faults of the machine or of the bundle, not of a row."""
+"""Failures of the machine or the bundle, not of a row."""
 
 
 def reason_of(error: BaseException) -> str:
-    """The last line of the traceback, as people know it, on one line."""
+    """Return the last entry of the traceback, on one line."""
     return " ".join("".join(traceback.format_exception_only(error)).split())[:500]
 
 
 def kind_of(error: BaseException) -> str:
-    """What was raised, without its text, which may quote the row."""
+    """Return the class of `error` without its text, which can quote the row."""
     return f"the model raises {type(error).__name__}"
 
 
@@ -36,7 +36,7 @@ class Failed:
     """A row on which the model raises."""
 
     position: int
-    """Of the frame."""
+    """Position in the frame"""
     reason: str
 
 
@@ -46,19 +46,19 @@ def predict_rows(
     most: int | None,
     *,
     has_scored: bool = False,
-    tell: Tell = reason_of,
+    describe: Describe = reason_of,
 ) -> tuple[Results | None, list[Failed]]:
-    """The results of the rows that can be scored, in their order and from one call, and those that cannot.
+    """Return the results of the rows that can be scored, in order and from one call, and the rows that cannot.
 
-    Gives up with a RejectLimitError beyond `most` failures, and with a ModelError where the model fails on everything,
-    unless it `has_scored` rows before. `tell` makes the reasons of what was raised.
+    Raises RejectLimitError after more than `most` failures, and ModelError if the model fails on all rows and never
+    `has_scored` one. `describe` turns an error into a reason.
     """
     try:
         return predict(frame), []
     except _NEVER_BISECTED:
         raise
     except Exception as error:
-        search = _Search(predict, frame, most, error, tell)
+        search = _Search(predict, frame, most, error, describe)
     if not has_scored:
         search.probe()
     failed = search.run()
@@ -71,37 +71,39 @@ def predict_rows(
         raise
     except Exception as error:
         raise ModelError(
-            f"the model raises on rows together that it scores in part: {tell(error)}",
-            "Its rows depend on one another: give a lower --batch-rows, with --mode Overwrite.",
+            f"the model raises on a batch of rows that it can score separately: {describe(error)}",
+            "Its results depend on other rows of the batch: give a lower --batch-rows, with --mode Overwrite.",
         ) from None
 
 
 class _Search:
-    """Bisection of a batch whose rows raise, left half first."""
+    """Bisection of a batch on which the model raises, left half first."""
 
-    def __init__(self, predict: Predict, frame: pd.DataFrame, most: int | None, error: Exception, tell: Tell) -> None:
-        self._predict, self._frame, self._most, self._error, self._tell = predict, frame, most, error, tell
+    def __init__(
+        self, predict: Predict, frame: pd.DataFrame, most: int | None, error: Exception, describe: Describe
+    ) -> None:
+        self._predict, self._frame, self._most, self._error, self._describe = predict, frame, most, error, describe
         self._failed: list[Failed] = []
 
     def probe(self) -> None:
-        """A model that always raises is found out by a few rows spread over the batch, not by bisecting them all."""
+        """Raise ModelError if a few rows spread over the batch all fail, so that not all rows need to be tried."""
         if len(self._frame) < SINGLES:
             return
         positions = np.linspace(0, len(self._frame) - 1, SINGLES).astype(int)
         if all(self._raised(at, at + 1) for at in positions.tolist()):
-            raise model_error(self._tell(self._error))
+            raise model_error(self._describe(self._error))
 
     def run(self) -> list[Failed]:
-        """The rows on which the model raises."""
+        """Return the rows on which the model raises."""
         self._halve(0, len(self._frame), self._error)
         return self._failed
 
     def _halve(self, start: int, stop: int, error: Exception) -> None:
         if stop - start == 1:
-            self._failed.append(Failed(start, self._tell(error)))
+            self._failed.append(Failed(start, self._describe(error)))
             if self._most is not None and len(self._failed) > self._most:
                 raise RejectLimitError(
-                    f"more rows are rejected than may be, the last because of {self._tell(error)}",
+                    f"more rows are rejected than allowed, the last one because of {self._describe(error)}",
                     "To accept them, run the same command with a higher --max-errors or --max-error-fraction.",
                 )
             return
@@ -122,7 +124,7 @@ class _Search:
 
 
 def model_error(reason: str) -> ModelError:
-    """The model fails on every row that was tried."""
+    """Return the error of a model that fails on every row that was tried."""
     return ModelError(
         f"the model raises on every row that was tried: {reason}",
         "Score a few rows in Python with the same bundle, or see `scoremill model inspect`.",

@@ -1,4 +1,4 @@
-"""What reading needs to know, and how the columns of an object are found."""
+"""Settings for reading, and the columns to read from an object."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from scoremill.tabular.where import Where
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The same for all partitions that are read alike."""
+    """Settings for reading, the same for all partitions of a run."""
 
     settings: Settings
     settings_hash: str
     used: tuple[str, ...]
-    """Columns whose values are interpreted, every null value of CSV being missing."""
+    """Columns whose values are interpreted; null values of CSV become missing values."""
     carried: tuple[str, ...]
-    """Columns that are read as the input holds them."""
+    """Columns that are read verbatim."""
     input_storage: Storage
     rejects_objects: bool = False
-    """Whether an object that the store refuses is rejected; otherwise it ends the run."""
+    """Whether an object that the store refuses to return is rejected; otherwise it ends the run."""
 
     @property
     def needed(self) -> list[str]:
@@ -33,16 +33,16 @@ class Reading:
 
     @property
     def where(self) -> Where | None:
-        """The job's condition, if it has one."""
+        """The condition of the job, if it has one."""
         settings = self.settings
         return Where(settings.where, settings.where_columns, settings.csv) if settings.where else None
 
     def path_columns(self, source: Source) -> dict[str, str | None]:
-        """The columns in the path of `source`, by the names that they have there."""
+        """Return the values of the columns in the path of `source`, by their names there."""
         return source.hive() if self.settings.hive else {}
 
     def changes(self, source: Source, names: Sequence[str]) -> dict[str, str]:
-        """The new names of the columns of `source`, which has these `names`, those in its path included."""
+        """Return the new names of the columns `names` of `source` and of those in its path."""
         all_names = list(dict.fromkeys((*names, *self.path_columns(source))))
         try:
             return self.settings.renaming.changes(all_names, dict.fromkeys(self.needed))
@@ -50,13 +50,14 @@ class Reading:
             raise InputError(f"{source.uri}: {error.message}", error.hint, error.code) from None
 
     def wanted(self, source: Source, path: Collection[str], names: Sequence[str] | None) -> list[str]:
-        """Columns to read from the object itself: those needed, less those in its `path`."""
+        """Return the columns to read from the object itself: those needed that are not in its `path`."""
         wanted = [name for name in self.needed if name not in path or (names is not None and name in names)]
         missing = [name for name in wanted if names is not None and name not in names]
         if missing:
+            listed = ", ".join(f'"{name}"' for name in missing)
             raise InputError(
-                f"{source.uri} has no column {', '.join(map(repr, missing))}",
-                f"Its columns are: {', '.join((names or ())[:40])}. Leave the file out, or give it the same header.",
+                f"{source.uri} has no column {listed}",
+                f"Its columns are: {', '.join((names or ())[:40])}. Exclude the file, or give it the same header.",
                 code="ColumnMissing",
             )
         return wanted

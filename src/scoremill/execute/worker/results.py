@@ -1,4 +1,4 @@
-"""From a model's results and the rows they belong to, to the columns of a part."""
+"""Convert the results of a model to columns of a part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scoremill.tabular.convert import arrow_type, kept_type
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a job asks of the results: which, under which names, of which type."""
+    """The results that a job requests, their names and their type."""
 
     columns: tuple[tuple[str, str], ...]
     threshold: float | None
@@ -29,7 +29,7 @@ _POSITION = (pa.field("source", pa.string(), nullable=False), pa.field("position
 
 
 def result_columns(shape: Shape, results: tuple[Column, ...]) -> tuple[tuple[str, Column], ...]:
-    """Pairs of a model's result and the column it becomes; UsageError naming a result that there is not."""
+    """Return pairs of a result and its output column; raise UsageError for a result that does not exist."""
     if not shape.columns:
         return tuple((column.name, _typed(column.name, column, shape.dtype)) for column in results)
     found = ((_find(asked, results), name) for asked, name in shape.columns)
@@ -37,12 +37,12 @@ def result_columns(shape: Shape, results: tuple[Column, ...]) -> tuple[tuple[str
 
 
 def shape_of(settings: Settings) -> Shape:
-    """The part of the settings that shapes results."""
+    """Return the settings for results."""
     return Shape(settings.columns, settings.threshold, settings.dtype)
 
 
 class ResultColumns:
-    """The columns of a part: kept columns, where the row came from, and results; the same for all batches of a partition."""
+    """The columns of a part: kept columns, source and position of the row, and results."""
 
     def __init__(self, settings: Settings, bundle: Bundle) -> None:
         self._threshold, self._classes = settings.threshold, bundle.classes
@@ -53,13 +53,13 @@ class ResultColumns:
         self.schema = pa.schema(fields)
 
     def arrays(self, values: Mapping[str, npt.NDArray[np.generic]]) -> list[pa.Array]:
-        """The results of one batch, in the order and with the types of `schema`."""
+        """Return the results of one batch, in the order and with the types of `schema`."""
         if self._threshold is not None:
             values = {"prediction": _decide(values, self._threshold, self._classes)}
         missing = next((given for given, _ in self._chosen if given not in values), None)
         if missing is not None:
             raise FitError(
-                f"the model gave no result {missing!r}; it gave {', '.join(values)}",
+                f'the model returned no result "{missing}"; it returned {", ".join(values)}',
                 "Pack the bundle again.",
                 code="InvalidResult",
             )
@@ -78,13 +78,13 @@ def _array(values: npt.NDArray[np.generic], column: Column) -> pa.Array:
 
 
 def _whole(values: npt.NDArray[np.generic], column: Column, wanted: pa.DataType) -> pa.Array:
-    """Real numbers as the integers that they were when the model was packed; NaN is null, a fraction an error."""
+    """Convert floats to the integers of the packed model; NaN becomes null, fractions are an error."""
     try:
         return pa.array(values, from_pandas=True).cast(wanted)
     except pa.ArrowInvalid:
         raise FitError(
-            f"the model's {column.name!r} holds fractions; it was {column.dtype} when the model was packed",
-            "Pack the model again with a sample in which it holds such values.",
+            f'the result "{column.name}" has fractions, but was {column.dtype} when the model was packed',
+            "Pack the model again with a sample for which the result has such values.",
             code="InvalidResult",
         ) from None
 
@@ -92,7 +92,7 @@ def _whole(values: npt.NDArray[np.generic], column: Column, wanted: pa.DataType)
 def _decide(
     values: Mapping[str, npt.NDArray[np.generic]], threshold: float, classes: tuple[object, ...] | None
 ) -> npt.NDArray[np.generic]:
-    """Of two classes the second where its probability is at least `threshold`."""
+    """Return the second of two classes if its probability is at least `threshold`, otherwise the first."""
     second: npt.NDArray[np.floating] = list(values.values())[1]  # type: ignore[assignment]
     return np.asarray(classes)[(second >= threshold).astype(np.intp)]
 
@@ -103,7 +103,7 @@ def _typed(name: str, column: Column, dtype: str | None) -> Column:
 
 
 def _find(asked: str, results: tuple[Column, ...]) -> Column:
-    """The result called `asked`: by its name, or by its class alone (`1` for `proba_1`)."""
+    """Return the result `asked`, given by its name or only by its class (`1` for `proba_1`)."""
     for column in results:
         if asked == column.name:
             return column
@@ -112,7 +112,7 @@ def _find(asked: str, results: tuple[Column, ...]) -> Column:
         return ends[0]
     names = ", ".join(column.name for column in results)
     raise UsageError(
-        f"--columns: the model has no result {asked!r}",
+        f'--columns: the model has no result "{asked}"',
         f"Give RESULT=NAME. The results are: {names}.",
         code="UnknownResult",
     )

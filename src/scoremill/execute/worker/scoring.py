@@ -1,4 +1,4 @@
-"""The heart of a task: batches of rows in, batches of result columns and rejects out. Writes nothing."""
+"""Score batches of rows into batches of output columns and rejects, without writing anything."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Arguments = ParamSpec("Arguments")
 def timed(
     action: Callable[Arguments, Value], *arguments: Arguments.args, **named: Arguments.kwargs
 ) -> tuple[Value, float]:
-    """What `action` returns, and the seconds that it took."""
+    """Return the result of `action`, and how many seconds it took."""
     begin = time.perf_counter()
     value = action(*arguments, **named)
     return value, time.perf_counter() - begin
@@ -39,7 +39,7 @@ def timed(
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was counted in batches, and the seconds that they took."""
+    """Counts of batches, and the seconds spent."""
 
     scored: int = 0
     rejected: int = 0
@@ -61,7 +61,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One batch: the rows of the part, and the rejected ones, both in their order."""
+    """One batch: the rows of the part and the rejected rows, both in order."""
 
     table: pa.Table
     rejects: list[Reject]
@@ -70,14 +70,14 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A batch that was scored for a look at it."""
+    """A scored batch for a preview."""
 
     table: pa.Table
     rejected: list[RejectedRow]
 
 
 class Scorer:
-    """Scores the rows of one partition, batch after batch."""
+    """Score the rows of one partition, batch after batch."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Scorer:
         model_works: bool = False,
         first_line: int = 0,
     ) -> None:
-        """For `model_works` and `first_line` see Task."""
+        """Take `model_works` and `first_line` from the Task."""
         self._work, self._model, self._opened = work, model, opened
         self._model_works, self._first_line = model_works, first_line
         self._called = work.settings.method if work.settings.threshold is None else "predict_proba"
@@ -101,7 +101,7 @@ class Scorer:
         return self._columns.schema
 
     def batches(self, rows: Iterable[Rows] | None = None) -> Iterator[Scored]:
-        """The partition's batches, scored one at a time; only those of `rows`, if they are given."""
+        """Yield the scored batches of the partition, or of `rows` if given, one at a time."""
         done = Counts()
         for batch in rebatch(iter(self._opened if rows is None else rows), self._work.settings.batch_rows):
             scored = self._score(batch, done)
@@ -109,7 +109,7 @@ class Scorer:
             yield scored
 
     def readable(self, rows: Iterable[Rows] | None = None) -> Iterator[Scored]:
-        """The same for a look at some rows: if the job rejects objects that cannot be read, the batches end at one."""
+        """Yield batches like `batches`; stop at an object that cannot be read if the job rejects such objects."""
         try:
             yield from self.batches(rows)
         except ObjectError:
@@ -139,7 +139,7 @@ class Scorer:
     def _predict(
         self, frame: pd.DataFrame, rows: Rows, rejected: int, *, has_scored: bool
     ) -> tuple[Results | None, Rows, list[Reject]]:
-        """The results, the rows that have them, and the other rows; `rejected` rows were so before."""
+        """Return the results, their rows, and the rejects; `rejected` rows were rejected before."""
         if not len(frame):
             return None, rows, []
         limit = self._work.max_rejects
@@ -148,7 +148,7 @@ class Scorer:
             frame,
             None if limit is None else limit - rejected,
             has_scored=self._model_works or has_scored,
-            tell=reason_of if self._work.settings.raw == "Keep" else kind_of,
+            describe=reason_of if self._work.settings.raw == "Keep" else kind_of,
         )
         if not failed:
             return values, rows, []
@@ -172,7 +172,7 @@ class Scorer:
         return pa.Table.from_arrays(columns, schema=self.schema)
 
     def _kept(self, rows: Rows) -> list[pa.Array]:
-        """The kept columns with the types that the plan fixed."""
+        """Return the kept columns with their types in the plan."""
         keep, csv = self._work.settings.keep, self._work.settings.csv
         try:
             return [carry(rows, column, csv) for column in keep]
@@ -181,7 +181,7 @@ class Scorer:
             raise InputError(f"{piece.source.uri}: {error.message}", error.hint, error.code) from None
 
     def _positions(self, rows: Rows) -> list[pa.Array]:
-        """The object that each row came from, and its byte offset there, or row number in Parquet."""
+        """Return the source object of each row, and its byte offset there, or its row number in Parquet."""
         opened = self._opened.pieces
         firsts = np.array([piece.first for piece in opened])
         before = firsts - [piece.origin for piece in opened]
@@ -195,7 +195,7 @@ class Scorer:
 
 
 def _without_value(reject: Reject) -> Reject:
-    """`reject` without the value that does not convert, which its reason begins with."""
+    """Return `reject` without the value at the start of its reason, which could not be converted."""
     if reject.column is None:
         return reject
     return replace(reject, reason=reject.reason[reject.reason.rindex("is not a") :])

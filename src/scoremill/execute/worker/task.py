@@ -1,4 +1,4 @@
-"""The task: read → predict → write by batches. One top-level picklable function; memory is one batch."""
+"""The task: read → predict → write in batches. A top-level function that can be pickled; it holds one batch in memory."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from .work import Task, Work
 
 
 def score_partition(task: Task) -> Receipt:
-    """Scores one partition, publishes its part (and its rejects, if any), and tells what was done.
+    """Score one partition, publish its parts and its rejects (if any), and return the receipt.
 
-    Its only effects are those objects, whole or not at all, under names that depend on the partition alone.
+    Its only effects are those objects. They appear complete or not at all, under names that depend only on the partition.
     """
     model = ready(task.work)
     return score_opened(task, model, PartitionReader(task.work.reading(model.bundle.columns), task.partition))
 
 
 def ready(work: Work) -> LoadedModel:
-    """The model of `work`, in a process that computes as a worker does."""
+    """Return the model of `work`, after setting up this process as a worker."""
     if limit_threads():
-        # A process of its own: Dask's worker.
+        # This is a worker process of Dask.
         keep_memory()
     return work.model.load()
 
 
 def score_opened(task: Task, model: LoadedModel, opened: OpenPartition) -> Receipt:
-    """The same for a partition that is open."""
+    """Score a partition that is open already."""
     partition, counts = task.partition, Counts()
     scorer = Scorer(task.work, model, opened, model_works=task.model_works, first_line=task.first_line)
     begin = time.perf_counter()

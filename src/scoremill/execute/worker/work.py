@@ -1,4 +1,4 @@
-"""What every task of a run needs to know, and a task's own share of it: small, picklable, without a secret."""
+"""Settings of all tasks of a run, and of one task: small, picklable, and without secrets."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .reading import Reading
 
 
 def typed_columns(settings: Settings) -> list[Column]:
-    """The kept columns that the job wants as a type."""
+    """Return the kept columns for which the job gives a type."""
     return [Column(kept.name, kept.dtype) for kept in settings.keep if kept.dtype is not None]
 
 
 def used_columns(model: Sequence[Column], settings: Settings) -> tuple[str, ...]:
-    """The columns that a model or a condition reads, or that are kept as a type that the job asks for."""
+    """Return the columns that a model or a condition reads, or that are kept with a type given by the job."""
     columns = (*model, *settings.where_columns, *typed_columns(settings))
     return tuple(dict.fromkeys(column.name for column in columns))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReference:
-    """A bundle by its digest; a process opens and loads it once."""
+    """A bundle and its digest; a process opens and loads it once."""
 
     uri: str
     digest: str
@@ -34,7 +34,7 @@ class ModelReference:
     trusted_types: tuple[str, ...] = ()
 
     def load(self) -> LoadedModel:
-        """The bundle and its estimator; the same objects for each call in this process."""
+        """Return the bundle and its estimator; every call in this process returns the same objects."""
         return load_model(
             self.uri,
             self.digest,
@@ -46,7 +46,7 @@ class ModelReference:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The same for all tasks of a run."""
+    """Settings of all tasks of a run."""
 
     settings: Settings
     settings_hash: str
@@ -56,12 +56,12 @@ class Work:
     output_storage: Storage
     fail_on_row_error: bool = False
     rejects_objects: bool = False
-    """Whether an object that the store refuses is rejected; otherwise it ends the run."""
+    """Whether an object that the store refuses to return is rejected; otherwise it ends the run."""
     max_rejects: int | None = None
-    """Most rejected rows that the whole run allows; a task with more fails."""
+    """Maximum number of rejected rows of the run; a task with more fails."""
 
     def reading(self, model: Sequence[Column]) -> Reading:
-        """What is read for a model of these columns; a column may be wanted by model, condition and output."""
+        """Return the settings to read for a model with these columns, and for the condition and the output."""
         settings = self.settings
         interpreted = (*model, *settings.where_columns, *typed_columns(settings))
         kept = (column.name for column in settings.keep if column.dtype is None)
@@ -83,11 +83,11 @@ class Task:
     work: Work
     partition: Partition
     attempt: int = 0
-    may_exist: bool = False
-    """Whether an earlier driver may have published the part: then it is compared and left untouched."""
+    might_exist: bool = False
+    """Whether an earlier driver might have published the parts: equal ones are left untouched."""
     model_works: bool = False
-    """Whether the model has scored other partitions: then it is not at fault where it raises on all rows of this one."""
+    """Whether the model has scored other partitions, so it is not at fault if it raises on all rows of this one."""
     unreadable: tuple[tuple[str, str], ...] = ()
-    """URIs of the objects that are rejected, and why."""
+    """URIs of the rejected objects, and the reasons."""
     first_line: int = 0
-    """The line of the file, from 1, at which the partition begins; 0 if that is not known yet."""
+    """Line of the file, from 1, at which the partition starts; 0 if that is not known yet."""

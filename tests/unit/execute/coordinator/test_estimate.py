@@ -1,4 +1,4 @@
-"""What `plan` expects of a run."""
+"""Estimates of the time and memory of a run."""
 
 from __future__ import annotations
 

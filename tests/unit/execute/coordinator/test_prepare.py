@@ -1,4 +1,4 @@
-"""What tasks are told means the same in every process."""
+"""Settings of tasks are valid in every process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proofs against a model of the world: files of any bytes, receipts in any order, drivers that die at any time."""
+"""Proofs compared with a model: files of any bytes, receipts in any order, drivers that die at any time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TEXTS = st.text(alphabet='"",\na', max_size=60).map(str.encode)
 
 
 class World:
-    """Files, and what a task says of one of its partitions; the rules are those of the quotes alone."""
+    """Files, and the receipts of their partitions, computed only from the rules of quotes."""
 
     def __init__(self, texts: list[bytes]) -> None:
         self.texts = texts
@@ -72,7 +72,7 @@ class World:
         return True
 
     def truth(self) -> list[str]:
-        """Ids of the partitions that must count, in order: each begun in its true state, up to irregular quotes."""
+        """Return ids of the partitions that must count, in order: each starts in its true state, up to irregular quotes."""
         ids = []
         for group, text in zip(self.plan.groups, self.texts, strict=True):
             pieces = [text[i * CUT : (i + 1) * CUT] for i in range(group.count)]
@@ -85,7 +85,7 @@ class World:
         return ids
 
     def named(self, proofs: Proofs) -> list[str]:
-        """Ids as `truth` has them, of what `proofs` accepted."""
+        """Return the ids that `proofs` accepted, in the form of `truth`."""
         possible = {
             self.plan.partition(g, i, inside).id for g in self.plan.groups for i in range(g.count) for inside in (0, 1)
         }
@@ -93,7 +93,7 @@ class World:
 
 
 class Driver:
-    """Runs a plan as the real one does, with a window; the ledger outlives it."""
+    """Run a plan like the real driver, with a window; the ledger outlives it."""
 
     def __init__(self, world: World, ledger: list[Receipt]) -> None:
         self.world, self.ledger = world, ledger
@@ -101,43 +101,43 @@ class Driver:
         self.accepted = Counter(receipt.id for receipt in self.proofs.replay(ledger))
         self.pending = self.proofs.pending()
         self.window: list[Partition] = []
-        self.asked: Counter[str] = Counter()
+        self.submitted: Counter[str] = Counter()
 
     def step(self, data: st.DataObject) -> bool:
-        """Ends one of the tasks that are out; False where none is left."""
+        """Finish one of the submitted tasks; return False if none is left."""
         while len(self.window) < 3 and (partition := next(self.pending, None)) is not None:
-            self._ask(partition)
+            self._submit(partition)
         if not self.window:
             return False
         receipt = self.world.score(self.window.pop(data.draw(st.integers(0, len(self.window) - 1))))
         self.ledger.append(receipt)
         outcome = self.proofs.take(receipt)
         for partition in outcome.again:
-            self._ask(partition)
+            self._submit(partition)
         self.accepted.update(r.id for r in outcome.accepted)
-        gone = {r.id for r in outcome.discarded}
-        self.ledger[:] = [r for r in self.ledger if r.irregular or r.id not in gone]
+        discarded = {r.id for r in outcome.discarded}
+        self.ledger[:] = [r for r in self.ledger if r.irregular or r.id not in discarded]
         return True
 
-    def _ask(self, partition: Partition) -> None:
-        self.asked[partition.id] += 1
+    def _submit(self, partition: Partition) -> None:
+        self.submitted[partition.id] += 1
         self.window.append(partition)
 
 
 @settings(max_examples=300, deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3), data=st.data())
-def test_exactly_the_partitions_that_began_in_the_true_state_count_whatever_the_order_and_the_restarts(texts, data):
+def test_proofs_accept_exactly_the_partitions_with_true_start_states_in_any_order_and_after_restarts(texts, data):
     world, ledger = World(texts), []
     for steps in data.draw(st.lists(st.integers(0, 8), max_size=3)):
         driver = Driver(world, ledger)
         for _ in range(steps):
             driver.step(data)
-        # What a killed driver had not flushed is lost.
+        # A killed driver loses what it has not flushed.
         del ledger[len(ledger) - data.draw(st.integers(0, min(2, len(ledger)))) :]
         data.draw(st.randoms(use_true_random=False)).shuffle(ledger)
     driver = Driver(world, ledger)
     while driver.step(data):
-        assert max(driver.asked.values()) == 1
+        assert max(driver.submitted.values()) == 1
     assert driver.proofs.is_complete
     assert world.named(driver.proofs) == world.truth()
     assert set(driver.accepted.values()) == {1}
@@ -146,18 +146,18 @@ def test_exactly_the_partitions_that_began_in_the_true_state_count_whatever_the_
 
 @settings(max_examples=100, deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=2), data=st.data())
-def test_a_complete_ledger_leaves_nothing_to_do(texts, data):
+def test_complete_ledger_leaves_no_pending_partitions(texts, data):
     world, ledger = World(texts), []
     driver = Driver(world, ledger)
     while driver.step(data):
-        assert max(driver.asked.values()) == 1
+        assert max(driver.submitted.values()) == 1
     proofs = Proofs(world.plan)
     proofs.replay(ledger)
     assert proofs.is_complete
     assert list(proofs.pending()) == []
 
 
-def test_a_partition_that_began_inside_quotes_is_asked_for_again_once_and_its_first_receipt_discarded():
+def test_partition_that_starts_inside_quotes_is_requested_again_once_and_its_first_receipt_discarded():
     world = World([b'a,"\n\n\n\n"\n'])
     proofs = Proofs(world.plan)
     first, second, third = map(world.score, world.plan.partitions())
@@ -176,7 +176,7 @@ def test_a_partition_that_began_inside_quotes_is_asked_for_again_once_and_its_fi
     assert proofs.is_complete == (right.quotes % 2 == 1)
 
 
-def test_irregular_quotes_make_what_is_left_of_the_file_one_partition():
+def test_irregular_quotes_make_the_rest_of_the_file_one_partition():
     world = World([b'aaa\n5" disk\naaaaaaa\n', b"bbb\n"])
     proofs = Proofs(world.plan)
     outcomes = [proofs.take(world.score(partition)) for partition in world.plan.partitions()]
@@ -188,7 +188,7 @@ def test_irregular_quotes_make_what_is_left_of_the_file_one_partition():
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_both_hypotheses_of_a_partition_are_known_and_others_are_not(inside):
+def test_proofs_know_both_start_states_of_a_partition_and_no_other_ids(inside):
     world = World([b'"aaaaaaa"\n'])
     proofs = Proofs(world.plan)
     partition = world.plan.partition(world.plan.groups[0], 1, inside)
@@ -198,7 +198,7 @@ def test_both_hypotheses_of_a_partition_are_known_and_others_are_not(inside):
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_row_groups_count_in_whatever_order_they_are_done(order):
+def test_row_groups_count_in_any_order_of_completion(order):
     source = Source("/", "a.parquet", 100, "v", "v", "parquet", row_groups=3)
     plan = Plan(SETTINGS, (Group(0, 3, (source,)),))
     partitions, proofs = list(plan.partitions()), Proofs(plan)

@@ -1,4 +1,4 @@
-"""A worker whose pod ends gives its task back, and is not counted as one that the task has killed."""
+"""A worker whose pod ends hands over its task, which does not count as one that kills workers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ def client() -> Iterator[Client]:
 
 
 @pytest.mark.timeout(120)
-def test_a_worker_that_is_asked_to_end_gives_its_task_to_another_without_suspicion(
-    client: Client, tmp_path: Path
-) -> None:
-    # Within the test, so that scheduler and workers need not import this module.
+def test_terminated_worker_hands_its_task_to_another_worker_without_suspicion(client: Client, tmp_path: Path) -> None:
+    # Nested functions, so that scheduler and workers need not import this module.
     def hold(until_there: str) -> int:
         while not os.path.exists(until_there):
             time.sleep(0.02)

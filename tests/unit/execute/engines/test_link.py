@@ -7,7 +7,7 @@ from scoremill.errors import ClusterError
 from scoremill.execute.engines.dask.link import Link
 
 
-def test_a_last_attempt_that_times_out_does_not_hide_why_earlier_ones_failed():
+def test_timeout_of_the_last_attempt_does_not_hide_the_cause_of_earlier_failures():
     with ExitStack() as stack, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
@@ -25,7 +25,7 @@ def test_a_last_attempt_that_times_out_does_not_hide_why_earlier_ones_failed():
                 pass
 
 
-def test_a_scheduler_that_accepts_connections_and_says_nothing_is_waited_for_no_longer_than_allowed():
+def test_link_waits_no_longer_than_allowed_for_a_scheduler_that_accepts_connections_and_never_answers():
     with ExitStack() as stack, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()

@@ -1,4 +1,4 @@
-"""What a scheduler serves to other pods, what only to its own machine, and that nothing it serves acts."""
+"""HTTP routes of a scheduler for other pods and for local clients; none of them changes anything."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def ask(
 
 
 @pytest.mark.parametrize("path", READ_BY_ALL)
-def test_other_pods_read_health_metrics_and_what_scaling_needs(cluster: LocalCluster, path: str) -> None:
+def test_other_pods_can_read_health_metrics_and_scaling_routes(cluster: LocalCluster, path: str) -> None:
     assert ask(cluster, path, ELSEWHERE)[0] == 200
 
 
 @pytest.mark.parametrize("path", LOCAL)
-def test_pages_about_tasks_and_logs_are_refused_to_other_pods(cluster: LocalCluster, path: str) -> None:
+def test_other_pods_cannot_read_pages_about_tasks_and_logs(cluster: LocalCluster, path: str) -> None:
     assert ask(cluster, path, ELSEWHERE)[0] == 403
     assert ask(cluster, path, "127.0.0.1")[0] == 200
 
@@ -70,13 +70,13 @@ def test_other_routes_of_dask_do_not_exist(cluster: LocalCluster, path: str) -> 
     assert ask(cluster, path, "127.0.0.1")[0] == 404
 
 
-def test_every_route_is_refused_to_other_pods_unless_it_is_listed_here(cluster: LocalCluster) -> None:
+def test_other_pods_can_read_only_the_routes_listed_here(cluster: LocalCluster) -> None:
     open_routes = {f"/{path.lstrip('/')}" for path, handler, _ in routes if "_LocalOnly" not in str(handler.__mro__)}
     assert open_routes == {*READ_BY_ALL, "/api/v1/retire_workers"}
 
 
 @pytest.mark.parametrize("source", ["127.0.0.1", ELSEWHERE])
-def test_a_request_to_retire_workers_names_them_and_retires_none(cluster: LocalCluster, source: str) -> None:
+def test_request_to_retire_workers_returns_their_names_and_retires_none(cluster: LocalCluster, source: str) -> None:
     status, answer = ask(cluster, "/api/v1/retire_workers", source, "POST", '{"n": 1}')
     (named,) = json.loads(answer).values()
     assert status == 200
@@ -88,5 +88,5 @@ def test_a_request_to_retire_workers_names_them_and_retires_none(cluster: LocalC
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"n": "x"}', '{"n": null}', '{"n": 1e999}', "nonsense"])
-def test_a_request_that_makes_no_sense_is_refused(cluster: LocalCluster, body: str) -> None:
+def test_invalid_request_is_answered_with_400(cluster: LocalCluster, body: str) -> None:
     assert ask(cluster, "/api/v1/retire_workers", ELSEWHERE, "POST", body)[0] == 400

@@ -1,4 +1,4 @@
-"""Batches of a fixed count, whatever the blocks that readers give."""
+"""Batches have a fixed number of rows for any blocks of readers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def blocks_of(kinds: list[list[bool]]) -> list[Rows]:
 
 
 @given(kinds=BLOCKS, size=st.integers(1, 9))
-def test_rows_and_rejects_are_kept_in_their_order_in_batches_of_the_same_count(kinds, size):
+def test_batches_of_a_fixed_size_keep_rows_and_rejects_in_order(kinds, size):
     flat = [good for block in kinds for good in block]
     batches = list(rebatch(iter(blocks_of(kinds)), size))
     good = [at for at, one in enumerate(flat) if one]
@@ -52,7 +52,7 @@ def test_rows_and_rejects_are_kept_in_their_order_in_batches_of_the_same_count(k
 
 
 @given(kinds=BLOCKS, size=st.integers(1, 9))
-def test_places_and_texts_follow_their_rows(kinds, size):
+def test_offsets_lines_and_texts_stay_with_their_rows(kinds, size):
     for batch in rebatch(iter(blocks_of(kinds)), size):
         numbers = batch.numbers.tolist()
         assert batch.table["n"].to_pylist() == numbers
@@ -62,7 +62,7 @@ def test_places_and_texts_follow_their_rows(kinds, size):
 
 
 @given(kinds=BLOCKS, cuts=st.lists(st.integers(0, 20), max_size=5), size=st.integers(1, 9))
-def test_what_a_batch_holds_does_not_depend_on_the_blocks(kinds, cuts, size):
+def test_rows_of_a_batch_do_not_depend_on_the_blocks(kinds, cuts, size):
     flat = [good for block in kinds for good in block]
     edges = [0, *sorted(min(cut, len(flat)) for cut in cuts), len(flat)]
     other = [flat[start:stop] for start, stop in pairwise(edges)]
@@ -73,7 +73,7 @@ def test_what_a_batch_holds_does_not_depend_on_the_blocks(kinds, cuts, size):
     assert held(kinds) == held(other)
 
 
-def test_blocks_that_no_batch_needs_any_more_are_let_go():
+def test_blocks_are_released_when_no_batch_needs_them():
     alive: list[weakref.ref[pa.Table]] = []
 
     def blocks() -> Iterator[Rows]:
@@ -86,14 +86,14 @@ def test_blocks_that_no_batch_needs_any_more_are_let_go():
     for batch in rebatch(blocks(), 7):
         del batch
         most = max(most, sum(ref() is not None for ref in alive))
-    assert most <= 3, "what was read is held until the partition ends"
+    assert most <= 3, "blocks are held until the partition ends"
 
 
-def test_places_are_known_in_the_two_thousandth_batch():
+def test_offsets_and_lines_are_known_in_the_two_thousandth_batch():
     *_, last = rebatch(iter(blocks_of([[True] * 4001])), 2)
     assert (last.offsets().tolist(), last.raw(0), last.line(0)) == ([40000], b"4000", 4000)
 
 
-def test_rejects_are_handed_on_while_no_row_is_held():
+def test_rejects_are_yielded_immediately_if_no_row_is_held():
     batches = rebatch(iter(blocks_of([[False] * 3, [False] * 3, [True]])), 100)
     assert [reject.row for reject in next(batches).rejects] == [0, 1, 2]

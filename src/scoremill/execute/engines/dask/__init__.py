@@ -1,1 +1,1 @@
-"""Tasks on a Dask cluster."""
+"""Run tasks on a Dask cluster."""

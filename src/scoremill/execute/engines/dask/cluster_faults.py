@@ -1,4 +1,4 @@
-"""What can go wrong with a Dask cluster, as errors that say what to do about it."""
+"""Failures of a Dask cluster as errors with hints."""
 
 from __future__ import annotations
 
@@ -18,44 +18,47 @@ AGAIN = "Run the same command again: completed partitions are saved."
 
 
 def explained(error: BaseException, task: Task) -> BaseException:
-    """Return `error`, by which Dask has ended the task, as a ClusterError if it is Dask's own; others are the task's."""
+    """Return the `error` of a Dask task, as a ClusterError if Dask itself raised it."""
     match error:
         case KilledWorker():
             return KilledWorkerError(
                 f"{KILLS} workers died while scoring {task.partition}",
-                "See how they ended: the logs of the workers, the nodes they ran on, the memory that was left there. "
+                "Check the logs of the workers, and their nodes and free memory. "
                 "If memory ran out, give workers more --memory or lower --batch-rows. " + AGAIN,
             )
         case NoWorkerError() | NoValidWorkerError():
             return ClusterError(
                 f"the Dask scheduler found no worker for {task.partition} in {error.timeout:.0f} s",
-                "See why no worker comes, or raise the scheduler's distributed.scheduler.no-workers-timeout. " + AGAIN,
+                "Find out why no worker starts, or raise distributed.scheduler.no-workers-timeout of the scheduler. "
+                + AGAIN,
                 code="NoWorkers",
             )
     if is_of_dask(error):
-        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        cause = f"{type(error).__name__}: {error}".rstrip(": ")
         return ClusterError(
-            f"Dask could not score {task.partition}: {said}", "See the scheduler's log. " + AGAIN, code="TaskFailed"
+            f"Dask could not score {task.partition}: {cause}",
+            "See the log of the scheduler. " + AGAIN,
+            code="TaskFailed",
         )
     return error
 
 
 def is_of_dask(error: BaseException) -> bool:
-    """Return whether Dask has raised `error` on its own account; its plain OSErrors have no number of the system."""
+    """Return whether Dask itself raised `error`; its plain OSErrors have no errno."""
     if isinstance(error, OSError):
         return error.errno is None or isinstance(error, ConnectionError | TimeoutError)
     return isinstance(error, CancelledError) or type(error).__module__.startswith("distributed.")
 
 
 @contextmanager
-def cluster_calls(has_gone: Callable[[], bool]) -> Iterator[None]:
-    """Inside, what Dask raises is a ClusterError; so is everything, but our own errors, if the scheduler `has_gone`."""
+def cluster_calls(is_lost: Callable[[], bool]) -> Iterator[None]:
+    """Raise errors of Dask as ClusterError; if the scheduler `is_lost`, all errors but those of scoremill."""
     try:
         yield
     except ScoremillError:
         raise
     except Exception as error:
-        if not is_of_dask(error) and not has_gone():
+        if not is_of_dask(error) and not is_lost():
             raise
         raise ClusterError(
             f"the Dask scheduler was lost: {type(error).__name__}: {error}", AGAIN, code="SchedulerLost"
@@ -63,16 +66,16 @@ def cluster_calls(has_gone: Callable[[], bool]) -> Iterator[None]:
 
 
 def lost_results(task: Task) -> ClusterError:
-    """Return the error of a task whose report does not arrive, again and again."""
+    """Return the error of a task whose report repeatedly does not arrive."""
     return ClusterError(
-        f"{KILLS} times the result of {task.partition} was lost",
+        f"the result of {task.partition} was lost {KILLS} times",
         "See the logs of the scheduler and the workers. " + AGAIN,
         code="TaskFailed",
     )
 
 
 def killed_for_memory(task: Task, limit: int, largest: int) -> WorkerMemoryError:
-    """Return the error of a task that drives workers beyond their memory limit of so many bytes."""
+    """Return the error of a task that makes workers exceed their memory limit of `limit` bytes."""
     return WorkerMemoryError(
         f"{task.partition}: a worker was killed for exceeding its memory limit of {format_bytes(limit)}, and so was the next",
         f"{_more(limit, largest)}, or lower --batch-rows, which needs another output or --mode Overwrite. {AGAIN}",
@@ -80,14 +83,14 @@ def killed_for_memory(task: Task, limit: int, largest: int) -> WorkerMemoryError
 
 
 def killed_idle(limit: int, largest: int) -> WorkerMemoryError:
-    """Return the error of workers that take more than their limit before they have finished anything."""
+    """Return the error of workers that exceed their memory limit before they finish anything."""
     return WorkerMemoryError(
-        f"workers are killed again and again for exceeding their memory limit of {format_bytes(limit)}",
+        f"workers are repeatedly killed for exceeding their memory limit of {format_bytes(limit)}",
         f"{_more(limit, largest)}. {AGAIN}",
     )
 
 
 def _more(limit: int, largest: int) -> str:
-    """A limit that may do: what was needed beyond the last one is not known."""
+    """Suggest a limit that might suffice: how much more memory was needed is not known."""
     enough = -(-max(2 * limit, largest * 3 // 2) // (64 * MIB)) * 64
     return f"Give workers more --memory, such as {enough}MiB (one held {format_bytes(largest)} when it was killed)"

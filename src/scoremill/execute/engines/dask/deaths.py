@@ -1,62 +1,62 @@
-"""Deaths of workers for the memory that they took, and the partitions that they were scoring."""
+"""Count workers that were killed for their memory use, and the partitions that they were scoring."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 MEMORY_KILLS = 2
-"""Workers that a partition may drive beyond their memory limit: a third would fare no better."""
+"""Number of workers that a partition can make exceed their memory limit before it fails."""
 _KILLS = 5
-"""Workers ended for their memory with nothing finished in between, beyond which nothing ever will be."""
+"""Number of workers killed for their memory use without any finished partition in between, above which the run fails."""
 
 
 class Deaths:
-    """Takes what tasks and nannies report."""
+    """Take reports of tasks and nannies."""
 
-    def __init__(self, *, are_ours: bool) -> None:
-        """`are_ours`: nobody else has tasks on these workers."""
-        self._are_ours = are_ours
+    def __init__(self, *, is_exclusive: bool) -> None:
+        """`is_exclusive` is whether only this run has tasks on the workers."""
+        self._is_exclusive = is_exclusive
         self._running: dict[str, str] = {}
-        """By worker, the task that it started last."""
+        """The task that each worker started last."""
         self._by_memory: Counter[str] = Counter()
         self._killed: set[str] = set()
-        """Addresses of workers that were ended for their memory."""
+        """Addresses of workers that were killed for their memory use."""
         self._kills = 0
         self.largest = 0
-        """The most bytes that a worker held when it was ended for them."""
+        """Largest memory of a worker when it was killed, in bytes."""
 
     def started(self, worker: str, key: str) -> None:
         """Take the start of a task."""
         self._running[worker] = key
 
     def grew(self, worker: str | None, rss: int) -> str | None:
-        """Take the report of a nanny that ends its worker; return the task of ours that this worker started last."""
-        # One that is starting has no address yet.
+        """Take the report of a nanny that kills its worker; return the task of this run that the worker started last."""
+        # A worker that is starting has no address yet.
         key = self._running.pop(worker, None) if worker else None
         self._killed |= {worker} if worker else set()
-        if key is not None or self._are_ours:
+        if key is not None or self._is_exclusive:
             self._kills += 1
             self.largest = max(self.largest, rss)
         return key
 
     def is_too_many(self, partition: str) -> bool:
-        """Count a death while this partition was scored; return whether it was one too many."""
+        """Count a killed worker that was scoring this partition; return whether that is too many."""
         self._by_memory[partition] += 1
         return self._by_memory[partition] >= MEMORY_KILLS
 
     def by_memory(self, partition: str) -> int:
-        """Return how many workers this partition is known to have driven beyond their limits."""
+        """Return how many workers were killed for their memory use while they scored this partition."""
         return self._by_memory[partition]
 
     def is_killed(self, worker: str) -> bool:
-        """Return whether the worker at this address was ended for its memory, whatever it was doing."""
+        """Return whether the worker at this address was killed for its memory use."""
         return worker in self._killed
 
     def forget(self) -> None:
-        """Reset the number of workers that died in a row: a partition was finished."""
+        """Reset the number of workers killed in a row, because a partition was finished."""
         self._kills = 0
 
     @property
     def never_end(self) -> bool:
-        """Whether workers are ended again and again, and nothing is finished in between."""
+        """Whether workers are repeatedly killed and nothing is finished in between."""
         return self._kills > _KILLS

@@ -1,4 +1,4 @@
-"""Tasks on a Dask cluster: a local one that lives as long as the run, or one that is there already."""
+"""Run tasks on a Dask cluster: a local one that lives as long as the run, or an existing one."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from .session import DONE, GREW, REPORTED, News, Session
 from .workers import Workers
 
 CONNECT_SECONDS = 15.0
-"""How long a scheduler is waited for that somebody names."""
+"""Seconds to wait for a scheduler that the user names."""
 _POLL = 0.2
 
 
 @dataclass(slots=True)
 class _Out:
-    """A task that has not ended, and its future if it could be submitted."""
+    """An unfinished task, and its future if it could be submitted."""
 
     task: Task
     future: Future[None] | None = None
@@ -46,10 +46,10 @@ class _Out:
 
 
 class OnDask:
-    """Submits each task as one call of a top-level function; the model is never in the graph.
+    """Submit each task as one call of a top-level function; the model is never in the graph.
 
-    A scheduler that goes away is waited for, and gets again what has not ended: a part that was published by then is
-    found, and left untouched.
+    If the scheduler is lost, wait for it and submit the unfinished tasks again. Parts that were published meanwhile stay
+    unchanged.
     """
 
     def __init__(
@@ -62,20 +62,20 @@ class OnDask:
         allow_version_skew: bool = False,
         connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
-        """`address` is `local`, or a scheduler's address such as tcp://host:8786 or tls://host:8786.
+        """Take `local`, or the address of a scheduler such as tcp://host:8786 or tls://host:8786.
 
-        `security` holds the certificates to show to a scheduler; without it Dask's own configuration is asked. The
-        first connection is waited for `connect_seconds`, every later one for `deadlines.pre_running_seconds`.
+        `security` has the certificates for the scheduler; by default, Dask's configuration has them. `connect_seconds`
+        limits the time to connect first, `deadlines.pre_running_seconds` the time to connect again.
         """
         self._address, self._cluster, self._security = address, cluster, security
         self._patience = connect_seconds, float(deadlines.pre_running_seconds)
         self._workers = Workers(
-            patience=deadlines.pre_running_seconds, are_ours=self.shares_files, allow_version_skew=allow_version_skew
+            patience=deadlines.pre_running_seconds, is_local=self.shares_files, allow_version_skew=allow_version_skew
         )
         self._pulse: Pulse | None = None
         self._out: dict[str, _Out] = {}
         self._starts: Counter[str] = Counter()
-        self._deaths = Deaths(are_ours=self.shares_files)
+        self._deaths = Deaths(is_exclusive=self.shares_files)
         self._lost: Counter[str] = Counter()
         self._id, self._submissions = uuid4().hex, count()
         self._is_open = False
@@ -102,15 +102,15 @@ class OnDask:
         if asked is None:
             return 2 * workers + 2
         if asked.min < asked.max:
-            # A Dask autoscaler takes a task that it knows nothing of for half a second, and adds a worker for every
-            # five seconds of them: fewer tasks would never bring the last worker.
+            # Dask's autoscaler assumes half a second per unfamiliar task and adds a worker per five seconds of tasks:
+            # with fewer tasks, it would never add the last worker.
             return max(12 * asked.max, 2 * workers + 2)
         return 2 * max(asked.max, workers) + 2
 
     @property
     def workers(self) -> int:
         if self._link.present is not None:
-            self._workers.look(self._link.present)
+            self._workers.update(self._link.present)
         return len(self._workers)
 
     def notes(self) -> list[str]:
@@ -125,18 +125,18 @@ class OnDask:
         return self._link.client
 
     def wait(self, tell: Callable[[str], None], *, for_worker: bool = False) -> None:
-        """Return once there is a scheduler, or a worker; `tell` what is waited for. Raise ClusterError if none comes."""
+        """Wait for a scheduler, or also a worker; `tell` what for. Raise ClusterError if none comes."""
         while self._link.session() is None or (for_worker and not self.workers):
             self.take(1.0)
             for note in self.notes():
                 tell(note)
 
     def _calls(self) -> AbstractContextManager[None]:
-        """Inside, what calls of the client raise is a ClusterError."""
+        """Return a context in which errors of calls of the client are ClusterErrors."""
         return cluster_calls(lambda: self._link.present is None or self._link.present.is_lost)
 
     def submit(self, task: Task) -> None:
-        # Each submission has a key of its own: Dask takes an old one, or another driver's, for the same result.
+        # Each submission has a unique key: Dask would otherwise reuse the result of an earlier one or of another driver.
         key = f"score-{self._id}-{task.partition.number}-{task.partition.id}-{next(self._submissions)}"
         self._out[key] = _Out(task)
         if self._link.present is not None and self._is_open:
@@ -146,7 +146,7 @@ class OnDask:
         self._out[key].future = session.submit(key, *self._call(self._out[key].task))
 
     def _call(self, task: Task) -> tuple[Any, ...]:
-        """The function that gives the receipt of `task`, and its arguments."""
+        """Return the function that returns the receipt of `task`, and its arguments."""
         return score_partition, task
 
     def take(self, timeout: float) -> Result | None:
@@ -159,26 +159,26 @@ class OnDask:
             time.sleep(min(timeout, _POLL))
             return None
         while (news := session.next(until - time.monotonic())) is not None:
-            result = self._hear(news)
+            result = self._handle(news)
             if result is not None:
                 return result
         self._refuse_dead(session)
         return None
 
-    def _hear(self, news: News) -> Result | None:
-        """Take one piece of news; the result of the task that has ended by it, if one has."""
+    def _handle(self, news: News) -> Result | None:
+        """Handle one piece of news; return the result if a task has finished."""
         if news.topic == DONE:
             return self._end(news.message)
         if news.topic == GREW:
             return self._judge_killed(self._deaths.grew(news.message["worker"], news.message["rss"]))
         if news.topic == REPORTED:
-            self._hear_report(news.message)
+            self._handle_report(news.message)
         return None
 
-    def _hear_report(self, message: dict[str, Any]) -> None:
+    def _handle_report(self, message: dict[str, Any]) -> None:
         out = self._out.get(message["key"])
         if out is None:
-            # Of another driver, or of a task that was submitted again.
+            # From another driver, or from a task that was submitted again.
             return
         if "starts" in message:
             self._starts[out.task.partition.id] += 1
@@ -187,7 +187,7 @@ class OnDask:
             out.report = message
 
     def _end(self, key: str) -> Result | None:
-        """The result of a task whose future has ended; None if it was lost, and is submitted again."""
+        """Return the result of a task whose future is done; None if it was lost and is submitted again."""
         out = self._out.pop(key, None)
         if out is None:
             return None
@@ -203,28 +203,28 @@ class OnDask:
 
     def _receive(self, task: Task, receipt: Receipt) -> Result:
         self._deaths.forget()
-        begun = max(receipt.begun, self._starts.pop(task.partition.id, 1))
-        return Result(task, receipt=replace(receipt, begun=begun))
+        starts = max(receipt.begun, self._starts.pop(task.partition.id, 1))
+        return Result(task, receipt=replace(receipt, begun=starts))
 
     def _explained(self, error: BaseException, task: Task) -> BaseException:
-        # A worker that dies while it imports what the task needs has not reported its start.
+        # A worker that dies while it imports libraries for the task has not reported its start.
         is_memory = isinstance(error, KilledWorker) and self._deaths.is_killed(error.last_worker.address)
         if is_memory or self._deaths.by_memory(task.partition.id):
             return killed_for_memory(task, self._workers.memory_limit, self._deaths.largest)
         return explained(error, task)
 
     def _submit_lost(self, task: Task) -> None:
-        """Submit again what ended without a report, because its scheduler has gone, or forgot it."""
+        """Submit a task again that ended without a report, because the scheduler stopped or dropped it."""
         session = self._link.present
         if session is not None and session.identity() and not session.is_lost:
-            # The scheduler is still the same: it may lose it again.
+            # The scheduler is the same, so it might lose the task again.
             self._lost[task.partition.id] += 1
             if self._lost[task.partition.id] == KILLS:
                 raise lost_results(task)
-        self.submit(replace(task, may_exist=True))
+        self.submit(replace(task, might_exist=True))
 
     def _judge_killed(self, key: str | None) -> Result | None:
-        """The end of a task that has driven too many workers beyond their memory limit."""
+        """Return the failure of a task that has made too many workers exceed their memory limit."""
         out = self._out.get(key or "")
         if out is None or not self._deaths.is_too_many(out.task.partition.id):
             return None
@@ -233,14 +233,14 @@ class OnDask:
         return Result(out.task, error=killed_for_memory(out.task, self._workers.memory_limit, self._deaths.largest))
 
     def _cancel(self, *outs: _Out) -> None:
-        # Dask cannot stop those that run: they find out for themselves before they publish (outputs.py).
+        # Dask cannot stop running tasks: they check whether they are cancelled before they publish (outputs.py).
         futures = [out.future for out in outs if out.future is not None]
         if self._link.present is not None:
             self._link.present.cancel(futures)
 
     def _refuse_dead(self, session: Session) -> None:
-        """Raise ClusterError if the cluster will not come back to life."""
-        self._workers.look(session)
+        """Raise ClusterError if the cluster cannot recover."""
+        self._workers.update(session)
         if self._deaths.never_end:
             raise killed_idle(self._workers.memory_limit, self._deaths.largest)
         if self._pulse is not None and self._pulse.has_stopped:
@@ -248,25 +248,26 @@ class OnDask:
         self._workers.refuse_none()
 
     def _resume(self, session: Session, *, is_first: bool) -> None:
-        """Have this scheduler get what is out, under new keys: the old ones may be known to it."""
+        """Submit the unfinished tasks to this scheduler under new keys, because it might know the old ones."""
         tasks = [out.task for out in self._out.values()]
         self._out.clear()
         self._is_open = False
         for task in tasks:
-            self.submit(task if is_first else replace(task, may_exist=True))
+            self.submit(task if is_first else replace(task, might_exist=True))
         self._workers.restart_wait()
-        self._workers.look(session, now=True)
+        self._workers.update(session, now=True)
         self._open(session)
 
     def _open(self, session: Session) -> bool:
-        """Whether tasks may go to this scheduler; those that are out do so from then on.
+        """Return whether this scheduler accepts tasks; unfinished ones are submitted when it does.
 
-        Unless workers come because of tasks, one is there and was judged: a worker without scoremill dies of a task.
+        A worker must be there and checked first, because a worker without scoremill dies of a task. This does not apply if
+        the autoscaler starts workers only for tasks.
         """
         if self._is_open:
             return True
         asked = self._cluster.bounds
-        self._workers.look(session)
+        self._workers.update(session)
         self._is_open = bool(self._workers) or (asked is not None and not asked.min)
         for key in list(self._out) if self._is_open else ():
             self._send(key, session)

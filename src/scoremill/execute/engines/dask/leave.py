@@ -1,7 +1,7 @@
-"""A worker whose pod ends retires itself; its nanny loads this module by `--preload-nanny`.
+"""Retire a worker when its pod ends; its nanny loads this module with `--preload-nanny`.
 
-So what it holds is moved to other workers, and a task that it was running is given to another one and is not taken for one that
-kills workers. The scheduler knows the worker by its certificate, where its plain HTTP server would have to believe anybody.
+So its data moves to other workers, and its running task moves too, without counting as a task that kills workers. The call
+uses the certificate of the worker, while the scheduler's plain HTTP server has no authentication.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from distributed import Nanny
 
 _CONNECT_SECONDS = 3.0
-"""Not Dask's 30: if the scheduler ends at the same time, nobody waits for it."""
+"""Less than Dask's 30 s, so that the worker ends soon if the scheduler ends at the same time."""
 logger = logging.getLogger("distributed.nanny")
 
 
 async def dask_teardown(nanny: Nanny) -> None:
-    """Have the scheduler retire the worker of a nanny that is about to close."""
+    """Let the scheduler retire the worker of a nanny that is about to close."""
     if nanny.worker_address is None:
         return
     try:
         await asyncio.wait_for(_retire(nanny), LEAVE_SECONDS)
     except Exception as error:
-        # The worker ends all the same, as if it had been lost.
+        # The worker ends anyway, as if it were lost.
         logger.info("could not retire %s: %s: %s", nanny.worker_address, type(error).__name__, error)
 
 

@@ -1,4 +1,4 @@
-"""The way to a scheduler: a session while there is one, and tries to get another while there is none."""
+"""A link to a scheduler, which connects again when its session is lost."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .cluster_faults import AGAIN
 from .session import Session, connect
 
 _FIRST_TRY, _LATER_TRIES, _SHORTEST_TRY = 2.0, 10.0, 0.5
-"""Seconds that one attempt to connect takes at most, and at least; between two of them the run is looked after."""
+"""Time limits of one attempt to connect, in seconds; the run checks deadlines and its lease between two attempts."""
 
 
 class Resumes(Protocol):
-    """What is done with a new session, before anything else is."""
+    """Callback that prepares a new session before it is used."""
 
     def __call__(self, session: Session, *, is_first: bool) -> None: ...
 
 
 class Link:
-    """Gives the session that there is; a lost one is closed, and the next is waited for."""
+    """Return the current session; close a lost one and wait for the next."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Link:
         patience: tuple[float, float],
         resumes: Resumes,
     ) -> None:
-        """`patience` are the seconds after which it gives up to connect for the first time, and to connect again."""
+        """`patience` has the maximum number of seconds to connect first, and to connect again."""
         self._place, self._security, self._resumes = place, security, resumes
         self._name = place if isinstance(place, str) else "this machine"
         self._first_patience, self._patience = patience
@@ -46,9 +46,9 @@ class Link:
         self._notes: list[str] = []
 
     def session(self) -> Session | None:
-        """Return the session that works, as far as is known; None if one try to get one has failed.
+        """Return the working session; None if an attempt to connect has failed.
 
-        Raise ClusterError if no scheduler has answered for too long, or none can.
+        Raise ClusterError if no scheduler has answered for too long, or if none ever can.
         """
         if self._session is not None and self._session.is_lost:
             self.close()
@@ -60,23 +60,23 @@ class Link:
 
     @property
     def present(self) -> Session | None:
-        """The session, as it was at last; it is not waited for."""
+        """The last session, without waiting."""
         return self._session
 
     @property
     def client(self) -> Client:
-        """The client of the scheduler, which is waited for."""
+        """The client of the session, after waiting for one."""
         while (session := self.session()) is None:
             pass
         return session.client
 
     def notes(self) -> list[str]:
-        """Return what has been lost and what is waited for, and has not been returned yet."""
+        """Return new messages about lost connections and waiting."""
         notes, self._notes = self._notes, []
         return notes
 
     def close(self) -> None:
-        """Close the session, if there is one."""
+        """Close the session if there is one."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
@@ -115,10 +115,10 @@ class Link:
     def _fail(self, error: Exception) -> None:
         self._tries += 1
         if not (self._why and _is_timeout(error)):
-            # A short attempt on a busy machine can time out before it learns what earlier attempts learned.
+            # Keep an earlier cause: a short attempt on a busy machine can time out before it learns the cause.
             self._why = _cause(error)
         if self._left <= 0:
-            # Dask says how long its last attempt took, which is not how long it was tried.
+            # Dask's message has the duration of the last attempt, not of all attempts.
             raise self._unreachable(f"no connection within {self._limit:.0f} s ({self._why})")
         if self._is_first and self._tries == 1:
             self._notes.append(f"waiting for the Dask scheduler at {self._name}{self._for()}")
@@ -126,13 +126,13 @@ class Link:
     def _unreachable(self, why: str) -> ClusterError:
         return ClusterError(
             f"no Dask scheduler answers at {self._name}: {why}",
-            f"Check the address, and that `dask scheduler` runs there. {AGAIN}",
+            f"Check the address, and that a Dask scheduler runs there. {AGAIN}",
             code="SchedulerUnreachable",
         )
 
 
 def _was_cut(error: BaseException) -> bool:
-    """Whether the other side went away during the handshake: a scheduler that ends, or a forwarded port without a pod."""
+    """Return whether the peer closed during the handshake: the scheduler ends, or a forwarded port has no pod."""
     cut = isinstance(error.__cause__, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError)
     return cut or (isinstance(error, ValueError) and "IOStream is not idle" in str(error))
 

@@ -1,4 +1,4 @@
-"""A Dask cluster of processes on this machine, which lives as long as the run."""
+"""A Dask cluster of local processes that lives as long as the run."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from scoremill.spec.cluster import LOCAL_MEMORY
 from scoremill.units import format_bytes
 
 _GRACE_SECONDS = 10.0
-"""Between the end of a worker's process and the start of the next there is less than a second."""
+"""Much longer than a worker process takes to be replaced, which is less than a second."""
 
 
 @contextmanager
 def local_cluster(asked: Cluster) -> Iterator[LocalCluster]:
-    """Run a cluster of the workers that are asked for."""
+    """Run a cluster with the requested workers."""
     count, memory = _size(asked)
-    # A worker that is started again gets the settings of that moment.
+    # A restarted worker gets the settings that apply at that time, so they stay set.
     with dask.config.set(dask_settings()), _started(count, memory) as cluster:
         try:
             yield cluster
@@ -39,16 +39,16 @@ def local_cluster(asked: Cluster) -> Iterator[LocalCluster]:
 
 
 def dask_settings() -> dict[str, Any]:
-    """Return the settings of Dask for scheduler and workers, as pods have them."""
+    """Return the settings of Dask for scheduler and workers, which are those of pods."""
     environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **WORKER_ENVIRONMENT}
     return {
         # Dask appends to a list of its settings.
         **copy.deepcopy({**SCHEDULER, **WORKER}),
-        # Dask's HTTP servers know no users, so that anyone on this machine could read what runs.
+        # Dask's HTTP servers have no authentication, so every user of this machine could read from them.
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
         "distributed.nanny.pre-spawn-environ": environment,
-        # A local cluster would otherwise drop a worker for good that takes more than 15 s to start again.
+        # A local cluster would otherwise drop a worker forever that takes more than 15 s to restart.
         "distributed.deploy.lost-worker-timeout": "1 day",
     }
 
@@ -76,37 +76,37 @@ def _started(count: int, memory: int) -> LocalCluster:
             security=True,
             silence_logs=_log_level(),
             host="127.0.0.1",
-            # No dashboard, and any free port for the scheduler's HTTP server, which answers nothing.
+            # No dashboard, and any free port for the scheduler's HTTP server, which has no routes.
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": False},
         )
     except Exception as error:
         raise ClusterError(
             f"the local Dask cluster did not start: {error}",
-            "Run the same command again. If that fails too, give workers more --memory, or start fewer --workers; "
+            "Run the same command again. If that fails too, give workers more --memory, or start fewer --workers. "
             "--verbose shows Dask's own log. A Python script must be a file and call scoremill.score below "
             'if __name__ == "__main__":.',
         ) from error
 
 
 async def _kill_workers(cluster: LocalCluster) -> None:
-    """Kill the workers' processes: they have nothing to save, and a task that runs would keep them for seconds."""
+    """Kill the worker processes: they have nothing to save, and running tasks would delay a clean shutdown by seconds."""
     for nanny in cluster.workers.values():
         nanny.close_gracefully()
         if nanny.pid is not None:
-            # It may have ended by itself, or been killed for its memory, and its nanny not know yet.
+            # Its nanny might not have noticed yet that it has ended.
             with suppress(ProcessLookupError):
                 os.kill(nanny.pid, signal.SIGKILL)
 
 
 def _log_level() -> int:
-    """Return the level of Dask's own log in all processes: errors, unless the program has disabled its logs."""
+    """Return the log level of Dask in all processes: errors, unless the program has disabled its logs."""
     is_on = logging.getLogger("distributed").isEnabledFor(logging.ERROR)
     return logging.ERROR if is_on else logging.CRITICAL
 
 
 class Pulse:
-    """Notices that no process of a local cluster's workers lives any more."""
+    """Detect that no worker process of a local cluster is alive any more."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         self._cluster, self._alive_at = cluster, time.monotonic()

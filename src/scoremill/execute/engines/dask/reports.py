@@ -1,7 +1,7 @@
-"""What tasks on Dask workers report to their driver: events, which pass through the scheduler in order.
+"""Reports of tasks on Dask workers to their driver, sent as events, which pass through the scheduler in order.
 
-A result that the driver has to gather can be lost with the worker that holds it. An event is held by nobody, and
-reaches the driver before it learns that the task has finished.
+A result that the driver must gather can be lost with the worker that holds it. An event is not stored on a worker, and it
+reaches the driver before the news that the task has finished.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from scoremill.tabular.memory import limit_memory
 from ...worker.work import Task
 
 TOPIC = "scoremill-tasks"
-"""One topic for all runs: the scheduler keeps the last events of each topic for as long as it lives."""
+"""One topic for all runs, because the scheduler never deletes a topic."""
 
 
 def run_reported(score: Callable[..., Receipt], task: Task, *held: Any) -> None:
-    """Run `score` in a task on a Dask worker; report its start, then its receipt or error, of which Dask sees nothing."""
+    """Run `score` in a task on a Dask worker; report its start, then its receipt or error, without returning either."""
     _report(starts=True)
     limit_memory(get_worker().memory_manager.memory_limit)
     try:
@@ -41,7 +41,7 @@ def receipt_of(message: dict[str, Any]) -> Receipt | None:
 
 
 def error_of(message: dict[str, Any]) -> BaseException:
-    """Return the error in `message`, or what is known of it if its class does not exist here."""
+    """Return the error in `message`, or a ScoremillError with its text if its class does not exist here."""
     try:
         error: BaseException = pickle.loads(message["error"])
     except Exception:
@@ -61,5 +61,5 @@ def _portable(error: Exception) -> dict[str, Any]:
 
 def _report(**message: Any) -> None:
     worker = get_worker()
-    # The scheduler adds which `worker` it is.
+    # The scheduler adds the address of the `worker`.
     worker.log_event(TOPIC, {"key": worker.get_current_task(), **message})

@@ -1,7 +1,7 @@
-"""What a scheduler serves over plain HTTP, which has no authentication: `distributed.scheduler.http.routes` names this module.
+"""HTTP routes of a scheduler, which have no authentication; `distributed.scheduler.http.routes` names this module.
 
-Other pods can read health, metrics and the three answers that dask-kubernetes scales by. Nothing acts: workers are named, not
-retired. Pages about tasks, workers and logs are for clients on the scheduler's own machine, such as a forwarded port.
+Other pods can read health, metrics and the three routes that dask-kubernetes needs for scaling. No route changes anything:
+workers are named, not retired. Pages about tasks, workers and logs are only for local clients, such as a forwarded port.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ LOCAL_ADDRESSES = frozenset({"127.0.0.1", "::1"})
 
 
 class WorkersToClose(RequestHandler):
-    """Name the workers that `retire_workers` of Dask would close.
+    """Return the names of the workers that Dask's `retire_workers` would close.
 
-    dask-kubernetes deletes their Deployments, which takes rights in Kubernetes. Workers that end retire themselves (`leave`).
+    dask-kubernetes deletes their Deployments with its own permissions. Workers that end retire themselves (`leave`).
     """
 
     def post(self) -> None:
@@ -45,13 +45,13 @@ def _count(body: bytes) -> int | None:
 
 
 class _LocalOnly:
-    """Refuses requests that come over the network."""
+    """Refuse requests from the network."""
 
     request: Any
     send_error: Callable[[int], None]
 
     def prepare(self) -> None:
-        # A request that is answered here goes no further.
+        # A request that is answered here is not handled further.
         if self.request.remote_ip not in LOCAL_ADDRESSES:
             self.send_error(403)
 

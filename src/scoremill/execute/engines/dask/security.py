@@ -1,4 +1,4 @@
-"""How a client proves to a cluster who it is."""
+"""Certificates of a client for a cluster."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from distributed import Security
 
 
 def security_from(ca: str, certificate: str, key: str) -> Security:
-    """The security of a client with these texts in PEM, which stay in memory: Dask's own copies last for one call."""
+    """Return the security of a client from PEM texts, which stay in memory; Dask writes files only during a call."""
     return Security(require_encryption=True, tls_ca_file=ca, tls_client_cert=certificate, tls_client_key=key)

@@ -1,4 +1,4 @@
-"""One connection to a Dask scheduler, and the news that arrives by it."""
+"""One connection to a Dask scheduler, and the news that it delivers."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from distributed.versions import VersionMismatchWarning
 from . import reports
 
 REPORTED, GREW, DONE = reports.TOPIC, "worker-restart-memory", "done"
-"""Topics of events: of tasks, and of nannies that end a worker for its memory; and the end of a future."""
+"""Topics of news: reports of tasks, nannies that kill a worker for its memory use, and finished futures."""
 _ANSWER_SECONDS = 10.0
-"""How long a scheduler may take to answer; a busy one takes part of a second."""
+"""Maximum time for the scheduler to answer; a busy one takes less than a second."""
 _CLOSE_SECONDS = 2.0
 _GRACE_SECONDS = 1.0
-"""How much longer than Dask's own timeout an attempt to connect may take, so that Dask's error, which says more, comes first."""
+"""Time beyond Dask's own timeout for an attempt to connect, so that Dask's error, which is more precise, comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One event, or the key of a future that has ended."""
+    """One event, or the key of a finished future."""
 
     topic: str
     message: Any
 
 
 class Session:
-    """A connection that is never repaired: a lost one is replaced.
+    """A connection that is replaced, never repaired, when it is lost.
 
     Dask's client reconnects by itself, but the new scheduler then knows none of its subscriptions.
     """
@@ -44,18 +44,18 @@ class Session:
         self._is_lost = False
         self._id = client.sync(self._identity, callback_timeout=_ANSWER_SECONDS)["id"]
         for topic in (REPORTED, GREW):
-            client.subscribe_topic(topic, self._hears(topic))
+            client.subscribe_topic(topic, self._handler(topic))
 
-    def _hears(self, topic: str) -> Callable[[tuple[float, Any]], None]:
+    def _handler(self, topic: str) -> Callable[[tuple[float, Any]], None]:
         return lambda event: self._news.put(News(topic, event[1]))
 
     @property
     def is_lost(self) -> bool:
-        """Whether the scheduler is another one now, or has not been reachable at some time."""
+        """Whether the scheduler was replaced or was unreachable at any time."""
         return self._is_lost or self.client.status != "running"
 
     def identity(self) -> dict[str, Any] | None:
-        """Return what the scheduler says of itself and its workers; None if it does not answer."""
+        """Return what the scheduler reports about itself and its workers; None if it does not answer."""
         found: dict[str, Any] | None = self.answer(self._identity)
         if found is not None and found["id"] != self._id:
             self._is_lost = True
@@ -66,18 +66,18 @@ class Session:
         return cast("Any", self.client.scheduler).identity(n_workers=-1)
 
     def answer(self, call: Callable[[], Any]) -> Any:
-        """Return what the awaitable of `call` gives; None if that fails, or takes too long."""
+        """Return the result of the awaitable of `call`; None if that fails or takes too long."""
         try:
             return self.client.sync(call, callback_timeout=_ANSWER_SECONDS)
         except Exception:
             # A client whose scheduler is about to go fails in many ways: OSError, TimeoutError, CancelledError,
-            # RuntimeError of a closed loop, AttributeError of a closed client. They all say the same.
+            # RuntimeError of a closed loop, AttributeError of a closed client. They all mean the same.
             return None
 
     def submit(self, key: str, *call: Any) -> Future[None] | None:
         """Submit a call of `reports.run_reported` with these arguments; None if the connection is lost."""
         try:
-            # Each has a key of its own: Dask takes an old one, or another driver's, for the same result.
+            # A unique key and no retries: Dask must neither reuse a result nor run a task again by itself.
             future = self.client.submit(reports.run_reported, *call, key=key, pure=False, retries=0)
             future.add_done_callback(lambda _: self._news.put(News(DONE, key)))
         except Exception:
@@ -86,7 +86,7 @@ class Session:
         return future
 
     def error_of(self, future: Future[None]) -> BaseException | None:
-        """Return the error by which `future` has ended, as far as the client knows one."""
+        """Return the error of `future` if it failed and the client knows the error."""
         if future.status != "error":
             return None
         try:
@@ -96,27 +96,27 @@ class Session:
         return error
 
     def next(self, seconds: float) -> News | None:
-        """Return what has arrived, or arrives within `seconds`."""
+        """Return news that has arrived or arrives within `seconds`."""
         try:
             return self._news.get(timeout=max(seconds, 0.0))
         except queue.Empty:
             return None
 
     def cancel(self, futures: list[Future[None]]) -> None:
-        """Let the scheduler drop these tasks; those that run find out before they publish (outputs.py)."""
+        """Let the scheduler drop these tasks; running ones find out before they publish (outputs.py)."""
         if futures and not self.is_lost:
             self.answer(lambda: self.client.cancel(futures, force=True))
 
     def close(self) -> None:
-        """Close the connection, whatever state it is in."""
+        """Close the connection in any state."""
         with suppress(Exception):
             self.client.close(timeout=_CLOSE_SECONDS)
 
 
 class _Client(Client):
-    """A client that its owner closes, and nobody else.
+    """A client that only its owner closes.
 
-    Closed by the garbage collector it can wait for ever: for the lock of Dask's loops, which the same thread holds.
+    If the garbage collector closed it, it could wait forever for the lock of Dask's loops, which the same thread holds.
     """
 
     def __init__(self, place: str | LocalCluster, security: Security | None, seconds: float) -> None:
@@ -129,9 +129,9 @@ class _Client(Client):
             raise
 
     def start(self, **kwargs: Any) -> None:
-        """Connect. Raise TimeoutError after as many seconds even if the scheduler accepts connections and says nothing.
+        """Connect. Raise TimeoutError in time even if the scheduler accepts connections and then never answers.
 
-        Dask's own timeout ends with the TCP connection: a scheduler that is stopped or starved would be waited for without end.
+        Dask's own timeout covers only the TCP connection, so it would wait forever for a scheduler that is stopped or starved.
         """
         if self.status == "newly-created":
             self._loop_runner.start()
@@ -142,9 +142,9 @@ class _Client(Client):
 
 
 def connect(place: str | LocalCluster, security: Security | None, seconds: float) -> Session:
-    """Connect within `seconds`. Raise OSError if nobody answers, TypeError, ValueError or ImportError if nobody can."""
+    """Connect within `seconds`. Raise OSError if there is no answer, TypeError, ValueError or ImportError if there never can be."""
     with warnings.catch_warnings():
-        # Workers are judged by what matters to scores (workers.py); the last digits of Python's version do not.
+        # Versions are checked in workers.py as far as they affect scores, which patch versions of Python do not.
         warnings.simplefilter("ignore", VersionMismatchWarning)
         client = _Client(place, security, seconds)
     try:
