@@ -1,4 +1,4 @@
-"""One JSON document a command or report; its shape is in docs/reference/json.md."""
+"""JSON documents, one per command or report; docs/reference/json.md describes them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 VERSION = 1
-"""Of the shape of every document; keys are added within a version, never removed or changed."""
+"""Version of the format of all documents; within a version, keys can be added but not removed or changed."""
 
 
 def as_document(**content: Any) -> str:
-    """Return `content` as one line of JSON; fields of our own values are named in camel case, as in a job file."""
+    """Return `content` as one line of JSON; fields of dataclasses have camel-case names, as in a job file."""
     return json.dumps({"version": VERSION, **_plain(content)}, default=str)
 
 
 def plain(value: Any) -> dict[str, Any]:
-    """The fields of a value of ours, as they stand in a document."""
+    """Return the fields of a dataclass, as they appear in a document."""
     return {_camel(each.name): _plain(getattr(value, each.name)) for each in fields(value)}
 
 

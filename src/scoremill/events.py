@@ -1,4 +1,4 @@
-"""What a run tells those who watch it. The engine never prints."""
+"""Events of a run for its watchers. The engine never prints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run begins: what is planned, and what an earlier run has done of it."""
+    """The run has started: size of the plan, and what earlier runs have completed."""
 
     partitions: int
     done: int
@@ -19,7 +19,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A partition is done; totals so far."""
+    """A partition is complete: totals so far."""
 
     partitions: int
     rows: int
@@ -30,7 +30,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """A partition failed for a reason that may pass, and is tried again."""
+    """A partition failed for a reason that can be temporary, and is retried."""
 
     number: int
     attempt: int
@@ -40,14 +40,14 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that a user would want to know, in one sentence."""
+    """A message for users, in one sentence."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Every partition is done and the manifest is written."""
+    """Every partition is complete and the manifest is written."""
 
     seconds: float
 

@@ -427,7 +427,9 @@ def test_filter_column_of_another_type_is_named(cluster, known, tmp_path):
     job = make_job(
         str(tmp_path / "other"), known.input.uris[0], str(tmp_path / "out"), input={"where": "passengers > 2"}
     )
-    with pytest.raises(FitError, match=r"selected by passengers as int64, but this model compares passengers as float64"):
+    with pytest.raises(
+        FitError, match=r"selected by passengers as int64, but this model compares passengers as float64"
+    ):
         score_held(cluster, known, job)
 
 

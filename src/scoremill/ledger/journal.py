@@ -41,7 +41,7 @@ class Ledger:
 
     # -- what was asked --------------------------------------------------------------------------------------------
     def job(self) -> dict[str, Any] | None:
-        """What the output was begun with, or None where nothing was; UsageError for a newer format."""
+        """Return the recorded job of the output, or None; raise UsageError for a newer format."""
         fields = read_document(self.store, JOB, "Restore it, or choose another output.")
         if fields is not None and fields["formatVersion"] > FORMAT:
             raise UsageError(
@@ -52,7 +52,7 @@ class Ledger:
         return fields
 
     def begin(self, fields: dict[str, Any]) -> None:
-        """Records what the output is begun with."""
+        """Record the job of the output."""
         self._check()
         self.store.write(JOB, json.dumps({"formatVersion": FORMAT, **fields}, indent=1).encode())
 
@@ -87,7 +87,7 @@ class Ledger:
                 except (ValueError, KeyError, TypeError):
                     raise VerificationError(
                         f"{self.store.uri}/{info.name} is damaged",
-                        "Restore or delete it, then run the same `scoremill score` again: what it told is scored anew.",
+                        "Restore or delete it, then run the same `scoremill score` again: its partitions are scored again.",
                         code="LedgerDamaged",
                     ) from None
 
@@ -163,7 +163,7 @@ def success_of(manifest: bytes) -> bytes:
 
 
 def read_document(store: Store, name: str, hint: str) -> dict[str, Any] | None:
-    """The JSON of one of the ledger's documents, None where it is not there; VerificationError where it is damaged."""
+    """Return the JSON of a document of the ledger, None if it is missing; raise VerificationError if it is damaged."""
     if store.info(name) is None:
         return None
     try:
@@ -175,7 +175,7 @@ def read_document(store: Store, name: str, hint: str) -> dict[str, Any] | None:
 
 
 def require_output(store: Store) -> dict[str, Any]:
-    """Return what the output at `store` was begun with; UsageError if it is no output of scoremill."""
+    """Return the recorded job of the output at `store`; raise UsageError if it is not an output of scoremill."""
     fields = Ledger(store).job()
     if fields is not None:
         return fields

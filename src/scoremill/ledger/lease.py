@@ -19,9 +19,9 @@ from scoremill.naming import LEDGER
 from scoremill.storage.filesystem import Store
 
 BEAT_SECONDS = 10.0
-"""Time between two beats."""
+"""Time between two heartbeats."""
 MISSED_BEATS = 3
-"""Beats that a holder may miss before another driver takes over."""
+"""Number of heartbeats that a holder can miss before another driver takes over."""
 _FOLDER = f"{LEDGER}/lease"
 _HELD: set[str] = set()
 """Holders in this process that have not released their leases."""
@@ -95,7 +95,7 @@ class Lease:
     def _acquire(
         cls, store: Store, holder: Holder, wait: bool | float, beat_seconds: float, waiting: Callable[[str], None]
     ) -> Lease:
-        told, begun = "", time.monotonic()
+        reported, started = "", time.monotonic()
         while True:
             number, rival = _latest(store)
             alive = rival is not None and _is_alive(store, number, rival, beat_seconds)
@@ -103,25 +103,25 @@ class Lease:
                 return cls(store, number + 1, holder, beat_seconds)
             if alive and rival is not None:
                 text = _held_by(store, rival)
-                if wait is not True and time.monotonic() - begun >= wait:
+                if wait is not True and time.monotonic() - started >= wait:
                     raise LeaseError(text, _wait_for(beat_seconds))
-                if text != told:
+                if text != reported:
                     waiting(text)
-                    told = text
+                    reported = text
                 time.sleep(min(beat_seconds, 1.0))
 
     def check(self) -> None:
-        """Returns while the lease is held; LeaseError once it was lost."""
+        """Raise LeaseError if the lease was lost."""
         if self._lost:
-            raise LeaseError(self._lost, "The other driver goes on with this run; see `scoremill report`.")
+            raise LeaseError(self._lost, "The other driver continues this run; see `scoremill report`.")
 
     def confirm(self) -> None:
-        """As `check`, by asking the store: for what cannot be undone, such as the manifest."""
+        """Check the lease in the store, before actions that cannot be undone, such as writing the manifest."""
         self._beat()
         self.check()
 
     def release(self) -> None:
-        """Stops the beat and lets the next driver in at once, or after the missed beats where the store refuses."""
+        """Stop the heartbeat and free the lease immediately, or after the missed beats if the store refuses."""
         self._ended.set()
         self._thread.join(timeout=60)
         _HELD.discard(self._holder.id)

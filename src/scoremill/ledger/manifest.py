@@ -25,7 +25,7 @@ from scoremill.units import format_bytes
 from .journal import FORMAT, read_document, success_of
 from .receipt import Part, Receipt
 
-_REWRITE = f"Delete {MANIFEST} and run the same `scoremill score` again: what is done is kept."
+_REWRITE = f"Delete {MANIFEST} and run the same `scoremill score` again: completed partitions are kept."
 SEGMENT_ROWS = 100_000
 _LIBRARIES = ("scoremill", "scikit-learn", "numpy", "pandas", "pyarrow")
 _SCHEMA = pa.schema(
@@ -127,8 +127,10 @@ class Manifest:
 
 
 def read_manifest(store: Store) -> Manifest | None:
-    """The manifest of the output at `store`, or None where no run is complete."""
-    fields = read_document(store, MANIFEST, "Delete it and run the same `scoremill score` again: what is done is kept.")
+    """Return the manifest of the output at `store`, or None if no run is complete."""
+    fields = read_document(
+        store, MANIFEST, "Delete it and run the same `scoremill score` again: completed partitions are kept."
+    )
     if fields is None:
         return None
     if fields["formatVersion"] > FORMAT:
@@ -180,7 +182,7 @@ def _refuse_lost_rows(receipt: Receipt) -> None:
         raise ScoremillError(
             f"partition {receipt.number}: {receipt.rows} rows in, {receipt.scored} scored, {receipt.rejected} "
             f"rejected, {published} published: they do not add up",
-            "Nothing was declared complete. Please report this with the output's _scoremill folder.",
+            "The output was not marked as complete. Report this bug, and attach the _scoremill folder of the output.",
         )
 
 

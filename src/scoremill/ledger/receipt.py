@@ -16,14 +16,14 @@ class Part:
     """One object of the output."""
 
     name: str
-    """Its name below the output's root."""
+    """Name relative to the root of the output"""
     rows: int
     size: int
-    """Bytes."""
+    """Size in bytes."""
     sha256: str
 
     def records(self, store: Store) -> Iterator[dict[str, Any]]:
-        """The lines of an object of rejected rows, or of rejected input objects."""
+        """Yield the lines of an object of rejected rows or rejected input objects."""
         return (json.loads(line) for line in store.read(self.name).splitlines())
 
 
@@ -40,11 +40,11 @@ class Receipt:
     parts: tuple[Part, ...]
     errors: tuple[Part, ...] = ()
     files: tuple[Part, ...] = ()
-    """Objects that list the input objects which were rejected as a whole."""
+    """Objects that list the input objects that were rejected as a whole."""
     rejected_files: tuple[str, ...] = ()
     """URIs of those input objects."""
     lines: tuple[int, ...] = ()
-    """Of each piece, the physical lines that begin in it."""
+    """Number of physical lines that start in each piece"""
     quotes: int = 0
     """Quote characters in the range; their parities prove the starts of later partitions."""
     irregular: tuple[int, ...] = ()

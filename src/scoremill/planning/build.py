@@ -49,12 +49,12 @@ class Survey:
     headers: dict[str, tuple[str, ...]]
     renamed: dict[str, str]
     types: dict[str, str]
-    """Of columns that a condition compares: as Parquet has them, or as text looks."""
+    """Types of the columns that a condition compares: from Parquet, or detected in text"""
     kinds: dict[str, pa.DataType]
     """Arrow types of kept columns of Parquet."""
     excluded: Excluded = field(default_factory=Excluded)
     earlier: Earlier | None = None
-    """What the outputs of `notScoredBy` have scored; None if the job names none."""
+    """Objects that the outputs of `notScoredBy` have scored; None if the job names none."""
 
 
 def build_plan(
@@ -121,13 +121,13 @@ def take_survey(
 
 
 def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
-    """UsageError where the next run would take predictions for input."""
-    own, laid_down = f"{output.rstrip('/')}/", f"{output.rstrip('/')}/{LEDGER}/"
-    inside = next((s.uri for s in sources if s.uri.startswith(own) and not s.uri.startswith(laid_down)), None)
+    """Raise UsageError if the next run would read predictions as input."""
+    own, ledger = f"{output.rstrip('/')}/", f"{output.rstrip('/')}/{LEDGER}/"
+    inside = next((s.uri for s in sources if s.uri.startswith(own) and not s.uri.startswith(ledger)), None)
     if inside:
         raise UsageError(
             f"the input holds an object of the output: {inside}",
-            "Write to a folder or prefix that --input does not reach, or name the input more narrowly.",
+            "Write to a folder or prefix that --input does not include, or give a narrower --input.",
             code="OutputOverlapsInput",
         )
 
@@ -154,7 +154,7 @@ def _samples(sources: tuple[Source, ...], job: JobSpec, wanted: Wanted) -> list[
 
 
 def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
-    """The samples' problems; one that many files share is told once."""
+    """Yield the problems of the samples; a problem of many files is reported once."""
     found = [
         *(problem for sample in _judged(job, samples) for problem in sample.problems),
         *_not_everywhere(job, samples),
@@ -179,7 +179,7 @@ def _rejects_objects(job: JobSpec) -> bool:
 
 
 def _judged(job: JobSpec, samples: list[Sample]) -> list[Sample]:
-    """The samples; if objects may be rejected and one sample can be read, the problems of those that cannot are warnings."""
+    """Return the samples; problems of unreadable ones are warnings if the job rejects objects and one can be read."""
     if not _rejects_objects(job) or all(sample.is_unreadable for sample in samples):
         return samples
     return [

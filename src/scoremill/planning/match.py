@@ -1,4 +1,4 @@
-"""How the columns of the sampled objects lie beside those that a model reads; no problem, but worth knowing."""
+"""Compare the columns of sampled objects with those that a model reads; differences are not always problems."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Partition:
     """The unit of work, of retry and of receipt."""
 
     number: int
-    """Its place in the order of the input."""
+    """Position in the order of the input."""
     id: str
     """Hash of all that shapes its rows and bytes."""
     pieces: tuple[Piece, ...]

@@ -45,13 +45,13 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Plan:
-    """Which partitions there are, in which order, and what is done to each."""
+    """The partitions of a job in order, and the settings to score them."""
 
     settings: Settings
     groups: tuple[Group, ...]
     problems: tuple[Problem, ...] = ()
     row_bytes: float = 0.0
-    """Mean bytes of a row of CSV in the samples; 0 where none was read."""
+    """Mean bytes per CSV row in the samples; 0 if none was read."""
     parquet_rows: int = 0
     """Rows in the footers of Parquet objects."""
     headers: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -153,7 +153,7 @@ def _refuse_other_settings(earlier: Settings, now: Settings) -> None:
 
 
 def _keys(sources: list[Source]) -> Iterator[tuple[str, int]]:
-    """What tells a source from others wherever it is mounted: its name, and which of those with that name it is."""
+    """Yield keys that identify sources independently of mount points: the name, and a count of sources with this name."""
     seen: Counter[str] = Counter()
     for source in sources:
         seen[source.name] += 1
@@ -161,7 +161,7 @@ def _keys(sources: list[Source]) -> Iterator[tuple[str, int]]:
 
 
 def _refuse_other_source(earlier: Source, now: Source | None) -> Source:
-    """The earlier source where it is now."""
+    """Return the earlier source at its current location."""
     if now is None:
         raise UsageError(
             f"the output was made from {earlier.uri}, which is not in the input now",

@@ -95,7 +95,7 @@ class Settings:
     def from_json(cls, fields: dict[str, Any]) -> Settings:
         if fields["partFormat"] != PART_FORMAT:
             raise UsageError(
-                f"the output was begun by another version of scoremill, which writes parts in another form "
+                f"the output was started by another version of scoremill, which writes parts in another form "
                 f"({fields['partFormat']}, here {PART_FORMAT})",
                 "Finish it with that version, use --mode Overwrite to start over, or choose another output.",
                 code="OutputVersion",
