@@ -1,4 +1,4 @@
-"""One driver an output, whatever becomes of the others."""
+"""Only one driver at a time holds the lease of an output."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def store(tmp_path):
 
 
 def pretend(store, number, **changes):
-    """Another driver's lease, as its object would be."""
+    """Create the lease of another driver."""
     from dataclasses import asdict
 
     holder = asdict(Holder.here()) | {"host": "elsewhere", "pid": 4711} | changes
@@ -31,7 +31,7 @@ def pretend(store, number, **changes):
     store.write(f"_scoremill/lease/{number:06d}.beat", b"")
 
 
-def test_a_second_driver_is_told_who_holds_the_output_and_since_when(store):
+def test_error_of_a_second_driver_names_the_holder_and_the_start_time(store):
     lease = Lease.acquire(store, beat_seconds=BEAT)
     try:
         with pytest.raises(LeaseError, match=f"process {os.getpid()} .* since 20"):
@@ -40,7 +40,7 @@ def test_a_second_driver_is_told_who_holds_the_output_and_since_when(store):
         lease.release()
 
 
-def test_a_released_lease_is_free_at_once(store):
+def test_released_lease_can_be_acquired_immediately(store):
     first = Lease.acquire(store, beat_seconds=BEAT)
     first.release()
     second = Lease.acquire(store, beat_seconds=BEAT)
@@ -48,7 +48,7 @@ def test_a_released_lease_is_free_at_once(store):
     second.release()
 
 
-def test_a_lease_of_a_silent_driver_elsewhere_is_taken_after_three_missed_beats(store):
+def test_lease_of_a_silent_remote_driver_is_taken_over_after_three_missed_beats(store):
     pretend(store, 1)
     with pytest.raises(LeaseError, match="elsewhere"):
         Lease.acquire(store, beat_seconds=BEAT)
@@ -59,7 +59,7 @@ def test_a_lease_of_a_silent_driver_elsewhere_is_taken_after_three_missed_beats(
     lease.release()
 
 
-def test_a_lease_of_a_process_that_is_dead_on_this_host_is_taken_at_once(store):
+def test_lease_of_a_dead_local_process_is_taken_over_immediately(store):
     program = (
         "import os, sys\nfrom scoremill.ledger import Lease\nfrom scoremill.storage.filesystem import Store\n"
         "Lease.acquire(Store(sys.argv[1]), beat_seconds=1000)\nos.kill(os.getpid(), 9)\n"
@@ -73,7 +73,7 @@ def test_a_lease_of_a_process_that_is_dead_on_this_host_is_taken_at_once(store):
     lease.release()
 
 
-def test_a_driver_that_was_overtaken_learns_it(store):
+def test_check_raises_after_another_driver_took_over(store):
     lease = Lease.acquire(store, beat_seconds=BEAT)
     pretend(store, 2)
     deadline = time.monotonic() + 20
@@ -84,7 +84,7 @@ def test_a_driver_that_was_overtaken_learns_it(store):
     lease.release()
 
 
-def test_of_many_drivers_at_once_one_wins(store):
+def test_only_one_of_many_concurrent_drivers_acquires_the_lease(store):
     won, lost = [], []
 
     def try_it():
@@ -102,7 +102,7 @@ def test_of_many_drivers_at_once_one_wins(store):
     won[0].release()
 
 
-def test_a_lease_that_names_nobody_is_told_by_its_name(store):
+def test_error_for_a_lease_without_holder_names_its_object(store):
     Lease.acquire(store).release()
     store.write("_scoremill/lease/000002.json", b"")
     with pytest.raises(LeaseError, match=r"lease/000002\.json does not say who"):
