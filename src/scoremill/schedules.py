@@ -219,7 +219,7 @@ def is_schedule(path: str | None) -> bool:
 
 
 def read_schedule(path: str) -> Object:
-    """The ScoringSchedule in the file at `path`, as it is to be made."""
+    """Return the ScoringSchedule in the file at `path`, ready to be created."""
     found: Object = read_yaml(Path(path).read_text(encoding="utf-8-sig"))
     return checked(found, path)
 

@@ -43,7 +43,7 @@ COMMANDS = {
     "explain": ("scoremill.cli.explain", "explain_command", "Explain an error code."),
     "doctor": ("scoremill.cli.doctor", "doctor_command", "Check this environment and suggest fixes."),
 }
-"""Name, where it is defined, and its line in `scoremill --help`, which imports none of them."""
+"""Name, module and help line of each command; `scoremill --help` imports none of them."""
 HIDDEN = {"driver": ("scoremill.cli.driver", "driver_command")}
 """Those that programs call."""
 
@@ -92,7 +92,7 @@ class LazyGroup(click.Group):
                 print_error_document(error if isinstance(error, ScoremillError) else from_click(error))
             raise
         except BrokenPipeError as error:
-            # click makes an exit of it that cannot be told from any other.
+            # click turns it into an exit like any other.
             raise EnoughRead from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def run(command: Callable[[], Any]) -> int:
-    """The exit code of `command`; says on stderr what went wrong, with a traceback only for a defect of ours."""
+    """Run `command`; print errors to stderr, with a traceback only for internal errors; return the exit code."""
     try:
         result = command()
     except (click.exceptions.Abort, KeyboardInterrupt) as error:

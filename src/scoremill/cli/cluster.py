@@ -82,8 +82,8 @@ def cluster_group() -> None:
 def up_command(name: str, **flags: Any) -> None:
     """Create a cluster and wait until its workers are ready.
 
-    What cannot come up is removed again, and the cause is told. The same command again, in place of an interrupted
-    one, goes on waiting.
+    A cluster that fails to start is deleted again, and the cause is printed. If the command was interrupted, run it
+    again to continue waiting.
 
     \b
     Examples:

@@ -145,7 +145,7 @@ def _where(cluster: str, flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(dataset: Dataset) -> dict[str, Any]:
-    """What people and programs are told of a dataset."""
+    """A dataset as text and as JSON."""
     return {
         "name": dataset.name,
         "uris": list(dataset.input.uris),

@@ -50,7 +50,7 @@ def wait_options(command: Command) -> Command:
 def submit_command(job: str | None, wait: bool, dry_run: bool, **flags: Any) -> None:
     """Submit a job to the operator.
 
-    JOB is a YAML or JSON file, the one that `scoremill score` takes; flags beside it override it.
+    JOB is a YAML or JSON file, as for `scoremill score`; flags override its fields.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`scoremill retry-rejected`, `compact` and `clean`: what is done with an output afterwards."""
+"""`scoremill retry-rejected`, `compact` and `clean`: operations on the output of a run."""
 
 from __future__ import annotations
 

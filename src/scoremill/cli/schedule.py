@@ -57,7 +57,7 @@ def submit_command(
 ) -> None:
     """Submit a schedule to the operator.
 
-    JOB is a file of a ScoringSchedule, or one of a job with --schedule beside it; flags override a job's.
+    JOB is a file of a ScoringSchedule, or one of a job together with --schedule; flags override fields of a job.
 
     \b
     Examples:
@@ -160,7 +160,7 @@ def resume_command(name: str, **flags: Any) -> None:
       scoremill schedule resume nightly
     """
     schedules.resume(name, **places_of(flags))
-    echo(f"schedule {name} goes on")
+    echo(f"schedule {name} resumed")
 
 
 @schedule_group.command("delete")

@@ -111,7 +111,7 @@ def failures_of(job: ScoringJob, error: BaseException) -> list[Fields]:
     if type(error) is FitError:
         found = _misfits(job)
     elif isinstance(error, RejectLimitError) and job.spec.errors.raw == "Keep":
-        # A reason quotes the value, so it is reported only if raw values may be kept.
+        # A reason quotes the value, so it is reported only if raw values can be kept.
         found = _rejected(job)
     failures: list[Fields] = []
     with suppress(ScoremillError):

@@ -56,7 +56,7 @@ class DriverLog:
         self._thread.start()
 
     def hurry(self) -> None:
-        """Write the log now, because the process may be killed soon."""
+        """Write the log now, because the process might be killed soon."""
         self._wake.set()
 
     def __enter__(self) -> Self:

@@ -20,7 +20,7 @@ Fields = dict[str, Any]
 
 
 class TerminationMessage:
-    """The termination message, written whenever the driver may end; later writes replace earlier ones."""
+    """The termination message, written whenever the driver might end; later writes replace earlier ones."""
 
     def __init__(self, place: Path) -> None:
         self._place, self._lock = place, threading.Lock()

@@ -11,19 +11,19 @@ Missing = Literal["NaN", "None", "NA"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Name and type of one column; what a model wants, what a file holds, or what a method gives."""
+    """Name and type of a column of a model, a file, or the results of a method."""
 
     name: str
     dtype: str
     """A pandas dtype's name: `float64`, `int64`, `string`, `bool`, `category`, `datetime64[ns]`, …"""
     categories: tuple[str | int | float | bool, ...] | None = None
-    """Of a `category` column: its categories, in their order."""
+    """Categories of a `category` column, in order."""
     ordered: bool = False
-    """Of a `category` column: whether that order means something."""
+    """Whether the order of the categories has a meaning."""
     missing: Missing | None = None
     """How a missing value is represented in the data frame; the usual one of the dtype if it is not given."""
     values: str | None = None
-    """Of an `object` column: the dtype of its values, if they are not text."""
+    """The dtype of the values of an `object` column, if they are not text."""
     texts: tuple[str, ...] = ()
     """Null values of CSV that are text in this column, because they are text in the training data."""
 
@@ -34,8 +34,8 @@ class KeptColumn:
 
     name: str
     type: str = "string"
-    """Its Arrow type in the output, as Arrow spells it; text of a CSV is a string, character for character."""
+    """The Arrow type in the output, as Arrow spells it; text of a CSV file is an unchanged string."""
     dtype: str | None = None
-    """The pandas dtype that the job asks for; None if the column is carried as the input has it."""
+    """The pandas dtype that the job requests; None if the column is carried as the input has it."""
     schema: str | None = None
     """The Arrow type as an IPC schema in base64, unless `type` is a name that Arrow reads back."""

@@ -133,7 +133,7 @@ class Csv(Spec):
             if mark >= "0" and any(
                 _is_one_character(bytes([lead, ord(mark)]), self.encoding) for lead in range(0x80, 0x100)
             ):
-                raise ValueError(f"in {self.encoding!r} {mark!r} may be half a character; convert the files to UTF-8")
+                raise ValueError(f"in {self.encoding!r} {mark!r} can be half a character; convert the files to UTF-8")
         return self
 
     @model_validator(mode="after")

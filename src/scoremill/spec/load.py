@@ -103,7 +103,7 @@ def parse_job(
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Fields:
-    """`base` with the values of `over` laid over it, mapping by mapping."""
+    """Return `base` updated with the values of `over`, recursively."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
@@ -128,7 +128,7 @@ def _describe(source: str, node: yaml.Node | None, flags: Mapping[str, str], pro
     line = _line(node, place) if node is not None else None
     where = flag or f"{f'{source}:{line}' if line else source}: {'.'.join(place) or 'job'}"
     given = (
-        # The value of a field that there is not may be a secret.
+        # The value of a field that does not exist might be a secret.
         ""
         if problem["type"] in {"missing", "extra_forbidden"}
         or isinstance(problem["input"], dict | None)
@@ -139,7 +139,7 @@ def _describe(source: str, node: yaml.Node | None, flags: Mapping[str, str], pro
 
 
 def _shortened(text: str) -> str:
-    """Return `text`, cut off where it is too long for a message."""
+    """Return `text`, truncated to fit into a message."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

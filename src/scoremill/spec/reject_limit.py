@@ -1,4 +1,4 @@
-"""How many rows may be rejected: a number, a fraction of the input, or both."""
+"""The reject limit: a number of rows, a fraction of the input, or both."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ class RejectLimit:
     fraction: float | None
 
     def most(self, planned: float) -> int | None:
-        """The most rows that may be rejected of `planned` rows, or of at most so many; None if there is no limit."""
+        """Return how many of at most `planned` rows can be rejected; None if there is no limit."""
         limits = [limit for limit in (self.rows, self._share(planned)) if limit is not None]
         return min(limits, default=None)
 
     def check(self, rejected: int, rows: int, planned: float) -> None:
-        """RejectLimitError if more of the `planned` rows are rejected than may be; `rows` were read so far."""
+        """Raise RejectLimitError if more of the `planned` rows are rejected than allowed; `rows` were read so far."""
         spent = f"{rejected} of {rows} rows were rejected"
         if self.rows is not None and rejected > self.rows:
-            raise RejectLimitError(f"{spent}; at most {self.rows} may be", f"{_ACCEPT} --max-errors.")
+            raise RejectLimitError(f"{spent}; at most {self.rows} are allowed", f"{_ACCEPT} --max-errors.")
         share = self._share(planned)
         if share is not None and rejected > share:
-            raise RejectLimitError(f"{spent}; at most {self.fraction:.2%} may be", f"{_ACCEPT} --max-error-fraction.")
+            raise RejectLimitError(
+                f"{spent}; at most {self.fraction:.2%} are allowed", f"{_ACCEPT} --max-error-fraction."
+            )
 
     def _share(self, planned: float) -> int | None:
-        """The most rows that are not above the fraction; None if that is no limit."""
+        """Return the highest number of rows within the fraction; None if there is no limit."""
         if not self.fraction:
             return None if self.fraction is None else 0
         if math.isinf(planned):

@@ -18,11 +18,11 @@ _PLACES = re.compile(r"_(FILE|PATH|URI|URL|NAME)$|^GOOGLE_APPLICATION_CREDENTIAL
 
 
 _FIELDS = {"storage", "credentials", "env", "template", "options"}
-"""Fields of a job whose values are not shown where they are wrong."""
+"""Fields of a job whose invalid values are not shown."""
 
 
 def is_shown(place: Sequence[str], value: object) -> bool:
-    """Whether a message may show the wrong value of the field at `place`."""
+    """Return whether a message can show the invalid value of the field at `place`."""
     text = str(value)
     return not _FIELDS.intersection(place) and not ("://" in text and re.search("[@?]", text))
 

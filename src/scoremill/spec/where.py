@@ -12,7 +12,7 @@ _VALUES = (ast.Name, ast.Load, ast.Constant, ast.Tuple, ast.List)
 _ARITHMETIC = (ast.USub, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Call)
 _ALLOWED = (*_LOGIC, *_COMPARISONS, *_VALUES, *_ARITHMETIC)
 FUNCTIONS = ("isnull", "notnull")
-"""What may be called on a column."""
+"""Functions that can be called on a column."""
 
 
 _DEEPEST = 100

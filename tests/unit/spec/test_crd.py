@@ -197,7 +197,7 @@ def test_every_rule_is_somewhere():
     assert {message for rules in crd.RULES.values() for _, message in rules} <= said
 
 
-def test_no_rule_reads_a_field_that_may_be_absent():
+def test_no_rule_reads_a_field_that_can_be_absent():
     """An API server fails a rule that does."""
     for definition in DEFINITIONS.values():
         for path, schema in below(schema_of(definition)):
@@ -208,7 +208,7 @@ def test_no_rule_reads_a_field_that_may_be_absent():
                 assert read <= asked | there | {*schema.get("required", [])}, (path, rule)
 
 
-def test_all_but_suspend_and_the_number_of_workers_is_fixed_once_a_job_has_begun():
+def test_all_but_suspend_and_the_number_of_workers_is_fixed_once_a_job_has_started():
     rules = schema_of(DEFINITIONS["scoringjobs.scoremill.dev"])["x-kubernetes-validations"]
     fixed = {rule["message"].split()[0].removeprefix("spec.") for rule in rules}
     cluster = {f"cluster.{name}" for name in JOB_SCHEMA["properties"]["cluster"]["properties"]}

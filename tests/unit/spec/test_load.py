@@ -93,7 +93,7 @@ def test_an_error_names_file_line_field_and_what_was_expected(write, old, new, l
     assert expected in first
 
 
-def test_every_error_is_listed_at_once(write):
+def test_all_errors_are_listed_together(write):
     with pytest.raises(UsageError) as raised:
         load_job(write(JOB.replace("scores", "''").replace("64MiB", "1XB")))
     assert len(raised.value.message.splitlines()) == 2
@@ -134,7 +134,7 @@ def test_a_credential_in_a_job_is_refused_and_its_value_not_shown(write, name):
         ({"escapeUnquoted": True}, "needs `escape`"),
         ({"quote": "", "escape": "\\"}, "add `escapeUnquoted: true`"),
         ({"delimiter": " ", "skipInitialSpace": True}, "`delimiter` is a blank"),
-        ({"escape": "\\", "encoding": "shift_jis"}, "may be half a character"),
+        ({"escape": "\\", "encoding": "shift_jis"}, "can be half a character"),
         ({"skipRows": -1}, "greater than or equal to 0"),
     ],
 )
@@ -223,6 +223,6 @@ def test_workers_are_a_number_and_a_range_has_two_fields(write):
     ],
 )
 def test_a_wrong_number_of_workers_is_refused_with_the_form_to_use(write, cluster, said):
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as raised:
         load_job(write(JOB + f"  cluster: {{{cluster}}}\n"))
-    assert said in told.value.message
+    assert said in raised.value.message

@@ -1,4 +1,4 @@
-"""How many rows may be rejected is decided in one place."""
+"""Reject limits: numbers and fractions of rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_the_most_rejected_rows_of_a_fraction_are_those_that_the_check_lets_pass
     assert limit.most(100) == rejected
     limit.check(rejected, 100, 100)
     with pytest.raises(
-        RejectLimitError, match=rf"^{rejected + 1} of 101 rows were rejected; at most {rejected}\.00% may be"
+        RejectLimitError, match=rf"^{rejected + 1} of 101 rows were rejected; at most {rejected}\.00% are allowed"
     ):
         limit.check(rejected + 1, 101, 100)
 
@@ -37,7 +37,7 @@ def test_a_limit_is_the_lower_of_number_and_fraction_where_the_input_is_known(li
     assert limit.most(planned) == most
 
 
-def test_a_number_of_rows_is_told_before_a_fraction():
-    with pytest.raises(RejectLimitError, match="at most 1 may be") as raised:
+def test_a_number_of_rows_is_reported_before_a_fraction():
+    with pytest.raises(RejectLimitError, match="at most 1 are allowed") as raised:
         RejectLimit(1, 0.01).check(2, 10, 10)
     assert "--max-errors." in (raised.value.hint or "")

@@ -80,7 +80,7 @@ def test_a_time_without_a_zone_is_no_moment():
     ("partitions", "summary"),
     [({"total": 4096, "done": 812}, "812/4096"), ({"total": 7}, "0/7"), ({"done": 3}, None), (None, None)],
 )
-def test_progress_is_told_in_a_word(partitions, summary):
+def test_progress_is_summarized(partitions, summary):
     assert Progress(partitions=partitions).fields().get("summary") == summary
 
 

@@ -34,7 +34,7 @@ def set_option(command: Command) -> Command:
         multiple=True,
         metavar="PATH=VALUE",
         shell_complete=_complete,
-        help="Set any field of the job, as in its file: --set spec.input.hive=true; may be given several times.",
+        help="Set any field of the job, as in its file: --set spec.input.hive=true. Can be given several times.",
     )(command)
 
 
@@ -44,7 +44,7 @@ class Given:
 
     path: str
     steps: tuple[str, ...]
-    """The path in the job file; keys of a mapping may hold dots."""
+    """The path in the job file; keys of a mapping can contain dots."""
     value: Any
 
 
@@ -83,7 +83,7 @@ def _value(path: str, text: str, schema: Any) -> Any:
     try:
         value = read_yaml(text)
     except yaml.YAMLError:
-        # The value may be a secret.
+        # The value might be a secret.
         raise UsageError(f"--set {path}: the value is not YAML", hint) from None
     if value is None and text not in {"null", "~"}:
         raise UsageError(f"--set {path} has no value", "Write null for the default.")
@@ -106,7 +106,7 @@ def _field(path: str) -> tuple[tuple[str, ...], Any]:
     for mapping, schema in known.items():
         key, inner = path.removeprefix(f"{mapping}."), _inner(schema)
         if key not in {path, ""} and inner:
-            # Values that may be anything may be mappings.
+            # Values of any type can be mappings.
             keys = key.split(".") if inner is True else [key]
             return (*mapping.split("."), *keys), {} if inner is True else inner
     nearest = difflib.get_close_matches(path, known, n=1, cutoff=0.0)

@@ -435,9 +435,9 @@ def job_from(
     under: dict[str, Any] | None = None,
     more: tuple[Flag, ...] = (),
 ) -> ScoringJob:
-    """The job of a file, of flags, or of a file with flags laid over it, all of them over the fields of `under`.
+    """Return the job given by a file, by flags, or by a file updated by flags, with `under` as defaults.
 
-    One that does not write needs no output.
+    A job that does not write needs no output.
     """
     under = merge(under or {}, {} if writes else _UNWRITTEN)
     given: dict[str, Any] = {}
@@ -527,6 +527,6 @@ def put(fields: dict[str, Any], path: Sequence[str], value: Any) -> None:
     """Set the field at `path` of nested mappings."""
     for step in path[:-1]:
         fields = fields.setdefault(step, {})
-    # Beside a flag that gives several fields, others may give more of the same mapping.
+    # Several flags can give fields of the same mapping.
     there = fields.get(path[-1])
     fields[path[-1]] = merge(there, value) if isinstance(there, dict) and isinstance(value, dict) else value

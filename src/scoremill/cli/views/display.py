@@ -23,7 +23,7 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
 
 
 def table(titles: list[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints `rows` below `titles`; nothing where there are none."""
+    """Print `rows` below `titles`, or nothing if there are no rows."""
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     for row in [titles, *rows] if rows else []:
         echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -41,5 +41,5 @@ def print_objects(objects: list[Any], format: str) -> None:
 
 
 def say(text: str) -> None:
-    """Tells something on stderr."""
+    """Print a message to stderr."""
     echo(text, err=True)

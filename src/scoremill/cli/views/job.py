@@ -13,7 +13,7 @@ TITLES = ["NAME", "PHASE", "PROGRESS", "ROWS", "REJECTED", "WORKERS", "AGE"]
 
 
 def document(job: Job) -> Object:
-    """What programs are told."""
+    """Return the fields of the JSON output."""
     spec = job.resource.spec
     return {
         "name": job.name,
@@ -43,7 +43,7 @@ def row(job: Job) -> list[str]:
 
 
 def lines(job: Job) -> Iterator[str]:
-    """What people are told of one job."""
+    """Yield the lines of text that describe a job."""
     status, spec = job.status, job.resource.spec
     attempt = f", attempt {status.attempt}" if status.attempt and status.attempt > 1 else ""
     yield f"{job.name} in {job.namespace}: {job.phase}{attempt}, made {format_seconds(job.age)} ago"
@@ -55,7 +55,7 @@ def lines(job: Job) -> Iterator[str]:
             f"{status.rows.rejected or 0:,} rejected"
         )
     elif status.progress and status.progress.partitions:
-        yield f"progress  {told(status.progress if status.phase == 'Running' else _at_rest(status.progress))}"
+        yield f"progress  {progress_text(status.progress if status.phase == 'Running' else _at_rest(status.progress))}"
     if status.cluster and status.cluster.name and not status.is_finished:
         yield f"cluster   {status.cluster.name}, {_workers(status) or 'no'} workers"
     if waits := waiting(job):
@@ -75,7 +75,7 @@ def lines(job: Job) -> Iterator[str]:
         yield f"note      {note}"
 
 
-def told(progress: Progress) -> str:
+def progress_text(progress: Progress) -> str:
     """The figures in one line, as the progress bar has them."""
     rows = progress.rows
     return ", ".join(

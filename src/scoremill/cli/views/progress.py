@@ -27,7 +27,7 @@ class Progress:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._terminal = sys.stderr.isatty() and not quiet
-        self._begun = self._told = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._total = 0
         self._first: events.Progress | None = None
         """The first partition of this run, which ends the start-up of the workers: rates count from it."""
@@ -69,8 +69,8 @@ class Progress:
                 self._say(text)
 
     def _start(self, event: events.Started) -> None:
-        self._begun = time.monotonic()
-        self._told = self._begun - LINE_SECONDS + FIRST_SECONDS
+        self._started = time.monotonic()
+        self._printed = self._started - LINE_SECONDS + FIRST_SECONDS
         self._total, self._first = event.partitions, None
         if event.done:
             to_do = "; nothing to do" if event.done == event.partitions else ""
@@ -82,12 +82,12 @@ class Progress:
     def _advance(self, event: events.Progress) -> None:
         now = time.monotonic()
         if self._first is None:
-            self._first, self._begun = event, now
-        text = self._text(event, self._first, now - self._begun)
+            self._first, self._started = event, now
+        text = self._text(event, self._first, now - self._started)
         if self._terminal:
             self._bar.update(self._task, completed=event.partitions, description=text)
-        elif now - self._told >= LINE_SECONDS:
-            self._told = now
+        elif now - self._printed >= LINE_SECONDS:
+            self._printed = now
             self._say(text)
 
     def _text(self, event: events.Progress, first: events.Progress, seconds: float) -> str:

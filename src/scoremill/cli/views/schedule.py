@@ -14,7 +14,7 @@ TITLES = ["NAME", "SCHEDULE", "TIME ZONE", "SUSPENDED", "LAST", "NEXT", "ACTIVE"
 
 
 def document(made: Object) -> Object:
-    """What programs are told."""
+    """Return the fields of the JSON output."""
     spec, status = made["spec"], ScheduleStatus.model_validate(made.get("status") or {})
     return {
         "name": made["metadata"]["name"],
@@ -43,7 +43,7 @@ def row(made: Object) -> list[str]:
 
 
 def lines(made: Object) -> Iterator[str]:
-    """What people are told of one schedule."""
+    """Yield the lines of text that describe a schedule."""
     fields, status = document(made), ScheduleStatus.model_validate(made.get("status") or {})
     template = made["spec"]["jobTemplate"].get("spec")
     concurrency = made["spec"].get("concurrencyPolicy", "Forbid")
@@ -66,7 +66,7 @@ def lines(made: Object) -> Iterator[str]:
 
 
 def _problem(status: ScheduleStatus) -> tuple[str, str] | None:
-    """What keeps runs from beginning, beside the user's own wish."""
+    """Return what keeps runs from starting, other than a suspension by the user."""
     conditions = {each.type: each for each in status.conditions}
     invalid, scheduled = conditions.get("Invalid"), conditions.get("Scheduled")
     if invalid and invalid.status == "True":

@@ -94,7 +94,7 @@ def _definition(resource: type[BaseModel], spec: type[BaseModel], status: type[B
     }
     subresources: Schema = {"status": {}}
     if kind == "ScoringJob":
-        root["x-kubernetes-validations"] = list(_fixed_once_begun())
+        root["x-kubernetes-validations"] = list(_fixed_once_started())
         subresources["scale"] = _SCALE
     version = {
         "name": VERSION,
@@ -155,27 +155,27 @@ def _columns(kind: str) -> Iterator[Schema]:
         yield {"name": name, "type": type_, "jsonPath": path} | ({"priority": priority} if priority else {})
 
 
-def _fixed_once_begun() -> Iterator[Schema]:
+def _fixed_once_started() -> Iterator[Schema]:
     # On the root: a rule on an optional field itself does not see it come or go.
-    begun = "has(oldSelf.status) && has(oldSelf.status.startTime)"
+    started = "has(oldSelf.status) && has(oldSelf.status.startTime)"
     for name in _names(JobSpec):
         if name == "managedBy":
             yield {"rule": _same(name), "message": "spec.managedBy cannot be changed"}
         elif name == "cluster":
             for inner in _names(Cluster):
                 if inner not in SCALABLE:
-                    yield _fixed(begun, f"{name}.{inner}", f"has(self.spec.{name}) && has(oldSelf.spec.{name})")
+                    yield _fixed(started, f"{name}.{inner}", f"has(self.spec.{name}) && has(oldSelf.spec.{name})")
         elif name != "suspend":
-            yield _fixed(begun, name)
+            yield _fixed(started, name)
 
 
 def _names(model: type[BaseModel]) -> Iterator[str]:
     return (field.alias or key for key, field in model.model_fields.items())
 
 
-def _fixed(begun: str, path: str, given: str = "") -> Schema:
-    message = f"spec.{path} cannot be changed once the job has begun; only spec.suspend and the number of workers can"
-    return {"rule": f"!({begun}) || ({given and given + ' && '}{_same(path)})", "message": message}
+def _fixed(started: str, path: str, given: str = "") -> Schema:
+    message = f"spec.{path} cannot be changed once the job has started; only spec.suspend and the number of workers can"
+    return {"rule": f"!({started}) || ({given and given + ' && '}{_same(path)})", "message": message}
 
 
 def _same(path: str) -> str:

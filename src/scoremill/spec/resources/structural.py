@@ -27,7 +27,7 @@ def structural(model: type[BaseModel], rules: Mapping[str, Rules]) -> Schema:
     made = model.model_json_schema(by_alias=True, mode="serialization")
     inlined = _Inlined(made.get("$defs", {}), rules).schema(made, model.__name__)
     for name, field in inlined["properties"].items():
-        # The limits that a job runs under are told in full; dialects and stores only where they are spoken of.
+        # The limits of a job are always shown with their defaults; dialects and stores only if they are given.
         is_optional = name not in inlined.get("required", [])
         if is_optional and any("default" in inner for inner in field.get("properties", {}).values()):
             field["default"] = {}
@@ -65,7 +65,7 @@ class _Inlined:
         return made
 
     def _resolved(self, schema: Schema, name: str) -> tuple[Schema, str]:
-        """What is referred to, or is there beside null, with the field's own words before it."""
+        """Resolve a reference or an optional type; the description of the field comes first."""
         choices = [choice for choice in schema.get("anyOf", []) if choice.get("type") != "null"]
         if len(choices) == 1:
             nullable = {"nullable": True} if len(schema["anyOf"]) > 1 else {}
@@ -78,7 +78,7 @@ class _Inlined:
         target = self.definitions[name]
         own = {key: value for key, value in schema.items() if key not in {"$ref", "description"}}
         words = schema.get("description", "")
-        # "The model." says nothing beside what a model is.
+        # A short description such as "The model." adds nothing to the description of the type.
         text = f"{words} {target['description']}" if len(words.split()) > 3 else target["description"]
         return {**target, **own, "description": text}, name
 
