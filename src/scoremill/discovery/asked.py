@@ -35,10 +35,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Columns that an object must have, and how many of its rows may be rejected."""
+    """Columns that an object must have, and how many of its rows can be rejected."""
 
     columns: Sequence[Column]
     """Columns that the model reads."""
     asked: Asked
     allowed: float
-    """Fraction of rows that may be rejected."""
+    """Fraction of rows that can be rejected."""

@@ -29,13 +29,15 @@ def with_compression(
     with ThreadPoolExecutor(THREADS) as pool:
         return tuple(
             pool.map(
-                lambda source: _looked_into(source, storage) if _may_be(source, seen, partition_bytes) else source,
+                lambda source: (
+                    _looked_into(source, storage) if _might_be_compressed(source, seen, partition_bytes) else source
+                ),
                 known,
             )
         )
 
 
-def _may_be(source: Source, seen: dict[str, Source], partition_bytes: int) -> bool:
+def _might_be_compressed(source: Source, seen: dict[str, Source], partition_bytes: int) -> bool:
     is_unknown = source.uri not in seen and not source.is_compressed
     return is_unknown and source.format == "csv" and source.size > partition_bytes
 

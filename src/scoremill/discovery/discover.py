@@ -73,7 +73,7 @@ def discover(
     """Return all input objects, in the order of the uris, each glob's sorted; an object listed twice counts once.
 
     Excluded are objects that were not modified from `since` to before `until`, by the store's clock, and those that
-    `earlier` holds. If objects may be rejected, a Parquet object whose footer cannot be read is listed without schema.
+    `earlier` holds. If objects can be rejected, a Parquet object whose footer cannot be read is listed without schema.
     """
     found: dict[str, Found] = {}
     in_outputs = Counter[str]()
@@ -131,7 +131,7 @@ def _not_scored(found: Sequence[Found], earlier: Earlier | None) -> list[Found]:
 
 def _nothing(spec: Input, sources: Sequence[Source], excluded: Excluded) -> Iterator[Problem]:
     """Yield the problem of an input that is known to hold no row, unless that is accepted."""
-    if spec.allow_empty or spec.not_scored_by or any(_may_hold_rows(source) for source in sources):
+    if spec.allow_empty or spec.not_scored_by or any(_can_hold_rows(source) for source in sources):
         return
     if sources:
         message = "the input object is empty" if len(sources) == 1 else f"all {len(sources):,} input objects are empty"
@@ -140,11 +140,11 @@ def _nothing(spec: Input, sources: Sequence[Source], excluded: Excluded) -> Iter
         message = f"none of the {excluded.outside_span:,} objects found was modified within input.since and input.until"
         where = "input"
     yield Problem(
-        "error", where, message, "Check the input. If it may be empty, give --allow-empty.", code="InputEmpty"
+        "error", where, message, "Check the input. If it can be empty, give --allow-empty.", code="InputEmpty"
     )
 
 
-def _may_hold_rows(source: Source) -> bool:
+def _can_hold_rows(source: Source) -> bool:
     has_footer = source.format == "parquet" and source.schema
     return source.rows > 0 if has_footer else source.size > 0
 

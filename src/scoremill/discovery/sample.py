@@ -49,9 +49,9 @@ class Sample:
 
     source: Source
     names: tuple[str, ...] | None
-    """Its columns, those in its path included; None of an object without a byte."""
+    """Column names, including those in the path; None for an empty object."""
     rows: pa.Table | None = None
-    """Sampled rows: text of CSV, typed of Parquet."""
+    """Sampled rows: as text from CSV, with types from Parquet."""
     row_bytes: float = 0.0
     problems: tuple[Problem, ...] = field(default=())
     changes: dict[str, str] = field(default_factory=dict)
@@ -168,7 +168,7 @@ def _blocks(body: BytesSource, header: Header, csv: Csv, columns: list[str], is_
         if not reader.tally.irregular:
             break
     if blocks and not is_all:
-        # The last newline may have been inside quotes: what ends there may be half a row.
+        # The last newline might have been inside quotes, so that only half a row ends there.
         blocks[-1] = _without_last(blocks[-1])
     return blocks, whole
 

@@ -17,19 +17,19 @@ class Source:
     root: str
     """URI of its bucket or folder."""
     name: str
-    """Its key below `root`; with `identity` it names the object wherever it is mounted."""
+    """Key below `root`; together with `identity` it identifies the object independent of mount points."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     version: str
-    """What the store says of it (ETag, or size and time); compared again after reading."""
+    """Version reported by the store (ETag, or size and time); compared again after reading."""
     identity: str
-    """What ids are made of: the version, or a hash of the bytes."""
+    """Basis of partition ids: the version, or a hash of the bytes."""
     format: Literal["csv", "parquet"]
-    """How it is read."""
+    """File format."""
     row_groups: int = 0
-    """Of a Parquet object."""
+    """Number of row groups of a Parquet object."""
     compression: Compression | None = None
-    """How a CSV object is compressed: as its first bytes tell if planning saw them, otherwise as its name does."""
+    """How a CSV object is compressed: by its first bytes if planning read them, otherwise by its name."""
     rows: int = 0
     """Number of rows by the footer of a Parquet object."""
     modified: float = 0.0

@@ -1,4 +1,4 @@
-"""Columns of a file that may be those that it lacks, and the flags that say so."""
+"""Columns of a file that resemble missing columns, and the flags that rename them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MANY = 40
 
 
 def pairs_of(missing: Sequence[str], names: Sequence[str], used: Collection[str]) -> list[tuple[str, str]]:
-    """Return pairs of a file's column and a missing one that it may be, each column once; none that is `used`."""
+    """Return pairs of a missing column and a similar column of the file; no column twice, and none that is `used`."""
     free = {name: relaxed(name) for name in names if name not in used}
     found: dict[str, str] = {}
     for find in (_alike, _closest):
@@ -50,7 +50,7 @@ def rename_hint(missing: Sequence[str], names: Sequence[str], used: Collection[s
 
 
 def close_hint(missing: Sequence[str], names: Sequence[str], used: Collection[str]) -> str:
-    """Return the names that may be meant by those that a flag gives."""
+    """Return a hint with the column names that are close to those given by a flag."""
     pairs = pairs_of(missing, names, used)
     columns = f"Its columns: {', '.join(names[:_MANY])}."
     if not pairs:

@@ -43,7 +43,7 @@ def check_values(
     rows = sum(block.table.num_rows + len(block.rejects) for block in blocks)
     for name in dict.fromkeys(reject.column for reject in rejects):
         those = [reject for reject in rejects if reject.column == name]
-        # A column may be wrong throughout if as many rows may be rejected.
+        # A column can be wrong throughout if that many rows can be rejected.
         is_error = len(those) > max(_MANY, wanted.allowed) * rows
         yield Problem(
             "error" if is_error else "warning",

@@ -15,7 +15,7 @@ MAGIC_BYTES = 16
 
 _MAGIC: tuple[tuple[re.Pattern[bytes], Compression], ...] = (
     (re.compile(rb"\x1f\x8b\x08"), "gzip"),
-    # Text may begin with BZh9, so the mark of the first block, or of an empty file, counts too.
+    # Text can begin with BZh9, so the mark of the first block, or of an empty file, counts too.
     (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), "bzip2"),
     (re.compile(rb"\xfd7zXZ\x00"), "xz"),
     (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL), "zstd"),

@@ -86,7 +86,7 @@ class Connection:
             _LOGGER.warning(message, self._uri, said, attempt + 1, retry.PATIENCE.tries, pause)
 
     def _forget(self, stale: Any) -> None:
-        # Another thread may have renewed it already.
+        # Another thread might have renewed it already.
         with _LOCK:
             if _INSTANCES.get(self._key()) is stale:
                 del _INSTANCES[self._key()]

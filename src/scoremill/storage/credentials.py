@@ -23,7 +23,7 @@ _FILE = "--storage-options (storage.optionsFile)"
 
 
 def fsspec_options(protocol: str, settings: Storage) -> Options:
-    """The arguments of the fsspec file system for `protocol`; read anew at each call.
+    """Return the arguments of the fsspec file system for `protocol`, read again at each call.
 
     Raises UsageError for an options file that is missing, malformed or readable by everyone.
     """
@@ -35,7 +35,7 @@ def fsspec_options(protocol: str, settings: Storage) -> Options:
 
 
 def read_options_file(path: str) -> Options:
-    """The mapping in the JSON or YAML file at `path`, which only its owner (and group) may read.
+    """Return the mapping in the JSON or YAML file at `path`, which must be readable only by its owner (and group).
 
     Errors name the line but never quote it: the file holds secrets.
     """
@@ -71,7 +71,7 @@ def fingerprint(settings: Storage) -> str:
 
 
 def environment() -> int:
-    """Changes with the variables that the clouds' libraries read, so that a corrected one counts at once."""
+    """Return a hash of the variables that cloud libraries read, so that a corrected one is used immediately."""
     return hash(frozenset(pair for pair in os.environ.items() if pair[0].startswith(("AWS_", "GOOGLE_", "STORAGE_"))))
 
 

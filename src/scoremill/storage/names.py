@@ -12,7 +12,7 @@ _HINT = (
 
 
 def readable_name(name: str, *, is_local: bool) -> str:
-    """Return `name` if it stays below its root; StorageError otherwise. Keys of buckets may have empty folders."""
+    """Return `name` if it stays below its root; raise StorageError otherwise. Keys of buckets can have empty folders."""
     if not is_below_its_root(name, is_local=is_local):
         raise StorageError(
             f"{name!r} does not name an object below its folder or bucket", _HINT, code="FileSystemFailed"

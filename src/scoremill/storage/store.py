@@ -31,8 +31,8 @@ Names = list[str]
 class Store:
     """A folder or prefix. Cheap to make; pickles as its URI and settings, never with credentials.
 
-    Names are below the root, with `/` between folders. Every operation may raise StorageError, which says what to
-    check; transient faults have then been retried, and expired credentials been read anew.
+    Names are below the root, with `/` between folders. Every operation can raise StorageError, whose hint says what
+    to check, after transient faults were retried and expired credentials read again.
     """
 
     def __init__(self, uri: str, settings: Storage = DEFAULTS) -> None:
@@ -121,9 +121,9 @@ class Store:
             raise
 
     def sweep(self, *, remove: bool = True) -> Names:
-        """Names of unfinished uploads and temporary files below the root, which are now gone, or only told.
+        """Remove unfinished uploads and temporary files below the root, or only list them; return their names.
 
-        Only while nobody else writes there: it cannot tell theirs from what a killed process left.
+        Nobody else must be writing there: their uploads look like those that a killed process left.
         """
         with self._explained(self.uri):
             return self._backend.sweep(remove=remove)

@@ -11,7 +11,7 @@ from scoremill.spec.secrecy import is_secret
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _QUERY = re.compile(r"https?://[^?#]*[?#]|(?:abfss?|az|adl|wasbs?)://.*[?&]\w+=", re.IGNORECASE | re.DOTALL)
-"""What could hold a signature. A question mark alone is a wildcard where there are no queries."""
+"""URIs that could contain a signature. A question mark alone is a wildcard in URIs without queries."""
 _NAMES_IN_QUERY = re.compile(r"[?&]([\w-]+)=")
 _USERS_ARE_NAMES = {"abfs", "abfss", "wasb", "wasbs", "sftp", "ssh", "ftp", "smb", "hdfs", "webhdfs"}
 """Protocols that write a container or an account before the @; elsewhere it can only be a credential."""
@@ -32,7 +32,7 @@ def is_local(uri: str) -> bool:
 
 
 def normalise(uri: str) -> str:
-    """`uri` without trailing slashes; UsageError for one that is empty, chained, or may hold a credential."""
+    """Return `uri` without trailing slashes; raise UsageError if it is empty, chained, or can hold a credential."""
     if not uri.strip():
         raise UsageError(
             "a storage location is empty", "Give a path or a URI such as s3://bucket/prefix.", code="InvalidUri"
@@ -62,7 +62,7 @@ def normalise(uri: str) -> str:
 def _holds_user(protocol: str, authority: str) -> bool:
     user, found, _ = authority.rpartition("@")
     if protocol in {"s3", "gs"} and ":" in authority and not authority.startswith("arn:"):
-        # The secret's own slash may end the authority too early; no bucket's name has a colon.
+        # A slash in the secret can end the authority too early; no bucket's name has a colon.
         return True
     return bool(found) and (":" in user or protocol not in _USERS_ARE_NAMES)
 
@@ -78,7 +78,7 @@ def join(root: str, name: str) -> str:
 
 
 def absolute(uri: str) -> str:
-    """`uri`, where it is a local path, such that it means the same in every process."""
+    """Return `uri` with an absolute path if it is local."""
     return local_path(uri) if protocol_of(uri) == "file" and uri.strip() else uri
 
 
@@ -88,7 +88,7 @@ def has_wildcard(uri: str) -> bool:
 
 
 def canonical(uri: str) -> str:
-    """Return the one spelling of a URI that may be written in several: `s3a://b` is `s3://b`, paths are absolute."""
+    """Return the canonical spelling of a URI: `s3a://b` is `s3://b`, paths are absolute."""
     protocol = protocol_of(uri)
     if protocol == "file":
         return local_path(uri)

@@ -133,7 +133,7 @@ def test_a_hint_of_an_encoding_shows_a_word_by_which_it_can_be_checked(tmp_path)
     ],
     ids=["another name", "words for numbers", "thousands or decimals", "a field too few", "nothing", "a word"],
 )
-def test_no_flag_is_printed_where_none_is_known_to_be_right(content, tmp_path):
+def test_no_flag_is_suggested_without_certainty(content, tmp_path):
     problems = planned(tmp_path, {"a.csv": content.encode()}).problems
     assert not any("It can be read" in problem.hint for problem in problems)
 
@@ -144,7 +144,7 @@ def test_one_bad_row_in_a_good_file_is_no_other_dialect(tmp_path):
     assert problem.hint.startswith("Rejected rows go to _errors/")
 
 
-def test_every_flag_that_may_be_printed_is_one_of_the_command_line():
+def test_every_suggested_flag_exists_on_the_command_line():
     paths = {flag.path.rpartition(".")[2]: flag.name for flag in ALL_FLAGS if flag.path.startswith("spec.input.csv.")}
     for field, flag in FLAGS.items():
         alias = Csv.model_fields[field].alias
@@ -182,6 +182,6 @@ def test_what_can_be_read_and_probably_means_something_else_is_a_warning(content
     assert planned(tmp_path, files, [*flags, *shlex.split(problem.hint.partition("give ")[2])]).problems == ()
 
 
-def test_a_backslash_before_a_quote_that_may_be_text_is_no_warning(tmp_path):
+def test_a_backslash_before_a_quote_that_can_be_text_is_no_warning(tmp_path):
     content = PLAIN + '1,"C:\\",2\n3,5\\",4\n'
     assert planned(tmp_path, {"a.csv": content.encode()}).problems == ()

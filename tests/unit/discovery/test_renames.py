@@ -66,13 +66,13 @@ def test_a_column_that_the_model_reads_is_never_suggested_for_another(tmp_path):
         ({"input": {"where": "zne > 1 and patiant > 2"}}, "--where"),
     ],
 )
-def test_columns_that_a_flag_names_wrongly_are_told_with_the_flag_and_all_names_that_are_close(tmp_path, spec, flag):
+def test_misspelled_columns_of_a_flag_are_reported_with_the_flag_and_close_names(tmp_path, spec, flag):
     (problem,) = planned(tmp_path, {"a.csv": "mean radius,zone,patient,zones\n1,a,2,3\n"}, **spec).errors
     assert problem.message == f"{flag} names columns that the file does not have: 'zne', 'patiant'"
     assert problem.hint.startswith("The closest names are 'zones', 'patient'. Its columns: mean radius, zone")
 
 
-def test_columns_of_the_model_and_of_flags_that_are_missing_are_told_apart(tmp_path):
+def test_missing_columns_of_the_model_and_of_flags_are_distinguished(tmp_path):
     problems = planned(tmp_path, {"a.csv": "x\n1\n"}, output={"keep": ["y"]}, input={"where": "z > 1"}).errors
     assert [problem.message.partition(" name")[0].partition(" read")[0] for problem in problems] == [
         "the model",

@@ -60,7 +60,7 @@ def test_only_an_upload_that_began_is_cancelled() -> None:
     assert small.asked == [] and large.asked[-1] == ("cancel", 0)
 
 
-def test_temporary_names_are_hidden_and_told_from_others() -> None:
+def test_temporary_names_are_hidden_and_recognized() -> None:
     name = temporary_name("in/part-00001.parquet")
     assert name.startswith("in/.part-00001.parquet.") and is_temporary(name)
     assert temporary_name("a") != temporary_name("a")

@@ -26,11 +26,11 @@ def test_a_file_of_options_lies_over_the_settings_and_keeps_what_it_does_not_nam
 
 
 @pytest.mark.parametrize("protocol", ["s3", "gs", "memory"])
-def test_nothing_is_cached_that_another_process_may_change(protocol: str) -> None:
+def test_nothing_is_cached_that_another_process_can_change(protocol: str) -> None:
     assert fsspec_options(protocol, Storage())["use_listings_cache"] is False
 
 
-def test_a_file_that_everyone_may_read_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+def test_a_world_readable_file_is_refused_with_the_command_that_fixes_it(tmp_path: Path) -> None:
     path = options_file(tmp_path, "{key: k}", 0o644)
     with pytest.raises(UsageError, match="everyone") as raised:
         read_options_file(path)

@@ -58,7 +58,7 @@ def test_a_store_shows_its_uri_only() -> None:
         ("", "empty", "path or a URI"),
     ],
 )
-def test_locations_that_cannot_be_served_are_refused_with_a_mend(uri: str, message: str, hint: str) -> None:
+def test_unsupported_locations_are_refused_with_a_hint(uri: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError, match=message) as raised:
         Store(uri)
     assert raised.value.hint and hint in raised.value.hint

@@ -50,7 +50,7 @@ def test_plain_locations_stay_as_they_are(uri):
         "simplecache::s3://me:hush@bucket/key",
     ],
 )
-def test_a_location_that_may_hold_a_credential_is_refused_and_not_quoted(uri):
+def test_a_location_that_can_hold_a_credential_is_refused_and_not_quoted(uri):
     with pytest.raises(UsageError) as raised:
         normalise(uri)
     assert raised.value.hint

@@ -25,7 +25,7 @@ FLAGS = {
     "thousands": "--thousands",
     "null_values": "--null-values",
 }
-"""The flag of each field of a dialect that planning may suggest."""
+"""The flag of each field of a dialect that planning can suggest."""
 
 
 def flags_between(before: Csv, after: Csv) -> str:

@@ -13,7 +13,7 @@ from ..asked import Wanted
 from ..problem import Problem
 from ..sample import Beginning, Sample, check_beginning
 from .flags import flags_between
-from .suggest import Trial, likely_dialect, may_be_field, usual_nulls
+from .suggest import Trial, can_be_field, likely_dialect, usual_nulls
 
 _MOST_SOUGHT = 3
 """Dialects that are sought; further files with problems are only read in those that were found."""
@@ -100,7 +100,7 @@ class _File:
 
     def _escaped_nulls(self) -> Iterator[Problem]:
         csv, data = self.csv, self.beginning.data
-        if "\\N" in csv.null_values or not may_be_field("\\N", data, csv):
+        if "\\N" in csv.null_values or not can_be_field("\\N", data, csv):
             return
         spelled = csv.model_copy(update={"null_values": ("\\N", *usual_nulls(data, csv))})
         text = "N" if csv.escape_unquoted else "\\N"
@@ -122,7 +122,7 @@ def _suggested(sample: Sample, csv: Csv, trial: Trial) -> Iterator[Problem]:
 
 
 def _accented(trial: Trial) -> str:
-    """A word that tells a reader whether the encoding is the right one: many read all bytes."""
+    """Return a word that shows a reader whether the encoding is right: many encodings can decode all bytes."""
     assert trial.sample.beginning is not None
     text = trial.sample.beginning.data.decode(trial.csv.encoding, errors="replace")
     word = re.search(r"\w*[^\W\x00-\x7f]\w*", text)

@@ -20,7 +20,7 @@ Read = Callable[[Csv], Sample]
 _STEPS = 6
 """Changes that are combined."""
 _FEW = 0.05
-"""Fraction of sampled rows that may still be rejected if a change makes a file readable at all."""
+"""Fraction of sampled rows that can still be rejected if a change makes a file readable at all."""
 _TOKENS = 3
 """Spellings of a missing value that are suggested together."""
 
@@ -46,7 +46,7 @@ class Trial:
 def likely_dialect(csv: Csv, data: bytes, names: Sequence[str], is_header: IsHeader, read: Read) -> Trial | None:
     """Return the dialect in which a file that begins with `data` can be read; None if none is better than `csv`.
 
-    `names` are those that the columns of a file without a header may have, in that order.
+    `names` are the possible names, in order, of the columns of a file without a header.
     """
     given = best = Trial(csv, read(csv))
     for _ in range(_STEPS):
@@ -98,7 +98,7 @@ def _encodings(csv: Csv, data: bytes) -> Iterator[Change]:
 
 
 def _headerless(csv: Csv, data: bytes, names: Sequence[str]) -> Iterator[Change]:
-    """As many names as the first row has fields, one of them a number, may be those of the fields, in their order."""
+    """Yield `names` for a first row that has as many fields, one of them a number."""
     for mark in dict.fromkeys((csv.delimiter, *",;\t|")):
         changed = _changed(csv, {"header": False, "columns": tuple(names), "delimiter": mark}) if csv.header else None
         first = first_record(BytesSource(data), changed) if changed else []
@@ -118,7 +118,7 @@ def _quotes(csv: Csv, data: bytes) -> Iterator[Change]:
 
 
 def _numbers(trial: Trial) -> Iterator[Change]:
-    """Yield decimal and thousands marks of which there is no doubt: `1,234` alone may be either."""
+    """Yield decimal and thousands marks that are unambiguous: `1,234` alone can be either."""
     texts = trial.sample.unconverted
     if trial.csv.decimal == "." and any(_DECIMAL_COMMA.fullmatch(text) for text in texts):
         yield {"decimal": ","}
@@ -153,10 +153,10 @@ def _nulls(trial: Trial) -> Iterator[Change]:
 
 def usual_nulls(data: bytes, csv: Csv) -> list[str]:
     """Return those of the usual spellings of a missing value that a text uses: others that are given replace them."""
-    return [null for null in csv.null_values if null in NULL_VALUES and may_be_field(null, data, csv)]
+    return [null for null in csv.null_values if null in NULL_VALUES and can_be_field(null, data, csv)]
 
 
-def may_be_field(text: str, data: bytes, csv: Csv) -> bool:
-    """Return whether a field of `data` may be this text; the empty one may always be."""
+def can_be_field(text: str, data: bytes, csv: Csv) -> bool:
+    """Return whether a field of `data` can be this text; always true for empty text."""
     mark = b"[" + re.escape(csv.delimiter.encode()) + rb"\r\n" + re.escape(csv.quote.encode()) + b"]"
     return not text or bool(re.search(mark + re.escape(text.encode()) + mark, data))

@@ -1,7 +1,7 @@
-"""What an error of a store is: worth another attempt, a sign of old credentials, or final.
+"""Classify errors of stores: transient, caused by expired credentials, or final.
 
-Errors are told apart by what they carry (codes, statuses, class names), so that no client library is
-loaded to judge the errors of another. What a user reads about them is in `explain.py`.
+Errors are distinguished by their codes, statuses and class names, so that no client library is loaded
+to classify the errors of another. Messages for users are in `explain.py`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def code_of(error: BaseException) -> str:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Return whether the same request can succeed a little later."""
     types = types_of(error)
     if types & UNTRUSTED_TYPES:
         return False
@@ -76,7 +76,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_expired(error: BaseException) -> bool:
-    """Whether newer credentials may help. S3 answers an expired HEAD with a bare 400."""
+    """Return whether newer credentials can help. S3 answers an expired HEAD with a bare 400."""
     return code_of(error) in EXPIRED_CODES | UNKNOWN_KEY_CODES | {"400"} or "RefreshError" in types_of(error)
 
 

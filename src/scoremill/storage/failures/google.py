@@ -28,7 +28,7 @@ _PHRASES = {
     "cloud kms": "KMS",
     "billing account": "AccountProblem",
 }
-"""What tells apart errors that share a reason such as `invalid`, `required`, `forbidden` or `notFound`."""
+"""Texts that distinguish errors that share a reason such as `invalid`, `required`, `forbidden` or `notFound`."""
 
 
 class GoogleError(OSError):

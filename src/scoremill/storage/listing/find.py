@@ -41,7 +41,7 @@ def find(uri: str, settings: Storage = DEFAULTS, *, allow_empty: bool = False) -
     if not found.objects and has_wildcard(uri):
         found = _matching(uri, settings)
     if not found.objects and not allow_empty:
-        raise InputError(f"nothing is found at {uri}", _mend(uri, settings, found.in_outputs), code="InputNotFound")
+        raise InputError(f"nothing is found at {uri}", _hint(uri, settings, found.in_outputs), code="InputNotFound")
     return found
 
 
@@ -188,7 +188,7 @@ def _closest(uri: str, settings: Storage) -> str:
     return f"The closest {verb} {', '.join(close)}." if close else ""
 
 
-def _mend(uri: str, settings: Storage, in_outputs: Mapping[str, int]) -> str:
+def _hint(uri: str, settings: Storage, in_outputs: Mapping[str, int]) -> str:
     if in_outputs:
         output = next(iter(in_outputs))
         return f"All objects there belong to outputs of scoremill. To score one of them, name it: --input {output}"
@@ -196,4 +196,4 @@ def _mend(uri: str, settings: Storage, in_outputs: Mapping[str, int]) -> str:
         return close
     if has_wildcard(uri):
         return "A glob matches objects, not folders: `*` stays within a folder, `**` goes through all below it."
-    return "Check the name; names that begin with `_` or `.` count only where they are written out."
+    return "Check the name; names that begin with `_` or `.` match only if they are written out."

@@ -21,7 +21,7 @@ from .commit import PartedUpload
 from .objects import MOST_CHILDREN, ObjectInfo
 
 _MARK = "scoremill-write"
-"""Metadata that tells our own write, whose answer was lost, from somebody else's."""
+"""Metadata that identifies a write of this process whose response was lost."""
 _BINARY = "application/octet-stream"
 _DELETIONS = 16
 """Deletions under way at a time."""
@@ -90,7 +90,7 @@ class GcsBackend:
         return []
 
     def begin(self, fs: Any, name: str) -> str:
-        """The address of a new resumable upload; whoever knows it may write, so it is a secret."""
+        """Start a resumable upload; return its URL, which is a secret because it allows writing."""
         about = {"json": {"name": self._key(name)}, "headers": {"X-Upload-Content-Type": _BINARY}}
         with in_bucket():
             answer = fs.call("POST", self._uploads(fs), uploadType="resumable", **about, **self._encryption())

@@ -97,7 +97,7 @@ class GenericBackend:
             fs.rm_file(self.path(fs, name))
 
     def path(self, fs: Any, name: str) -> str:
-        """Of the object `name`, as `fs` writes it."""
+        """Return the path of the object `name` in the notation of `fs`."""
         return f"{str(fs._strip_protocol(self._uri)).rstrip('/')}/{name}"
 
     def _all(self, prefix: str) -> list[ObjectInfo]:
@@ -185,7 +185,7 @@ class SpooledUpload:
         try:
             fs.mv(source, target)
         except FileNotFoundError:
-            # An earlier attempt may have moved it although its answer was lost.
+            # An earlier attempt might have moved it, although its response was lost.
             if not fs.exists(target) or fs.exists(source):
                 raise
 

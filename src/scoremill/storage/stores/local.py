@@ -122,7 +122,7 @@ class LocalBackend:
         return path
 
     def _names(self, prefix: str, *, follows_links: bool = True) -> Iterator[str]:
-        """Of all files that may begin with `prefix`; links to folders are followed, but never in circles."""
+        """Yield the names of all files in the folder of `prefix`; links to folders are followed, but never in circles."""
         top = self._path(prefix.rpartition("/")[0])
         for folder, folders, files in os.walk(top, followlinks=follows_links):
             here = os.path.realpath(folder)
@@ -134,7 +134,7 @@ class LocalBackend:
 
 
 class LocalUpload:
-    """A hidden file beside the one it is to become."""
+    """A hidden file in the folder of its final path."""
 
     def __init__(self, path: Path) -> None:
         with _creating(path.parent):
@@ -156,7 +156,7 @@ class LocalUpload:
         try:
             os.link(self._temporary, self._path)
         except FileExistsError:
-            # A network file system may lose the answer to a link that it made.
+            # A network file system can lose the response to a link that it made.
             return self._temporary.stat().st_nlink == 2
         except OSError as error:
             if error.errno not in _NO_LINKS:

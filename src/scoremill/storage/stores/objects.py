@@ -15,11 +15,11 @@ class ObjectInfo:
     name: str
     """Below the store's root, with `/` between folders."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     version: str
     """Changes whenever the content does: an ETag, a generation, or size and time in nanoseconds."""
     modified: float
-    """Seconds since the epoch by the store's clock; 0.0 where it does not say."""
+    """Seconds since the epoch by the store's clock; 0.0 if it reports none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Found:
     name: str
     """Below `root`, with `/` between folders."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     version: str
     """As in ObjectInfo."""
     modified: float

@@ -18,7 +18,7 @@ from .objects import MOST_CHILDREN, ObjectInfo
 
 _REFUSED = {"PreconditionFailed", "412"}
 _MARK = "scoremill-write"
-"""Metadata that tells our own write, whose answer was lost, from somebody else's."""
+"""Metadata that identifies a write of this process whose response was lost."""
 
 
 class S3Backend:
@@ -30,7 +30,7 @@ class S3Backend:
 
     @cached_property
     def has_conditional_create(self) -> bool:
-        """Amazon's S3 has it; another server may ignore the condition, so it is tried out."""
+        """Whether the server supports conditional writes: Amazon S3 does; others are tested, since they can ignore it."""
         endpoints = (
             self._connection.settings.endpoint,
             os.environ.get("AWS_ENDPOINT_URL_S3"),
@@ -93,7 +93,7 @@ class S3Backend:
         except OSError as error:
             if not isinstance(error, FileExistsError) and code_of(error) not in _REFUSED:
                 raise
-            return self.bears(name, mark)
+            return self.has_mark(name, mark)
         return True
 
     def delete(self, names: Sequence[str]) -> None:
@@ -105,7 +105,7 @@ class S3Backend:
         return S3Upload(self, name)
 
     def sweep(self, *, remove: bool = True) -> list[str]:
-        """Best effort: an identity may lack the permission to list uploads, and a server the operation."""
+        """Best effort: an identity can lack the permission to list uploads, and a server the operation."""
         try:
             left = list(self._pages("list_multipart_uploads", "Uploads", ""))
         except (PermissionError, NotImplementedError):
@@ -122,13 +122,13 @@ class S3Backend:
             lambda fs: fs.call_s3(operation, Bucket=self._bucket, Key=self._key(name), **arguments)
         )
 
-    def bears(self, name: str, mark: str) -> bool:
-        """Whether the object `name` was written by the write that has `mark`."""
+    def has_mark(self, name: str, mark: str) -> bool:
+        """Return whether the object `name` was written by the write with this `mark`."""
         head = self._head(name)
         return head is not None and head.get("Metadata", {}).get(_MARK) == mark
 
     def _head(self, name: str) -> Any:
-        """What the store says of an object; None if it says that the object is not there."""
+        """Return the metadata of an object; None if it does not exist."""
         try:
             return self.call("head_object", name)
         except OSError as error:
@@ -229,8 +229,8 @@ class S3Upload(PartedUpload):
                 "complete_multipart_upload", self._name, UploadId=self._upload, MultipartUpload={"Parts": self._tags}
             )
         except FileNotFoundError:
-            # An earlier attempt may have completed it although its answer was lost.
-            if not self._backend.bears(self._name, self._mark):
+            # An earlier attempt might have completed it, although its response was lost.
+            if not self._backend.has_mark(self._name, self._mark):
                 raise
 
     def _cancel(self) -> None:
