@@ -218,17 +218,20 @@ def test_the_impossible_ends_in_time_with_its_cause_and_leaves_nothing(case, up,
         path.write_text(yaml.safe_dump({"spec": template}))
         arguments = ["--template", str(path)]
     told = failed(up("trips", *arguments, "--timeout", "15s"), 6)
-    assert f"{reason}: " in told and evidence in told
+    assert "error[ClusterNotReady]" in told and f"{reason}: " in told and evidence in told
     assert left(namespace, "trips") == []
 
 
-def test_a_quota_of_one_pod_is_named(up, namespace) -> None:
+def test_quota_is_named_and_its_hint_works(up, namespace) -> None:
     with config.new_client_from_config(os.environ["KUBECONFIG"]) as api:
         quota = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}
         client.CoreV1Api(api).create_namespaced_resource_quota(namespace, quota)
-    told = failed(up("trips", "--timeout", "15s"), 6)
-    assert "QuotaExceeded" in told and "exceeded quota: few" in told
-    assert left(namespace, "trips") == []
+        told = failed(up("trips", "--timeout", "15s"), 6)
+        assert "error[ClusterNotReady]" in told and "QuotaExceeded" in told and "exceeded quota: few" in told
+        assert "hint: Request less (--workers, --memory, --cpu), or ask" in told
+        assert left(namespace, "trips") == []
+        client.CoreV1Api(api).delete_namespaced_resource_quota("few", namespace)
+        ok(up("trips"))
 
 
 def test_a_field_that_there_is_not_is_named(up, namespace, tmp_path) -> None:
