@@ -89,7 +89,7 @@ def test_cluster_is_created_scaled_and_deleted_without_a_trace(scoremill, up, na
 
     ok(scoremill("cluster", "down", "trips"))
     assert left(namespace, "trips") == []
-    assert "no cluster trips" in ok(scoremill("cluster", "down", "trips"))
+    assert "cluster trips does not exist" in ok(scoremill("cluster", "down", "trips"))
     assert 'cluster "trips" not found' in failed(scoremill("cluster", "status", "trips"), 6)
 
 

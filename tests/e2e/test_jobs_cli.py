@@ -118,7 +118,7 @@ def test_python_programs_submit_inspect_and_cancel_jobs(place: Place) -> None:
         handle.wait()
     assert handle.status().phase == "Failed"
     assert handle.cancel() and not handle.cancel()
-    with pytest.raises(ClusterError, match="no job 'from-python'"):
+    with pytest.raises(ClusterError, match='job "from-python" not found'):
         handle.status()
 
 
