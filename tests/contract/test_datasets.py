@@ -465,7 +465,7 @@ def test_dataset_load_without_columns_or_bundles_is_refused(cluster, known):
 def test_missing_dataset_is_reported_with_the_existing_ones(cluster, known, words):
     code, _, err = run(*words, "--cluster", cluster)
     assert code == 2
-    assert "no dataset 'trops'" in err
+    assert 'no dataset "trops"' in err
     assert "known" in err
 
 
