@@ -189,9 +189,9 @@ class Forgetful(OnDask):
         self.submitted += 1
         return super()._call(task)
 
-    def _hear_report(self, message):
+    def _handle_report(self, message):
         if "starts" in message:
-            super()._hear_report(message)
+            super()._handle_report(message)
 
 
 def test_repeatedly_lost_result_ends_the_run_and_keeps_completed_partitions(bundle, cluster, tmp_path):
@@ -308,7 +308,7 @@ def test_worker_killed_for_memory_before_its_task_starts_is_reported_as_out_of_m
     engine = OnDask("tcp://127.0.0.1:9", Cluster(), Deadlines())
     task = task_of(bundle, tmp_path)
     assert isinstance(engine._explained(DASK_ERRORS[0], task), KilledWorkerError)
-    engine._hear(News(GREW, {"worker": "tcp://127.0.0.1:9", "rss": 1}))
+    engine._handle(News(GREW, {"worker": "tcp://127.0.0.1:9", "rss": 1}))
     assert isinstance(engine._explained(DASK_ERRORS[0], task), WorkerMemoryError)
 
 

@@ -132,7 +132,7 @@ def test_local_workers_killed_at_random_moments_do_not_change_the_output(bundle,
 
 
 def test_partition_fails_after_two_workers_run_out_of_memory_on_it():
-    deaths = Deaths(are_ours=True)
+    deaths = Deaths(is_exclusive=True)
     deaths.started("tcp://a", "task 7")
     assert deaths.grew("tcp://a", 300) == "task 7"
     assert not deaths.is_too_many("partition 7")
@@ -143,7 +143,7 @@ def test_partition_fails_after_two_workers_run_out_of_memory_on_it():
 
 
 def test_run_fails_if_workers_run_out_of_memory_before_finishing_anything():
-    deaths = Deaths(are_ours=True)
+    deaths = Deaths(is_exclusive=True)
     for _ in range(5):
         assert deaths.grew(None, 100) is None
     assert not deaths.never_end
@@ -154,7 +154,7 @@ def test_run_fails_if_workers_run_out_of_memory_before_finishing_anything():
 
 
 def test_deaths_of_workers_of_another_driver_do_not_count():
-    deaths = Deaths(are_ours=False)
+    deaths = Deaths(is_exclusive=False)
     for _ in range(9):
         assert deaths.grew("tcp://a", 100) is None
     assert not deaths.never_end
