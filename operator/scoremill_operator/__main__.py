@@ -227,7 +227,7 @@ def _stopped_by_signals(lease: Lease) -> threading.Event:
 
 
 def _end() -> None:
-    """End the process immediately, because another one may be reconciling already."""
+    """End the process immediately, because another one might be reconciling already."""
     logger.error("lost the Lease")
     logging.shutdown()
     os._exit(1)

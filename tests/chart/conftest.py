@@ -22,7 +22,7 @@ Render = Callable[..., list[Object]]
 
 
 def vendored() -> None:
-    """Puts dask-kubernetes' chart beside ours."""
+    """Copy the dask-kubernetes chart next to the chart of scoremill."""
     subprocess.run([sys.executable, ROOT / "helm" / "vendor.py"], check=True, stdout=subprocess.DEVNULL)
 
 

@@ -17,7 +17,7 @@ _SCALARS = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": ["string", "integer"]},
     "io.k8s.apimachinery.pkg.api.resource.Quantity": {"type": ["string", "number"]},
 }
-"""Text in the OpenAPI document, which a number may stand for."""
+"""Text in the OpenAPI document, that can also be a number."""
 
 
 def write_schemas(folder: Path, kinds: set[tuple[str, str]]) -> None:

@@ -157,7 +157,7 @@ def role_of(objects: list[Object], name: str) -> Object:
     return found
 
 
-def test_drivers_may_do_what_the_commands_do(render: Render) -> None:
+def test_drivers_can_do_what_the_commands_do(render: Render) -> None:
     allowed = rights(role_of(render(*EVERYWHERE), "-driver"))
     for kind in {*KINDS} - {"ServiceAccount", "Role", "RoleBinding", "Lease"}:
         prefix, plural = KINDS[kind]
@@ -170,7 +170,7 @@ def bound_to(objects: list[Object], role: str) -> set[str]:
     return {subject["name"] for binding in bound for subject in binding["subjects"]}
 
 
-def test_users_of_jobs_may_neither_create_clusters_nor_open_the_network(render: Render) -> None:
+def test_users_of_jobs_can_neither_create_clusters_nor_open_the_network(render: Render) -> None:
     objects = render(*ALL_VALUES)
     allowed = rights(role_of(objects, "-jobs"))
     changed = {(group, resource) for group, resource, verb in allowed if verb not in {"get", "list"}}
@@ -181,7 +181,7 @@ def test_users_of_jobs_may_neither_create_clusters_nor_open_the_network(render: 
     assert (bound_to(objects, "-jobs"), bound_to(objects, "-driver")) == ({"analysts"}, {"drives", "science"})
 
 
-def test_users_of_clusters_may_change_nothing_that_a_command_does_not_change(render: Render) -> None:
+def test_users_of_clusters_can_change_only_what_a_command_changes(render: Render) -> None:
     changed = {right for right in rights(role_of(render(), "-driver")) if right[2] in {"update", "patch"}}
     assert changed == {
         ("scoremill.dev", "scoringjobs", "patch"),
@@ -194,7 +194,7 @@ def test_users_of_clusters_may_change_nothing_that_a_command_does_not_change(ren
     }
 
 
-def test_the_operator_may_do_what_its_rules_say_and_no_more(render: Render) -> None:
+def test_the_operator_can_do_exactly_what_its_rules_allow(render: Render) -> None:
     roles = of_kind(render(), "Role")
     its = [role for role in roles if "mill-scoremill-operator" in role["metadata"]["name"]]
     assert [rule for role in its for rule in role["rules"]] == rules.as_role(rules.RULES + rules.LEASE_RULES)
@@ -247,7 +247,7 @@ def test_the_operators_arguments_are_those_that_it_takes(render: Render, tmp_pat
 @pytest.mark.parametrize(
     "arguments", [*CASES.values(), ["--set", "dask-kubernetes-operator.enabled=false"]], ids=[*CASES, "alone"]
 )
-def test_jobs_may_take_no_account_to_which_a_role_is_bound(
+def test_jobs_cannot_use_service_accounts_to_which_a_role_is_bound(
     render: Render, arguments: list[str], tmp_path: Path
 ) -> None:
     objects = render(*arguments)

@@ -22,7 +22,7 @@ TOOLS = {
 
 
 def go() -> str | None:
-    """The Go compiler; None where there is none."""
+    """Return the Go compiler; None if it is not installed."""
     return shutil.which("go")
 
 

@@ -59,7 +59,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- range $refused }}{{ if eq (contains ":" .) (contains ":" $cidr) }}{{ $except = append $except . }}{{ end }}{{ end }}
 {{- $peers = append $peers (dict "ipBlock" (merge (dict "cidr" $cidr) ($except | empty | ternary (dict) (dict "except" $except)))) }}
 {{- end }}
-{{- /* Some network plugins match no pods by address. The API server may be a pod in kube-system. */}}
+{{- /* Some network plugins match no pods by address. The API server can be a pod in kube-system. */}}
 {{- $peers = append $peers (dict "namespaceSelector" (dict "matchExpressions" (list (dict
       "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" (list "kube-system"))))) }}
 {{- $policies.egress | default (list (dict "to" $peers)) | toYaml }}

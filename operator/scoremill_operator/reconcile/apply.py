@@ -18,14 +18,14 @@ MANAGER = "scoremill-operator"
 
 
 class RefusedError(ScoremillError):
-    """The API server does not accept an object that was to be created."""
+    """The API server refused to create an object."""
 
 
 def apply(kube: Kube, observed: Resource, decision: Decision, now: dt.datetime) -> Resource | None:
     """Write the status, create its events, run the actions, and return the object as it is stored.
 
-    Return None, without having done anything, if it has changed since it was observed, or does not exist any more. The
-    first failure ends it.
+    Return None, without having done anything, if it has changed since it was observed, or no longer exists. Stop at the
+    first failure.
     """
     stored = observed if decision.status is None else _write_status(kube, observed, decision.status)
     if stored is None:

@@ -21,7 +21,7 @@ _ANY_JOB = Resource("ScoringJob", name="_", namespace="_", uid="_")
 
 @dataclass(frozen=True)
 class Desired:
-    """Manifests that a job may need; empty if its spec is invalid."""
+    """Manifests that a job can need; empty if its spec is invalid."""
 
     cluster: Object = field(default_factory=dict)
     """The DaskCluster."""
@@ -89,7 +89,7 @@ def _image(observed: Observed, attempt: int) -> str | None:
 
 
 def _seconds(observed: Observed, status: JobStatus, spec: JobSpec) -> int | None:
-    """Return what is left of the time that the whole run may take."""
+    """Return how much of the time limit of the whole run is left."""
     active, started = spec.deadlines.active_seconds, status.start_time
     spent = (observed.now - started).total_seconds() if started else 0
     return None if active is None else max(1, min(round(active - spent), 2**31 - 1))

@@ -18,9 +18,9 @@ from .observed import Action, Delete, Observed
 from .reasons import Explanation
 
 MOST_MESSAGE = 4096
-"""Characters of a message in a status: the source may be a whole log."""
+"""Characters of a message in a status: the source can be a whole log."""
 POLL_SECONDS = 10.0
-"""Seconds until the next reconcile while waiting for something that may cause no event."""
+"""Seconds until the next reconcile while waiting for something that might cause no event."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,18 @@ class JobState:
 
     @cached_property
     def driver(self) -> diagnosis.Driver | None:
-        """The driver of the present attempt."""
+        """Driver of the current attempt."""
         name = objects.names.driver_name(self.child, self.attempt)
         return next((driver for driver in self.observed.drivers if driver.name == name), None)
 
     @property
     def live_drivers(self) -> tuple[diagnosis.Driver, ...]:
-        """Drivers of any attempt that run, or may yet."""
+        """Drivers of any attempt that run or can still start."""
         return tuple(driver for driver in self.observed.drivers if driver.is_alive)
 
     @property
     def progress(self) -> Progress | None:
-        """What the driver of the present attempt has reported; None if it has reported nothing yet."""
+        """Progress that the driver of the current attempt reported; None if it reported nothing yet."""
         progress = self.status.progress
         return progress if progress is not None and progress.attempt == self.attempt else None
 
@@ -70,7 +70,7 @@ class JobState:
         return diagnosis.waits_for(self.status, self.observed.cluster, self.driver, self.observed.refused)
 
     def delete_drivers(self) -> tuple[Action, ...]:
-        """Delete all live drivers; those that have ended stay for their logs."""
+        """Delete all live drivers; finished ones are kept for their logs."""
         jobs = [driver.job for driver in self.live_drivers if driver.job]
         return tuple(Delete.of(job) for job in jobs if not job.is_deleting)
 
@@ -82,7 +82,7 @@ class JobState:
 
 @dataclass(frozen=True)
 class Transition:
-    """What a policy decides: the phase from now on, why, and what is done."""
+    """Decision of a policy: the next phase, its reason, and the actions."""
 
     phase: Phase
     why: Explanation
@@ -100,7 +100,7 @@ def after(moment: dt.datetime, seconds: float) -> dt.datetime:
 
 
 def failure_of(why: Explanation) -> Failure:
-    """Return a failure as long as a status may hold it."""
+    """Return a failure, shortened to fit into a status."""
     hint = why.hint and why.hint[:MOST_MESSAGE]
     message = why.message[:MOST_MESSAGE]
     return Failure(reason=why.reason, code=why.code, message=message, hint=hint, exit_code=why.exit_code)

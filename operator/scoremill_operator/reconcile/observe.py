@@ -17,7 +17,7 @@ from .observed import Object, Observed, Settings
 from .settled import has_ended, is_finished
 
 _EXPLAIN_AFTER_SECONDS = 10.0
-"""Age of a cluster from which on its wait is explained."""
+"""Minimum age of a cluster for its wait to be explained."""
 _OF_METADATA = ("name", "namespace", "uid", "labels", "creationTimestamp", "deletionTimestamp")
 _OF_CONTAINER = ("name", "image", "resources")
 _LEFT = (
@@ -25,7 +25,7 @@ _LEFT = (
     ("Job", names.JOB, "status.successful=0"),
     ("Pod", f"{names.JOB},!{names.DASK_COMPONENT}", "status.phase!=Succeeded,status.phase!=Failed"),
 )
-"""Kinds, labels and fields of clusters and of live drivers; a driver that has ended stays, for its log."""
+"""Kinds, labels and fields of clusters and of live drivers; finished drivers are kept for their logs."""
 
 
 def observe(
@@ -53,7 +53,7 @@ def observe(
         since=since,
         drivers=drivers_of(jobs, pods, lambda job: kube.warnings_of("Job", job)),
         cluster=cluster,
-        autoscaler=_get(kube, "DaskAutoscaler", child) if cluster and _may_scale(job) else None,
+        autoscaler=_get(kube, "DaskAutoscaler", child) if cluster and _can_scale(job) else None,
         refused=refused,
     )
 
@@ -102,7 +102,7 @@ def _cluster(
     cluster = _get(kube, "DaskCluster", child)
     if cluster is None:
         return None
-    group = _get(kube, "DaskWorkerGroup", names.group_name(child)) if _may_scale(job) else None
+    group = _get(kube, "DaskWorkerGroup", names.group_name(child)) if _can_scale(job) else None
     ready = [pod.component for pod in pods if pod.is_ready]
     observed = ObservedCluster(
         cluster=cluster,
@@ -116,7 +116,7 @@ def _cluster(
 
 
 def _explained(kube: Kube, child: str, observed: ObservedCluster) -> ObservedCluster:
-    """Return the same with what explains why the cluster is not up, as far as the operator may read it."""
+    """Return the same with what explains why the cluster is not up, as far as the operator can read it."""
     group = observed.group or _get(kube, "DaskWorkerGroup", names.group_name(child))
     deployments = tuple(Resource.of(each, "Deployment") for each in kube.each("Deployment", names.selector(child)))
     observed = replace(observed, group=group, deployments=deployments)
@@ -124,15 +124,15 @@ def _explained(kube: Kube, child: str, observed: ObservedCluster) -> ObservedClu
 
 
 def _pod(body: Object) -> Resource:
-    """Keep only what is needed of a pod: there may be thousands."""
+    """Keep only what is needed of a pod: there can be thousands."""
     metadata = {key: body["metadata"][key] for key in _OF_METADATA if key in body["metadata"]}
     containers = (body.get("spec") or {}).get("containers", ())
     light = [{key: each[key] for key in _OF_CONTAINER if key in each} for each in containers]
     return Resource.of({"metadata": metadata, "spec": {"containers": light}, "status": body.get("status")}, "Pod")
 
 
-def _may_scale(job: Resource) -> bool:
-    """Return whether the cluster may have another number of workers than its DaskCluster says, and that matters."""
+def _can_scale(job: Resource) -> bool:
+    """Return whether the number of workers can differ from that in the DaskCluster, and is still needed."""
     cluster = job.spec.get("cluster") or {}
     is_range = cluster.get("maxWorkers") not in {None, cluster.get("workers", 1)}
     # If the spec never changed, the number is the one that the cluster was created with.

@@ -32,11 +32,11 @@ class Settings:
     template: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """A part of a DaskCluster, into which the template of each job is merged."""
     reserved: frozenset[str] = frozenset()
-    """Service accounts as NAMESPACE/NAME that no job may run as: the operator's own, and others with more rights."""
+    """Service accounts as NAMESPACE/NAME that no job can run as: the operator's own, and others with more rights."""
     templates: Literal["Restricted", "Any"] = "Restricted"
-    """Whether `spec.cluster` may set only what gives no rights (`objects.forbidden_fields`, `accounts`), or anything."""
+    """Whether `spec.cluster` can set only what gives no rights (`objects.forbidden_fields`, `accounts`), or anything."""
     accounts: frozenset[str] = frozenset()
-    """Service accounts as NAMESPACE/NAME that jobs may run as if templates are restricted."""
+    """Service accounts as NAMESPACE/NAME that jobs can run as if templates are restricted."""
     network: objects.Network = field(default_factory=objects.Network)
     """What pods of jobs reach."""
     issue: Callable[[str, str], objects.Certificates] = objects.issue
@@ -58,7 +58,7 @@ class Observed:
     """The DaskCluster with the child name; `registered` is the number of its ready worker pods, None while its
     scheduler's pod is not ready. Its `pods` are those with label `dask.org/cluster-name`."""
     autoscaler: Resource | None = None
-    """The DaskAutoscaler of that cluster; read only if the number of workers is a range, or may have been changed."""
+    """The DaskAutoscaler of that cluster; read only if the number of workers is a range or might have been changed."""
     refused: str | None = None
     """Why the API server refused (400, 403, 422) the last Create for this job; None once Creates succeed."""
     since: dt.datetime | None = None
@@ -78,7 +78,7 @@ class Observed:
 class Create:
     """Create the object; nothing is done if one of that kind and name exists."""
 
-    manifest: Object = field(repr=False)  # may hold a key
+    manifest: Object = field(repr=False)  # can contain a key
 
 
 @dataclass(frozen=True)

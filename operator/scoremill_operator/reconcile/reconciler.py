@@ -41,7 +41,7 @@ class Reconciler:
         self._refused: dict[Key, str] = {}
         """Why the API server refused the last object."""
         self._fingerprints: dict[Key, int] = {}
-        """Of jobs as the last reconcile left them."""
+        """Metrics of jobs as of their last reconcile."""
 
     def __call__(self, key: Key) -> float | None:
         """Return the seconds until the next reconcile; None if only an event or the resync causes one."""
@@ -65,7 +65,7 @@ class Reconciler:
             decision = decide(observed)
             if decision.status == written:
                 decision = replace(decision, status=None)
-            # Before it is written, for the event may come before the answer.
+            # Before the write, because its event can arrive before its response.
             self._fingerprints[key] = fingerprint(replace(observed.job, status=decision.status or observed.job.status))
             job = self._apply(kube, key, observed.job, decision, observed.now)
             if job is None:

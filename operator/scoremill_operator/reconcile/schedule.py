@@ -21,14 +21,14 @@ from .schedule_run import Run, beyond_history
 from .schedule_status import VALID, events_of_runs, invalid, scheduled, with_runs, written
 
 RESTRICTED = Settings(image="")
-"""What jobs may ask for if nothing is configured."""
+"""What jobs can request if nothing is configured."""
 SOON = 5.0
-"""Seconds until the next reconcile while waiting for something of which an event should have come."""
+"""Seconds until the next reconcile while waiting for something that should have caused an event."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is done about the time that is due."""
+    """Decision about the time that is due."""
 
     condition: Condition
     actions: tuple[Action, ...] = ()
@@ -47,7 +47,7 @@ def decide_schedule(
     """Return what to do about `schedule`, of which there are `jobs` (those with its label).
 
     `refused` is why the API server refused the last job; None once it accepts one. `outlived` are names of jobs that
-    have finished while a driver of theirs is alive. `settings` say what its jobs may ask for.
+    have finished while a driver of theirs is alive. `settings` limit what its jobs can request.
 
     No time is run twice: a job's name is a function of its time, and the times of the jobs observed are written to the
     status before any job is deleted. None is forgotten: the status names only jobs that were observed, but the output
@@ -69,7 +69,7 @@ def decide_schedule(
     waits = [step.requeue_after, (following - now).total_seconds() if following else None]
     return Decision(
         decision.status,
-        # A quota may admit the next run only once an old one is deleted.
+        # A quota might admit the next run only once an old one is deleted.
         (*beyond_history(spec, runs), *step.actions),
         (*decision.events, *step.events, *events_of_runs(schedule, stored, runs)),
         min((wait for wait in waits if wait is not None), default=None),

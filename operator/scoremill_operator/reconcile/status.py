@@ -28,7 +28,7 @@ _WAITING = {"Planning", "Starting", "Running"}
 def next_status(state: JobState, transition: Transition) -> JobStatus:
     """The whole status after the transition; `progress` is as it was."""
     job, status = state.job, state.status
-    # The same spec may have other defaults by now: that is what a driver of today finds.
+    # Defaults might have changed since: use those that a driver started now would use.
     is_renewed = status.spec_hash is not None and status.observed_generation == job.generation
     changes = {
         "phase": transition.phase,

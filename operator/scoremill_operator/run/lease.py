@@ -33,7 +33,7 @@ class Lease:
 
     def __init__(self, kube: Kube, name: str, identity: str, timing: Timing = Timing()) -> None:
         self._kube, self._name, self._identity = kube.hurried(_CALL_SECONDS), name, identity
-        self._timing, self._is_anothers = timing, False
+        self._timing, self._is_held_elsewhere = timing, False
         self._seen: tuple[str, float] = ("", 0.0)
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -75,7 +75,7 @@ class Lease:
     def _keep(self, lost: Callable[[], None]) -> None:
         assert self.renewed is not None
         while not self._stopped.wait(self._timing.retry):
-            if not self._try() and (self._is_anothers or time.monotonic() - self.renewed > self._timing.renew):
+            if not self._try() and (self._is_held_elsewhere or time.monotonic() - self.renewed > self._timing.renew):
                 lost()
                 return
 
@@ -99,8 +99,8 @@ class Lease:
         if self._seen[0] != version:
             self._seen = (version, time.monotonic())
         promised = spec.get("leaseDurationSeconds") or self._timing.promised
-        self._is_anothers = spec.get("holderIdentity") not in {None, "", self._identity}
-        return not self._is_anothers or time.monotonic() - self._seen[1] > promised
+        self._is_held_elsewhere = spec.get("holderIdentity") not in {None, "", self._identity}
+        return not self._is_held_elsewhere or time.monotonic() - self._seen[1] > promised
 
     def _create(self) -> bool:
         made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}}

@@ -77,7 +77,7 @@ class Queue:
         if key not in self._busy:
             heapq.heappush(self._heap, (self._due[key], key))
             self._changed.notify()
-        # Outdated entries are otherwise dropped only when their time comes, which may be next week.
+        # Outdated entries are otherwise dropped only when their time comes, which can be next week.
         if len(self._heap) > 2 * len(self._due) + _LEAST_HEAP:
             self._heap = [(when, each) for each, when in self._due.items() if each not in self._busy]
             heapq.heapify(self._heap)
@@ -109,7 +109,7 @@ class Queue:
                     del self._due[key]
                     self._busy.add(key)
                     self._taken = time.monotonic()
-                    # The worker that was notified of this key may not be notified of the next.
+                    # The worker that was notified of this key might not be notified of the next.
                     self._changed.notify()
                     return key
             return None

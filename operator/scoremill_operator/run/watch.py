@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from scoremill.errors import ScoremillError
-from scoremill.kubernetes.client import Gone, Kube, Object
+from scoremill.kubernetes.client import Kube, Object, VersionExpired
 
 from .. import metrics
 from ..log import logger
@@ -64,7 +64,7 @@ class Watch:
         while not self._stopped.is_set():
             try:
                 self._follow(self._version or self._list())
-            except Gone:
+            except VersionExpired:
                 self._version = None
             except ScoremillError as error:
                 metrics.ERRORS.labels("watch").inc()

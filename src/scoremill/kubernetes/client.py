@@ -116,7 +116,7 @@ class Kube:
     ) -> Iterator[Object]:
         """Yield every change after `version`, and bookmarks, for `seconds`.
 
-        Raises Gone if `version` has expired on the server, and Unavailable if the connection breaks, or delivers
+        Raises VersionExpired if `version` has expired on the server, and Unavailable if the connection breaks, or delivers
         nothing although the server should have ended the watch.
         """
         query = {
@@ -319,7 +319,7 @@ class Kube:
                 code="KubernetesRejected",
             )
         if status == 410:
-            raise Gone(f"the requested resource version has expired: {message}", "List the objects again.")
+            raise VersionExpired(f"the requested resource version has expired: {message}", "List the objects again.")
         if status == 429 or status >= 500:
             raise Unavailable(f"the Kubernetes API failed at {method} {path}: {message}", "Try again later.")
         if status >= 400 and status not in {404, 409}:
@@ -359,7 +359,7 @@ class Unavailable(ClusterError):
     code = "KubernetesUnreachable"
 
 
-class Gone(ClusterError):
+class VersionExpired(ClusterError):
     """The resource version has expired."""
 
     code = "KubernetesFailed"

@@ -21,7 +21,7 @@ def test_a_local_path_that_somebody_else_names_is_not():
     check_trust(Model(uri="/models/tip", trusted_prefixes=("/models",)), FOUND, named_by_user=False)
 
 
-def test_a_remote_bundle_without_digest_or_prefix_is_refused_and_the_mend_names_its_digest():
+def test_a_remote_bundle_without_digest_or_prefix_is_refused_and_the_hint_names_its_digest():
     with pytest.raises(TrustError) as caught:
         check_trust(Model(uri="s3://models/tip"), FOUND, named_by_user=True)
     assert FOUND in str(caught.value)

@@ -65,7 +65,7 @@ def _status_of(driver: diagnosis.Driver | None) -> DriverStatus | None:
 
 
 def _create_driver(state: JobState) -> tuple[Action, ...]:
-    """Create the driver's Job, last, and all that it and the cluster need: what an earlier one had may be deleted."""
+    """Create everything that driver and cluster need, because it might have been deleted, and the driver's Job last."""
     job, settings = state.job, state.observed.settings
     needed = [
         *objects.job_support(job, settings.issue, settings.network),

@@ -12,9 +12,9 @@ from ..job_state import JobState, Transition, after, failed
 from ..reasons import SLOW_PARTITION, SLOW_PLAN, Explanation, active_deadline, no_progress, pre_running_deadline
 
 GRACE_SECONDS = 60
-"""By how much what a driver reports may be late."""
+"""Tolerated delay of the reports of a driver."""
 _WATCHED_SECONDS = 120
-"""How long an operator must have run before it considers idle what it may have missed itself."""
+"""Seconds that an operator must have run before it considers a job idle whose reports it might have missed."""
 
 
 class Deadline(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a job may ask Kubernetes for, so that the right to create jobs is not the right to create any pod."""
+"""What a job can request from Kubernetes, so that the right to create jobs is not the right to create any pod."""
 
 from __future__ import annotations
 

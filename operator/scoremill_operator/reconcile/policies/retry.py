@@ -95,7 +95,7 @@ def _is_stuck(state: JobState, outcome: diagnosis.Outcome) -> bool:
 
 def _logs(outcome: diagnosis.Outcome) -> Outputs | None:
     try:
-        logs = Outputs.model_validate(outcome.told.get("outputs") or {}).logs
+        logs = Outputs.model_validate(outcome.termination.get("outputs") or {}).logs
     except ValidationError:
         return None
     return Outputs(logs=logs) if logs else None
@@ -103,7 +103,7 @@ def _logs(outcome: diagnosis.Outcome) -> Outputs | None:
 
 def _failed_objects(outcome: diagnosis.Outcome) -> tuple[FailedObject, ...]:
     try:
-        found = (FailedObject.model_validate(each) for each in outcome.told.get("failedObjects") or ())
+        found = (FailedObject.model_validate(each) for each in outcome.termination.get("failedObjects") or ())
         return tuple(islice(found, _MOST_FAILED_OBJECTS))
     except (ValidationError, TypeError):
         return ()

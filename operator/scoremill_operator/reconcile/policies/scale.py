@@ -1,4 +1,4 @@
-"""The number of workers that a job asks for, which may change while it runs."""
+"""Number of workers that a job requests, which can change while it runs."""
 
 from __future__ import annotations
 

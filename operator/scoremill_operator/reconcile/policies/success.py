@@ -19,7 +19,7 @@ def complete(state: JobState) -> Transition | None:
     for driver in state.observed.drivers:
         outcome = diagnosis.outcome_of(driver)
         if outcome and outcome.exit_code == 0:
-            results = _results(outcome.told)
+            results = _results(outcome.termination)
             cleared = {"retry_time": None, "failure": None, "failed_objects": ()}
             why = completed(results.get("rows"), results.get("rejected_files"))
             return Transition("Complete", why, {"completion_time": state.now, **cleared, **results}, requeue_after=0)

@@ -29,7 +29,7 @@ def understood(observed: Observed, status: JobStatus) -> tuple[JobSpec, Desired]
 
 
 def spec_for_cleanup(job: Resource) -> JobSpec:
-    """Return the spec of a job that may not run, for its cleanup; NOTHING if it cannot be read."""
+    """Return the spec of a job that must not run, for its cleanup; NOTHING if it cannot be read."""
     try:
         return _parsed(job)
     except Exception:

@@ -29,10 +29,10 @@ def explained_by_kubelet(outcome: Outcome, pods: Iterable[Resource]) -> Outcome:
     if evidence is None:
         return outcome
     outcome = replace(outcome, message=f"{outcome.message}; {evidence}")
-    if outcome.told.get("error") != _WORKERS_DIED:
+    if outcome.termination.get("error") != _WORKERS_DIED:
         return outcome
-    told = {**outcome.told, "code": WorkerMemoryError.code}
-    return replace(outcome, reason=Reason.WORKER_OUT_OF_MEMORY, hint=_HINT, told=told)
+    termination = {**outcome.termination, "code": WorkerMemoryError.code}
+    return replace(outcome, reason=Reason.WORKER_OUT_OF_MEMORY, hint=_HINT, termination=termination)
 
 
 def killed_worker(pods: Iterable[Resource]) -> str | None:

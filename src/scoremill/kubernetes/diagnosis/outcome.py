@@ -112,13 +112,13 @@ class Outcome:
     """Why the attempt failed; None if it succeeded."""
     message: str = ""
     hint: str | None = None
-    told: Fields = field(default_factory=dict)
+    termination: Fields = field(default_factory=dict)
     """The driver's termination message: rows, outputs, modelDigest, failedObjects."""
 
     @property
     def error_code(self) -> str | None:
         """Code of the driver's error, if the driver reported it."""
-        code = self.told.get("code")
+        code = self.termination.get("code")
         return code if isinstance(code, str) else None
 
 
@@ -129,34 +129,39 @@ def outcome_of(driver: Driver) -> Outcome | None:
         return None
     if ended["type"] == "Complete":
         # One pod exited with 0, whatever happened to its pods since.
-        return Outcome(0, None, told=_success(driver))
+        return Outcome(0, None, termination=_success(driver))
     left = _last_words(driver)
-    told = _told(left) if left else {}
+    termination = _termination(left) if left else {}
     if left and left["exitCode"] == 0:
-        return Outcome(0, None, told=told)
+        return Outcome(0, None, termination=termination)
     if ended.get("reason") == "DeadlineExceeded":
         message = "the driver was stopped: deadlines.activeSeconds have passed"
-        return Outcome(None, Reason.ACTIVE_DEADLINE, message, told=told)
+        return Outcome(None, Reason.ACTIVE_DEADLINE, message, termination=termination)
     if left is None:
         why = ended.get("message") or ended.get("reason") or "its pod was deleted"
         return Outcome(None, Reason.DRIVER_LOST, f"the driver's exit code is unknown: {why}")
-    code = _code(left, told)
+    code = _code(left, termination)
     if code is None:
-        return Outcome(None, Reason.DRIVER_LOST, "the container runtime lost track of the driver", told=told)
+        return Outcome(
+            None, Reason.DRIVER_LOST, "the container runtime lost track of the driver", termination=termination
+        )
     if left.get("reason") == "OOMKilled":
         limit = memory_limit(driver.pod, names.DRIVER) if driver.pod else None
         killed = f"the driver was killed for exceeding its memory limit{f' of {limit}' if limit else ''} (OOMKilled)"
-        return Outcome(code, Reason.DRIVER_OUT_OF_MEMORY, killed, _MORE_MEMORY, told)
-    message = told.get("message") or f"the driver exited with code {code}{'; see its log' if told else _tail(left)}"
-    hint = str(told["hint"]) if told.get("hint") else None
-    reason = REASON_OF_ERROR.get(str(told.get("error"))) or REASON_OF_CODE.get(code, Reason.DRIVER_FAILED)
-    return Outcome(code, reason, str(message), hint, told)
+        return Outcome(code, Reason.DRIVER_OUT_OF_MEMORY, killed, _MORE_MEMORY, termination)
+    message = (
+        termination.get("message")
+        or f"the driver exited with code {code}{'; see its log' if termination else _tail(left)}"
+    )
+    hint = str(termination["hint"]) if termination.get("hint") else None
+    reason = REASON_OF_ERROR.get(str(termination.get("error"))) or REASON_OF_CODE.get(code, Reason.DRIVER_FAILED)
+    return Outcome(code, reason, str(message), hint, termination)
 
 
 def _success(driver: Driver) -> Fields:
     """Return the termination message of the container that exited with 0; empty if its pod was deleted."""
     ends = (_state(pod).get("terminated") for pod in driver.pods)
-    return next((_told(end) for end in ends if end and end["exitCode"] == 0), {})
+    return next((_termination(end) for end in ends if end and end["exitCode"] == 0), {})
 
 
 def _last_words(driver: Driver) -> Fields | None:
@@ -170,23 +175,24 @@ def _last_words(driver: Driver) -> Fields | None:
     return max(ended, key=lambda each: (each["exitCode"] == 0, each.get("finishedAt") or ""), default=None)
 
 
-def _told(left: Fields) -> Fields:
+def _termination(left: Fields) -> Fields:
     """Return the termination message if scoremill wrote it for this exit code; a running driver writes one too."""
     try:
-        told = json.loads(left.get("message") or "")
+        termination = json.loads(left.get("message") or "")
     except ValueError:
         return {}
     return (
-        told
-        if isinstance(told, dict) and left["exitCode"] in {_UNKNOWN, told.get("exitCode", left["exitCode"])}
+        termination
+        if isinstance(termination, dict)
+        and left["exitCode"] in {_UNKNOWN, termination.get("exitCode", left["exitCode"])}
         else {}
     )
 
 
-def _code(left: Fields, told: Fields) -> int | None:
+def _code(left: Fields, termination: Fields) -> int | None:
     """Return the container's exit code, or the one in the termination message if the runtime does not know it."""
     code = int(left["exitCode"])
-    return code if code != _UNKNOWN else told.get("exitCode") or None
+    return code if code != _UNKNOWN else termination.get("exitCode") or None
 
 
 def _tail(left: Fields) -> str:

@@ -60,7 +60,7 @@ def test_only_pods_that_were_disrupted_leave_no_code() -> None:
 )
 def test_foreign_termination_message_is_reported_as_log_lines(code: int, told: Any) -> None:
     outcome = outcome_of(driver(job("Failed"), ended(code, told)))
-    assert outcome and (outcome.exit_code, outcome.reason, outcome.told) == (code, "StorageFailed", {})
+    assert outcome and (outcome.exit_code, outcome.reason, outcome.termination) == (code, "StorageFailed", {})
     assert "exited with code 5" in outcome.message
 
 
@@ -68,9 +68,9 @@ def test_foreign_termination_message_is_reported_as_log_lines(code: int, told: A
 def test_a_driver_that_was_killed_has_told_where_its_log_is(code: int, more: dict[str, Any]) -> None:
     left = {"outputs": {"logs": "s3://b/out/_scoremill/logs/tips-1a2b3c4d/"}}
     outcome = outcome_of(driver(job("Failed"), ended(code, left, **more)))
-    assert outcome and outcome.told == left and "{" not in outcome.message
+    assert outcome and outcome.termination == left and "{" not in outcome.message
     late = outcome_of(driver(job("Failed", reason="DeadlineExceeded"), ended(code, left, **more)))
-    assert late and (late.reason, late.told) == ("ActiveDeadline", left)
+    assert late and (late.reason, late.termination) == ("ActiveDeadline", left)
 
 
 def test_driver_whose_exit_code_the_runtime_does_not_know_ended_as_it_said() -> None:
@@ -86,7 +86,7 @@ def test_driver_whose_exit_code_the_runtime_does_not_know_is_lost_if_it_left_no_
 
 def test_a_container_that_ended_with_0_succeeded_even_without_a_message() -> None:
     outcome = outcome_of(driver(job("Complete"), ended(0, "")))
-    assert outcome and (outcome.exit_code, outcome.reason, outcome.told) == (0, None, {})
+    assert outcome and (outcome.exit_code, outcome.reason, outcome.termination) == (0, None, {})
 
 
 def test_drivers_are_jobs_with_their_pods_and_pods_whose_job_is_gone() -> None:
