@@ -1,4 +1,4 @@
-"""What a fitted estimator reads, told from its structure and never guessed."""
+"""What a fitted estimator reads, derived from its structure and never guessed."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Feed:
 
 
 def feed_of(estimator: Any, sample: Sequence[str] | None, columns: Sequence[str] | None) -> Feed:
-    """How `estimator` is fed; `sample` names the columns of the sample, `columns` override the names it was fitted with.
+    """Return how `estimator` is fed; `sample` names the columns of the sample, `columns` override the names it was fitted with.
 
-    Raises FitError for columns that the sample lacks, UsageError where nothing tells them.
+    Raises FitError for columns that the sample lacks, UsageError if they cannot be determined.
     """
     fitted = getattr(estimator, "feature_names_in_", None)
     if _reads_texts(estimator):
@@ -49,7 +49,7 @@ def feed_of(estimator: Any, sample: Sequence[str] | None, columns: Sequence[str]
 
 
 def used_names(estimator: Any, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Of `names` those that a ColumnTransformer at the entrance of `estimator` hands on; all where there is none."""
+    """Return the `names` that a ColumnTransformer as first step of `estimator` uses; all without one."""
     first = entrance(estimator)
     if not isinstance(first, ColumnTransformer) or tuple(getattr(first, "feature_names_in_", ())) != names:
         return names
@@ -103,7 +103,7 @@ def _text_column(sample: Sequence[str] | None) -> Sequence[str]:
     if sample is not None and len(sample) == 1:
         return sample
     raise UsageError(
-        "nothing tells which column of texts the model reads",
+        "could not determine which text column the model reads",
         "Name it (columns=[…]), or give a sample with that column alone.",
         code="SampleNeeded",
     )
@@ -116,7 +116,7 @@ def _unnamed(estimator: Any, sample: Sequence[str] | None) -> Feed:
         return Feed(tuple(f"x{position}" for position in range(count)), named=False)
     if sample is None:
         raise UsageError(
-            "nothing tells which columns the model reads",
+            "could not determine which columns the model reads",
             "Give a sample (--sample FILE) with the columns that it was trained on, and no others.",
             code="SampleNeeded",
         )
@@ -130,7 +130,7 @@ def _unnamed(estimator: Any, sample: Sequence[str] | None) -> Feed:
 
 
 def _columns_hint(sample: Sequence[str]) -> str:
-    """What the sample has, and how else it may have to be read."""
+    """Return a hint with the columns of the sample and, if likely, another delimiter."""
     found = f"The sample has {_quoted(sample[:_MANY])}{', …' if len(sample) > _MANY else ''}."
     return f"{found} {delimiter_hint(sample) or 'Give one with the columns that the model was trained on.'}"
 

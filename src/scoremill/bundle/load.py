@@ -71,15 +71,15 @@ def _load(
     bundle = inspect(uri, storage)
     if bundle.digest != digest:
         raise TrustError(
-            f"{uri} has digest {bundle.digest}, not {digest} as planned", "Plan the job anew.", code="DigestMismatch"
+            f"{uri} has digest {bundle.digest}, not {digest} as planned", "Plan the job again.", code="DigestMismatch"
         )
-    # A worker that joined late may have another environment than those that were asked.
+    # A worker that joined late might have a different environment than those that were checked.
     skews(bundle, allowed=allow_version_skew)
     kind = flavour(bundle.format)
     artifact = _fetched(bundle, storage, kind.ARTIFACT)
     # Before anything of the bundle is imported.
     getattr(kind, "check", lambda *_: None)(artifact, trusted_types)
-    if _may_run_code(bundle, trusted_types):
+    if _can_run_code(bundle, trusted_types):
         for name in bundle.code:
             _fetched(bundle, storage, name)
         _remove_strangers(bundle)
@@ -95,10 +95,10 @@ def _load(
         raise explained(error, uri) from error
 
 
-def _may_run_code(bundle: Bundle, trusted_types: tuple[str, ...]) -> bool:
-    """Whether the modules that `bundle` carries may be imported; of skops' bundles only if the user trusts a type in them.
+def _can_run_code(bundle: Bundle, trusted_types: tuple[str, ...]) -> bool:
+    """Return whether modules of `bundle` can be imported; for skops, only if the user trusts a type in them.
 
-    They come before installed ones, so TrustError if one has the name of a module that is installed: the user trusts that.
+    Raises TrustError if one has the name of an installed module, which it would shadow: the user trusts that module.
     """
     if bundle.format != "skops":
         return bool(bundle.code)
@@ -134,9 +134,9 @@ def explained(error: Exception, what: str, done: str = "loaded") -> ScoremillErr
 
 
 def _fetched(bundle: Bundle, storage: Storage, name: str) -> Path:
-    """The bundle's file `name` in the cache, whose bytes are those packed; processes that fetch at once put the same there.
+    """Return the verified file `name` of the bundle in the cache; processes that fetch concurrently write the same bytes.
 
-    A local file is copied as well: it could be another one by the time that it is opened again.
+    A local file is copied as well, because it could be replaced before it is opened again.
     """
     path = _folder(bundle) / name
     if _is_intact(path, bundle.files[name]):

@@ -29,7 +29,7 @@ def open_bundle(model: Model, storage: Storage, *, named_by_user: bool = True) -
     """The bundle of `model`, trusted and fit to be loaded here; `warnings` names versions that differ.
 
     Raises TrustError also for types of a skops bundle that are not trusted, SkewError where scikit-learn's minor version differs and that was not allowed, FitError for a
-    method that the model does not have, UsageError where there is no bundle, VerificationError for an altered one.
+    method that the model does not have, UsageError if there is no bundle, VerificationError for an altered one.
     """
     bundle = inspect(model.uri, storage)
     check_trust(model, bundle.digest, named_by_user=named_by_user)
@@ -51,7 +51,7 @@ def inspect(uri: str, storage: Storage) -> Bundle:
     if (found := digest_of(bundle)) != bundle.digest:
         raise VerificationError(
             f"{uri}/{MANIFEST} was altered: it says {bundle.digest}, its content has {found}",
-            "Pack the model again, or fetch the bundle anew.",
+            "Pack the model again, or fetch the bundle again.",
             code="BundleAltered",
         )
     return bundle
@@ -67,13 +67,13 @@ def verify_bundle(uri: str, storage: Storage) -> Bundle:
     if missing or altered:
         problems = [f"{name} is missing" for name in missing] + [f"{name} was altered" for name in altered]
         raise VerificationError(
-            f"{uri}: {'; '.join(problems)}", "Pack the model again, or fetch the bundle anew.", code="BundleAltered"
+            f"{uri}: {'; '.join(problems)}", "Pack the model again, or fetch the bundle again.", code="BundleAltered"
         )
     return bundle
 
 
 def located(uri: str) -> str:
-    """`uri`, absolute where it is local: a worker may run in another folder."""
+    """Return `uri`, absolute if it is local, because a worker can run in another folder."""
     return local_path(uri) if is_local(uri) else uri.rstrip("/")
 
 
@@ -100,7 +100,7 @@ def environment_here() -> dict[str, str]:
 
 
 def judge_worker(worker: str, versions: Mapping[str, str], *, allowed: bool) -> list[str]:
-    """Differences between the environments of a worker and of the driver, here, that may matter.
+    """Return relevant differences between the environments of a worker and of the driver, which is this process.
 
     Raises SkewError for another scoremill, or, unless `allowed`, for another minor version of scikit-learn.
     """

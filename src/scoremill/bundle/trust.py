@@ -15,11 +15,11 @@ TRUSTED_PREFIXES = "SCOREMILL_TRUSTED_PREFIXES"
 
 
 def check_trust(model: Model, found: str, *, named_by_user: bool) -> None:
-    """Return if the bundle of `model`, whose digest is `found`, may be unpickled; else raise TrustError."""
+    """Return if the bundle of `model`, whose digest is `found`, can be unpickled; else raise TrustError."""
     if model.digest is not None:
         if model.digest != found:
             raise TrustError(
-                f"{model.uri} has digest {found}, not {model.digest} as asked for",
+                f"{model.uri} has digest {found}, not {model.digest} as requested",
                 f"If you trust that bundle, give the digest that `scoremill model inspect {model.uri}` shows.",
                 code="DigestMismatch",
             )
@@ -29,7 +29,7 @@ def check_trust(model: Model, found: str, *, named_by_user: bool) -> None:
     prefixes = (*model.trusted_prefixes, *os.environ.get(TRUSTED_PREFIXES, "").replace(",", " ").split())
     if not is_below(model.uri, prefixes):
         raise TrustError(
-            f"{model.uri} is code from elsewhere, and nobody vouched for it",
+            f'refusing to load untrusted model "{model.uri}": no digest is given, and no trusted prefix matches',
             f"If you trust it, give --digest {found} (model.digest), or a prefix of its URI with --trust "
             f"(model.trustedPrefixes, {TRUSTED_PREFIXES}).",
         )

@@ -98,7 +98,7 @@ def test_a_step_that_tells_nothing_reads_the_samples_columns_by_name():
     measured = measure(model, NUMBERS, None, None)
     assert measured.bundle.named
     assert [column.name for column in measured.bundle.columns] == ["a", "b", "c"]
-    with pytest.raises(UsageError, match="nothing tells"):
+    with pytest.raises(UsageError, match="could not determine"):
         measure(model, None, None, None)
     assert [column.name for column in _columns(model, NUMBERS, columns=["a", "c"])] == ["a", "c"]
 
@@ -109,7 +109,7 @@ def test_a_text_vectorizer_is_fed_one_series():
     measured = measure(model, texts, None, ["text"])
     assert measured.bundle.series
     assert np.array_equal(measured.expected["predict"]["prediction"], texts["target"])
-    with pytest.raises(UsageError, match="which column of texts"):
+    with pytest.raises(UsageError, match="which text column"):
         measure(model, texts, None, None)
 
 

@@ -174,7 +174,7 @@ def test_a_remote_bundle_is_fetched_once_and_verified_each_time(packed, cache, f
     uri = "memory://models/flowers"
     for file in Path(packed.uri).iterdir():
         Store(uri).write(file.name, file.read_bytes())
-    with pytest.raises(TrustError, match="nobody vouched"):
+    with pytest.raises(TrustError, match="untrusted model"):
         open_bundle(Model(uri=uri), HERE)
     bundle = open_bundle(Model(uri=uri, digest=packed.digest), HERE)
     fetched = cache / packed.digest.removeprefix("sha256:") / "model.joblib"

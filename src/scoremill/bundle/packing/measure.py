@@ -55,7 +55,7 @@ def measure(
     if sample is not None:
         raise failures[0]
     raise UsageError(
-        f"without a sample it cannot be told what the model reads ({failures[0].message})",
+        f"could not determine without a sample what the model reads ({failures[0].message})",
         "Give a sample (--sample FILE): a few rows of what it was trained on.",
         code="SampleNeeded",
     )
