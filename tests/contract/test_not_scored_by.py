@@ -144,7 +144,7 @@ def test_output_without_a_list_of_objects_is_refused(local):
     local.score("out/1")
     code, _, err = run("compact", f"{local.root}/out/1", "--rows-per-file", "2", "--to", f"{local.root}/out/2")
     assert code == 0, err
-    with pytest.raises(UsageError, match="made by `scoremill compact`"):
+    with pytest.raises(UsageError, match="written by `scoremill compact`"):
         local.score("out/3", "out/2")
 
 

@@ -176,7 +176,7 @@ def test_dataset_is_loaded_listed_scored_and_dropped(bundle: str, data: Path) ->
         )
         assert scoremill.score(job, cluster=cluster, dataset=trips).totals.scored == 300
         scoremill.datasets.drop("trips", cluster=cluster)
-        with pytest.raises(UsageError, match="no dataset 'trips'"):
+        with pytest.raises(UsageError, match='no dataset "trips"'):
             scoremill.datasets.find("trips", cluster=cluster)
 
 
