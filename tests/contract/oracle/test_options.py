@@ -67,7 +67,7 @@ def test_output_columns_are_selected_and_renamed_in_the_given_order(
 
 @pytest.mark.parametrize("requested", ["2", "proba", "prediction"])
 def test_unrecognized_result_column_is_refused_by_name(bundle, file, tmp_path, requested):
-    with pytest.raises(UsageError, match=f"'{requested}'.*\n.*proba_0, proba_1"):
+    with pytest.raises(UsageError, match=rf'"{requested}"\n.*proba_0, proba_1'):
         results(bundle, str(file), tmp_path, model={"method": "predict_proba"}, output={"columns": {requested: "y"}})
     assert not (tmp_path / "out").exists()
 
