@@ -1,4 +1,4 @@
-"""The modules that a model needs: gathered when it is packed, imported where it is loaded."""
+"""The modules that a model needs: gathered when it is packed, imported when it is loaded."""
 
 from __future__ import annotations
 

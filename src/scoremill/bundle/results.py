@@ -17,7 +17,7 @@ from .columns import final_estimator
 from .schema import Bundle
 
 METHODS: tuple[str, ...] = get_args(Method)
-"""All that a bundle may offer, in the order of preference."""
+"""All methods that a bundle can offer, in order of preference."""
 
 TOLERANCE = 1e-9
 """Relative difference from which a result depends on the rows scored with it."""
@@ -103,7 +103,7 @@ def difference(one: Results, other: Results) -> float:
 
 
 def rows_apart(one: Results, other: Results) -> Mask:
-    """Of each row whether its results differ in any bit; both have the same names and rows."""
+    """Return for each row whether its results differ in any bit; both have the same names and rows."""
     same = [_same(np.asarray(one[name]), np.asarray(other[name])) for name in one]
     apart: Mask = ~np.logical_and.reduce(same)
     return apart
@@ -149,14 +149,14 @@ def _by_class(estimator: Any, prefix: str, count: int, *, pairs: bool = False) -
 
 
 def _is_pairwise(estimator: Any) -> bool:
-    """Whether decisions are between each two classes, as support vector machines may give them."""
+    """Return whether decisions are between pairs of classes, as support vector machines can give them."""
     return getattr(final_estimator(estimator), "decision_function_shape", None) == "ovo"
 
 
 def _features_out(estimator: Any, count: int) -> list[str]:
     try:
         names = [str(name) for name in estimator.get_feature_names_out()]
-    except Exception:  # any custom step may lack it or fail in it
+    except Exception:  # any custom step can lack it or fail in it
         names = []
     return names if _fits(names, count) else _numbered("x", count)
 

@@ -20,7 +20,7 @@ TRAINED = "trained.json"
 CODE = "code"
 """Folder of the modules that the model needs."""
 
-_BESIDE = ("uri", "digest", "trained", "others", "gaps", "warnings")
+_NOT_SEALED = ("uri", "digest", "trained", "others", "gaps", "warnings")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Bundle:
     classes: tuple[Any, ...] | None = None
     """A classifier's classes; for several outputs a tuple for each."""
     versions: dict[str, str] = field(default_factory=dict)
-    """Of Python and the libraries, when the model was packed."""
+    """Versions of Python and the libraries when the model was packed."""
     code: tuple[str, ...] = ()
     """Files below `code/`."""
     trained: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Bundle:
     gaps: tuple[Gap, ...] = ()
     """Values of the training data that one of the input formats alters; outside the digest."""
     warnings: tuple[str, ...] = ()
-    """What differs here from where the model was packed, and may matter."""
+    """What differs here from where the model was packed, and can matter."""
 
     @property
     def by_value(self) -> tuple[str, ...]:
@@ -74,13 +74,13 @@ class Bundle:
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Types that whoever loads it has to trust, according to the bundle; the file itself decides."""
+        """Types that must be trusted to load it, according to the bundle; the file itself decides."""
         return tuple(map(str, self.facts.get("types", ())))
 
 
 def to_document(bundle: Bundle) -> dict[str, Any]:
     """The content of bundle.json; the same for the same model, whenever and wherever it is packed."""
-    covered = {name: value for name, value in asdict(bundle).items() if name not in _BESIDE}
+    covered = {name: value for name, value in asdict(bundle).items() if name not in _NOT_SEALED}
     return {"formatVersion": FORMAT_VERSION, "digest": bundle.digest, **covered}
 
 
@@ -105,7 +105,7 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
             "Install a newer scoremill, or pack the model again with this one.",
             code="InvalidBundle",
         )
-    known = {f.name for f in fields(Bundle)} - set(_BESIDE)
+    known = {f.name for f in fields(Bundle)} - set(_NOT_SEALED)
     values = {name: document[name] for name in known if name in document}
     try:
         _refuse_strange_names(uri, document["files"], document["code"])

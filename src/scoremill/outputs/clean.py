@@ -45,7 +45,7 @@ def left_overs(output: Store) -> Iterator[LeftOver]:
 
 
 def remove(output: Store) -> list[LeftOver]:
-    """What was left behind and is now gone; LeaseError while a driver writes to the output.
+    """Remove what earlier runs left behind and return it. Raise LeaseError while a driver writes to the output.
 
     Found under the lease: what a driver was about to name in its manifest is no left-over.
     """

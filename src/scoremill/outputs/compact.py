@@ -74,7 +74,7 @@ def _compacted(ledger: Ledger, output: Store, manifest: Manifest, most: int) -> 
 
 
 def _refuse_strangers(output: Store, target: Store, manifest: Manifest) -> list[str]:
-    """The objects that a killed compaction of `output` left in `target`; UsageError where there is anything else."""
+    """Return the objects that a killed compaction of `output` left in `target`. Raise UsageError if there is anything else."""
     begun = Ledger(target).job() or {}
     ours: set[str] = set()
     if begun.get("compactedFrom") == absolute(output.uri) and target.info(naming.SUCCESS) is None:
@@ -156,7 +156,7 @@ def _refuse_difference(output: Store, target: Store, manifest: Manifest, receipt
 
 
 def _cut(windows: Iterable[Rows], most: int) -> Iterator[Iterator[Rows]]:
-    """Of each part of `most` rows the windows, which are read as they are asked for."""
+    """Yield the windows of each part of at most `most` rows; they are read when requested."""
 
     def sizes() -> Iterator[int]:
         while True:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 COLUMNS = ("file", "line", "offset", "row", "column", "reason", "raw", "raw_sha256")
-"""Of the frame: where each row is, what is wrong with it, and its text or the hash of that."""
+"""Columns of the frame: the place of each row, what is wrong with it, and its text or the hash of its text."""
 
 
 def rejected(output: str | os.PathLike[str], storage: Storage | None = None) -> pd.DataFrame:

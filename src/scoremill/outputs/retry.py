@@ -28,7 +28,7 @@ from scoremill.tabular.parquet_reader import from_message
 from .rejected import raw_of
 
 INPUT = f"{LEDGER}/input"
-"""Where the rejected rows are laid down, below the retry's output."""
+"""Folder of the rejected rows, below the output of the retry."""
 
 Record = dict[str, Any]
 Kind = Literal["errors", "files"]
@@ -98,7 +98,7 @@ def _fields(
     target: str,
     uris: list[str] | None,
 ) -> dict[str, Any]:
-    """The recorded job with `changes` laid over it, less what runs code or reaches stores: a ledger is data.
+    """Return the recorded job with `changes`, without what runs code or reaches stores: a ledger is data.
 
     Its input are the rejected rows below `target`, unless `uris` are given.
     """
@@ -152,7 +152,7 @@ def _input_of(begun: dict[str, Any], uri: str) -> list[str] | None:
 def _lay_down(files: Iterable[tuple[str, bytes, list[str]]], target: Store) -> set[str]:
     """Writes the objects that are not there yet, and returns the names of their columns.
 
-    What is there already stays untouched: a driver may be reading it.
+    What is there already stays untouched: a driver might be reading it.
     """
     found: set[str] = set()
     for name, data, columns in files:
@@ -202,12 +202,12 @@ def _by_file(records: Iterable[Record]) -> Iterator[tuple[list[str], list[Record
 
 
 def _path_columns(uri: str) -> list[str]:
-    """The folders `NAME=VALUE` of a path; UsageError where a listing would leave one out."""
+    """The folders `NAME=VALUE` of a path; UsageError if a listing would leave one out."""
     steps = [step for step in uri.split("/")[:-1] if step.find("=") > 0]
     hidden = [step for step in steps if step[0] in "._"]
     if hidden:
         raise UsageError(
-            f"rows of {uri} cannot be retried: the folder {hidden[0]} counts only where it is written out",
+            f"rows of {uri} cannot be retried: the folder {hidden[0]} matches only if it is written out",
             "Score that file alone, with a model that takes its rows.",
             code="NothingToRetry",
         )

@@ -31,7 +31,7 @@ def parts_by_folder(manifest: Manifest) -> dict[str, list[str]]:
 
 
 def regrouped(groups: Iterable[Rows], sizes: Iterator[int]) -> Iterator[Rows]:
-    """The same rows, as many at a time as `sizes` says and fewer at the end; one empty group where there are none."""
+    """Yield the same rows in groups of `sizes`, fewer at the end; one empty group if there are none."""
     held: list[Rows] = []
     count, size = 0, next(sizes)
     for rows in groups:

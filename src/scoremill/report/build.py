@@ -1,4 +1,4 @@
-"""What the ledger of an output tells, as one value."""
+"""What the ledger of an output records, as one value."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Report:
     scored: int
     rejected: int
     bytes: int
-    """Of the parts."""
+    """Total size of the parts, in bytes."""
     begun: str
     completed: str | None
     bundle: str
@@ -50,7 +50,7 @@ class Report:
     drivers: int
     """Drivers that held the lease, one after another."""
     repeated: int
-    """Times that a partition was begun again or its result discarded."""
+    """Number of times that a partition was started again or its result was discarded."""
     workers: int
     busy_seconds: dict[str, float] = field(default_factory=dict)
     """Over all workers, by stage."""
@@ -73,7 +73,7 @@ class Report:
 
 
 def build_report(store: Store) -> Report:
-    """The report of the output at `store`; UsageError where no run has begun."""
+    """Return the report of the output at `store`. Raise UsageError if no run was started."""
     ledger = Ledger(store)
     begun = require_output(store)
     manifest = read_manifest(store)

@@ -86,7 +86,7 @@ class DecodedSource:
                 raise
             raise InputError(
                 f"{self.name} is truncated or damaged: {error}",
-                "Upload it again; `gzip -t`, `bzip2 -t`, `zstd -t` or `xz -t` tells whether a copy is whole.",
+                "Upload it again; `gzip -t`, `bzip2 -t`, `zstd -t` or `xz -t` shows whether a copy is complete.",
                 code="InputDamaged",
             ) from None
         self._at += len(piece)

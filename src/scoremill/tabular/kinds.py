@@ -73,7 +73,7 @@ def refuse_other_kinds(name: str, head: bytes, *, is_decoded: bool) -> None:
 
 
 def _wide_encoding(head: bytes) -> str | None:
-    """UTF-16 or UTF-32, by the byte order mark or by the NULs that it puts beside ASCII characters."""
+    """Return UTF-16 or UTF-32, recognized by the byte order mark or by the NULs next to ASCII characters."""
     for mark, encoding in (*_UTF_32.items(), *_UTF_16.items()):
         if head.startswith(mark):
             return encoding

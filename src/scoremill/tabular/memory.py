@@ -18,7 +18,7 @@ import pyarrow as pa
 Item = TypeVar("Item")
 
 _SHARE = 0.95
-"""Of a process's limit: beyond it, Dask ends a worker."""
+"""Fraction of a process's limit at which Dask ends a worker."""
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _NO_THREAD = "Failed to launch worker thread"
 """What Arrow says if there is no memory for the stack of a thread."""
@@ -44,7 +44,7 @@ class _Limit:
 
     def __init__(self) -> None:
         self.of_process: int | None = None
-        """Bytes that this process may hold in all; None for what the machine has."""
+        """Bytes of memory that this process can use; None for all of the machine."""
         self._lock, self._holders, self._before = threading.Lock(), 0, ExitStack()
 
     @contextmanager
@@ -62,7 +62,7 @@ class _Limit:
                     self._before.close()
 
     def _set(self, spare: int) -> None:
-        # Arrow's own pool takes a gigabyte of addresses at once, which it may then fill whatever the limit is.
+        # Arrow's own pool reserves a gigabyte of addresses, which it can then fill whatever the limit is.
         self._before.callback(pa.set_memory_pool, pa.default_memory_pool())
         pa.set_memory_pool(pa.system_memory_pool())
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -81,7 +81,7 @@ _LIMIT = _Limit()
 
 
 def limit_memory(limit: int | None) -> None:
-    """Make `limit`, in bytes, the memory that this process may take; None for all that the machine has."""
+    """Limit the memory of this process to `limit` bytes; None for all of the machine."""
     _LIMIT.of_process = limit or None
 
 

@@ -46,7 +46,7 @@ def read_row_group(
     """The rows of one row group, at most `batch_rows` at a time, typed as the file has them; offsets are -1.
 
     `in_file` has the names that columns have in the file if those are others. ClusterError if a batch does not fit in the
-    memory that is left: that is not the object's fault alone, and with more memory it may be read.
+    memory that is left: that is not the object's fault alone, and with more memory it can be read.
     """
     try:
         yield from bounded(_batches(file, index, columns, batch_rows, in_file))

@@ -70,7 +70,7 @@ def _matches(names: Sequence[str], wanted: Collection[str], taken: Collection[st
         if meant and len(meant) + len(rivals) > 2:
             flags = " or ".join(as_flag("--rename", (old, name)) for name in rivals for old in meant)
             raise InputError(
-                f"without case, blanks and underscores {_listed(meant)} may be {_listed(rivals)}",
+                f"without case, blanks and underscores {_listed(meant)} can be {_listed(rivals)}",
                 f"Say which is meant: {flags}.",
                 code="AmbiguousColumn",
             )

@@ -22,7 +22,7 @@ class Source(Protocol):
 
     @property
     def size(self) -> int | None:
-        """Its bytes; None where only reading tells."""
+        """Number of its bytes; None if that is known only after reading."""
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes from `start` to before `end`; fewer only where the object ends."""
@@ -37,7 +37,7 @@ class Reject:
     offset: int
     """Byte of the (decompressed) object at which it starts; -1 in Parquet."""
     column: str | None
-    """The column that is at fault; None where it is the row."""
+    """Name of the column at fault; None if it is the row."""
     reason: str
     """Such as `expected 18 fields, found 17` or `'abc' is not a number`."""
     raw: bytes
@@ -53,7 +53,7 @@ def verbatim_name(name: str) -> str:
 
 @dataclass(slots=True)
 class Rows:
-    """Consecutive rows of an input, in order; what tells their place is computed when it is called."""
+    """Consecutive rows of an input, in order; their places are computed when they are requested."""
 
     table: pa.Table
     """CSV: the asked columns as text, null spellings already null, and verbatim ones. Parquet: typed.
@@ -72,7 +72,7 @@ class Rows:
     """The physical line in the range at which row i of the table starts."""
     _offsets: Positions | None = field(default=None, init=False, repr=False)
     _pieces: tuple[Piece, ...] = field(default=(), init=False, repr=False)
-    """Of what was sliced or joined, the readers' blocks that it came from: never what lies between."""
+    """Blocks of the readers from which the slice or join was made."""
 
     def __len__(self) -> int:
         return len(self.numbers)

@@ -14,7 +14,7 @@ def is_utf8(encoding: str) -> bool:
 
 
 def to_utf8(text: bytes | memoryview, encoding: str) -> bytes | memoryview | None:
-    """`text` as UTF-8, itself where it is that already; None where it is not text in `encoding`."""
+    """Return `text` as UTF-8, unchanged if it is that already; None if it is not text in `encoding`."""
     if is_utf8(encoding):
         return text if _is_valid_utf8(text) else None
     try:

@@ -135,7 +135,7 @@ class Where:
 
 
 def _detach(rows: Rows, read: Sequence[str]) -> None:
-    """Lets `rows` hold what tells their places themselves: a batch of them may come from very many blocks."""
+    """Store the places of `rows` in them, because a batch can come from very many blocks."""
     offsets = rows.offsets()
     if len(rows) and offsets[0] < 0:
         table = rows.table.select(list(read))

@@ -121,7 +121,7 @@ def test_a_rename_that_no_sampled_file_has_is_a_warning_if_there_are_others(tmp_
 def test_names_that_match_in_two_ways_are_an_error_with_the_flags_that_choose(tmp_path):
     content = "Mean_Radius,meanradius,zone\n1,2,a\n"
     (problem,) = planned(tmp_path, {"a.csv": content}, input={"matchColumns": "Relaxed"}).errors
-    assert "'Mean_Radius' or 'meanradius' may be 'mean radius'" in problem.message
+    assert "'Mean_Radius' or 'meanradius' can be 'mean radius'" in problem.message
     assert problem.hint == (
         "Say which is meant: --rename 'Mean_Radius=mean radius' or --rename 'meanradius=mean radius'."
     )

@@ -39,7 +39,7 @@ class Flavour(Protocol):
 
 
 def flavour(name: str) -> Flavour:
-    """The flavour called `name`; UsageError where there is none."""
+    """Return the flavour called `name`. Raise UsageError if there is none."""
     if name in _EXTRAS:
         require(name, f"the bundle format {name}")
     if name in _OURS:

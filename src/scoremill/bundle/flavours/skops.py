@@ -19,7 +19,7 @@ _IDENTITY = re.compile(r'("__id__": |"file": ")(\d+)')
 
 
 def dump(estimator: Any, path: Path) -> dict[str, Any]:
-    """Write `estimator` to `path`; return the types that whoever loads it has to trust."""
+    """Write `estimator` to `path`; return the types that must be trusted to load it."""
     data = skops.io.dumps(estimator)
     path.write_bytes(_canonical(data))
     return {"types": skops.io.get_untrusted_types(file=path)}

@@ -21,7 +21,7 @@ from scoremill.tabular.rows import BytesSource, Positions, Reject, Rows, concat
 Format = Literal["parquet", "csv"]
 
 _VALUES = ("null_values", "true_values", "false_values", "decimal", "thousands", "date_formats")
-"""What of a dialect says how values are written; the rest says how fields are told apart."""
+"""Fields of a dialect that say how values are written; the others say how fields are separated."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Carried:
 
     frame: pd.DataFrame
     positions: Positions
-    """Of each row of the frame its position among those that were written."""
+    """Position of each row of the frame among those that were written."""
     rejects: list[Reject]
     """The other rows, numbered by those positions."""
 
@@ -67,7 +67,7 @@ def _null(columns: Sequence[Column], csv: Csv) -> str:
 
 
 def _written(series: pd.Series, column: Column, csv: Csv) -> pd.Series:
-    """`series` as whoever writes such CSVs would write it."""
+    """Return `series` as text, as it is written in such CSVs."""
     if column.values == "float64" and csv.decimal != ".":
         return series.astype("float64")
     if formats := csv.date_formats_of(column.name):

@@ -41,7 +41,7 @@ _CHUNK = 2**24
 
 @dataclass(frozen=True)
 class Staged:
-    """A bundle in a local folder, and what is to be proven of it."""
+    """A bundle in a local folder, and what must be proven about it."""
 
     bundle: Bundle
     claim: Claim
@@ -70,7 +70,7 @@ def pack(
     `estimator` is fitted, or the path of a .joblib, .pkl or .skops file with one. `sample` are a few rows of what it
     was trained on: a data frame or an array, used as it is, or the path of a CSV or Parquet file. `csv` is how a CSV
     sample is read, and how CSV input will be; `missing` the form (NaN, None, NA) that missing values of a column have
-    in training; `code` modules and packages that the model needs; `trusted_types` what a skops file may hold beyond
+    in training; `code` modules and packages that the model needs; `trusted_types` what a skops file can contain beyond
     the types that skops trusts itself.
 
     Raises TrustError for other types, FitError for columns that the sample lacks or that no input file gives to the model as in training,
@@ -250,9 +250,9 @@ def stage(
 
 
 def judged(bundle: Bundle, found: Mapping[str, Proof], *, allow_batch_dependent: bool = False) -> Bundle:
-    """`bundle` with the methods that may be relied on; ModelError where its own method may not.
+    """Return `bundle` with the methods that are reliable. Raise ModelError if its own method is not.
 
-    A method other than its own that fails is left out; whoever wants it packs with that method and sees why.
+    Another method that fails is left out. Packing with that method shows why.
     """
     results = {}
     for method, proof in found.items():
@@ -281,7 +281,7 @@ def _problem(bundle: Bundle, method: str, proof: Proof, *, allow_batch_dependent
     if proof.apart > TOLERANCE and not allow_batch_dependent:
         return ModelError(
             f"{call_} of a row depends on the rows scored with it: other batches differ by {proof.apart:.1e}",
-            "Allow it (--allow-batch-dependent) if results may depend on how the input is cut.",
+            "Allow it (--allow-batch-dependent) if results can depend on how the input is cut.",
             code="ModelBatchDependent",
         )
     return None
@@ -316,8 +316,8 @@ def _publish(bundle: Bundle, folder: Path, store: Store) -> None:
 
 
 def _write(folder: Path, bundle: Bundle) -> None:
-    beside = {"others": [asdict(column) for column in bundle.others], "gaps": [asdict(gap) for gap in bundle.gaps]}
-    documents = {MANIFEST: to_document(bundle), TRAINED: {**bundle.trained, **beside}}
+    further = {"others": [asdict(column) for column in bundle.others], "gaps": [asdict(gap) for gap in bundle.gaps]}
+    documents = {MANIFEST: to_document(bundle), TRAINED: {**bundle.trained, **further}}
     for name, document in documents.items():
         (folder / name).write_text(json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
 

@@ -109,10 +109,10 @@ class _Judge:
         """Those that give the same each time."""
 
     def rows_apart(self, other: pd.DataFrame) -> Mask:
-        """Of each row whether the model tells `other` from the rows given."""
+        """Return for each row whether the model distinguishes `other` from the given rows."""
         try:
             found = self._score(other)
-        except Exception:  # a model may raise anything on what it was not trained on
+        except Exception:  # a model can raise anything on values it was not trained on
             return np.ones(len(other), np.bool_)
         masks = [rows_apart(self._expected[method], found[method]) for method in self._methods]
         apart: Mask = np.logical_or.reduce([np.zeros(len(other), np.bool_), *masks])
@@ -128,7 +128,7 @@ def _known_spellings(learned: Mapping[str, Learned], texts: Mapping[str, Sequenc
 
 
 def _cells_apart(one: pd.Series, other: pd.Series) -> Mask:
-    """Of each row whether the values differ, in type, in kind of missing value or otherwise; all if the dtypes do."""
+    """Return for each row whether the values differ in type, in kind of missing value or otherwise; all if the dtypes differ."""
     if one.dtype != other.dtype:
         return np.ones(len(one), np.bool_)
     if one.dtype != object and one.equals(other):

@@ -29,7 +29,7 @@ class Sample(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its columns."""
+        """Names of its columns."""
 
     @property
     def csv(self) -> Csv:

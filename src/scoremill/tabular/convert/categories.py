@@ -29,7 +29,7 @@ def categorize(values: pa.Array, column: Column, dialect: Csv) -> tuple[pd.Categ
 def _places(
     distinct: pa.Array, categories: tuple[str | int | float | bool, ...], dialect: Csv
 ) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    """Of each distinct value its position among the categories, or -1."""
+    """Return the position of each distinct value among the categories, or -1."""
     if all(isinstance(one, bool) for one in categories):
         known = pa.array(categories, pa.bool_())
         if pa.types.is_string(distinct.type):

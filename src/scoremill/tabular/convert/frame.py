@@ -28,7 +28,7 @@ class Converted:
     frame: pd.DataFrame
     """The asked columns, in that order; a plain RangeIndex."""
     positions: Positions
-    """Of each row of the frame its position in the table of the rows."""
+    """Position of each row of the frame in the table of the rows."""
     rejects: list[Reject]
     """The other rows, each with the first column that does not convert."""
     unseen: Counter[str]

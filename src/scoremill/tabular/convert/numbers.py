@@ -168,6 +168,6 @@ def _bounds(kind: pa.DataType) -> tuple[int, int]:
 
 
 def _has_hex(text: pa.Array) -> bool:
-    """Whether an x may be in `text`: Arrow reads 0x1F as 31."""
+    """Return whether `text` can contain an x: Arrow reads 0x1F as 31."""
     data = text.buffers()[2]
     return data is not None and bool((np.frombuffer(data, np.uint8) | 0x20 == ord("x")).any())

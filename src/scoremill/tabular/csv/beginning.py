@@ -48,7 +48,7 @@ class Beginning:
                 return None
 
     def _read_more(self) -> bool:
-        """Whether more was read; InputError if there is more than a header may need."""
+        """Read more and return whether there was more. Raise InputError if a header is longer than allowed."""
         if self._is_all:
             return False
         if len(self.text) >= _MOST:

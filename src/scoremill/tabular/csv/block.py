@@ -114,7 +114,7 @@ class Block:
         return self.first_line + int(np.searchsorted(self._newlines, self.starts[record], side="right"))
 
     def rows(self, layout: Layout) -> Rows:
-        """Its rows, those that cannot be read set aside."""
+        """Return its rows; those that cannot be read are rejected."""
         text, broken = self._as_utf8(layout.dialect.encoding)
         table, ragged = layout.parse(text, self.is_regular)
         if not broken and not ragged:

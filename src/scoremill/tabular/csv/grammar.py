@@ -1,6 +1,6 @@
 """Where records begin and end in CSV text, and whether counting its quotes is enough to know.
 
-A quote is *regular* if its parity tells what it means: an opening one begins a field, a closing one ends it or is the
+A quote is *regular* if its parity determines its meaning: an opening one begins a field, a closing one ends it or is the
 first of a doubled quote. `5" disk` holds an irregular one. Escaped quotes are not counted at all.
 """
 
@@ -44,7 +44,7 @@ class Grammar:
     def escaped(self, text: bytes) -> Positions:
         """Positions of the bytes that an escape character makes ordinary; only of quotes, if it counts in quotes alone.
 
-        The run of escape characters before a byte tells, inside quotes and outside: outside them, a quote behind an
+        The run of escape characters before a byte decides, inside quotes and outside: outside them, a quote behind an
         escape character does not begin a field, so it is an ordinary character as well.
         """
         if not self.escape or self.escape not in text:
@@ -59,11 +59,11 @@ class Grammar:
 
     @property
     def looks_back(self) -> bool:
-        """Whether the meaning of a byte may depend on more than the one before it."""
+        """Return whether the meaning of a byte can depend on more than the one before it."""
         return bool(self.escape) or self.dialect.skip_initial_space
 
     def context(self, text: bytes, at: int) -> int:
-        """Where text may begin for the bytes from position `at` on to mean what they mean in `text`."""
+        """Return where text can begin so that the bytes from position `at` on mean the same as in `text`."""
         begin = max(at - 1, 0)
         runs = self.escape + b" " * self.dialect.skip_initial_space
         while runs and begin > 0 and (text[begin] in runs or text[begin - 1 : begin] == self.escape):
@@ -71,7 +71,7 @@ class Grammar:
         return begin
 
     def is_regular(self, text: bytes, quotes: Positions, odd: bool) -> bool:
-        """Whether parity tells the meaning of `quotes`, positions in `text` with (`odd`) one open before them.
+        """Return whether parity determines the meaning of `quotes`, positions in `text` with (`odd`) one open before them.
 
         Before the first byte of `text` begins a field, after its last ends one.
         """
@@ -130,7 +130,7 @@ class Grammar:
             look *= 8
 
     def first_end(self, text: bytes, quotes: Positions, odd: bool, begin: int, final: bool) -> int | None:
-        """The first place at or after `begin` where a record may start, by parity; the end of a `final` text too."""
+        """Return the first place at or after `begin` where a record can start, by parity, which can be the end of a `final` text."""
         look = _FIRST_LOOK
         while True:
             stop = min(begin + look, len(text))
@@ -172,7 +172,7 @@ class Grammar:
         return before[before >= 0]
 
     def _separate(self, marks: Text, at: Positions = NONE, escaped: Positions = NONE) -> bool:
-        """Whether each of `marks`, which stand `at` these positions, may stand beside a field's quotes."""
+        """Return whether each of `marks`, `at` these positions, can be next to the quotes of a field."""
         if len(escaped) and are_in(at, escaped).any():
             return False
         # A comparison of all is several times as fast as a table of 256.

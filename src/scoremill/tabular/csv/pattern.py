@@ -19,7 +19,7 @@ class Field(NamedTuple):
     """One field of a record."""
 
     value: bytes
-    """Its text, without quotes and escape characters."""
+    """Return the text without quotes and escape characters."""
     is_quoted: bool
 
 

@@ -40,7 +40,7 @@ def escaping(text: bytes, escape: bytes) -> Positions:
 def newline_ends(text: bytes | memoryview, final: bool) -> Positions:
     """Positions just behind each newline (LF, CR, CRLF), quoted or not.
 
-    A CR that ends a text that is not `final` may be half a CRLF and does not count.
+    A CR that ends a text that is not `final` can be half a CRLF and does not count.
     """
     array = as_array(text)
     newline = array == LF

@@ -24,7 +24,7 @@ from .window import Window
 _BEHIND = 1 << 16
 """Bytes read behind a range at first, to finish its last record."""
 _BEFORE = 1 << 12
-"""Bytes read before a range at first, in dialects where the meaning of a byte may depend on several before it."""
+"""Bytes read before a range at first, in dialects where the meaning of a byte can depend on several before it."""
 
 
 class CsvReader:
@@ -74,7 +74,7 @@ class CsvReader:
         self.tally.bytes = max(min(self._window.at + len(self._window.text), self._end) - self._start, 0)
 
     def _find_first_record(self) -> bool:
-        """Moves to the first record that starts in the range, all before it counted; False where none does."""
+        """Move to the first record that starts in the range and count all before it. Return False if none does."""
         first = self._header.data_start
         if self._start > first:
             return self._skip(self._look_back(), self.tally.inside_quotes, self._end, is_sought=True)

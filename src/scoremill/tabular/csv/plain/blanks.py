@@ -1,4 +1,4 @@
-"""Blanks behind delimiters, which a dialect may drop."""
+"""Blanks behind delimiters, which a dialect can drop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .edits import Edits
 
 
 def holds_initial_blanks(text: bytes, grammar: Grammar) -> bool:
-    """Whether a blank may begin a field of `text`."""
+    """Return whether a blank can begin a field of `text`."""
     if not grammar.dialect.skip_initial_space:
         return False
     return text.startswith(b" ") or any(mark + b" " in text for mark in (grammar.delimiter, b"\n", b"\r"))

@@ -1,4 +1,4 @@
-"""Many small changes of a text, applied at once."""
+"""Many small changes of a text, applied together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Escape characters in text whose quotes are regular, and what is left when they are gone."""
+"""Escape characters in text whose quotes are regular, and the text without them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def plain_records(text: bytes, grammar: Grammar, width: int) -> bytes:
     """
     lines = (match[1] for match in grammar.pattern.record.finditer(text))
     kept = (line for line in lines if grammar.is_record(line))
-    # No newline at the end: the last record may be an open quote.
+    # No newline at the end: the last record can be an open quote.
     return b"\n".join(_plain_record(line, grammar, width) for line in kept)
 
 

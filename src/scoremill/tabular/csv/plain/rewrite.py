@@ -1,6 +1,6 @@
 """Text of any dialect rewritten in the plain one, which Arrow parses: no comments, no escapes, no surplus fields.
 
-Where parity tells what each byte means, a block is edited at once; a block of irregular quotes record by record.
+If parity determines what each byte means, a block is edited in one step; a block of irregular quotes record by record.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def plain_text(text: bytes, grammar: Grammar, is_regular: bool, width: int) -> t
 
 
 def _holds_more(text: bytes, grammar: Grammar) -> bool:
-    """Whether `text` may hold what plain CSV does not have."""
+    """Return whether `text` can contain what plain CSV does not have."""
     has_escapes = bool(grammar.escape) and grammar.escape in text
     return has_escapes or holds_comments(text, grammar) or holds_initial_blanks(text, grammar)
 

@@ -12,7 +12,7 @@ from .edits import Edits
 
 def drop_empty_surplus(text: bytes, grammar: Grammar, width: int) -> bytes:
     """Return plain text of regular quotes without the empty fields at the end of records wider than `width`."""
-    if not _may_end_empty(text, grammar):
+    if not _can_end_empty(text, grammar):
         return text
     quotes = grammar.quotes(text)
     begins = grammar.line_starts(text, quotes)
@@ -34,7 +34,7 @@ def drop_empty_surplus(text: bytes, grammar: Grammar, width: int) -> bytes:
     return edits.text()
 
 
-def _may_end_empty(text: bytes, grammar: Grammar) -> bool:
+def _can_end_empty(text: bytes, grammar: Grammar) -> bool:
     tails = (grammar.delimiter, grammar.quote * 2) if grammar.quote else (grammar.delimiter,)
     is_open = bool(grammar.quote) and text.endswith(grammar.delimiter + grammar.quote)
     return (
