@@ -177,8 +177,8 @@ class Kube:
         if version is None:
             for _ in range(_TRIES - 1):
                 with suppress(Conflict):
-                    return self._apply_upon_present(kind, name, status, manager, uid)
-            return self._apply_upon_present(kind, name, status, manager, uid)
+                    return self._apply_to_existing(kind, name, status, manager, uid)
+            return self._apply_to_existing(kind, name, status, manager, uid)
         prefix, _ = KINDS[kind]
         api = prefix.removeprefix("/apis/").removeprefix("/api/")
         identity = {"name": name, "uid": uid, "resourceVersion": version}
@@ -187,7 +187,7 @@ class Kube:
         code, answer = self._call("PATCH", f"{self.path(kind, name)}/status", query, made, _APPLY)
         return _unless_changed(f"{kind} {name}", code, answer)
 
-    def _apply_upon_present(self, kind: str, name: str, status: Object, manager: str, uid: str) -> Object | None:
+    def _apply_to_existing(self, kind: str, name: str, status: Object, manager: str, uid: str) -> Object | None:
         """Apply to the current version: the API ignores the uid of a status, but not its resource version."""
         there = self.get(kind, name)
         if there is None:
@@ -354,7 +354,7 @@ def event_time(event: Mapping[str, Any]) -> dt.datetime:
 
 
 class Unavailable(ClusterError):
-    """The API does not answer, or not now; the same call may succeed later."""
+    """The API does not answer, or not now; the same call might succeed later."""
 
     code = "KubernetesUnreachable"
 

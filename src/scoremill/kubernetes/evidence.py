@@ -1,4 +1,4 @@
-"""Read what explains why a cluster is not up; what the caller may not read is omitted."""
+"""Read what explains why a cluster is not up; what the caller is not permitted to read is omitted."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from .objects import Resource
 
 _POLL = 1.0
 _CALL_SECONDS, _SILENCE_SECONDS = 10.0, 600.0
-"""Timeout of one read of a followed job, and how long the API may not answer; the job itself continues meanwhile."""
+"""Timeout of one read of a followed job, and how long the API can be silent; the job itself continues meanwhile."""
 _MOST_NAMED = 20
 WORDS = {"ScoringJob": "job", "ScoringSchedule": "schedule"}
 """Names of the kinds on the command line."""
@@ -80,7 +80,7 @@ class Ours:
             self.find(name)
 
     def scale(self, name: str, workers: Workers) -> None:
-        """Set the number of workers, or the range for autoscaling, of a job that may be running."""
+        """Set the number of workers, or the range for autoscaling, of a job that can be running."""
         most = workers.max if workers.min < workers.max else None
         change = {"spec": {"cluster": {"workers": workers.min, "maxWorkers": most}}}
         if self.kube.patch(self.kind, name, change) is None:

@@ -69,12 +69,12 @@ def _pod(kube: Kube, job: Job, attempt: int | None) -> str | None:
 
 def _of(kube: Kube, pod: str, tail: int, *, waits: bool) -> str | None:
     """Return the pod's log; if `waits`, wait until there is any."""
-    while (text := kube.log(pod, tail)) is None and waits and _may_log(kube.get("Pod", pod)):
+    while (text := kube.log(pod, tail)) is None and waits and _can_have_log(kube.get("Pod", pod)):
         time.sleep(_POLL)
     return text
 
 
-def _may_log(pod: Object | None) -> bool:
+def _can_have_log(pod: Object | None) -> bool:
     return pod is not None and Resource.of(pod).phase in {None, "Pending", "Running", "Unknown"}
 
 

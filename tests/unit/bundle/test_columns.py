@@ -93,7 +93,7 @@ def test_without_a_sample_a_model_of_texts_asks_for_one():
         measure(model, None, None, None)
 
 
-def test_a_step_that_tells_nothing_reads_the_samples_columns_by_name():
+def test_step_without_column_names_reads_the_samples_columns_by_name():
     model = make_pipeline(Select(), LinearRegression()).fit(NUMBERS, Y)
     measured = measure(model, NUMBERS, None, None)
     assert measured.bundle.named

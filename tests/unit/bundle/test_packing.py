@@ -300,7 +300,7 @@ def test_code_that_is_nowhere_is_refused(tmp_path, flowers):
         stage(LinearRegression().fit(flowers[["sl"]], flowers["pw"]), tmp_path, sample=flowers, code=["nowhere"])
 
 
-def test_a_script_packs_what_it_defines_and_a_csv_sample_tells_the_types(tmp_path, flowers):
+def test_script_packs_what_it_defines_and_a_csv_sample_has_the_types(tmp_path, flowers):
     flowers.to_csv(tmp_path / "flowers.csv", index=False)
     (tmp_path / "script.py").write_text(
         "import sys, numpy as np, pandas as pd\n"

@@ -82,7 +82,7 @@ def test_none_and_nan_as_different_categories_are_refused_until_one_is_chosen():
     assert packed(model, frame, c="NaN").columns == (Column("c", "object", missing="NaN"),)
 
 
-def test_none_and_nan_that_only_a_function_tells_apart_are_refused_with_value_and_rows():
+def test_none_and_nan_that_only_a_function_distinguishes_are_refused_with_value_and_rows():
     frame = of("a", None, np.nan)
     model = function(lambda x: x.map(lambda v: 2.0 if v is None else float(isinstance(v, str))), frame)
     message = refused(model, frame, "turns None into nan, which changes 10 rows of the sample", "--missing c=None")
@@ -116,7 +116,7 @@ def test_an_empty_text_stays_text_if_nothing_is_missing_there():
     assert (bundle.columns[0].texts, bundle.gaps) == (("",), ())
 
 
-def test_an_empty_text_beside_missing_values_is_recorded_for_csv_alone():
+def test_an_empty_text_with_missing_values_is_recorded_for_csv_alone():
     frame = of("", None, "b")
     (gap,) = packed(encoder(frame), frame).gaps
     assert (gap.format, gap.column, gap.spelling, gap.rows) == ("csv", "c", "", 10)
@@ -124,7 +124,7 @@ def test_an_empty_text_beside_missing_values_is_recorded_for_csv_alone():
     assert not packed(encoder(frame), frame, Csv(null_values=("-",))).gaps
 
 
-def test_an_empty_text_beside_missing_values_is_recorded_though_only_the_model_knows_both():
+def test_an_empty_text_with_missing_values_is_recorded_though_only_the_model_knows_both():
     (gap,) = packed(encoder(of("", None, "b")), of("b")).gaps
     assert (gap.spelling, gap.rows) == ("", 0)
     assert "the model learned it as a value" in gap.message
@@ -137,7 +137,7 @@ def test_the_hint_for_an_empty_text_lists_the_other_null_values():
     assert gap.hint(csv).endswith("--null-values NA,-.")
 
 
-def test_missing_values_beside_a_text_of_the_training_data_have_another_null_value():
+def test_missing_values_with_a_text_of_the_training_data_have_another_null_value():
     frame = of("NA", None, "b")
     bundle = packed(encoder(frame), frame, Csv(null_values=("NA", "-")))
     assert (bundle.columns[0].texts, bundle.gaps) == (("NA",), ())

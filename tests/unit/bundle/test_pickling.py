@@ -45,7 +45,7 @@ def _dumped(estimator: object, path: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_what_a_script_defines_travels_by_value_beside_arrays_in_mapped_memory(tmp_path):
+def test_what_a_script_defines_travels_by_value_with_arrays_in_mapped_memory(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     path = tmp_path / "model.joblib"
     env = {"PYTHONPATH": str(Path(pickling.__file__).parents[3])}

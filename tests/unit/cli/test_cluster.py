@@ -51,7 +51,7 @@ def kubeconfig(folder: Path, server: str) -> str:
     return str(path)
 
 
-def test_a_dry_run_needs_no_kubernetes_and_tells_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_needs_no_kubernetes_and_prints_no_key(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("up", "trips", "--workers", "0:4", "--secret", "buckets", "--dry-run") == 0
     text = capsys.readouterr().out
     objects = {each["kind"]: each for each in yaml.safe_load_all(text)}
@@ -98,8 +98,8 @@ def test_the_image_is_that_of_this_version_unless_another_is_given(capsys: pytes
 )
 def test_what_cannot_be_meant_is_refused_with_2(arguments: list[str], words: str, capsys) -> None:
     assert call(*arguments) == 2
-    told = capsys.readouterr()
-    assert words in told.err and not told.out and "hidden" not in told.err
+    printed = capsys.readouterr()
+    assert words in printed.err and not printed.out and "hidden" not in printed.err
 
 
 def test_a_template_that_is_no_mapping_is_refused(tmp_path: Path, capsys) -> None:
@@ -110,10 +110,10 @@ def test_a_template_that_is_no_mapping_is_refused(tmp_path: Path, capsys) -> Non
 
 
 @pytest.mark.parametrize("command", [["up", "trips"], ["list"], ["status", "trips"], ["down", "trips"]])
-def test_without_a_kubeconfig_the_mend_says_where_one_comes_from(
+def test_missing_kubeconfig_has_a_hint(
     command: list[str], capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Or it would be that of whoever runs the tests.
+    # Else it would be the kubeconfig of the user who runs the tests.
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     assert call(*command) == 6
     assert "Set KUBECONFIG" in capsys.readouterr().err
@@ -123,8 +123,8 @@ def test_an_api_server_that_is_not_there_is_named(tmp_path: Path, capsys) -> Non
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"https://127.0.0.1:{taken.getsockname()[1]}"
     assert call("list", "--kubeconfig", kubeconfig(tmp_path, address)) == 6
-    told = capsys.readouterr().err
-    assert address in told and "refused" in told and "t0ken" not in told
+    printed = capsys.readouterr().err
+    assert address in printed and "refused" in printed and "t0ken" not in printed
 
 
 def test_an_unknown_context_is_named(tmp_path: Path, capsys) -> None:
@@ -179,7 +179,7 @@ def test_cluster_down_names_what_is_left_when_its_time_is_over() -> None:
     for pod in ("a", "b"):
         server.create({"kind": "Pod", "metadata": {"name": pod, "labels": names.labels("trips")}})
     said: list[str] = []
-    with pytest.raises(ClusterError) as told:
+    with pytest.raises(ClusterError) as raised:
         remove(Named(server.client(), "trips"), 0, said.append)
-    assert told.value.message == "cluster trips still has 1 DaskCluster and 2 Pods after 0.0 s"
+    assert raised.value.message == "cluster trips still has 1 DaskCluster and 2 Pods after 0.0 s"
     assert said == ["waiting for Kubernetes to delete 1 DaskCluster and 2 Pods"]

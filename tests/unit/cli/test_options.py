@@ -105,7 +105,7 @@ def test_flags_and_a_file_give_the_same_job(tmp_path, flags, spec):
 
 
 @pytest.mark.parametrize(("flags", "spec"), CASES[1:])
-def test_flags_beside_a_file_are_laid_over_it(tmp_path, flags, spec):
+def test_flags_override_the_job_file(tmp_path, flags, spec):
     assert parsed(written(tmp_path, {}), *flags) == parsed(written(tmp_path, spec))
 
 
@@ -139,7 +139,7 @@ def test_names_and_pairs_are_read_with_quotes():
         (["--set", "spec.input.storage.options.query=a=b=="], {"input": {"storage": {"options": {"query": "a=b=="}}}}),
     ],
 )
-def test_an_equals_sign_may_be_part_of_a_name(tmp_path, flags, spec):
+def test_equals_sign_can_be_part_of_a_name(tmp_path, flags, spec):
     assert parsed(*BASE, *flags) == parsed(written(tmp_path, spec))
 
 
@@ -205,7 +205,7 @@ def test_a_pattern_that_the_shell_expanded_gets_the_hint_to_quote_it(arguments, 
     assert parsed("--model", "m", "--output", "o", "--input", glob).spec.input.uris == (glob,)
 
 
-def test_a_file_that_is_no_job_is_told_how_data_is_named(tmp_path):
+def test_error_of_a_data_file_as_job_says_how_to_name_data(tmp_path):
     for content in ("a,b\n1,2\n", "a: [\n"):
         (tmp_path / "part-0000").write_text(content)
         with pytest.raises(UsageError) as caught:

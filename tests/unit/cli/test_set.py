@@ -66,8 +66,8 @@ def test_set_gives_what_the_job_file_gives(tmp_path: Path, given: list[str], spe
 )
 def test_set_refuses_what_is_no_field_or_no_value_of_it(given: list[str], words: str, capsys) -> None:
     assert run(lambda: app.main(["plan", *BASE, *settings(*given)], standalone_mode=False)) == 2
-    told = capsys.readouterr()
-    assert words in told.err and not told.out
+    printed = capsys.readouterr()
+    assert words in printed.err and not printed.out
 
 
 def test_a_value_that_is_not_yaml_is_not_shown() -> None:
@@ -81,7 +81,7 @@ def test_a_removed_option_names_the_field_to_set(option: str, instead: str, caps
     value = [] if option == "--hive" else ["anonymous=true"]
     for command in ("score", "plan"):
         assert run(lambda: app.main([command, *BASE, option, *value], standalone_mode=False)) == 2  # noqa: B023
-        assert f"{option} was removed" in (told := capsys.readouterr().err) and f"--set {instead}" in told
+        assert f"{option} was removed" in (printed := capsys.readouterr().err) and f"--set {instead}" in printed
     given_fields([instead])
 
 

@@ -46,9 +46,9 @@ def call(*arguments: object) -> int:
 
 def dry(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
     code = call(*arguments, "--dry-run")
-    told = capsys.readouterr()
-    assert code == 0, told.err
-    return dict(yaml.safe_load(told.out))
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    return dict(yaml.safe_load(printed.out))
 
 
 def written(folder: Path, content: dict[str, Any]) -> Path:
@@ -132,15 +132,15 @@ def test_json_is_a_list_that_kubectl_takes(capsys) -> None:
 )
 def test_what_cannot_be_meant_is_refused_with_2(arguments: list[str], words: str, capsys) -> None:
     assert call(*arguments) == 2
-    told = capsys.readouterr()
-    assert words in told.err and not told.out and "Traceback" not in told.err
+    printed = capsys.readouterr()
+    assert words in printed.err and not printed.out and "Traceback" not in printed.err
 
 
-def test_a_secret_in_the_environment_is_refused_and_not_told(tmp_path, capsys) -> None:
+def test_secret_in_the_environment_is_refused_and_not_printed(tmp_path, capsys) -> None:
     spec = {**FILE["spec"], "cluster": {"env": {"AWS_SECRET_ACCESS_KEY": "hidden"}}}
     assert call("job", "submit", written(tmp_path, {**FILE, "spec": spec}), "--dry-run") == 2
-    told = capsys.readouterr()
-    assert "--secret" in told.err and "hidden" not in told.err + told.out
+    printed = capsys.readouterr()
+    assert "--secret" in printed.err and "hidden" not in printed.err + printed.out
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_secret_in_the_environment_is_refused_and_not_told(tmp_path, capsys) -
         ["job", "submit", *FLAGS],
     ],
 )
-def test_without_a_kubeconfig_the_mend_says_where_one_comes_from(command: list[str], capsys) -> None:
+def test_missing_kubeconfig_has_a_hint(command: list[str], capsys) -> None:
     assert call(*command) == 6
     assert "Set KUBECONFIG" in capsys.readouterr().err
 
@@ -219,7 +219,7 @@ def a_schedule(condition: dict[str, Any] | None = None, **spec: Any) -> dict[str
     }
 
 
-TOLD = [
+LINES = [
     "nightly in scoring: 0 3 * * * in UTC, Forbid",
     "model     s3://m/tips",
     "output    s3://b/out",
@@ -230,24 +230,24 @@ TOLD = [
 ]
 
 
-def test_what_is_told_of_a_schedule() -> None:
+def test_lines_of_a_schedule() -> None:
     waits = {"type": "Scheduled", "status": "False", "reason": "JobAlreadyActive", "message": "waits for nightly-1"}
-    assert list(schedule_view.lines(a_schedule(waits))) == [*TOLD, "held up   waits for nightly-1"]
+    assert list(schedule_view.lines(a_schedule(waits))) == [*LINES, "held up   waits for nightly-1"]
     suspended = {"type": "Scheduled", "status": "False", "reason": "Suspended", "message": "no further runs begin"}
     first, *others = schedule_view.lines(a_schedule(suspended, suspend=True, timeZone="Europe/Vienna"))
-    assert first == "nightly in scoring: 0 3 * * * in Europe/Vienna, Forbid; suspended" and others == TOLD[1:]
+    assert first == "nightly in scoring: 0 3 * * * in Europe/Vienna, Forbid; suspended" and others == LINES[1:]
 
 
 @pytest.mark.parametrize("template", [{}, {"spec": None}, {"spec": {"model": "s3://m", "output": {}}}])
-def test_a_schedule_that_nobody_understands_is_told_as_that(template: dict[str, Any]) -> None:
+def test_invalid_schedule_is_shown_as_invalid(template: dict[str, Any]) -> None:
     invalid = {"type": "Invalid", "status": "True", "reason": "InvalidSpec", "message": "spec.model: wrong"}
     made = a_schedule(jobTemplate=template)
     made["status"]["conditions"] = [invalid]
-    assert list(schedule_view.lines(made)) == [TOLD[0], *TOLD[3:], "invalid   spec.model: wrong"]
+    assert list(schedule_view.lines(made)) == [LINES[0], *LINES[3:], "invalid   spec.model: wrong"]
     assert schedule_view.row(made)[5] == "invalid"
 
 
-def test_a_further_command_is_told_with_its_place() -> None:
+def test_suggested_command_has_the_same_place() -> None:
     flags = {"namespace": "science", "context": None, "kubeconfig": "my config"}
     assert same_place(flags) == " --kubeconfig 'my config' --namespace science"
     assert same_place(dict.fromkeys(flags)) == ""

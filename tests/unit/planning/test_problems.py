@@ -1,4 +1,4 @@
-"""Each thing that may be wrong with an input has a message of its own, before anything is written."""
+"""Each problem of an input has its own message, before anything is written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def planned(folder: Path, files: dict[str, Any], /, inputs: str = "*", **spec: A
     return build_plan(job.spec, Needs("sha256:0", "predict", COLUMNS), ["prediction"])
 
 
-def told(plan: Plan, folder: Path) -> list[str]:
+def reported(plan: Plan, folder: Path) -> list[str]:
     return [str(problem).replace(f"{folder}/in/", "") for problem in plan.problems]
 
 
@@ -80,7 +80,7 @@ def suffix(case: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_problem_names_the_file_what_is_wrong_and_the_mend(case, tmp_path):
+def test_problem_has_file_message_and_hint(case, tmp_path):
     content, spec, message, hint = CASES[case]
     name = f"a.{suffix(case)}"
     (problem,) = planned(tmp_path, {name: content}, **spec).errors
@@ -90,11 +90,11 @@ def test_a_problem_names_the_file_what_is_wrong_and_the_mend(case, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_all_problems_are_told_at_once(tmp_path):
+def test_all_problems_are_reported_together(tmp_path):
     files = {
         f"{at}.{suffix(case)}": content for at, (case, (content, spec, _, _)) in enumerate(CASES.items()) if not spec
     }
-    lines = "\n".join(told(planned(tmp_path, {**files, "good.csv": GOOD}), tmp_path))
+    lines = "\n".join(reported(planned(tmp_path, {**files, "good.csv": GOOD}), tmp_path))
     for _, spec, message, hint in CASES.values():
         # Values that do not fit one column are one problem, shown by the first of them.
         assert spec or (hint in lines and (message in lines or message.endswith("is not a number")))
@@ -104,7 +104,7 @@ def test_all_problems_are_told_at_once(tmp_path):
 @pytest.mark.parametrize(
     "case", ["missing column", "column twice", "other encoding", "utf-16", "ragged", "parquet of times"]
 )
-def test_a_problem_that_many_files_share_is_told_once(case, tmp_path):
+def test_problem_of_many_files_is_reported_once(case, tmp_path):
     content, spec, message, _ = CASES[case]
     (problem,) = planned(tmp_path, {f"{at}.{suffix(case)}": content for at in range(30)}, **spec).problems
     assert message in problem.message
@@ -136,7 +136,7 @@ def test_values_that_differ_from_file_to_file_are_one_problem_of_their_column(tm
 )
 def test_what_can_be_scored_has_no_problem(tmp_path, content, spec):
     name = "a.parquet" if isinstance(content, pd.DataFrame) else "a.csv"
-    assert told(planned(tmp_path, {name: content}, **spec), tmp_path) == []
+    assert reported(planned(tmp_path, {name: content}, **spec), tmp_path) == []
 
 
 @pytest.mark.parametrize("suffix", ["gz", "zst", "bz2", "xz"])
@@ -145,7 +145,7 @@ def test_compressed_files_are_sampled_to_a_whole_row(tmp_path, suffix):
     (tmp_path / "in").mkdir()
     frame.to_csv(tmp_path / "in" / f"a.csv.{suffix}", index=False)
     plan = planned(tmp_path, {})
-    assert told(plan, tmp_path) == []
+    assert reported(plan, tmp_path) == []
     assert plan.row_bytes == pytest.approx(48, abs=3)
 
 
@@ -157,7 +157,7 @@ def test_an_object_is_compressed_or_not_as_its_content_is(tmp_path):
         "d.csv.gz": gzip.compress(GOOD.encode()),
     }
     plan = planned(tmp_path, files)
-    assert told(plan, tmp_path) == []
+    assert reported(plan, tmp_path) == []
     assert [source.compression for source in plan.sources] == [None, "gzip", None, "gzip"]
 
 
@@ -173,7 +173,7 @@ def test_objects_that_are_not_sampled_are_looked_into_only_where_a_sample_gives_
     # More than are sampled; two thirds of them compressed, none with a name that says so.
     files = {f"{at:03}.csv": gzip.compress(text.encode()) if at % 3 else text for at in range(150)}
     plan = planned(tmp_path, files, input={"partitionBytes": "4KiB"})
-    assert told(plan, tmp_path) == []
+    assert reported(plan, tmp_path) == []
     assert [source.compression for source in plan.sources] == ["gzip" if at % 3 else None for at in range(150)]
     assert {group.count for group in plan.groups} == {1, -(-len(text) // 4096)}
 
@@ -211,7 +211,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path, spec, name):
         planned(tmp_path, {"a.csv": f"fare,zone,{name}\n1,a,2\n"}, **spec)
 
 
-def test_nothing_found_and_what_is_no_parquet_are_told_by_name(tmp_path):
+def test_missing_and_non_parquet_files_are_reported_by_name(tmp_path):
     with pytest.raises(InputError, match=r"nothing is found at .*/in/\*\.txt"):
         planned(tmp_path, {"a.csv": GOOD}, inputs="*.txt")
     with pytest.raises(InputError, match=r"b\.parquet is not a Parquet file"):

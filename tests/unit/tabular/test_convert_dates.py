@@ -28,7 +28,7 @@ def nanos(times: pd.Series) -> list[int]:
 
 
 def ticks(values: Sequence[str | None], unit: str, formats: str | None = None) -> list[Any]:
-    """Of each value its time in `unit`s since 1970, or that it was rejected."""
+    """Return the time of each value in `unit`s since 1970, or that it was rejected."""
     csv = Csv(date_formats={"a": formats} if formats else {})
     converted = to_frame(text_rows(csv, a=values), [Column("a", f"datetime64[{unit}]")], csv)
     found: list[Any] = [REJECTED] * len(values)
@@ -102,7 +102,7 @@ NEARLY = st.text("0129-/:.T ZUC+", min_size=4, max_size=24)
 @example("2009-01-04 01")
 @example("2009-01-04T01:02")
 @example("0001-01-01")
-def test_what_arrow_reads_by_itself_is_read_alike_beside_other_spellings(text):
+def test_dates_that_arrow_reads_are_read_the_same_next_to_other_formats(text):
     for zone in (None, "UTC"):
         try:
             stamp = pc.cast(pa.array([text]), pa.timestamp("us", zone))[0].value

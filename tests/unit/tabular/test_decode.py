@@ -66,11 +66,11 @@ def test_a_file_is_what_its_content_is_whatever_its_name_says(kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", PACK)
-def test_an_empty_compressed_file_is_told_by_its_first_bytes(kind: str) -> None:
+def test_empty_compressed_file_is_recognized_by_its_first_bytes(kind: str) -> None:
     assert compression_of(PACK[kind](b"")[:MAGIC_BYTES]) == SUFFIXES[f".{kind}"]
 
 
-def test_a_zstandard_file_may_begin_with_a_frame_to_skip() -> None:
+def test_zstandard_file_can_start_with_a_frame_to_skip() -> None:
     packed = b"\x50\x2a\x4d\x18\x04\x00\x00\x00note" + PACK["zst"](DATA)
     assert DecodedSource(io.BytesIO(packed), "f.csv").read(0, len(DATA) + 1) == DATA
 
@@ -86,7 +86,7 @@ def test_names_that_say_nothing_about_compression(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PACK)
-def test_going_back_decodes_anew(kind: str) -> None:
+def test_seeking_back_decodes_again(kind: str) -> None:
     source = DecodedSource(io.BytesIO(PACK[kind](DATA)), f"f.csv.{kind}")
     assert source.read(100_000, 100_010) == DATA[100_000:100_010]
     assert source.read(3, 20) == DATA[3:20]

@@ -109,7 +109,7 @@ def test_an_archive_in_a_compressed_file_is_named_too(tmp_path: Path) -> None:
         read_header(DecodedSource(io.BytesIO(gzip.compress(gzip.compress(b"a,b\n"))), "a.csv.gz"), Csv())
 
 
-def test_a_compressed_file_that_was_taken_for_a_plain_one_is_told_apart() -> None:
+def test_compressed_file_that_was_taken_for_a_plain_one_is_recognized() -> None:
     with pytest.raises(CompressedError, match="is compressed with gzip, which its name does not say"):
         read_header(BytesSource(gzip.compress(b"a,b\n")), Csv())
 

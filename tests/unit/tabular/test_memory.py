@@ -84,7 +84,7 @@ def test_the_limit_holds_only_while_something_is_read():
     assert pa.default_memory_pool().backend_name == pool
 
 
-def test_what_fails_otherwise_is_told_as_it_is():
+def test_other_failures_are_reported_unchanged():
     def items():
         yield 1
         raise OSError("no such thing")

@@ -12,7 +12,7 @@ from scoremill.tabular.rename import Renaming, relaxed, renamed
 WANTED = ["mean radius", "zone"]
 
 
-def test_columns_are_renamed_all_at_once():
+def test_columns_are_renamed_together():
     swapped = Renaming((("a", "b"), ("b", "a"), ("c", "d"), ("x", "y")))
     assert swapped.changes(["a", "b", "c", "e"], WANTED) == {"a": "b", "b": "a", "c": "d"}
     assert renamed(["a", "b", "e"], {"a": "b", "b": "a"}) == ("b", "a", "e")

@@ -45,7 +45,7 @@ def test_few_rows_do_not_hold_the_block_that_they_came_from():
     assert chosen.raw(0) == b"3,x"
 
 
-def test_few_rows_of_parquet_are_told_by_the_columns_that_it_has(tmp_path):
+def test_few_rows_of_parquet_are_selected_by_its_columns(tmp_path):
     pq.write_table(pa.table({"a": range(1000), "b": ["x"] * 1000}), tmp_path / "a.parquet")
     with (tmp_path / "a.parquet").open("rb") as file:
         (rows,) = read_row_group(file, "x.parquet", 0, ["a", "b"], 1000)
@@ -54,7 +54,7 @@ def test_few_rows_of_parquet_are_told_by_the_columns_that_it_has(tmp_path):
     assert (as_json(chosen.raw(0)), chosen.offsets().tolist()) == (b'{"a": 3, "b": "x"}', [-1])
 
 
-def test_a_long_value_is_shortened_where_it_is_refused():
+def test_long_value_is_shortened_in_the_error():
     data = b"x" * 10_000 + b",1\n"
     header = Header(("a", "b"), 0)
     (block,) = CsvReader(BytesSource(data), Range(0, len(data)), header, Csv(), ["a"], block_bytes=len(data))

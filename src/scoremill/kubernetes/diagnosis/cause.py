@@ -18,7 +18,7 @@ Fields = Mapping[str, Any]
 OPERATOR_SECONDS = 15.0
 """Seconds within which a running dask-kubernetes operator creates the scheduler's Deployment."""
 _CONNECT_SECONDS = 10.0
-"""Seconds after a scheduler is ready in which a worker may still exit because it did not find it."""
+"""Seconds after a scheduler is ready in which a worker can still exit because it did not find it."""
 _NOTES = "kopf.zalando.org/"
 """Prefix of the annotations in which kopf, the framework of dask-kubernetes' operator, records failed attempts."""
 _VALUE = re.compile(r"\{.*\}")
@@ -31,7 +31,7 @@ _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
 
 @dataclass(frozen=True)
 class Observed:
-    """The observed state of one cluster; what the caller may not read is empty."""
+    """The observed state of one cluster; what the caller is not permitted to read is empty."""
 
     cluster: Resource | None
     """The DaskCluster; None if only a driver is diagnosed."""
@@ -66,7 +66,7 @@ class Cause:
     evidence: str
     """The observation that shows the cause."""
     hint: str | None = None
-    """What the user can do; None if waiting may be enough."""
+    """What the user can do; None if waiting might be enough."""
     pod: str | None = None
     """Name of the pod whose log has more details."""
 
@@ -74,7 +74,7 @@ class Cause:
 def diagnose(seen: Observed) -> Cause | None:
     """Return the most probable cause why the cluster is not up; None if it is up.
 
-    The scheduler comes before workers, and causes that waiting does not solve come before those that may pass.
+    The scheduler comes before workers, and causes that waiting does not solve come before those that might pass.
     """
     if seen.is_up:
         return None

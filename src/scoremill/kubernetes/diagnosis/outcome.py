@@ -202,7 +202,7 @@ def _tail(left: Fields) -> str:
 
 
 def _state(pod: Resource) -> Fields:
-    """Return the state of the driver's container; the pod may have sidecars."""
+    """Return the state of the driver's container; the pod can have sidecars."""
     return pod.container_state(names.DRIVER)
 
 

@@ -26,7 +26,7 @@ def amount(quantity: str | float) -> float:
     return float(match[1]) * _SUFFIXES[match[2]]
 
 
-def told(resource: str, quantity: str | float) -> str:
+def as_text(resource: str, quantity: str | float) -> str:
     """Return `quantity` formatted for people."""
     return f"{amount(quantity):,g}" if resource == "cpu" else format_bytes(amount(quantity))
 
@@ -34,7 +34,7 @@ def told(resource: str, quantity: str | float) -> str:
 def asked(pod: Resource, resource: str) -> str:
     """Return how much of a resource the first container of `pod` requests, formatted for people."""
     requests = pod.spec["containers"][0].get("resources", {}).get("requests", {})
-    return told(resource, requests[resource]) if resource in requests else "no"
+    return as_text(resource, requests[resource]) if resource in requests else "no"
 
 
 def memory_limit(pod: Resource, container: str) -> str | None:
@@ -42,7 +42,7 @@ def memory_limit(pod: Resource, container: str) -> str | None:
     for each in pod.spec.get("containers") or ():
         limit = each.get("resources", {}).get("limits", {}).get("memory")
         if each.get("name") == container and limit:
-            return told("memory", limit)
+            return as_text("memory", limit)
     return None
 
 
@@ -53,4 +53,4 @@ def largest_node(nodes: Iterable[Resource]) -> str | None:
         return None
     cpu = max(amount(each["cpu"]) for each in allocatable)
     memory = max(amount(each["memory"]) for each in allocatable)
-    return f"{told('cpu', cpu)} CPU and {told('memory', memory)}"
+    return f"{as_text('cpu', cpu)} CPU and {as_text('memory', memory)}"

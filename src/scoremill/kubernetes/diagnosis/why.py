@@ -47,7 +47,7 @@ def why(
 ) -> Cause | None:
     """Return why `job` waits, is suspended or failed; None if it is complete or runs normally.
 
-    Objects that the caller may not read can be omitted; the status alone explains most cases.
+    Objects that the caller is not permitted to read can be omitted; the status alone explains most cases.
     """
     status = JobStatus.model_validate(job.status)
     if status.phase == "Complete":
@@ -201,7 +201,7 @@ def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> C
 
 
 def _killed(cluster: Observed | None) -> Cause | None:
-    """Return the cause if a worker was killed and restarted: its partition may kill the next one too."""
+    """Return the cause if a worker was killed and restarted: its partition might kill the next one too."""
     evidence = killed_worker(cluster.pods) if cluster else None
     if evidence is None:
         return None

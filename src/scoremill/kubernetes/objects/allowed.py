@@ -1,4 +1,4 @@
-"""What `spec.cluster.template` may set if the operator restricts templates: an allow-list, so that new fields are refused.
+"""What `spec.cluster.template` can set if the operator restricts templates: an allow-list, so that new fields are refused.
 
 A user who can create ScoringJobs must not be able to do more than run code in an unprivileged pod: no host access, no
 other containers, no service account, no Service, and no label by which the pod could pass for another.
@@ -31,7 +31,7 @@ _OWN_VOLUMES = ("tls", "scratch")
 
 
 def forbidden_fields(template: Mapping[str, Any]) -> list[str]:
-    """Return the paths of the fields that the user's `template` may not set."""
+    """Return the paths of the fields that the user's `template` must not set."""
     return list(_TEMPLATE(template, "spec.cluster.template"))
 
 

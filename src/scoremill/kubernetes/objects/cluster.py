@@ -96,7 +96,7 @@ def _metadata(component: str) -> Object:
     evict = {"annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}}
     return {
         "labels": {"app.kubernetes.io/component": component},
-        # Node autoscalers may evict workers, but the run fails with its scheduler.
+        # Node autoscalers can evict workers, but the run fails with its scheduler.
         **(evict if component == "scheduler" else {}),
     }
 

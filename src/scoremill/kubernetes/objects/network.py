@@ -54,7 +54,7 @@ def driver_egress(cluster: str, network: Network) -> list[Rule]:
 
 def _always(cluster: str) -> list[Rule]:
     dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    # Any address, because a node-local DNS cache may have a link-local one.
+    # Any address, because a node-local DNS cache can have a link-local one.
     return [{"to": [{"podSelector": {"matchLabels": {names.LABEL: cluster}}}]}, {"ports": dns}]
 
 
@@ -64,7 +64,7 @@ def _elsewhere(network: Network, closed: Iterable[str]) -> list[Rule]:
     refused = [*(() if network.metadata else METADATA), *closed]
     peers = [_block("0.0.0.0/0", [each for each in refused if ":" not in each])]
     peers.append(_block("::/0", [each for each in refused if ":" in each]))
-    # Some network plugins match no pods by address. The API server may be a pod in kube-system.
+    # Some network plugins match no pods by address. The API server can be a pod in kube-system.
     system = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [_SYSTEM]}
     return [{"to": [*peers, {"namespaceSelector": {"matchExpressions": [system]}}]}]
 

@@ -10,7 +10,7 @@ from . import names
 
 _LIFETIME = dt.timedelta(days=2 * 365)
 _CLOCKS = dt.timedelta(hours=1)
-"""How much a node's clock may be behind the clock of this process."""
+"""How much a node's clock can be behind the clock of this process."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Decide which objects are new for a run of a schedule with `since: LastSuccess`; pure.
 
 A run skips the objects that earlier outputs have scored, and its own output remembers them. So the next run needs the
-output of the last complete run, and those of later runs, which may have completed without being observed.
+output of the last complete run, and those of later runs, which might have completed without being observed.
 """
 
 from __future__ import annotations

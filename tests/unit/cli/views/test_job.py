@@ -1,4 +1,4 @@
-"""A ScoringJob in, lines and exit codes out: jobs/*.yaml; and what a follower tells of a series of them."""
+"""Lines and exit codes of the ScoringJobs in jobs/*.yaml, and what a follower prints of a series of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CASES = sorted((Path(__file__).parent / "jobs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_what_is_told_of_a_job(path: Path) -> None:
+def test_lines_of_a_job(path: Path) -> None:
     case = yaml.safe_load(path.read_text())
     job = Job(Resource.of(case["job"]), NOW)
     assert row(job) == case["row"] and len(row(job)) == len(TITLES)
@@ -77,7 +77,7 @@ def figures(attempt: int, done: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_follower_tells_what_is_new_and_only_that() -> None:
+def test_follower_prints_only_what_is_new() -> None:
     series: list[tuple[dict[str, Any], list[events.Event]]] = [
         ({"phase": "Pending"}, [events.Note("Pending")]),
         ({"phase": "Pending"}, []),

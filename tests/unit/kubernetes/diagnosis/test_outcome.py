@@ -12,8 +12,8 @@ from scoremill.kubernetes.diagnosis import Driver, drivers_of, outcome_of
 from scoremill.kubernetes.objects import Resource
 
 
-def ended(code: int, told: Any = None, at: str = "2026-11-21T12:00:00Z", **more: Any) -> Resource:
-    message = told if isinstance(told, str) else json.dumps({"exitCode": code} if told is None else told)
+def ended(code: int, written: Any = None, at: str = "2026-11-21T12:00:00Z", **more: Any) -> Resource:
+    message = written if isinstance(written, str) else json.dumps({"exitCode": code} if written is None else written)
     state = {"terminated": {"exitCode": code, "message": message, "finishedAt": at, **more}}
     phase = "Failed" if code else "Succeeded"
     return Resource("Pod", "x", status={"phase": phase, "containerStatuses": [{"name": "driver", "state": state}]})
@@ -45,12 +45,12 @@ def test_the_pod_that_was_not_disrupted_counts() -> None:
 
 
 def test_only_pods_that_were_disrupted_leave_no_code() -> None:
-    outcome = outcome_of(driver(job("Failed", message="gone"), disrupted(ended(143))))
-    assert outcome and outcome.exit_code is None and outcome.reason == "DriverLost" and "gone" in outcome.message
+    outcome = outcome_of(driver(job("Failed", message="deleted"), disrupted(ended(143))))
+    assert outcome and outcome.exit_code is None and outcome.reason == "DriverLost" and "deleted" in outcome.message
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "written"),
     [
         (5, "Traceback (most recent call last):\nOSError: disk full"),
         (5, {"exitCode": 0, "rows": {"total": 1}}),
@@ -58,14 +58,14 @@ def test_only_pods_that_were_disrupted_leave_no_code() -> None:
         (5, ""),
     ],
 )
-def test_foreign_termination_message_is_reported_as_log_lines(code: int, told: Any) -> None:
-    outcome = outcome_of(driver(job("Failed"), ended(code, told)))
+def test_foreign_termination_message_is_reported_as_log_lines(code: int, written: Any) -> None:
+    outcome = outcome_of(driver(job("Failed"), ended(code, written)))
     assert outcome and (outcome.exit_code, outcome.reason, outcome.termination) == (code, "StorageFailed", {})
     assert "exited with code 5" in outcome.message
 
 
 @pytest.mark.parametrize(("code", "more"), [(137, {"reason": "OOMKilled"}), (137, {}), (139, {}), (5, {})])
-def test_a_driver_that_was_killed_has_told_where_its_log_is(code: int, more: dict[str, Any]) -> None:
+def test_killed_driver_reported_where_its_log_is(code: int, more: dict[str, Any]) -> None:
     left = {"outputs": {"logs": "s3://b/out/_scoremill/logs/tips-1a2b3c4d/"}}
     outcome = outcome_of(driver(job("Failed"), ended(code, left, **more)))
     assert outcome and outcome.termination == left and "{" not in outcome.message
@@ -89,7 +89,7 @@ def test_a_container_that_ended_with_0_succeeded_even_without_a_message() -> Non
     assert outcome and (outcome.exit_code, outcome.reason, outcome.termination) == (0, None, {})
 
 
-def test_drivers_are_jobs_with_their_pods_and_pods_whose_job_is_gone() -> None:
+def test_drivers_are_jobs_with_their_pods_and_pods_whose_job_is_deleted() -> None:
     def pod(name: str, **labels: str) -> Resource:
         return Resource("Pod", name, labels=labels, status={"phase": "Running"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scoremill.kubernetes.diagnosis.quantities import amount, largest_node, told
+from scoremill.kubernetes.diagnosis.quantities import amount, as_text, largest_node
 from scoremill.kubernetes.objects import Resource
 
 
@@ -34,8 +34,8 @@ def test_anything_else_is_refused(text: str) -> None:
 
 
 def test_quantities_are_formatted_as_cores_and_bytes() -> None:
-    assert told("cpu", "1k") == "1,000" and told("cpu", "250m") == "0.25"
-    assert told("memory", "1073741824") == "1 GiB"
+    assert as_text("cpu", "1k") == "1,000" and as_text("cpu", "250m") == "0.25"
+    assert as_text("memory", "1073741824") == "1 GiB"
 
 
 def test_largest_schedulable_node_is_found() -> None:

@@ -1,4 +1,4 @@
-"""Why a ScoringJob is where it is."""
+"""Why a ScoringJob is in its state."""
 
 from __future__ import annotations
 
@@ -62,10 +62,12 @@ def test_failure_is_reported_with_its_hint() -> None:
 
 
 def test_wait_between_attempts_reports_failure_and_retry_time() -> None:
-    failure = {"reason": "ClusterFailed", "message": "the scheduler is gone", "exitCode": 6}
+    failure = {"reason": "ClusterFailed", "message": "the scheduler was deleted", "exitCode": 6}
     cause = why(resource(phase="Retrying", attempt=1, failure=failure, retryTime=ago(-20)), NOW)
     assert cause and cause.reason == "ClusterFailed"
-    assert cause.evidence == "attempt 1 failed: the scheduler is gone; the next attempt starts at 2026-11-21T12:00:20Z"
+    assert (
+        cause.evidence == "attempt 1 failed: the scheduler was deleted; the next attempt starts at 2026-11-21T12:00:20Z"
+    )
 
 
 @pytest.mark.parametrize("phase", ["Suspending", "Suspended"])
@@ -190,17 +192,17 @@ def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> No
     works = {"attempt": 1, "updateTime": ago(10), "workers": 4}
     assert reason(resource(**ASKED, progress=works), RUNNING, cluster=seen) is None, "others work"
     starts = Observed(made, 60, 1, 0, deployments=deployments)
-    told = {"attempt": 1, "updateTime": ago(10), "workers": 0}
-    assert reason(resource(**ASKED, progress=told), RUNNING, cluster=starts) == "NoWorkers"
+    progress = {"attempt": 1, "updateTime": ago(10), "workers": 0}
+    assert reason(resource(**ASKED, progress=progress), RUNNING, cluster=starts) == "NoWorkers"
 
 
 def test_unreconciled_end_of_the_driver_is_reported() -> None:
     ended = driver({"terminated": {"exitCode": 0}}, "Succeeded")
-    told = {"attempt": 1, "updateTime": ago(500), "workers": 4}
+    progress = {"attempt": 1, "updateTime": ago(500), "workers": 4}
     for seconds, expected in ((5, "Accepting"), (300, "OperatorNotRunning")):
         conditions = [{"type": "Complete", "status": "True", "lastTransitionTime": ago(seconds)}]
         done = Driver("tips-1", Resource("Job", "tips-1", uid="1", status={"conditions": conditions}), ended.pods)
-        cause = why(resource(**ASKED, progress=told), NOW, None, [done])
+        cause = why(resource(**ASKED, progress=progress), NOW, None, [done])
         assert cause and (cause.reason, "with code 0" in cause.evidence) == (expected, True)
 
 

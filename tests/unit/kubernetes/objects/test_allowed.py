@@ -1,4 +1,4 @@
-"""A template that a user gives may set what gives no rights, and nothing else."""
+"""Templates of users can only set fields that give no rights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A template is laid over an object, and neither of them is changed."""
+"""A template is merged into an object without changing either."""
 
 from __future__ import annotations
 

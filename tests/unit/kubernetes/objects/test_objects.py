@@ -33,8 +33,8 @@ def made(asked: dict[str, Any]) -> list[dict[str, Any]]:
     cluster = Cluster.model_validate(asked["cluster"])
     credentials = Credentials.model_validate(asked.get("credentials", {}))
     name, namespace = asked["name"], asked["namespace"]
-    beside = cluster_objects(name, namespace, cluster.bounds or Workers(), CERTIFICATES)
-    return [dask_cluster(name, namespace, IMAGE, cluster, credentials), *beside]
+    others = cluster_objects(name, namespace, cluster.bounds or Workers(), CERTIFICATES)
+    return [dask_cluster(name, namespace, IMAGE, cluster, credentials), *others]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)

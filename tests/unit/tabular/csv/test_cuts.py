@@ -113,7 +113,7 @@ LONG = b"x" * 50 + b"\n,\r\n" + b"y" * 50
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
-def test_a_quoted_field_may_be_longer_than_several_partitions(partitions: int) -> None:
+def test_quoted_field_can_be_longer_than_several_partitions(partitions: int) -> None:
     data = b'a,b\n1,"' + LONG + b'"\n2,z\n3,w\n'
     read = check(data, len(LONG) // (partitions + 1), 16)
     assert read.redone >= partitions

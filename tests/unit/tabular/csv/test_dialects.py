@@ -174,7 +174,7 @@ def test_a_row_of_one_column_and_empty_surplus_fields_is_a_row() -> None:
         assert len(read.rejects) == 1
 
 
-def test_a_missing_value_may_be_spelled_with_an_escape_character() -> None:
+def test_missing_value_can_be_spelled_with_an_escape_character() -> None:
     dialect = Csv(quote="", delimiter="\t", null_values=("\\N",), skip_initial_space=True, **PYTHON)
     data = b"a\tb\n\\N\tN\n \\N\t\\Nx\n\\M\tx\\N\n1\\\t\\N\t\\N"
     for cut in range(1, len(data)):

@@ -46,6 +46,6 @@ def test_encodings_that_cannot_be_cut_are_refused(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "delimiter"), [("shift_jis", "|"), ("gbk", "|"), ("johab", ";")])
-def test_a_delimiter_that_may_be_half_a_character_is_refused(encoding: str, delimiter: str) -> None:
+def test_delimiter_that_can_be_half_a_character_is_refused(encoding: str, delimiter: str) -> None:
     with pytest.raises(ValueError, match="can be half a character"):
         Csv(encoding=encoding, delimiter=delimiter)

@@ -141,7 +141,7 @@ def test_a_name_that_is_there_twice_is_named_with_the_file() -> None:
 
 
 @pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be"])
-def test_utf_16_is_told_by_its_mark(mark: str) -> None:
+def test_utf_16_is_recognized_by_its_mark(mark: str) -> None:
     with pytest.raises(InputError, match="is UTF-16"):
         header("\ufeffa,b\n".encode(mark))
 

@@ -98,7 +98,7 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
 
 
 def test_an_irregular_range_still_counts_all_its_quotes() -> None:
-    # Its hypothesis may yet be wrong, and then the count is what proves it.
+    # Its hypothesis can still be wrong, and then the count is what proves it.
     data = b'a,b\n1,5" x\n' + b'2,"y"\n' * 50
     reader = CsvReader(BytesSource(data), Range(0, len(data)), Header(("a", "b"), 4), PLAIN, ["a"], block_bytes=8)
     list(reader)
