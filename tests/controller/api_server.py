@@ -1,6 +1,6 @@
 """An API server in memory, with what stands around it: garbage collector, Job controller, kubelet, dask-kubernetes.
 
-Nothing happens by itself: whoever tests says when each of them does its next step, and which calls fail, and how.
+Nothing happens by itself: the test decides when each of them does its next step, and which calls fail, and how.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Server:
         return self.put(body)
 
     def put(self, body: Object) -> Object:
-        """The object, whoever has made it."""
+        """The object."""
         key = (body["kind"], body["metadata"]["name"])
         made = self.objects[key] = copy.deepcopy(body)
         self.count += 1
@@ -179,7 +179,7 @@ class Server:
         return 200, {}
 
     def mark(self, found: Object, *, foreground: bool = True) -> None:
-        """Has the object go; in the foreground it is there until what blocks it is gone."""
+        """Delete the object; in the foreground it exists until what blocks it is deleted."""
         if "deletionTimestamp" not in found["metadata"]:
             found["metadata"] |= {
                 "deletionTimestamp": self.stamp(),
@@ -187,7 +187,7 @@ class Server:
             }
             self.touch(found)
 
-    # --- what goes on around it
+    # --- its surroundings
 
     def collect(self) -> None:
         """The garbage collector: what has no owner goes, and what one that goes in the foreground owns.
@@ -208,7 +208,7 @@ class Server:
                 del self.objects[key]
 
     def kubelet(self) -> None:
-        """Every pod does its next step but ending: started, ready; a pod that is to go is gone."""
+        """Every pod does its next step except ending: started, ready; a pod that is being deleted is deleted."""
         for key, pod in [*self.objects.items()]:
             if key[0] != "Pod":
                 continue
@@ -228,7 +228,7 @@ class Server:
                 self.touch(pod)
 
     def jobs(self) -> None:
-        """The Job controller: makes the pod, replaces it only once it has failed by disruption, tells the end."""
+        """The Job controller: creates the pod, replaces it only after a disruption, and reports its end."""
         for job in self.find("Job"):
             if "deletionTimestamp" in job["metadata"] or job.get("status", {}).get("conditions"):
                 continue
@@ -296,9 +296,9 @@ class Server:
     def live_drivers(self) -> list[Object]:
         return [pod for pod in self.find("Pod") if is_driver(pod) and pod["status"]["phase"] in {"Pending", "Running"}]
 
-    def end(self, pod: Object, code: int, **told: Any) -> None:
+    def end(self, pod: Object, code: int, **message_fields: Any) -> None:
         """The driver's container ends with `code`, having written its termination message."""
-        message = json.dumps({"exitCode": code, **told})
+        message = json.dumps({"exitCode": code, **message_fields})
         ended = {"exitCode": code, "message": message, "finishedAt": self.stamp()}
         pod["status"] = {
             "phase": "Failed" if code else "Succeeded",

@@ -1,4 +1,4 @@
-"""What works beside the operator on a real API server that has no controllers: each step is one of theirs."""
+"""The other controllers and pods on a real API server that has none: each step is one of theirs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Surroundings:
             job = self.kube.get("ScoringJob", pod["metadata"]["annotations"][names.JOB_NAME])
             if job and not job.get("status", {}).get("progress"):
                 attempt = int(pod["metadata"]["labels"][names.JOB_OF_POD].rsplit("-", 1)[1])
-                told = {
+                progress = {
                     "attempt": attempt,
                     "stage": "WaitingForCluster",
                     "updateTime": stamp(),
@@ -77,15 +77,17 @@ class Surroundings:
                 }
                 uid = job["metadata"]["uid"]
                 name = job["metadata"]["name"]
-                self.kube.apply_status("ScoringJob", name, {"progress": told}, manager="scoremill-driver", uid=uid)
+                self.kube.apply_status("ScoringJob", name, {"progress": progress}, manager="scoremill-driver", uid=uid)
 
     def end_drivers(self, code: int) -> None:
         """The kubelet and the Job controller: every driver ends with `code`."""
         for pod in self.drivers():
-            told = {"exitCode": code, "message": json.dumps({"exitCode": code}), "finishedAt": stamp()}
+            terminated = {"exitCode": code, "message": json.dumps({"exitCode": code}), "finishedAt": stamp()}
             state = {"name": "driver", "ready": False, "image": "any", "imageID": "any", "restartCount": 0}
             phase = "Failed" if code else "Succeeded"
-            self._tell("Pod", pod, {"phase": phase, "containerStatuses": [{**state, "state": {"terminated": told}}]})
+            self._tell(
+                "Pod", pod, {"phase": phase, "containerStatuses": [{**state, "state": {"terminated": terminated}}]}
+            )
             (job,) = self.kube.select("Job", fields=f"metadata.name={pod['metadata']['labels'][names.JOB_OF_POD]}")
             types = ("FailureTarget", "Failed") if code else ("SuccessCriteriaMet", "Complete")
             ended: Object = {"startTime": stamp(), "conditions": [{"type": each, "status": "True"} for each in types]}

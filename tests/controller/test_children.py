@@ -97,7 +97,7 @@ def test_all_go_before_the_job_but_the_autoscaler_which_goes_with_the_cluster() 
         assert owner.get("blockOwnerDeletion", False) is not is_clusters
 
 
-def test_the_driver_may_read_its_own_job_and_write_its_status_and_nothing_else() -> None:
+def test_driver_can_only_read_its_own_job_and_write_its_status() -> None:
     (role,) = [each for each in children(resource()) if each["kind"] == "Role"]
     assert {tuple(rule["resourceNames"]) for rule in role["rules"]} == {("tips-2009",)}
     granted = {(rule["resources"][0], *rule["verbs"]) for rule in role["rules"]}
@@ -160,8 +160,8 @@ def test_no_template_changes_the_labels_by_which_the_runner_pod_is_found() -> No
     own = pod_of({})["metadata"]
     labels = dict.fromkeys(own["labels"], "other") | {"dask.org/component": "worker", "scoremill.dev/any": "other"}
     annotations = {"scoremill.dev/job-name": "other", "dask.org/any": "other"}
-    told = {"metadata": {"labels": labels, "annotations": annotations}}
-    for template in (told, {"spec": {"worker": told}}, {"spec": {"scheduler": told}}):
+    metadata = {"metadata": {"labels": labels, "annotations": annotations}}
+    for template in (metadata, {"spec": {"worker": metadata}}, {"spec": {"scheduler": metadata}}):
         assert pod_of(template)["metadata"] == own
 
 

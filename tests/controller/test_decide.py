@@ -62,7 +62,7 @@ OF_DRIVER = [
     "NetworkPolicy",
     "Job",
 ]
-"""What is created for each driver, also what an earlier one has had: somebody may have removed it."""
+"""What is created for each driver, also if an earlier one had it: a user might have removed it."""
 
 
 def started(phase: str, since: float = 60, **fields: Any) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def pod(state: str = "running", phase: str = "Running", **more: Any) -> dict[str
 
 
 def old(seconds: float, state: str = "running", phase: str = "Running") -> dict[str, Any]:
-    """The pod of a driver, created so long ago."""
+    """The pod of a driver, created that long ago."""
     found = pod(state, phase, **({"startedAt": ago(seconds)} if state == "running" else {}))
     found["metadata"]["creationTimestamp"] = ago(seconds)
     return found
@@ -120,8 +120,8 @@ def driver(*pods: dict[str, Any], end: str | None = None, attempt: int = 1, **co
     return diagnosis.Driver(name, job, tuple(Resource.of(pod, "Pod") for pod in pods))
 
 
-def ended(code: int, reason: str = "Error", told: Any = None, **message: Any) -> diagnosis.Driver:
-    text = told if told is not None else json.dumps({"exitCode": code, **message})
+def ended(code: int, reason: str = "Error", reported: Any = None, **message: Any) -> diagnosis.Driver:
+    text = reported if reported is not None else json.dumps({"exitCode": code, **message})
     left = pod("terminated", "Failed" if code else "Succeeded", exitCode=code, reason=reason, message=text)
     return driver(left, end="Failed" if code else "Complete")
 
@@ -146,7 +146,7 @@ def made(decision: Decision) -> list[str]:
     return [action.manifest["kind"] for action in decision.actions if isinstance(action, Create)]
 
 
-def gone(decision: Decision) -> list[str]:
+def removed(decision: Decision) -> list[str]:
     return [action.uid for action in decision.actions if isinstance(action, Delete)]
 
 
@@ -173,7 +173,7 @@ def test_reconcile_without_changes_writes_nothing() -> None:
 
 
 def test_outdated_observation_creates_and_deletes_nothing() -> None:
-    # The status, written on the version that was seen, goes first even where it is as it was.
+    # The status, written on the version that was seen, goes first even if it is unchanged.
     job = resource(started("Planning"))
     job["status"] = look(job).status
     assert look(job).status == job["status"] and made(look(job))
@@ -192,7 +192,7 @@ def test_the_driver_is_created_before_any_cluster_after_all_that_it_needs() -> N
 def test_no_cluster_is_created_while_the_driver_plans(progress: dict[str, Any] | None) -> None:
     fields = {"progress": progress} if progress else {}
     decision = look(resource(started("Planning", **fields)), driver(pod()))
-    assert (status(decision).phase, made(decision), gone(decision)) == ("Planning", [], [])
+    assert (status(decision).phase, made(decision), removed(decision)) == ("Planning", [], [])
     assert [each.reason for each in status(decision).conditions] == ["DriverPlans"]
 
 
@@ -349,7 +349,7 @@ def test_a_driver_that_somebody_removed_comes_again_when_no_pod_of_it_is_left() 
 def test_driver_is_not_created_while_one_of_another_attempt_is_alive() -> None:
     other = driver(pod(), attempt=7)
     decision = look(resource(started("Planning")), other, at=cluster())
-    assert (made(decision), gone(decision)) == ([], ["uid-of-driver-7"])
+    assert (made(decision), removed(decision)) == ([], ["uid-of-driver-7"])
 
 
 def test_a_driver_has_what_is_left_of_the_runs_time() -> None:
@@ -367,13 +367,13 @@ def test_a_cluster_that_is_removed_under_a_driver_is_created_again() -> None:
 def test_status_reports_what_the_job_waits_for() -> None:
     stuck = pod("waiting", "Pending", reason="ImagePullBackOff", message="no such image")
     decision = look(resource(started("Planning")), driver(stuck))
-    told = status(decision).cluster
-    assert told and told.waiting and told.waiting.startswith("ImagePull: the driver (pod driver-x)")
+    reported = status(decision).cluster
+    assert reported and reported.waiting and reported.waiting.startswith("ImagePull: the driver (pod driver-x)")
     for job, drivers in ((resource(started("Planning")), []), (resource(planned()), [driver(pod())])):
-        told = status(look(job, *drivers, refused="DaskCluster tips: exceeded quota")).cluster
-        assert told and told.waiting and "exceeded quota" in told.waiting
-    told = status(look(resource(planned()), driver(pod()), at=cluster(None))).cluster
-    assert told and told.waiting == "Scheduler: the scheduler is not ready"
+        reported = status(look(job, *drivers, refused="DaskCluster tips: exceeded quota")).cluster
+        assert reported and reported.waiting and "exceeded quota" in reported.waiting
+    reported = status(look(resource(planned()), driver(pod()), at=cluster(None))).cluster
+    assert reported and reported.waiting == "Scheduler: the scheduler is not ready"
 
 
 # --- the end
@@ -429,7 +429,7 @@ def test_what_the_data_or_the_user_did_is_not_tried_again(code: int, reason: str
         (ended(6), "ClusterFailed", 6),
         (ended(6, error="LeaseError"), "OutputBusy", 6),
         (ended(130), "DriverFailed", 130),
-        (ended(5, told="Traceback …\nMemoryError"), "StorageFailed", 5),
+        (ended(5, reported="Traceback …\nMemoryError"), "StorageFailed", 5),
         (driver(end="Failed", reason="BackoffLimitExceeded"), "DriverLost", None),
     ],
 )
@@ -524,15 +524,15 @@ def test_a_job_that_kubernetes_calls_complete_is_a_success_whatever_became_of_it
 
 def test_sidecar_of_the_driver_is_ignored() -> None:
     failed = ended(5)
-    beside = {"name": "a-sidecar", "state": {"terminated": {"exitCode": 0, "message": ""}}}
-    failed.pods[0].status["containerStatuses"].insert(0, beside)
+    sidecar = {"name": "a-sidecar", "state": {"terminated": {"exitCode": 0, "message": ""}}}
+    failed.pods[0].status["containerStatuses"].insert(0, sidecar)
     assert status(look(resource(started("Running")), failed, at=cluster())).phase == "Retrying"
 
 
 def test_long_messages_are_truncated() -> None:
     for limit in (0, 1):
         job = resource(started("Running"), retry={"backoffLimit": limit})
-        seen = status(look(job, ended(5, told="x" * 40_000), at=cluster()))
+        seen = status(look(job, ended(5, reported="x" * 40_000), at=cluster()))
         assert seen.failure and len(seen.failure.message or "") == 4096
 
 
@@ -540,8 +540,8 @@ def test_failure_keeps_the_location_of_the_logs() -> None:
     logs = f"s3://out/tips/_scoremill/logs/{CHILD}/"
     for code, phase in ((3, "Failed"), (5, "Retrying")):
         end = ended(code, outputs={"logs": logs, "report": "s3://of/another"})
-        told = status(look(resource(started("Running")), end, at=cluster())).outputs
-        assert told and told.fields() == {"logs": logs}, phase
+        reported = status(look(resource(started("Running")), end, at=cluster())).outputs
+        assert reported and reported.fields() == {"logs": logs}, phase
     killed = status(look(resource(started("Running", outputs={"logs": logs})), ended(137, "Error"), at=cluster()))
     assert killed.phase == "Retrying" and killed.outputs and killed.outputs.logs == logs
     odd = status(look(resource(started("Running")), ended(5, outputs={"logs": 3}), at=cluster()))
@@ -573,7 +573,7 @@ def test_up_to_twenty_failed_objects_are_kept() -> None:
 def test_a_next_attempt_waits_for_its_time_and_has_a_new_cluster_if_the_last_one_failed() -> None:
     failure = {"reason": "ClusterFailed", "message": "lost", "exitCode": 6}
     early = started("Retrying", failedAttempts=1, failure=failure, retryTime=ago(-30))
-    assert gone(look(resource(early), ended(6), at=cluster())) == ["uid-of-cluster"]
+    assert removed(look(resource(early), ended(6), at=cluster())) == ["uid-of-cluster"]
     due = {**early, "retryTime": ago(1)}
     assert status(look(resource(due), ended(6), at=cluster(is_going=True))).phase == "Retrying"
     then = status(look(resource(due), ended(6)))
@@ -628,7 +628,7 @@ def test_a_start_has_its_time_for_the_driver_and_again_for_the_cluster() -> None
     assert status(look(late, driver(pod()), at=cluster(None))).phase == "Starting"
 
 
-def test_a_plan_may_take_as_long_as_a_partition() -> None:
+def test_plan_can_take_as_long_as_a_partition() -> None:
     old = pod(startedAt=ago(1000))
     old["metadata"]["creationTimestamp"] = ago(1010)
     for seconds, phase in ((1000, "Planning"), (900, "Failed")):
@@ -643,7 +643,7 @@ def test_a_further_attempt_has_its_own_time_to_start() -> None:
     assert status(look(job)).phase == "Planning"
 
 
-def test_a_next_attempt_does_not_wait_for_ever_for_the_last_cluster_to_go() -> None:
+def test_next_attempt_does_not_wait_without_limit_for_the_deletion_of_the_last_cluster() -> None:
     failure = {"reason": "ClusterFailed", "message": "lost", "exitCode": 6}
     job = resource(started("Retrying", since=5000, failedAttempts=1, failure=failure, retryTime=ago(899)))
     assert status(look(job, ended(6), at=cluster(is_going=True))).phase == "Retrying"
@@ -722,10 +722,10 @@ def test_a_job_that_is_suspended_from_the_beginning_makes_nothing() -> None:
 def test_suspension_stops_the_driver_then_the_cluster_and_counts_nothing() -> None:
     job = resource(started("Running", failedAttempts=1), suspend=True)
     first = look(job, driver(pod()), at=cluster())
-    assert (status(first).phase, gone(first)) == ("Suspending", ["uid-of-driver-1"])
+    assert (status(first).phase, removed(first)) == ("Suspending", ["uid-of-driver-1"])
     job["status"] = first.status
     second = look(job, at=cluster())
-    assert (status(second).phase, gone(second)) == ("Suspending", ["uid-of-cluster"])
+    assert (status(second).phase, removed(second)) == ("Suspending", ["uid-of-cluster"])
     assert look(job, at=cluster(is_going=True)).actions == ()
     last = look(job)
     assert (status(last).phase, status(last).failed_attempts, true(last)) == ("Suspended", 0, {"Suspended"})
@@ -735,7 +735,7 @@ def test_suspension_stops_the_driver_then_the_cluster_and_counts_nothing() -> No
 
 def test_a_suspension_that_is_taken_back_ends_first() -> None:
     job = resource(started("Suspending"))
-    assert gone(look(job, at=cluster())) == ["uid-of-cluster"]
+    assert removed(look(job, at=cluster())) == ["uid-of-cluster"]
     assert (status(look(job)).phase, look(job).requeue_after) == ("Suspended", 0)
 
 
@@ -760,9 +760,9 @@ def test_job_starts_after_its_invalid_spec_is_fixed() -> None:
     # What another version of the operator understands begins nothing by itself.
     assert look(job) == Decision()
     job["metadata"]["generation"] = 2
-    begun = look(job)
-    assert (status(begun).phase, status(begun).failure, status(begun).start_time) == ("Planning", None, NOW)
-    assert true(begun) == {"Reconciling"} and status(begun).completion_time is None
+    restarted = look(job)
+    assert (status(restarted).phase, status(restarted).failure, status(restarted).start_time) == ("Planning", None, NOW)
+    assert true(restarted) == {"Reconciling"} and status(restarted).completion_time is None
     job["spec"]["model"] = {}
     assert "spec.model" in str(status(look(job)).failure)
 
@@ -885,14 +885,14 @@ def test_the_cluster_goes_as_cleanup_says_and_the_end_is_not_written_again(
 ) -> None:
     job = resource(started(phase, completionTime=ago(5)), cleanup=cleanup)
     decision = look(job, ended(0 if phase == "Complete" else 3), at=cluster())
-    assert decision.status is None and gone(decision) == (["uid-of-cluster"] if goes else [])
+    assert decision.status is None and removed(decision) == (["uid-of-cluster"] if goes else [])
 
 
 def test_kept_cluster_is_deleted_when_idle_even_without_a_scheduler() -> None:
     job = resource(started("Failed", completionTime=ago(50)), cluster={"idleTimeoutSeconds": 60})
     assert look(job, at=cluster(None)) == Decision(requeue_after=10)
     job["status"]["completionTime"] = ago(60)
-    assert gone(look(job, at=cluster(None))) == ["uid-of-cluster"]
+    assert removed(look(job, at=cluster(None))) == ["uid-of-cluster"]
     containers = [{"name": "scheduler", "restartCount": 0, "state": {"running": {}}}]
     ran = Resource("Pod", "s", labels={"dask.org/component": "scheduler"}, status={"containerStatuses": containers})
     assert look(job, at=replace(cluster(None), pods=(ran,))) == Decision()
@@ -902,11 +902,11 @@ def test_kept_cluster_is_deleted_when_idle_even_without_a_scheduler() -> None:
 
 def test_a_driver_that_lives_at_the_end_goes_before_the_cluster() -> None:
     job = resource(started("Failed", completionTime=ago(5)), cleanup={"onFailure": "Delete"})
-    assert gone(look(job, driver(pod()), at=cluster())) == ["uid-of-driver-1"]
+    assert removed(look(job, driver(pod()), at=cluster())) == ["uid-of-driver-1"]
 
 
 def test_the_job_itself_goes_when_its_time_has_come() -> None:
     job = resource(started("Complete", completionTime=ago(50)), cleanup={"ttlSecondsAfterFinished": 60})
     assert look(job, ended(0)) == Decision(requeue_after=10)
     job["status"]["completionTime"] = ago(60)
-    assert gone(look(job, ended(0))) == ["uid-of-job"]
+    assert removed(look(job, ended(0))) == ["uid-of-job"]

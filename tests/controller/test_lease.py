@@ -48,7 +48,7 @@ def never() -> None:
     raise AssertionError("the Lease was lost")
 
 
-def test_of_many_that_ask_at_once_one_gets_it(kube: Kube) -> None:
+def test_one_of_many_concurrent_requests_gets_the_lease(kube: Kube) -> None:
     leases = [lease_of(kube, str(number)) for number in range(4)]
     held: list[Lease] = []
 
@@ -76,7 +76,7 @@ def test_of_many_that_ask_at_once_one_gets_it(kube: Kube) -> None:
             each.join()
 
 
-def test_one_that_was_given_back_is_taken_at_once(kube: Kube) -> None:
+def test_released_lease_is_taken_immediately(kube: Kube) -> None:
     long = Timing(promised=3600, renew=1.0, retry=0.05)
     first, second = lease_of(kube, "first", long), lease_of(kube, "second", long)
     assert first.acquire()

@@ -129,7 +129,7 @@ class Operator(RuleBasedStateMachine):
         for _ in range(times):
             self.look([])
             self.work()
-            self.the_end_is_true_and_for_ever()
+            self.the_end_is_true_and_final()
 
     def work(self) -> None:
         for part in OTHERS:
@@ -151,7 +151,7 @@ class Operator(RuleBasedStateMachine):
             self.server.disrupt(pod)
 
     @rule(stage=st.sampled_from(["Planning", "WaitingForCluster", "Scoring"]))
-    def driver_tells(self, stage: str) -> None:
+    def driver_reports(self, stage: str) -> None:
         for pod in self.drivers() if self.job else ():
             attempt = int(job_of(pod).rsplit("-", 1)[1])
             self.server.progress(self.job, attempt, stage)
@@ -212,7 +212,7 @@ class Operator(RuleBasedStateMachine):
         return (self.job or {}).get("status", {}).get("phase")
 
     @invariant()
-    def the_end_is_true_and_for_ever(self) -> None:
+    def the_end_is_true_and_final(self) -> None:
         if self.job is None:
             return
         status = {key: value for key, value in self.job.get("status", {}).items() if key != "progress"}
@@ -244,7 +244,7 @@ class Operator(RuleBasedStateMachine):
         self.settle()
         # One that was paused all the time wakes up, and must not undo it.
         self.go_on()
-        self.the_end_is_true_and_for_ever()
+        self.the_end_is_true_and_final()
         self.settle()
 
     def settle(self) -> None:
@@ -254,7 +254,7 @@ class Operator(RuleBasedStateMachine):
             if self.drivers() and self.phase == "Running":
                 self.has_the_workers_it_asks_for()
                 self.server.end(self.drivers()[0], self.last)
-            self.the_end_is_true_and_for_ever()
+            self.the_end_is_true_and_final()
             self.attempts_are_bounded()
             if self.is_settled():
                 break
@@ -264,7 +264,7 @@ class Operator(RuleBasedStateMachine):
         assert self.is_due() == bool(self.server.find("DaskCluster"))
 
     def has_the_workers_it_asks_for(self) -> None:
-        """After some looks: one that is told of a change, and one after each of its steps."""
+        """After some reconciliations: one for a change, and one after each of its steps."""
         for _ in range(4):
             self.look([])
             self.work()
@@ -314,40 +314,40 @@ TestOperator.settings = settings(
 @pytest.mark.parametrize("seed", range(40))
 def test_so_it_is_on_long_walks(seed: int) -> None:
     """What Hypothesis, which looks for what is simple, comes to but seldom: many troubles in one run."""
-    lot = random.Random(seed)
+    chance = random.Random(seed)
     machine = Operator()
-    workers, last = lot.choice(SIZES), lot.choice([0, 0, 3, 5, 6])
-    limits = lot.choice([None, 3000]), lot.choice([None, None, 0, 100])
-    machine.apply_a_job(workers, lot.choice(["Keep", "Delete"]), *limits, last, lot.randrange(6))
+    workers, last = chance.choice(SIZES), chance.choice([0, 0, 3, 5, 6])
+    limits = chance.choice([None, 3000]), chance.choice([None, None, 0, 100])
+    machine.apply_a_job(workers, chance.choice(["Keep", "Delete"]), *limits, last, chance.randrange(6))
     rules = [
-        lambda: machine.look(lot.choices(TROUBLES, k=lot.randrange(16))),
-        lambda: machine.all_work(lot.randrange(1, 6)),
-        lambda: machine.one_of_the_others_works(lot.choice(OTHERS)),
-        lambda: machine.time_passes(lot.choice([1, 15, 70, 400])),
-        lambda: machine.driver_ends(lot.choice([0, 1, 5, 6, 137])),
-        lambda: machine.somebody_deletes_a_child(lot.choice(["Job", "DaskCluster"])),
+        lambda: machine.look(chance.choices(TROUBLES, k=chance.randrange(16))),
+        lambda: machine.all_work(chance.randrange(1, 6)),
+        lambda: machine.one_of_the_others_works(chance.choice(OTHERS)),
+        lambda: machine.time_passes(chance.choice([1, 15, 70, 400])),
+        lambda: machine.driver_ends(chance.choice([0, 1, 5, 6, 137])),
+        lambda: machine.somebody_deletes_a_child(chance.choice(["Job", "DaskCluster"])),
         machine.somebody_deletes_a_job_and_its_pod_lives_on,
         machine.look_and_be_paused,
         machine.go_on,
         machine.driver_is_evicted,
-        lambda: machine.driver_tells(lot.choice(["Planning", "Scoring"])),
+        lambda: machine.driver_reports(chance.choice(["Planning", "Scoring"])),
         machine.suspend,
         machine.resume,
-        lambda: machine.the_user_deletes_it(lot.choice(["Foreground", "Background"])),
+        lambda: machine.the_user_deletes_it(chance.choice(["Foreground", "Background"])),
         machine.the_user_makes_it_again,
-        lambda: machine.the_user_scales_it(lot.choice(SIZES)),
+        lambda: machine.the_user_scales_it(chance.choice(SIZES)),
     ]
     try:
-        for happens in lot.choices(rules, weights=[6, 6, 6, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.3, 1, 1], k=50):
+        for happens in chance.choices(rules, weights=[6, 6, 6, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.3, 1, 1], k=50):
             happens()
-            machine.the_end_is_true_and_for_ever()
+            machine.the_end_is_true_and_final()
             machine.nothing_is_torn_down_before_the_status_says_so()
             machine.attempts_are_bounded()
     finally:
         machine.teardown()
 
 
-def test_a_job_that_goes_in_the_foreground_is_there_until_its_driver_is_gone() -> None:
+def test_job_deleted_in_the_foreground_exists_until_its_driver_is_deleted() -> None:
     """So that what takes its place, on the same output, never meets that driver."""
     machine = Operator()
     machine.apply_a_job({"workers": 1}, "Keep", None, None, 0, 6)

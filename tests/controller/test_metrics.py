@@ -1,4 +1,4 @@
-"""What Prometheus is told of jobs."""
+"""Metrics of jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def counted() -> list[float]:
     return [counter._value.get() for counter in (ROWS, REJECTED, PARTITIONS)]
 
 
-def told(jobs: Jobs, uid: str, progress: dict[str, Any], **status: Any) -> None:
+def observe(jobs: Jobs, uid: str, progress: dict[str, Any], **status: Any) -> None:
     fields = {"phase": "Running", "progress": progress, **status}
     jobs.note("tips", Resource("ScoringJob", "tips", uid=uid, status=fields))
 
@@ -24,15 +24,15 @@ def done(rows: int, rejected: int = 0, partitions: int = 0) -> dict[str, Any]:
 def test_rows_are_counted_once_however_often_attempts_and_listings_tell_of_them() -> None:
     jobs, before = Jobs(), counted()
     for progress in (done(0), done(500, 5, 50), {"attempt": 2}, done(500, 5, 50), done(400, 4, 40), done(600, 6, 60)):
-        told(jobs, "u1", progress)
-    told(jobs, "u1", done(600, 6, 60), phase="Complete", rows={"total": 700, "rejected": 7})
+        observe(jobs, "u1", progress)
+    observe(jobs, "u1", done(600, 6, 60), phase="Complete", rows={"total": 700, "rejected": 7})
     assert [now - was for now, was in zip(counted(), before, strict=True)] == [700, 7, 60]
 
 
 def test_recreated_job_is_counted_from_zero() -> None:
     jobs, before = Jobs(), counted()
-    told(jobs, "u1", done(0))
-    told(jobs, "u1", done(500))
-    told(jobs, "u2", {})
-    told(jobs, "u2", done(300))
+    observe(jobs, "u1", done(0))
+    observe(jobs, "u1", done(500))
+    observe(jobs, "u2", {})
+    observe(jobs, "u2", done(300))
     assert counted()[0] - before[0] == 800

@@ -1,4 +1,4 @@
-"""The queue: real threads, one worker a key, nothing lost and nothing done twice at once."""
+"""The queue: real threads, one worker per key, nothing lost and nothing done twice at the same time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def running(work: Callable[[Key], float | None], workers: int = 4) -> Iterator[Q
         assert queue.stop(SECONDS)
 
 
-def test_a_key_is_looked_at_once_however_often_it_waits() -> None:
+def test_key_is_reconciled_once_however_often_it_waits() -> None:
     looks: list[Key] = []
     queue = Queue(looks.append)
     for _ in range(10):
@@ -50,18 +50,18 @@ def test_a_key_is_looked_at_once_however_often_it_waits() -> None:
     assert sorted(looks) == [A, B]
 
 
-def test_a_key_that_is_worked_on_is_looked_at_once_more_and_not_by_two_at_once() -> None:
-    begun, go_on, looks = threading.Event(), threading.Event(), 0
+def test_key_in_work_is_reconciled_once_more_and_never_by_two_threads() -> None:
+    started, go_on, looks = threading.Event(), threading.Event(), 0
 
     def work(key: Key) -> None:
         nonlocal looks
         looks += 1
-        begun.set()
+        started.set()
         assert go_on.wait(SECONDS)
 
     with running(work) as queue:
         queue.add(A)
-        assert begun.wait(SECONDS)
+        assert started.wait(SECONDS)
         queue.add(A)
         queue.add(A)
         assert looks == 1
@@ -178,10 +178,10 @@ def test_what_is_put_off_again_and_again_takes_no_more_room() -> None:
 
 
 def test_a_long_queue_that_moves_does_not_stand_and_one_whose_workers_hang_does() -> None:
-    go_on, begun = threading.Event(), threading.Event()
+    go_on, started = threading.Event(), threading.Event()
 
     def work(key: Key) -> None:
-        begun.set()
+        started.set()
         assert go_on.wait(SECONDS)
 
     queue = Queue(work, workers=1)
@@ -189,7 +189,7 @@ def test_a_long_queue_that_moves_does_not_stand_and_one_whose_workers_hang_does(
     queue.add(B)
     until(lambda: queue.overdue()[1] > 0.1)
     queue.start()
-    assert begun.wait(SECONDS)
+    assert started.wait(SECONDS)
     # The second has been due for long, and the first was taken just now.
     assert queue.standing() < queue.overdue()[1]
     until(lambda: queue.standing() > 0.1)

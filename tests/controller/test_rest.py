@@ -1,4 +1,4 @@
-"""A job that asks for nothing costs nothing, and one of which something is left is looked at though no event told."""
+"""A job that needs nothing costs nothing, and one with something left is reconciled without an event."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def finished(phase: str = "Complete", **spec: Any) -> Server:
 
 
 def is_due(server: Server) -> bool:
-    """Whether an operator that begins now, of no event ever told, looks at the job before the next listing."""
+    """Return whether an operator that starts now reconciles the job before the next listing, without an event."""
     known = Reconciler(server.client(), SETTINGS).known([NAMESPACE], START + RESYNC)
     ((key, _, due),) = [each for each in known if each[0].kind == "ScoringJob"]
     assert key == KEY
@@ -206,7 +206,7 @@ def test_progress_and_what_the_operator_wrote_itself_are_no_news_and_all_else_is
     assert is_news(look, {**job, "status": {}}), "somebody's edit"
     del server.objects["ScoringJob", "tips"]
     look(KEY)
-    assert is_news(look, job), "one that is gone is forgotten"
+    assert is_news(look, job), "a deleted job is forgotten"
 
 
 def test_failed_reconcile_does_not_make_events_old() -> None:

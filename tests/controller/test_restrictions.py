@@ -23,7 +23,7 @@ from tests.controller.test_decide import (
     status,
     true,
 )
-from tests.controller.test_schedule import BORN, TEMPLATE, a_schedule, after, told
+from tests.controller.test_schedule import BORN, TEMPLATE, a_schedule, after, events
 
 ALLOWED = {"spec": {"worker": {"spec": {"nodeSelector": {"pool": "spot"}}}}}
 HOST = {"spec": {"worker": {"spec": {"hostNetwork": True}}}}
@@ -97,7 +97,7 @@ def test_an_account_that_is_not_listed_is_named_with_the_setting_that_lists_it()
 def test_a_schedule_of_such_jobs_is_refused_once_and_creates_none(cluster: dict[str, Any]) -> None:
     schedule = a_schedule("* * * * *", {**TEMPLATE, "cluster": cluster})
     decision = decide_schedule(schedule, [], BORN.replace(minute=5), settings=SETTINGS)
-    assert told(decision) == ["InvalidSpec"] and not decision.actions and decision.status is not None
+    assert events(decision) == ["InvalidSpec"] and not decision.actions and decision.status is not None
     (invalid,) = [each for each in decision.status["conditions"] if each["type"] == "Invalid"]
     assert "not allowed here" in invalid["message"] and "operator." in invalid["message"]
     again = decide_schedule(after(schedule, decision), [], BORN.replace(minute=5), settings=SETTINGS)

@@ -48,7 +48,7 @@ def without(resource: str, verb: str) -> list[dict[str, Any]]:
 def test_the_role_grants_every_call_from_the_first_reconcile_to_the_last(
     code: int, kubernetes_api: KubernetesApi
 ) -> None:
-    """Of a real API server, which refuses what the Role does not grant, and what the definitions do not allow."""
+    """Clients of a real API server, which refuses what the Role does not grant, and what the definitions do not allow."""
     admin, passed = kubernetes_api.kube, dt.timedelta()
     operator = kubernetes_api.account("operator", rules.as_role(rules.RULES))
     reconcile = Reconciler(operator, SETTINGS, lambda: dt.datetime.now(dt.UTC) + passed)
@@ -88,7 +88,7 @@ def test_a_role_that_it_makes_holds_no_more_than_its_own() -> None:
             )
 
 
-def test_what_it_makes_may_keep_its_owner_from_going() -> None:
+def test_children_can_block_the_deletion_of_their_owner() -> None:
     """OwnerReferencesPermissionEnforcement asks for it; a driver that outlives its job would meet the next one's."""
     job = Resource("ScoringJob", "tips", NAMESPACE, "u", spec=SPEC)
     spec = JobSpec.model_validate(SPEC)
@@ -107,7 +107,7 @@ def test_what_it_makes_may_keep_its_owner_from_going() -> None:
         assert any(of == "scoremill.dev" and needed in names and "update" in verbs for of, names, verbs in rules.RULES)
 
 
-def test_what_is_watched_may_be_watched() -> None:
+def test_operator_has_the_right_to_watch_what_it_watches() -> None:
     for prefix, plural in (KINDS[kind] for kind in ("ScoringJob", "ScoringSchedule", *handlers.CHILDREN)):
         group = prefix.split("/")[2] if prefix.startswith("/apis/") else ""
         assert any(

@@ -1,4 +1,4 @@
-"""Two runs of one schedule are never at work on one output together, whoever begins them."""
+"""Two runs of one schedule never write to one output at the same time, whatever starts them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_next_run_waits_for_the_driver_of_one_that_failed_by_its_deadline(po
     assert len(here.runs) == 2
 
 
-def test_a_run_that_is_replaced_is_gone_with_its_driver_before_the_next_begins(world):
+def test_replaced_run_is_deleted_with_its_driver_before_the_next_starts(world):
     here = world(concurrencyPolicy="Replace")
     here.first_run_works()
     here.server.now += dt.timedelta(minutes=5)
@@ -122,7 +122,7 @@ def test_manual_runs_are_allowed_with_concurrency_policy_allow(world):
     assert len(here.runs) == 2
 
 
-def test_a_run_by_hand_leaves_out_what_the_last_complete_one_scored_also_before_the_operator_tells_it(world):
+def test_manual_run_omits_what_the_last_complete_run_scored_before_the_operator_reports_it(world):
     here = world()
     here.first_run_works()
     (first,) = here.runs
@@ -135,7 +135,7 @@ def test_a_run_by_hand_leaves_out_what_the_last_complete_one_scored_also_before_
     assert named == [{"uri": first["spec"]["output"]["uri"]}]
 
 
-def test_a_run_by_hand_may_be_given_the_time_from_which_on_it_looks(world):
+def test_manual_run_can_start_at_a_given_time(world):
     here = world()
     since = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
     ours = Ours(here.server.client(), "ScoringSchedule")

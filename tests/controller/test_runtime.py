@@ -24,7 +24,7 @@ from tests.support.kubernetes_api import KubernetesApi
 SECONDS = 40.0
 LEASE = "scoremill-operator"
 FINALIZER = "kopf.zalando.org/KopfFinalizerMarker"
-"""Of dask-kubernetes."""
+"""Kinds of dask-kubernetes."""
 SPEC = {
     "model": {"uri": "s3://m/tips"},
     "input": {"uris": ["s3://in/*.csv"]},
@@ -229,7 +229,7 @@ def test_a_second_waits_well_and_takes_over_what_the_first_leaves(
             assert field(api, "ScoringJob", "tips", "status", "phase") == "Failed"
 
 
-def test_one_that_has_lost_the_lease_ends_at_once_with_1(kubernetes_api: KubernetesApi, tmp_path: Path) -> None:
+def test_operator_that_lost_the_lease_exits_immediately_with_1(kubernetes_api: KubernetesApi, tmp_path: Path) -> None:
     api = kubernetes_api
     with operator(api, tmp_path, "first") as first:
         assert holder(api) == "first"

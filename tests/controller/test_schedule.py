@@ -73,7 +73,7 @@ def deleted(decision: Decision) -> list[str]:
     return [action.name for action in decision.actions if isinstance(action, Delete)]
 
 
-def told(decision: Decision) -> list[str]:
+def events(decision: Decision) -> list[str]:
     return [event.reason for event in decision.events]
 
 
@@ -210,7 +210,7 @@ def test_the_job_of_a_time_is_the_template_with_its_time_and_is_owned() -> None:
     assert "lastScheduleTime" not in decision.status
 
 
-def test_a_template_may_say_what_a_file_may_and_the_job_says_it_as_the_api_server_takes_it() -> None:
+def test_template_can_set_what_a_file_can_and_the_job_is_accepted_by_the_api_server() -> None:
     template = {**TEMPLATE, "cluster": {"workers": 3, "memory": "2GiB"}}
     spec = scheduled_job(a_schedule(template=template), BORN, ScheduleStatus())["spec"]
     assert spec["cluster"] == {"workers": 3, "memory": 2 * 2**30}
@@ -228,8 +228,8 @@ def test_existing_run_is_recorded_and_not_created_again() -> None:
     ]
     again = decide_schedule(after(schedule, decision), [job], utc("2026-11-21T03:00:06"))
     assert again.status is None and again.actions == again.events == ()
-    gone = decide_schedule(after(schedule, decision), [], utc("2026-11-21T03:00:09"))
-    assert gone.actions == () and not gone.status.get("active")
+    deleted = decide_schedule(after(schedule, decision), [], utc("2026-11-21T03:00:09"))
+    assert deleted.actions == () and not deleted.status.get("active")
 
 
 @pytest.mark.parametrize(
@@ -240,14 +240,14 @@ def test_existing_run_is_recorded_and_not_created_again() -> None:
         ("Replace", [], ["2026-11-21T03:00"], ["JobAlreadyActive"]),
     ],
 )
-def test_a_run_that_goes_on(policy: str, makes: list[str], removes: list[str], event: list[str]) -> None:
+def test_run_that_is_not_finished(policy: str, makes: list[str], removes: list[str], event: list[str]) -> None:
     schedule = a_schedule(concurrencyPolicy=policy)
     running = a_job(schedule, "2026-11-21T03:00", "Running")
     decision = decide_schedule(schedule, [running], utc("2026-11-22T03:00:00"))
     assert (made(decision), deleted(decision)) == (list(map(named, makes)), list(map(named, removes)))
-    assert told(decision) == [*event, "Created"]
+    assert events(decision) == [*event, "Created"]
     if policy != "Allow":
-        # While it goes, and once it is told, nothing more; once it is gone the time that waited is run.
+        # While it is deleted, and after that is reported, nothing more; after its deletion the waiting time is run.
         going = a_job(schedule, "2026-11-21T03:00", "Running", deletionTimestamp=written(BORN))
         quiet = decide_schedule(after(schedule, decision), [going], utc("2026-11-22T03:00:09"))
         assert quiet.actions == quiet.events == ()
@@ -259,7 +259,7 @@ def test_a_run_that_goes_on(policy: str, makes: list[str], removes: list[str], e
 def test_after_an_outage_the_last_missed_time_is_run_and_it_alone() -> None:
     schedule = a_schedule("0 * * * *")
     decision = decide_schedule(schedule, [], utc("2026-11-21T03:20"))
-    assert made(decision) == [named("2026-11-21T03:00")] and told(decision) == []
+    assert made(decision) == [named("2026-11-21T03:00")] and events(decision) == []
     seen = a_job(schedule, "2026-11-21T03:00", "Complete")
     assert decide_schedule(schedule, [seen], utc("2026-11-21T03:21")).actions == ()
 
@@ -267,8 +267,8 @@ def test_after_an_outage_the_last_missed_time_is_run_and_it_alone() -> None:
 def test_more_than_a_hundred_missed_times_are_reported() -> None:
     decision = decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(days=400, seconds=30))
     assert made(decision) == [scheduled_name("nightly", BORN + timedelta(days=400))]
-    assert told(decision) == ["TooManyMissedTimes"]
-    assert told(decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(minutes=100))) == []
+    assert events(decision) == ["TooManyMissedTimes"]
+    assert events(decide_schedule(a_schedule("* * * * *"), [], BORN + timedelta(minutes=100))) == []
 
 
 def test_failed_run_is_reported_once() -> None:
@@ -280,7 +280,7 @@ def test_failed_run_is_reported_once() -> None:
     decision = decide_schedule(seen, [failed], utc("2026-11-21T03:02"))
     assert [(event.type, event.reason) for event in decision.events] == [("Warning", "JobFailed")]
     assert "DoesNotFit: no column a" in decision.events[0].message and deleted(decision) == [failed["metadata"]["name"]]
-    assert told(decide_schedule(after(seen, decision), [failed], utc("2026-11-21T03:03"))) == []
+    assert events(decide_schedule(after(seen, decision), [failed], utc("2026-11-21T03:03"))) == []
 
 
 def test_history_is_deleted_before_the_next_run_is_created() -> None:
@@ -290,7 +290,7 @@ def test_history_is_deleted_before_the_next_run_is_created() -> None:
     assert [type(action) for action in decision.actions] == [Delete, Create]
 
 
-def test_a_template_with_a_hundred_faults_is_told_as_far_as_it_goes() -> None:
+def test_template_with_a_hundred_faults_is_reported_up_to_the_limit() -> None:
     template = {**TEMPLATE, "output": {**TEMPLATE["output"], "keep": list(range(900))}}
     decision = decide_schedule(a_schedule(template=template), [], BORN)
     assert len(decision.status["conditions"][0]["message"]) == 4096
@@ -300,14 +300,14 @@ def test_rejected_job_is_reported_once_and_retried() -> None:
     schedule = a_schedule()
     asked = (utc("2026-11-21T03:00:05"), "ScoringJob nightly-29395860: exceeded quota: jobs")
     decision = decide_schedule(schedule, [], *asked)
-    assert told(decision) == ["JobRefused"] and made(decision) == [named("2026-11-21T03:00")]
+    assert events(decision) == ["JobRefused"] and made(decision) == [named("2026-11-21T03:00")]
     (condition,) = [each for each in decision.status["conditions"] if each["type"] == "Scheduled"]
     assert (condition["status"], condition["reason"]) == ("False", "JobRefused") and "quota" in condition["message"]
     again = decide_schedule(after(schedule, decision), [], *asked)
     assert again.status is None and again.events == () and made(again)
     taken = decide_schedule(after(schedule, decision), [a_job(schedule, "2026-11-21T03:00")], asked[0])
     (condition,) = [each for each in taken.status["conditions"] if each["type"] == "Scheduled"]
-    assert condition["status"] == "True" and told(taken) == ["Created"]
+    assert condition["status"] == "True" and events(taken) == ["Created"]
 
 
 @pytest.mark.parametrize(("now", "makes"), [("2026-11-21T03:00:30", True), ("2026-11-21T03:00:31", False)])
@@ -316,8 +316,8 @@ def test_a_run_does_not_begin_later_than_its_deadline(now: str, makes: bool) -> 
     decision = decide_schedule(schedule, [], utc(now))
     assert bool(made(decision)) is makes
     if not makes:
-        assert told(decision) == ["MissedDeadline"]
-        assert told(decide_schedule(after(schedule, decision), [], utc("2026-11-21T04:00"))) == []
+        assert events(decision) == ["MissedDeadline"]
+        assert events(decide_schedule(after(schedule, decision), [], utc("2026-11-21T04:00"))) == []
         assert made(decide_schedule(after(schedule, decision), [], utc("2026-11-22T03:00"))) == [
             named("2026-11-22T03:00")
         ]
@@ -350,7 +350,7 @@ def test_a_time_waits_for_the_driver_of_a_run_that_has_failed(policy: str) -> No
     failed = a_job(schedule, "2026-11-21T03:00", "Failed")
     waits = decide_schedule(schedule, [failed], utc("2026-11-22T03:00"), None, {failed["metadata"]["name"]})
     assert waits.actions == () and waits.requeue_after == 5.0
-    assert told(waits) == ["JobAlreadyActive", "Created"]
+    assert events(waits) == ["JobAlreadyActive", "Created"]
     assert f"{failed['metadata']['name']}, whose driver is still active" in waits.events[0].message
     assert made(decide_schedule(schedule, [failed], utc("2026-11-22T03:00"))) == [named("2026-11-22T03:00")]
 
@@ -391,14 +391,14 @@ def test_a_run_that_a_user_asked_for_is_no_time_of_the_clock() -> None:
 def test_a_schedule_that_cannot_be_understood_says_so_once_and_makes_nothing(change: Object, message: str) -> None:
     schedule = a_schedule(**change)
     decision = decide_schedule(schedule, [], utc("2026-11-22T03:00"))
-    assert decision.actions == () and told(decision) == ["InvalidSpec"]
+    assert decision.actions == () and events(decision) == ["InvalidSpec"]
     conditions = {each["type"]: each for each in decision.status["conditions"]}
     assert conditions["Invalid"]["status"] == conditions["Stalled"]["status"] == "True"
     assert message in conditions["Invalid"]["message"]
     again = decide_schedule(after(schedule, decision), [], utc("2026-11-22T03:01"))
     assert again.status is None and again.events == ()
-    mended = {**after(schedule, decision), "spec": a_schedule()["spec"]}
-    assert {each["type"] for each in decide_schedule(mended, [], utc("2026-11-22T03:02")).status["conditions"]} == {
+    fixed = {**after(schedule, decision), "spec": a_schedule()["spec"]}
+    assert {each["type"] for each in decide_schedule(fixed, [], utc("2026-11-22T03:02")).status["conditions"]} == {
         "Invalid",
         "Scheduled",
     }
@@ -458,7 +458,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def look(self) -> None:
-        """After a look that nothing disturbs the latest time has its job, unless another goes on."""
+        """After an undisturbed reconciliation the latest time has its job, unless another runs."""
         self._look(lambda effect: effect())
         due = self.clock.missed(BORN, self.now)
         if due and all(job["status"] for job in self.jobs.values()):
@@ -474,7 +474,7 @@ class Machine(RuleBasedStateMachine):
         if decision.status is not None:
             call(lambda: self.schedule.update(status=decision.status))
         for action in decision.actions:
-            call(lambda: self._carry_out(action))  # noqa: B023 called at once
+            call(lambda: self._carry_out(action))  # noqa: B023 called immediately
 
     def _carry_out(self, action: Create | Delete) -> None:
         if isinstance(action, Delete):
@@ -491,7 +491,7 @@ class Machine(RuleBasedStateMachine):
         assert len(set(names)) == len(names)
 
     @invariant()
-    def one_run_goes_on_at_most(self) -> None:
+    def at_most_one_run_is_active(self) -> None:
         assert sum(not job["status"] for job in self.jobs.values()) <= 1
 
     @invariant()

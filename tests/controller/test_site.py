@@ -1,4 +1,4 @@
-"""A custom resource in, its children out, over the template of whoever runs the operator."""
+"""The children of custom resources, with the template of the operator's administrator."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ FIRST, READY = (resource(status)["status"] for status in (started("Planning"), p
 
 
 def pods(template: dict[str, Any], **spec: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The pods of scheduler, worker and driver, as all looks at a job with `spec` have them made."""
+    """The pods of scheduler, worker and driver, as reconciling a job with `spec` creates them."""
     settings = replace(ANYTHING, template=template)
     before = copy.deepcopy(template)
     seen = observed(resource(FIRST, **spec), NOW, settings)
@@ -125,11 +125,11 @@ def test_what_a_job_says_counts_more_than_what_the_site_says() -> None:
         assert pod["serviceAccountName"] == "reader"
         assert (variables(pod)["AWS_REGION"], variables(pod)["AWS_PROFILE"]) == ("us-east-1", "mine")
         assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "keys"}}]
-    # A null removes what we say ourselves too, where the site says something beside it.
+    # A null also removes our own value if the site sets another field next to it.
     assert "automountServiceAccountToken" not in worker and "automountServiceAccountToken" not in scheduler
 
 
-def test_a_job_may_come_after_the_sites_variables_with_its_own_template() -> None:
+def test_template_of_a_job_can_override_variables_of_the_site() -> None:
     env = [{"name": "AWS_REGION", "value": "us-east-1"}, {"name": "OWN", "value": "1"}, {"name": "SCOREMILL_JOB"}]
     template = {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "env": env}]}}}}
     _, worker, driver = pods(SITE, cluster={"template": template})
@@ -151,7 +151,7 @@ def test_the_hash_of_a_spec_does_not_know_of_the_site() -> None:
 
 
 @pytest.mark.parametrize("site", [{}, {"spec": {"worker": {"spec": {"tolerations": []}}}}])
-def test_a_site_may_say_little(site: dict[str, Any]) -> None:
+def test_template_of_a_site_can_be_small(site: dict[str, Any]) -> None:
     scheduler, worker, driver = pods(site)
     assert "envFrom" not in driver["containers"][0] and "tolerations" not in driver
     assert (scheduler, driver) == (pods({})[0], pods({})[2])

@@ -160,7 +160,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: not self.active)
     @rule()
     def a_failed_run_is_finished_by_hand(self) -> None:
-        """While no run after it has begun."""
+        """If no later run has started."""
         last = max(self.jobs.values(), key=lambda job: job["metadata"]["creationTimestamp"], default=None)
         if last is not None and last["status"] == {"phase": "Failed"} and not self._has_started_since(last):
             self._publish(last["spec"]["output"]["uri"])
@@ -179,13 +179,13 @@ class Machine(RuleBasedStateMachine):
             if decision.status is not None:
                 call(lambda: self.schedule.update(status=decision.status))
             for action in decision.actions:
-                call(lambda: self._carry_out(action, completes=completes))  # noqa: B023 called at once
+                call(lambda: self._carry_out(action, completes=completes))  # noqa: B023 called immediately
 
     def _carry_out(self, action: Create | Delete, *, completes: bool) -> None:
         if isinstance(action, Delete):
             job = self.jobs.pop(action.name)
             if not job["status"] and completes:
-                # A run that is replaced may have ended a moment before.
+                # A run that is replaced might have ended a moment before.
                 self._publish(job["spec"]["output"]["uri"])
         else:
             self._create(action.manifest)
@@ -274,7 +274,7 @@ def test_an_older_run_does_not_come_back_once_the_newer_job_is_deleted():
     assert uris(outputs_after(outputs, [a_run(1, phase="Complete")])) == ["out/2"]
 
 
-def test_a_complete_output_stays_one_when_its_job_is_gone_or_an_attempt_of_it_fails():
+def test_complete_output_stays_complete_if_its_job_is_deleted_or_an_attempt_fails():
     outputs = outputs_after((), [a_run(1, phase="Complete")])
     assert outputs_after(outputs, []) == outputs_after(outputs, [a_run(1, phase="Failed")]) == outputs
 
@@ -313,12 +313,12 @@ def test_a_longer_look_back_does_not_reach_behind_what_the_outputs_remember():
     assert what_is_new(status, 0)["since"] == written(at(9))
 
 
-def test_without_the_output_of_a_complete_run_its_time_tells_what_is_new():
+def test_without_the_output_of_a_complete_run_its_time_decides_what_is_new():
     """As after an upgrade of an operator that decided by time alone."""
     assert what_is_new(status_of(9), LOOK_BACK) == {"since": written(at(9)), "allowEmpty": True}
 
 
-def test_a_time_that_a_user_gives_counts_and_outputs_may_be_missing():
+def test_time_given_by_a_user_counts_and_outputs_can_be_missing():
     status = status_of(9, a_run(9, phase="Complete", since=written(at(8))))
     assert what_is_new(status, LOOK_BACK, at(3)) == {
         "since": written(at(3)),
@@ -332,7 +332,7 @@ def test_the_output_of_a_run_is_known_before_its_job_exists():
     (asked,) = [action.manifest for action in first.actions if isinstance(action, Create)]
     assert first.status is not None
     assert [one["uri"] for one in first.status["outputs"]] == [asked["spec"]["output"]["uri"]]
-    # The API server refuses the job, or it is gone before it is seen.
+    # The API server refuses the job, or it is deleted before it is observed.
     schedule = {**schedule, "status": first.status}
     again = decide_schedule(schedule, [], BORN + timedelta(minutes=9), "a quota")
     assert again.status is None or again.status["outputs"] == first.status["outputs"]

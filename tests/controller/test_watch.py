@@ -54,7 +54,7 @@ def way(kubernetes_api: KubernetesApi) -> Iterator[Tunnel]:
 
 @pytest.fixture
 def behind(kubernetes_api: KubernetesApi, way: Tunnel) -> Kube:
-    """The API by that way; it gives up at once, so that tests need not wait."""
+    """The API by that way; it gives up immediately, so that tests need not wait."""
     return connect(str(kubernetes_api.kubeconfig(way.port)))
 
 
@@ -181,7 +181,7 @@ def test_a_watch_that_is_stopped_ends(kubernetes_api: KubernetesApi) -> None:
 
 
 def remove(api: KubernetesApi, name: str) -> None:
-    """The object is gone at once: no garbage collector runs that a deletion in the foreground would wait for."""
+    """The object is deleted immediately: no garbage collector runs that a deletion in the foreground would wait for."""
     api.kube._call("DELETE", api.kube.path("Secret", name))
 
 
