@@ -27,14 +27,14 @@ from tests.support.slow import SECONDS, slow_bundle, slow_rows
 
 pytestmark = [
     pytest.mark.timeout(300),
-    # Python's last figure may be another in the image; what makes other bytes is refused by scoremill itself.
+    # The image can have another patch release of Python; scoremill refuses versions that change bytes.
     pytest.mark.filterwarnings("ignore:Mismatched versions found"),
 ]
 
 MOST = 4
 PARTITIONS = 60
 TAIL = 25
-"""Seconds that one of the last partitions takes: the load is gone, and the run is not."""
+"""Seconds that one of the last partitions takes: the load is low, and the run continues."""
 ROWS = slow_rows(1000 * PARTITIONS, {1000 * PARTITIONS - 500: -TAIL})
 CUT = {"partitionBytes": -(-len(ROWS) // PARTITIONS)}
 
@@ -115,7 +115,7 @@ def test_workers_come_with_the_load_go_with_its_tail_and_end_with_it(elastic: El
         run.sees(lambda: elastic.wanted() < MOST)
         run.result()
     assert until(lambda: elastic.wanted() == 0 and not elastic.pods(), 120)
-    # The first look may find few tasks: it goes up in one step or two, and down by one at a time.
+    # The first reconciliation might find few tasks: it scales up in one step or two, and down by one at a time.
     peak = elastic.seen.index(MOST)
     up, down = elastic.seen[: peak + 1], elastic.seen[peak:]
     assert up[0] == 0 and up == sorted(up) and down == sorted(down, reverse=True)

@@ -1,4 +1,4 @@
-"""The chart on a real cluster: installed, changed, rolled back and removed; its accounts may do what they are for."""
+"""The chart on a real cluster: installed, changed, rolled back and removed; its accounts can do what they are for."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def driver_kubeconfig(api: client.ApiClient, kubeconfig: Path, namespace: str, p
     return path
 
 
-def test_driver_account_starts_and_ends_a_cluster_and_may_do_nothing_else(
+def test_driver_account_can_only_start_and_end_a_cluster(
     helm: Helm, api: client.ApiClient, kubeconfig: Path, namespace: str, runner_image: str, tmp_path: Path
 ) -> None:
     name, _, tag = runner_image.rpartition(":")

@@ -75,7 +75,7 @@ def test_a_pod_finds_services_by_name_and_reaches_them(kubeconfig: Path, namespa
     assert "443" in _output(kubeconfig, namespace, _pod(runner_image, script, {}))
 
 
-def test_a_pod_that_may_become_root_is_not_admitted(kubeconfig: Path, namespace: str, runner_image: str) -> None:
+def test_pod_that_can_become_root_is_not_admitted(kubeconfig: Path, namespace: str, runner_image: str) -> None:
     with config.new_client_from_config(str(kubeconfig)) as api:
         pod = {"metadata": {"name": "root"}, "spec": {"containers": [{"name": "root", "image": runner_image}]}}
         with pytest.raises(client.ApiException, match="violates PodSecurity"):

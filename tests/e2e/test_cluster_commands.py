@@ -138,7 +138,7 @@ def test_a_cluster_scores_from_bucket_to_bucket_as_this_machine_does(
     ok(scoremill("verify", bucket.uri("there"), "--endpoint", bucket.endpoint))
     assert parts(bucket.uri("there")) == parts(bucket.uri("here"))
 
-    # What everybody in the namespace may read tells no credential.
+    # What everybody in the namespace can read contains no credential.
     kube = connect(namespace=namespace)
     readable = str([kube.select(kind) for kind in OURS if kind != "Secret"]) + str(kube.select("Event"))
     assert keys["AWS_SECRET_ACCESS_KEY"] == "testing" and "AWS_SECRET_ACCESS_KEY" not in readable
@@ -217,8 +217,8 @@ def test_the_impossible_ends_in_time_with_its_cause_and_leaves_nothing(case, up,
         path = tmp_path / "template.yaml"
         path.write_text(yaml.safe_dump({"spec": template}))
         arguments = ["--template", str(path)]
-    told = failed(up("trips", *arguments, "--timeout", "15s"), 6)
-    assert "error[ClusterNotReady]" in told and f"{reason}: " in told and evidence in told
+    printed = failed(up("trips", *arguments, "--timeout", "15s"), 6)
+    assert "error[ClusterNotReady]" in printed and f"{reason}: " in printed and evidence in printed
     assert left(namespace, "trips") == []
 
 
@@ -226,37 +226,37 @@ def test_quota_is_named_and_its_hint_works(up, namespace) -> None:
     with config.new_client_from_config(os.environ["KUBECONFIG"]) as api:
         quota = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}
         client.CoreV1Api(api).create_namespaced_resource_quota(namespace, quota)
-        told = failed(up("trips", "--timeout", "15s"), 6)
-        assert "error[ClusterNotReady]" in told and "QuotaExceeded" in told and "exceeded quota: few" in told
-        assert "hint: Request less (--workers, --memory, --cpu), or ask" in told
+        printed = failed(up("trips", "--timeout", "15s"), 6)
+        assert "error[ClusterNotReady]" in printed and "QuotaExceeded" in printed and "exceeded quota: few" in printed
+        assert "hint: Request less (--workers, --memory, --cpu), or ask" in printed
         assert left(namespace, "trips") == []
         client.CoreV1Api(api).delete_namespaced_resource_quota("few", namespace)
         ok(up("trips"))
 
 
-def test_a_field_that_there_is_not_is_named(up, namespace, tmp_path) -> None:
+def test_unrecognized_field_is_named(up, namespace, tmp_path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text("spec: {worker: {replica: 3}}")
     assert 'unknown field "spec.worker.replica"' in failed(up("trips", "--template", str(path)), 2)
     assert left(namespace, "trips") == []
 
 
-def test_a_namespace_that_there_is_not_is_named(scoremill, kubeconfig) -> None:
-    told = failed(scoremill("cluster", "up", "trips", "--namespace", "nowhere", "--kubeconfig", str(kubeconfig)), 6)
-    assert "namespace nowhere not found" in told
+def test_missing_namespace_is_named(scoremill, kubeconfig) -> None:
+    printed = failed(scoremill("cluster", "up", "trips", "--namespace", "nowhere", "--kubeconfig", str(kubeconfig)), 6)
+    assert "namespace nowhere not found" in printed
 
 
 @pytest.mark.parametrize("rights", [[], [{"apiGroups": ["kubernetes.dask.org"], "resources": ["*"], "verbs": ["*"]}]])
 def test_missing_permission_is_reported_and_leaves_nothing(rights, scoremill, kubeconfig, namespace, tmp_path) -> None:
     own = account(kubeconfig, namespace, rights, tmp_path)
-    told = failed(scoremill("cluster", "up", "trips", "--kubeconfig", str(own), "--timeout", "10s"), 6)
-    assert f"not permitted in namespace {namespace}" in told and "Ask the cluster's administrator" in told
+    printed = failed(scoremill("cluster", "up", "trips", "--kubeconfig", str(own), "--timeout", "10s"), 6)
+    assert f"not permitted in namespace {namespace}" in printed and "Ask the cluster's administrator" in printed
     kube = connect(namespace=namespace)
     assert all("deletionTimestamp" in each["metadata"] for each in kube.select("DaskCluster"))
 
 
 def account(kubeconfig: Path, namespace: str, rules: list[dict[str, list[str]]], folder: Path) -> Path:
-    """A kubeconfig of a new service account that may do that and nothing else."""
+    """A kubeconfig of a new service account that can do only that."""
     with config.new_client_from_config(str(kubeconfig)) as api:
         core, rbac = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
         core.create_namespaced_service_account(namespace, {"metadata": {"name": "guest"}})

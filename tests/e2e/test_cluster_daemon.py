@@ -20,7 +20,7 @@ from tests.cluster.places import State
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A second daemon, beside the one that holds the cluster's nodes."""
+    """A second daemon, in addition to that of the cluster's nodes."""
 
     folder: Path
 
@@ -69,10 +69,12 @@ print("forward", Path("/proc/sys/net/ipv4/ip_forward").read_text())
 
 @pytest.fixture
 def second(cluster: State) -> Iterator[Daemon]:
-    """Not started yet, and gone at the end."""
+    """Not started yet, and removed at the end."""
     if cluster.docker_host != daemon.HOST:
-        pytest.skip("not run: the nodes are in a Docker daemon of the user's, and none of ours can be tested")
-    with tempfile.TemporaryDirectory(prefix="mill-") as folder:  # short, for a socket's path may have 107 characters
+        pytest.skip("not run: the nodes are in the user's Docker daemon")
+    with tempfile.TemporaryDirectory(
+        prefix="mill-"
+    ) as folder:  # short, for the path of a socket can have 107 characters
         second = Daemon(Path(folder))
         yield second
         second.call("lifecycle.down()")

@@ -303,7 +303,7 @@ def changed(name: str) -> Object:
     return {"spec": {name.partition(".")[0]: CHANGES[name]}}
 
 
-def test_once_a_job_has_begun_only_suspend_changes(jobs: Kind) -> None:
+def test_only_suspend_can_change_after_the_start_of_a_job(jobs: Kind) -> None:
     jobs.create(FULL)
     jobs.patch_status({"phase": "Running", "startTime": "2026-11-21T03:00:00Z"})
     for name in CHANGES:

@@ -36,7 +36,7 @@ from tests.support.slow import HUNGRY, SECONDS, slow_bundle, slow_rows
 
 pytestmark = [
     pytest.mark.timeout(300),
-    # Python's last figure may be another in the image; what makes other bytes is refused by scoremill itself.
+    # The image can have another patch release of Python; scoremill refuses versions that change bytes.
     pytest.mark.filterwarnings("ignore:Mismatched versions found"),
 ]
 
@@ -56,7 +56,7 @@ APART = {
         ]
     }
 }
-"""One worker a node, where there is room."""
+"""One worker per node, if there is room."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ class Ground:
         """
         ends = [status.get("lastState", {}).get("terminated", {}) for status in pod["status"]["containerStatuses"]]
         log = self.at.kube.log(pod["metadata"]["name"], 1000) or ""
-        told = ("was killed by signal 9", "memory budget")
-        return any(end.get("reason") == "OOMKilled" for end in ends) or any(text in log for text in told)
+        messages = ("was killed by signal 9", "memory budget")
+        return any(end.get("reason") == "OOMKilled" for end in ends) or any(text in log for text in messages)
 
     def recovers(self) -> None:
         wait_until_up(self.at, 150, lambda text: None)
 
     def spreads(self) -> str:
-        """One worker is beside the scheduler and the other on another node: the latter's name."""
+        """Return the node of the worker that does not share the scheduler's node."""
         self.recovers()
         while len(there := {pod["spec"]["nodeName"] for pod in self.pods("worker")}) == 1:
             doomed = self.pods("worker")[0]["metadata"]["name"]
@@ -160,7 +160,7 @@ def test_a_worker_pod_that_is_deleted_costs_only_time(ground: Ground) -> None:
         assert ground.at.kube.delete("Pod", doomed)
         run.sees(lambda: doomed not in {pod["metadata"]["name"] for pod in ground.pods("worker")})
         run.result()
-    assert ground.proves(job).repeated, "what it was at was begun again"
+    assert ground.proves(job).repeated, "its partition was started again"
     ground.recovers()
     assert len(ground.pods("worker")) == 2
 
@@ -177,11 +177,11 @@ def test_a_worker_that_runs_out_of_memory_once_costs_only_time(ground: Ground) -
 def test_a_partition_that_no_worker_has_memory_for_is_named_and_the_rest_is_kept(ground: Ground) -> None:
     job = ground.job("hungry")
     write(ground.bucket.uri("hunger"), b"always")
-    # Dask's nanny may see the memory grow, or only that the kernel has killed the worker.
-    with ground.run(job) as run, pytest.raises((KilledWorkerError, WorkerMemoryError)) as told:
+    # Dask's nanny can notice the memory, or only that the kernel has killed the worker.
+    with ground.run(job) as run, pytest.raises((KilledWorkerError, WorkerMemoryError)) as raised:
         run.result()
-    assert told.value.exit_code == 6 and "in/rows.csv, bytes" in told.value.message
-    assert "memory" in str(told.value.hint)
+    assert raised.value.exit_code == 6 and "in/rows.csv, bytes" in raised.value.message
+    assert "memory" in str(raised.value.hint)
     Store(ground.bucket.uri()).delete(["hunger"])
     ground.recovers()
     with ground.run(job) as again:
@@ -215,14 +215,14 @@ def test_a_node_that_stops_costs_only_time(ground: Ground, cluster: State) -> No
         pytest.skip("not run: the nodes of a cluster of the user's are not stopped")
     job = ground.job("node-stopped")
     node = ground.spreads()
-    # Until the node is back no other process's `up` may look: it would take the cluster for broken and make a new one.
+    # Until the node is back no other process can run `up`, which would replace the cluster.
     with alone(CLUSTERS / "lock"), ground.run(job) as run:
         run.reaches(4)
         with stopped(node, cluster):
-            assert run.goes_on, "the fault came too late"
+            assert run.is_running, "the fault came too late"
             run.result()
     ground.recovers()
-    # A node stops with SIGTERM first: its worker may have time to finish its last partition.
+    # A node stops with SIGTERM first: its worker can have time to finish its last partition.
     ground.proves(job)
 
 
@@ -239,7 +239,7 @@ def test_a_drained_node_gives_its_workers_away_and_keeps_its_scheduler_until_the
         run.result()
         ground.recovers()
         assert {pod["spec"]["nodeName"] for pod in ground.pods("worker")}.isdisjoint({node})
-    assert ground.proves(job).repeated, "what its worker was at was begun again"
+    assert ground.proves(job).repeated, "the partition of its worker was started again"
 
 
 def test_a_scheduler_pod_that_is_deleted_costs_only_time(ground: Ground) -> None:

@@ -1,4 +1,4 @@
-"""`scoremill job` and `schedule` on a real API server that no operator of ours looks after: its part is played here."""
+"""`scoremill job` and `schedule` on a real API server without an operator: the tests write its part of the status."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ def made(kube: Kube, name: str, **spec: Any) -> Object:
     return job
 
 
-def test_a_status_is_never_told_of_a_job_made_again_under_its_name(place: Place) -> None:
+def test_status_is_not_written_to_a_new_job_of_the_same_name(place: Place) -> None:
     job = made(place.kube, "again")
     assert place.kube.delete("ScoringJob", "again", uid=job["metadata"]["uid"])
     assert until(lambda: place.kube.get("ScoringJob", "again") is None, 60)
     made(place.kube, "again")
     with pytest.raises(Conflict, match="was deleted and created again"):
-        told(place.kube, job, phase="Complete")
+        write_status(place.kube, job, phase="Complete")
     assert "status" not in place.kube.get("ScoringJob", "again")
 
 
-def told(kube: Kube, job: Object, **status: Any) -> None:
+def write_status(kube: Kube, job: Object, **status: Any) -> None:
     """The operator's part of the status."""
     name, uid = job["metadata"]["name"], job["metadata"]["uid"]
     assert kube.apply_status("ScoringJob", name, status, manager="scoremill-operator", uid=uid)
@@ -113,7 +113,7 @@ def test_python_programs_submit_inspect_and_cancel_jobs(place: Place) -> None:
     made = place.kube.get("ScoringJob", "from-python")
     assert made
     failure = {"reason": "TooManyRejectedRows", "message": "5 of 10", "exitCode": 4}
-    told(place.kube, made, phase="Failed", failure=failure)
+    write_status(place.kube, made, phase="Failed", failure=failure)
     with pytest.raises(RejectLimitError, match="5 of 10"):
         handle.wait()
     assert handle.status().phase == "Failed"
@@ -152,13 +152,13 @@ def test_who_waits_sees_how_far_it_is_and_ends_as_the_job_does(
 ) -> None:
     kube, name = place.kube, f"waited-{code}"
     job = made(kube, name, suspend=status["phase"] == "Suspended")
-    told(kube, job, phase="Starting", cluster={"name": "c", "waiting": "Pulling: the image"})
+    write_status(kube, job, phase="Starting", cluster={"name": "c", "waiting": "Pulling: the image"})
     with place.start("job", "wait", name, "--timeout", "120s") as process:
         try:
             assert process.stderr and "Starting: Pulling: the image" in process.stderr.readline()
-            told(kube, job, phase="Running")
+            write_status(kube, job, phase="Running")
             assert "Running" in process.stderr.readline()
-            told(kube, job, **status)
+            write_status(kube, job, **status)
             out, err = process.communicate(timeout=60)
         finally:
             process.kill()
@@ -168,7 +168,7 @@ def test_who_waits_sees_how_far_it_is_and_ends_as_the_job_does(
 
 def test_wait_reports_that_the_job_was_deleted(place: Place) -> None:
     job = made(place.kube, "removed")
-    told(place.kube, job, phase="Running")
+    write_status(place.kube, job, phase="Running")
     with place.start("job", "wait", "removed") as process:
         try:
             assert process.stderr and "Running" in process.stderr.readline()
@@ -185,9 +185,7 @@ def test_job_continues_after_a_wait_times_out(place: Place) -> None:
     assert "did not finish within" in err and "job wait long" in err
 
 
-def test_a_driver_tells_the_real_server_how_far_it_is_and_leaves_the_operators_part_alone(
-    place: Place, tmp_path: Path
-) -> None:
+def test_driver_reports_progress_and_keeps_the_status_of_the_operator(place: Place, tmp_path: Path) -> None:
     trips(3000).to_csv(tmp_path / "in.csv", index=False)
     kube = place.kube
     job = made(
@@ -197,7 +195,7 @@ def test_a_driver_tells_the_real_server_how_far_it_is_and_leaves_the_operators_p
         input={"uris": [str(tmp_path / "in.csv")], "partitionBytes": "32KiB"},
         output={"uri": str(tmp_path / "out")},
     )
-    told(kube, job, phase="Running", attempt=1, specHash=spec_hash(job["spec"]))
+    write_status(kube, job, phase="Running", attempt=1, specHash=spec_hash(job["spec"]))
     words = ["driver", "--job", "driven", "--attempt", 1, "--spec", spec_hash(job["spec"]), "--cluster", "in-process"]
     done = place.run(*words, "--termination-log", tmp_path / "last", "--namespace", place.namespace)
     assert done.returncode == 0, done.stderr
@@ -215,7 +213,7 @@ def test_a_driver_tells_the_real_server_how_far_it_is_and_leaves_the_operators_p
 
 def test_the_report_of_an_output_that_cannot_be_read_here_is_the_status(place: Place, tmp_path: Path) -> None:
     job = made(place.kube, "elsewhere", output={"uri": str(tmp_path / "nothing")})
-    told(place.kube, job, phase="Complete", rows={"total": 9, "scored": 9, "rejected": 0})
+    write_status(place.kube, job, phase="Complete", rows={"total": 9, "scored": 9, "rejected": 0})
     done = place.run("job", "report", "elsewhere")
     assert done.returncode == 0 and "9 = 9 scored" in done.stdout and "the output cannot be read here" in done.stderr
 
@@ -225,7 +223,7 @@ def test_the_drivers_log_is_followed_to_its_end(place: Place) -> None:
     assert "no driver yet" in place.fails(6, "job", "logs", "logged")
     pod = speaking_pod("logged-driver", place.image)
     assert place.kube.create({**pod, "metadata": {**pod["metadata"], "namespace": place.namespace}})
-    told(place.kube, job, phase="Running", driver={"job": "logged-1", "pod": "logged-driver"})
+    write_status(place.kube, job, phase="Running", driver={"job": "logged-1", "pod": "logged-driver"})
     assert place.ok("job", "logs", "logged", "-f").split() == ["0", "1", "2"]
     assert place.ok("job", "logs", "logged", "--tail", "1").split() == ["2"]
 

@@ -1,4 +1,4 @@
-"""Three hundred ScoringJobs at once on a real API server of the test's own, where KWOK says that pods run and end."""
+"""Three hundred simultaneous ScoringJobs on a real API server, on which KWOK simulates that pods run and end."""
 
 from __future__ import annotations
 

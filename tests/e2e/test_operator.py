@@ -84,7 +84,7 @@ def test_a_job_is_scored_whole_and_leaves_nothing_but_itself(mill: Mill) -> None
     assert status.start_time <= status.running_time <= status.completion_time
     assert until(lambda: not job.pods("worker") and not job.pods("scheduler"), 120)
     job.delete()
-    job.is_gone()
+    job.is_deleted()
 
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -117,9 +117,9 @@ def test_a_model_that_fails_on_all_rows_is_not_tried_again(mill: Mill, tmp_path:
     assert status.attempt == 1
     assert status.outputs and [*status.outputs.fields()] == ["logs"]
     job.delete()
-    job.is_gone()
+    job.is_deleted()
     (log,) = job.logs()
-    assert "x is too large" in log and "error[" in log, "the pod is gone, and its words are not"
+    assert "x is too large" in log and "error[" in log, "the pod is deleted, and its log is kept"
 
 
 def test_more_bad_rows_than_the_budget_allows_are_not_tried_again(mill: Mill) -> None:
@@ -150,7 +150,7 @@ def test_a_job_deleted_in_mid_run_takes_all_with_it(mill: Mill) -> None:
     job.is_in_mid_run()
     assert job.children()
     job.delete()
-    job.is_gone()
+    job.is_deleted()
     assert not (Store(job.output).info("_SUCCESS"))
 
 
@@ -281,8 +281,8 @@ def test_what_the_infrastructure_failed_is_tried_again_as_often_as_allowed(mill:
 
 def test_a_job_goes_when_its_time_to_live_is_over(mill: Mill) -> None:
     job = mill.submit("brief", {"cleanup": {"ttlSecondsAfterFinished": 3}})
-    # It may be complete for a moment only, of which its output tells.
-    job.is_gone(240)
+    # It can be complete for a moment only; its output proves it.
+    job.is_deleted(240)
     assert objects(job.output) == mill.expected and verify(job.output).totals.scored == ROWS
 
 
@@ -391,12 +391,12 @@ def test_of_two_jobs_on_one_output_one_scores_and_the_other_finds_it_done(mill: 
 
 
 @pytest.mark.parametrize("name", ["a" * 253, "1." + "x-" * 125 + "y"])
-def test_names_may_be_as_long_as_kubernetes_allows(mill: Mill, name: str) -> None:
+def test_names_can_be_as_long_as_kubernetes_allows(mill: Mill, name: str) -> None:
     assert len(name) == 253
     job = mill.submit(name, output=f"long/{name[0]}")
     job.proves()
     job.delete()
-    job.is_gone()
+    job.is_deleted()
 
 
 @pytest.mark.parametrize("example", sorted(path.parent.name for path in (ROOT / "examples").glob("*/job.yaml")))
@@ -504,7 +504,7 @@ def watched(mill: Mill, kind: str) -> Iterator[set[str]]:
 
 
 def kill(mill: Mill, pod: str) -> None:
-    """The pod is gone at once, without a chance to say anything."""
+    """The pod is killed immediately, without a chance to write anything."""
     kubectl_in(mill, "delete", "pod", pod, "--grace-period=0", "--force", "--wait=false")
 
 

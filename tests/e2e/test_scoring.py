@@ -27,12 +27,12 @@ from tests.support.jobs import objects, trips
 from tests.support.kube import Place, in_image, new_namespace
 from tests.support.s3 import Bucket as S3Bucket
 
-# Dask tells of the last digits of Python's version, which may be others here than in the image.
+# Dask warns about the patch release of Python, which can differ from that of the image.
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore:Mismatched versions found")]
 
 Bucket = S3Bucket | GcsBucket
 OTHER = "1.8.0"
-"""Of scikit-learn: the image has a later minor version."""
+"""Version of scikit-learn: the image has a later minor version."""
 FEATURES = '''
 """A transformer that no library has."""
 

@@ -1,4 +1,4 @@
-"""Who may not read, cannot: credentials appear nowhere, pods are restricted, and strangers are not answered."""
+"""Credentials appear nowhere, pods are restricted, and strangers are not answered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.cluster.stores import Server, known, new
 from tests.support.jobs import trip_bundle, trips
 from tests.support.kube import Place, new_namespace
 
-# Dask tells of the last digits of Python's version, which may be others here than in the image.
+# Dask warns about the patch release of Python, which can differ from that of the image.
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore:Mismatched versions found")]
 
 KEY, SECRET = f"KEY{secrets.token_hex(8)}", secrets.token_hex(20)
@@ -185,7 +185,7 @@ def test_the_scheduler_s_pages_tell_no_credential(vault, needles) -> None:
     assert {page for page, answer in answers.items() if needles.within(answer)} == set()
 
 
-def test_a_wrong_secret_ends_the_run_with_its_reason_and_is_not_told(place, model, way) -> None:
+def test_wrong_secret_ends_the_run_with_its_reason_and_is_not_printed(place, model, way) -> None:
     wrong = secrets.token_hex(20)
     place.secret("wrong", {**way, "AWS_SECRET_ACCESS_KEY": wrong})
     at = place.up("wrong", "--secret", "wrong")
@@ -215,10 +215,10 @@ def _confinement() -> Any:
     def confinement() -> dict[str, Any]:
         """What the kernel says of this process; made here, for a pod has no module of these tests."""
         lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-        told = {name: lines[name].split()[0] for name in ("Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")}
+        status = {name: lines[name].split()[0] for name in ("Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")}
         [root] = [line.split() for line in Path("/proc/mounts").read_text().splitlines() if line.split()[1] == "/"]
         there = Path("/var/run/secrets/kubernetes.io").exists()
-        return {**told, "token": there, "root": root[3].split(",")[0]}
+        return {**status, "token": there, "root": root[3].split(",")[0]}
 
     return confinement
 
@@ -233,8 +233,8 @@ def test_strangers_are_answered_by_no_part_of_the_cluster(vault, place) -> None:
         "none": None,
     }
     with _asking(vault) as client:
-        [(worker, told)] = client.scheduler_info(n_workers=-1)["workers"].items()
-        addresses = [names.scheduler_address("vault", place.namespace), worker, told["nanny"]]
+        [(worker, details)] = client.scheduler_info(n_workers=-1)["workers"].items()
+        addresses = [names.scheduler_address("vault", place.namespace), worker, details["nanny"]]
         [answers] = client.run(_questions(), addresses, shown).values()
     assert {key for key, answer in answers.items() if answer is True} == {(address, "own") for address in addresses}
     refused = "CommClosedError"

@@ -55,7 +55,7 @@ class OneJob(Api):
         return f"/apis/scoremill.dev/v1alpha1/namespaces/{NAMESPACE}/scoringjobs/{self.job['metadata']['name']}"
 
     def wait_for_partitions(self, done: int) -> None:
-        """Returns once so many are told to be done; AssertionError after WAIT_SECONDS."""
+        """Return when that many are reported as completed. Raise AssertionError after WAIT_SECONDS."""
 
         def is_there() -> bool:
             counts = self.statuses[-1]["progress"].get("partitions", {}) if self.statuses else {}

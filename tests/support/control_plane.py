@@ -71,7 +71,7 @@ class ControlPlane:
         self.part("etcd", *_etcd_flags(etcd, f"http://127.0.0.1:{peer}"))
         self.part("kube-apiserver", *_api_server_flags(etcd, api, self.key))
         wait_for(lambda: _is_ready(server), 60, "the API server")
-        # The last file: whoever finds it may use what it names.
+        # The last file: a process that finds it can use what it names.
         self.kubeconfig.write_text(kubeconfig(server, self.folder / "certificates" / "apiserver.crt", token))
 
     @property
@@ -145,7 +145,7 @@ def _api_server_flags(etcd: str, port: int, key: Path) -> list[str]:
         f"--service-account-key-file={key}",
         f"--service-account-signing-key-file={key}",
         "--service-cluster-ip-range=10.0.0.0/24",
-        # Watches of these come from etcd itself: a test compacts it, and finds the version gone.
+        # Watches of these come from etcd itself: a test compacts it, which removes old versions.
         "--watch-cache-sizes=secrets#0",
         # Nothing makes the accounts that it would demand.
         "--disable-admission-plugins=ServiceAccount",

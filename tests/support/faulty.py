@@ -57,7 +57,7 @@ class Died(BaseException):
 
 
 class FaultyFileSystem(LocalFileSystem):  # type: ignore[misc]
-    """Local files; each public operation may first fail."""
+    """Local files; each public operation can fail first."""
 
     protocol = "faulty"
 

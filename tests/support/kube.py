@@ -1,4 +1,4 @@
-"""What tests on a real cluster share: a namespace, the command line in it, and the runner image beside it."""
+"""Shared by tests on a real cluster: a namespace, the command line in it, and the runner image."""
 
 from __future__ import annotations
 

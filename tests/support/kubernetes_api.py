@@ -35,10 +35,10 @@ _KINDS = ("ScoringJob", "ScoringSchedule", "DaskCluster", "DaskWorkerGroup", "Da
 
 @dataclass(frozen=True)
 class KubernetesApi:
-    """A namespace of a real API server. Nothing runs beside it: no controllers, no pods."""
+    """A namespace of a real API server. Nothing else runs: no controllers, no pods."""
 
     folder: Path
-    """Of the server."""
+    """Folder of the server."""
     namespace: str
     own: Path
     """For files of the test."""
@@ -78,7 +78,7 @@ class KubernetesApi:
         _, answer = self.kube._call("POST", f"{self.kube.path('ServiceAccount', name)}/token", {}, {"spec": {}})
         found = connect(str(self.kubeconfig(token=answer["status"]["token"])))
         # The server learns of a new binding by a watch.
-        wait_for(lambda: _may(found, "list", "pods"), 30, f"the rights of {name}")
+        wait_for(lambda: _can(found, "list", "pods"), 30, f"the rights of {name}")
         return found
 
     def reads(self) -> set[str]:
@@ -103,8 +103,8 @@ class KubernetesApi:
         return yaml.safe_load((self.folder / "kubeconfig").read_text())
 
 
-def _may(kube: Kube, verb: str, resource: str) -> bool:
-    """Whether the API server says that the one who asks may do it."""
+def _can(kube: Kube, verb: str, resource: str) -> bool:
+    """Return whether the API server permits it."""
     asked = {"spec": {"resourceAttributes": {"namespace": kube.namespace, "verb": verb, "resource": resource}}}
     _, answer = kube._call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {}, asked)
     return bool(answer["status"]["allowed"])
@@ -148,7 +148,7 @@ def serve(folder: Path) -> None:
             define(connect(str(plane.kubeconfig)))
             (server / "ready").touch()
             fcntl.flock(users, fcntl.LOCK_EX)
-        # Whoever comes now waits for the lock, and starts another.
+        # The next process waits for the lock, and starts another.
         shutil.rmtree(server)
 
 

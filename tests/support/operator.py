@@ -27,7 +27,7 @@ RELEASE = "mill"
 OPERATOR = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/name=scoremill-operator"
 PARTITIONS, ROWS = 24, 12_000
 PATIENCE = 300.0
-"""Seconds: after a connection that broke, dask-kubernetes' operator rests for 60, and it may meet several."""
+"""Seconds: after a broken connection dask-kubernetes' operator waits for 60, and several can break."""
 CONTENT = slow_rows(ROWS, {})
 SMALL = {"workers": 2, "memory": "600MiB", "cpu": 0.1}
 """Workers that fit many times into two small nodes."""
@@ -93,7 +93,7 @@ class Mill:
         assert done.returncode == 0, done.stderr
 
     def manifest(self, name: str, *specs: Mapping[str, Any], output: str | None = None) -> Object:
-        """A ScoringJob over the rows, with `specs` laid over its spec."""
+        """A ScoringJob over the rows, with `specs` merged into its spec."""
         spec: Object = {
             "model": {"uri": self.model, "trustedPrefixes": [self.bucket.uri()]},
             "input": {"uris": [self.bucket.uri("in/*.csv")], "partitionBytes": -(-len(CONTENT) // PARTITIONS)},
@@ -152,12 +152,12 @@ class Job:
 
     @property
     def done(self) -> int:
-        """Partitions that its driver has told of."""
+        """Number of partitions that its driver reported."""
         progress = self.status.progress
         return (progress.partitions.done or 0) if progress and progress.partitions else 0
 
     def pods(self, component: str) -> list[Object]:
-        """Its driver's, scheduler's or workers' pods."""
+        """Return the pods of its driver, scheduler or workers."""
         key = "app.kubernetes.io/component"
         labelled = f"{names.JOB}={self.child}" if component == "driver" else f"{names.LABEL}={self.child}"
         return self.mill.kube.select("Pod", f"{labelled},{key}={component}")
@@ -177,7 +177,7 @@ class Job:
         ]
 
     def sees(self, condition: Callable[[JobStatus], object], what: str, seconds: float = PATIENCE) -> JobStatus:
-        """The status for which `condition` has come to hold; it may not be at its end before."""
+        """Return the status that fulfills `condition`; it must not be finished before."""
         states: list[JobStatus] = []
 
         def met() -> bool:
@@ -217,7 +217,7 @@ class Job:
         """No object that was made for it is there any more."""
         assert until(lambda: not self.children(), seconds), self.children()
 
-    def is_gone(self, seconds: float = 120) -> None:
+    def is_deleted(self, seconds: float = 120) -> None:
         """Neither it nor anything of it is there."""
         assert until(lambda: self.seen is None, seconds)
         self.leaves_nothing()

@@ -1,4 +1,4 @@
-"""A run in a thread of its own: what it has told, and what became of it."""
+"""A run in its own thread: its events and its result."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ class Run:
     ) -> None:
         self._thread.shutdown(wait=error is None)
 
-    def told(self, kind: type[Event]) -> list[Event]:
-        """What it has told of a kind."""
+    def events_of(self, kind: type[Event]) -> list[Event]:
+        """Return its events of a kind."""
         return [event for event in list(self.events) if isinstance(event, kind)]
 
     @property
     def done(self) -> int:
         """Partitions that it has scored itself."""
-        return len(self.told(Progress))
+        return len(self.events_of(Progress))
 
     @property
-    def goes_on(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it has neither ended nor failed."""
         return not self._ended.done()
 
     def reaches(self, partitions: int, seconds: float = 90) -> None:
         """It has scored `partitions`, and there are more to score."""
         self.sees(lambda: self.done >= partitions, seconds)
-        (started,) = self.told(Started)
+        (started,) = self.events_of(Started)
         assert isinstance(started, Started)
-        assert self.goes_on and self.done < started.partitions, "the fault would come too late"
+        assert self.is_running and self.done < started.partitions, "the fault would come too late"
 
     def sees(self, condition: Callable[[], object], seconds: float = 90) -> None:
         """`condition` comes to hold while it runs."""

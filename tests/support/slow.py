@@ -1,4 +1,4 @@
-"""Runs that last long enough for faults to meet them: a model that takes its time, and memory where it is told to."""
+"""Runs that last long enough for faults: a slow model that uses much memory on request."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Slow(RegressorMixin, BaseEstimator):
         if "SLOW_SECONDS" in os.environ:
             time.sleep(float(os.environ["SLOW_SECONDS"]) * len(x) - x[x < -1].sum())
         if self.hunger and (x == -1).any():
-            _eat_as_told(self.hunger)
+            _eat_on_request(self.hunger)
         return 2 * x
 
 
-def _eat_as_told(place):
-    """Takes 4 GiB if there is an object at `place`: `once` is gone by then, `always` stays."""
+def _eat_on_request(place):
+    """Use 4 GiB if there is an object at `place`: `once` is deleted by then, `always` stays."""
     import fsspec
 
     fs, path = fsspec.url_to_fs(place, skip_instance_cache=True)
@@ -63,7 +63,7 @@ def _eat_as_told(place):
 
 
 def slow_bundle(folder: Path, hunger: str | None = None) -> str:
-    """The URI of a bundle of a regressor that gives twice `x`; `hunger` names the object that tells it to eat."""
+    """The URI of a bundle of a regressor that gives twice `x`; `hunger` names the object that makes it use memory."""
     source = folder / "code"
     source.mkdir(parents=True, exist_ok=True)
     (source / "slow.py").write_text(CODE)

@@ -1,4 +1,4 @@
-"""A model with code of its own that raises on some rows, and does as a file tells it on others."""
+"""A model with its own code that raises on some rows, and does what a file says on others."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Tunnel:
                 _close(each)
 
     def silence(self) -> None:
-        """Nothing gets through any more, and nobody is told, until `restore`."""
+        """Drop everything silently until `restore`."""
         self._flows.clear()
 
     def restore(self) -> None:
