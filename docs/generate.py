@@ -68,7 +68,7 @@ ERRORS_INTRODUCTION = """Every error has a code that stays the same in all relea
 followed by a hint; `--json` prints `code`, `message`, `hint`, and `exitCode`; a failed ScoringJob has it in
 `status.failure.code`. `scoremill explain CODE` prints the same text as this page."""
 EXIT_CODES = {
-    0: "Success.",
+    0: "The command succeeded.",
     1: "Internal error. Please report it.",
     2: "The command or the job cannot be run as specified.",
     3: "The model and the input do not fit together.",

@@ -37,7 +37,7 @@ PHRASES = {
 PHRASE = re.compile(rf"\b(?:{'|'.join(PHRASES)})\b", re.IGNORECASE)
 FRAGMENT = re.compile(r'(?:"""|\b(?:description|help)[:=] ?"?|\| )(?:\w+|(?:Its|Of) [^.|"]+)\.(?:"|$| \|)')
 RECORD = re.compile(r"^  (?:-\S.*?|[a-z-]+)(?:  +(\S.*))?$")
-DEFAULT = re.compile(r"( Defaults to [^.]*\.| Can be given several times\.|\s*\[[^]]*\])+$")
+DEFAULT = re.compile(r"( Defaults to (?:[^.]|\.(?=\S))*\.| Can be given several times\.|\s*\[[^]]*\])+$")
 HELP = "docs/reference/cli.md"
 
 

@@ -55,7 +55,7 @@ def cluster_group() -> None:
     "--env",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Additional environment variable of the workers: NAME=VALUE. Not for secrets.",
+    help="Additional environment variable of the workers: NAME=VALUE; not for secrets.",
 )
 @click.option(
     "--idle-timeout",

@@ -61,8 +61,8 @@ class Receipt:
     """Rows that the job's condition did not choose; they are not among `rows`."""
     first_line: int = 0
     """The line of the file, from 1, at which the partition begins; 0 if that was not known, or does not count."""
-    begun: int = 1
-    """How often its run began the partition: again when the store failed it, or its worker was lost or taken away.
+    starts: int = 1
+    """Number of times that its run started the partition: more than once if the store failed or its worker was lost.
 
     0 in a second receipt, for the same objects with the lines of rejected rows numbered.
     """

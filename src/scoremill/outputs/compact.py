@@ -75,10 +75,10 @@ def _compacted(ledger: Ledger, output: Store, manifest: Manifest, most: int) -> 
 
 def _refuse_strangers(output: Store, target: Store, manifest: Manifest) -> list[str]:
     """Return the objects that a killed compaction of `output` left in `target`. Raise UsageError if there is anything else."""
-    begun = Ledger(target).job() or {}
+    document = Ledger(target).job() or {}
     ours: set[str] = set()
-    if begun.get("compactedFrom") == absolute(output.uri) and target.info(naming.SUCCESS) is None:
-        seed = begun.get("compaction", "")
+    if document.get("compactedFrom") == absolute(output.uri) and target.info(naming.SUCCESS) is None:
+        seed = document.get("compaction", "")
         ours = {info.name for info in target.list(f"{naming.LEDGER}/")}
         ours |= {entry.part.name for entry in manifest.entries() if entry.kind != "part"}
         ours |= {name for name in Ledger(target).published() if _is_named_by(seed, name)}

@@ -44,7 +44,7 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
     was not kept, and TrustError if `changes` name no model, and
     the one that `output` names has neither the digest that is given nor a trusted prefix.
     """
-    begun, manifest = require_output(output), read_manifest(output)
+    document, manifest = require_output(output), read_manifest(output)
     if manifest is None:
         raise VerificationError(
             f"{output.uri} is not complete",
@@ -59,7 +59,7 @@ def retry_job(output: Store, changes: dict[str, Any], uri: str | None = None, ki
     uris = [record["file"] for entry in rejected for record in entry.part.records(output)] if kind == "files" else None
 
     def job_to(target: str) -> ScoringJob:
-        return parse_job(_fields(output, begun, manifest, changes, target, uris))
+        return parse_job(_fields(output, document, manifest, changes, target, uris))
 
     job = job_to(uri or output.uri)
     digest = None
@@ -92,7 +92,7 @@ def retry_rejected(
 
 def _fields(
     output: Store,
-    begun: dict[str, Any],
+    document: dict[str, Any],
     manifest: Manifest,
     changes: dict[str, Any],
     target: str,
@@ -102,12 +102,12 @@ def _fields(
 
     Its input are the rejected rows below `target`, unless `uris` are given.
     """
-    recorded = begun["job"]["spec"]
+    recorded = document["job"]["spec"]
     spec = {name: value for name, value in recorded.items() if name not in ("storage", "credentials", "cluster")}
     spec["model"] = {name: recorded["model"][name] for name in ("method", "batchRows") if name in recorded["model"]}
     spec["storage"] = output.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
     spec["output"] = {**recorded["output"], "storage": None}
-    mine = merge({**begun["job"], "spec": spec}, changes)
+    mine = merge({**document["job"], "spec": spec}, changes)
     rows = {"uris": [f"{target}/{INPUT}"], "format": "auto", "csv": {"header": True, "columns": None, "skipRows": 0}}
     spec = merge(
         mine["spec"],
@@ -125,7 +125,7 @@ def _fields(
             },
         },
     )
-    spec["model"].setdefault("uri", begun["bundle"])
+    spec["model"].setdefault("uri", document["bundle"])
     return {**mine, "spec": spec}
 
 
@@ -137,15 +137,15 @@ def _target(output: Store, digest: str, uris: list[str] | None) -> str:
         uri = f"{output.uri}/_retries/{number}"
         if f"_retries/{number}/{SUCCESS}" in names:
             break
-        begun = Ledger(Store(uri, output.settings)).job()
-        if begun is None or (begun["settings"]["bundle"] == digest and _input_of(begun, uri) == uris):
+        document = Ledger(Store(uri, output.settings)).job()
+        if document is None or (document["settings"]["bundle"] == digest and _input_of(document, uri) == uris):
             return uri
     return f"{output.uri}/_retries/{max(numbers, default=0) + 1}"
 
 
-def _input_of(begun: dict[str, Any], uri: str) -> list[str] | None:
+def _input_of(document: dict[str, Any], uri: str) -> list[str] | None:
     """The input objects of the retry at `uri`; None if it scores rejected rows."""
-    uris: list[str] = begun["job"]["spec"]["input"]["uris"]
+    uris: list[str] = document["job"]["spec"]["input"]["uris"]
     return None if uris == [f"{uri}/{INPUT}"] else uris
 
 

@@ -43,7 +43,7 @@ class Report:
     rejected: int
     bytes: int
     """Total size of the parts, in bytes."""
-    begun: str
+    started: str
     completed: str | None
     bundle: str
     method: str
@@ -75,7 +75,7 @@ class Report:
 def build_report(store: Store) -> Report:
     """Return the report of the output at `store`. Raise UsageError if no run was started."""
     ledger = Ledger(store)
-    begun = require_output(store)
+    document = require_output(store)
     manifest = read_manifest(store)
     every = list(ledger.receipts())
     counted = _counted(every, {entry.part.name for entry in manifest.entries()} if manifest else None)
@@ -91,7 +91,7 @@ def build_report(store: Store) -> Report:
     rows = sum(receipt.rows for receipt in counted)
     return Report(
         output=store.uri,
-        name=begun["name"],
+        name=document["name"],
         state="complete" if manifest else "incomplete",
         partitions=groups[-1].first + groups[-1].count if groups else 0,
         partitions_done=len(counted),
@@ -99,12 +99,12 @@ def build_report(store: Store) -> Report:
         scored=sum(receipt.scored for receipt in counted),
         rejected=sum(receipt.rejected for receipt in counted),
         bytes=sum(part.size for receipt in counted for part in receipt.parts),
-        begun=begun["begun"],
+        started=document["started"],
         completed=manifest.fields["completed"] if manifest else None,
-        bundle=begun["settings"]["bundle"],
-        method=begun["settings"]["method"],
+        bundle=document["settings"]["bundle"],
+        method=document["settings"]["method"],
         drivers=sum(info.name.endswith(".json") for info in store.list(f"{LEDGER}/lease/")),
-        repeated=len(every) - len(counted) + sum(receipt.begun - 1 for receipt in every),
+        repeated=len(every) - len(counted) + sum(receipt.starts - 1 for receipt in every),
         workers=len({receipt.worker for receipt in counted}),
         busy_seconds={stage: round(total, 3) for stage, total in busy.items()},
         rows_per_busy_second=round(rows / sum(busy.values()), 1) if sum(busy.values()) else 0.0,

@@ -18,7 +18,7 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     yield "job", report.name
     yield "output", report.output
     completed = f", completed {report.completed}" if report.completed else ""
-    yield "state", f"{report.state}; started {report.begun}{completed}"
+    yield "state", f"{report.state}; started {report.started}{completed}"
     yield "model", f"{report.bundle[:19]}…, {report.method}"
     repeated = f"; {counted(report.repeated, 'retry', 'retries')}" if report.repeated else ""
     yield "partitions", f"{report.partitions_done:,} of {report.partitions:,} completed{repeated}"

@@ -341,14 +341,14 @@ FLAGS = (
     Flag(
         "--max-errors",
         "spec.errors.maxRows",
-        "Maximum number of rejected rows. The run fails if there are more.",
+        "Maximum number of rejected rows; the run fails if there are more.",
         settings={"type": int},
         metavar="N",
     ),
     Flag(
         "--max-error-fraction",
         "spec.errors.maxFraction",
-        "Maximum fraction of rejected rows. The run fails if it is exceeded.  [default: 0.01]",
+        "Maximum fraction of rejected rows; the run fails if it is exceeded.  [default: 0.01]",
         settings={"type": float},
         metavar="FRACTION",
     ),
@@ -361,7 +361,7 @@ FLAGS = (
     Flag(
         "--max-file-errors",
         "spec.errors.maxFiles",
-        "Maximum number of rejected input objects. The run fails if there are more.  [default: 10]",
+        "Maximum number of rejected input objects; the run fails if there are more.  [default: 10]",
         settings={"type": int},
         metavar="N",
     ),

@@ -103,7 +103,7 @@ _NOT_RECORDED: Any = {
 def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
     return {
         "name": job.metadata.name,
-        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "bundle": prepared.bundle.uri,
         "settings": prepared.plan.settings.as_json(),
         # Used by `scoremill retry`, which takes cluster, stores and credentials from its own options.

@@ -19,8 +19,8 @@ def number_lines(store: Store, receipt: Receipt, first_line: int) -> Receipt:
     `first_line` is the line of the file, from 1, at which the partition starts.
     """
     errors = tuple(_numbered(store, part, first_line) for part in receipt.errors)
-    # begun=0: the partition was not started again.
-    return replace(receipt, errors=errors, first_line=first_line, begun=0)
+    # starts=0: the partition was not started again.
+    return replace(receipt, errors=errors, first_line=first_line, starts=0)
 
 
 def _numbered(store: Store, part: Part, first_line: int) -> Part:

@@ -68,7 +68,7 @@ def score_opened(task: Task, model: LoadedModel, opened: OpenPartition) -> Recei
         seconds={stage: round(seconds, 6) for stage, seconds in stages.items()},
         left_out=opened.left_out,
         first_line=task.first_line,
-        begun=task.attempt + 1,
+        starts=task.attempt + 1,
         peak_memory=peak_memory(),
         worker=f"{_host()}:{os.getpid()}",
         ended=time.time(),

@@ -203,8 +203,8 @@ class OnDask:
 
     def _receive(self, task: Task, receipt: Receipt) -> Result:
         self._deaths.forget()
-        starts = max(receipt.begun, self._starts.pop(task.partition.id, 1))
-        return Result(task, receipt=replace(receipt, begun=starts))
+        starts = max(receipt.starts, self._starts.pop(task.partition.id, 1))
+        return Result(task, receipt=replace(receipt, starts=starts))
 
     def _explained(self, error: BaseException, task: Task) -> BaseException:
         # A worker that dies while it imports libraries for the task has not reported its start.
