@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from .spec import ScoringJob, parse_job, read_yaml
-from .units import MIB, format_bytes
+from .units import MIB, exact_size
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -155,7 +155,7 @@ def _sections(given: dict[str, Any], spec: JobSpec, csv: Csv, plan: Plan) -> dic
     """Return the parts of the spec: those that are given, with what was detected."""
     sections = {**given, "errors": {"maxFraction": spec.errors.max_fraction} | given.get("errors", {})}
     read = {**given["input"]}
-    read["partitionBytes"] = _size(_partition_bytes(spec, plan))
+    read["partitionBytes"] = exact_size(_partition_bytes(spec, plan))
     if dialect := csv.model_dump(mode="json", by_alias=True, exclude_defaults=True):
         read["csv"] = dialect
     sections["input"] = read
@@ -206,14 +206,6 @@ def _section(name: str, part: Any, comments: Iterable[str]) -> str:
 def _commented(lines: Iterable[str]) -> Iterator[str]:
     # Names come from files and bundles: a line break in one must not end the comment.
     return (f"    # {line if line.isprintable() else line.encode('unicode_escape').decode()}\n" for line in lines)
-
-
-def _size(count: int) -> str | int:
-    """Return a size as people write it in a job file, or as a number if that would not be exact."""
-    from .units import parse_bytes
-
-    text = format_bytes(count).replace(" ", "")
-    return text if parse_bytes(text) == count else count
 
 
 def _yaml(value: Mapping[str, Any]) -> str:

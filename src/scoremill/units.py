@@ -33,6 +33,12 @@ def format_bytes(count: float) -> str:
     return f"{count:.0f} {units[0]}" if count == int(count) else f"{count:.1f} {units[0]}"
 
 
+def exact_size(count: int) -> str | int:
+    """Return `count` bytes as a job file has them, such as `64MiB`; the number itself if that would not be exact."""
+    text = format_bytes(count).replace(" ", "")
+    return text if parse_bytes(text) == count else count
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun, such as `1 partition` or `1,024 partitions`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import json
 import re
 import shutil
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 import joblib
 import pytest
 
-from scoremill.bundle import inspect
-from scoremill.bundle.schema import MANIFEST, sealed, to_document
 from scoremill.cli.app import HIDDEN, app
 from scoremill.ledger import Lease
-from scoremill.spec import Storage
 from scoremill.storage import retry
 from scoremill.storage.filesystem import Store
 from tests.support.cli import here
-from tests.support.jobs import ROOT, command, pipeline, trip_bundle, trips
+from tests.support.jobs import ROOT, bundle_of_another_version, command, pipeline, trip_bundle, trips
 from tests.support.proxy import Answer, Fault, Request, proxy
 from tests.support.s3 import Bucket
 from tests.support.tls import certificate
@@ -198,11 +194,7 @@ def bundle_of_another_digest(w: World) -> Case:
 
 @case
 def bundle_of_another_scikit_learn(w: World) -> Case:
-    copy = w.folder / "old"
-    shutil.copytree(w.bundle, copy)
-    packed = inspect(str(copy), Storage())
-    old = sealed(replace(packed, versions={**packed.versions, "scikit-learn": "1.0.1"}))
-    (copy / MANIFEST).write_text(json.dumps(to_document(old)))
+    copy = bundle_of_another_version(w.bundle, w.folder / "old")
     words = tuple(copy if word == w.bundle else word for word in w.words())
     return Case(words, 3, "allow it .--allow-version-skew.", again(*words, "--allow-version-skew"))
 

@@ -6,11 +6,8 @@ with too little memory is in test_local_cluster.py. `make install-check` tries t
 
 from __future__ import annotations
 
-import dataclasses
 import io
-import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,17 +20,15 @@ import pytest
 import yaml
 from sklearn.linear_model import LinearRegression
 
-from scoremill.bundle import inspect, pack
-from scoremill.bundle.schema import MANIFEST, sealed, to_document
+from scoremill.bundle import pack
 from scoremill.cli.app import run
 from scoremill.kubernetes.client import connect
 from scoremill.ledger import Lease
-from scoremill.spec import Storage
 from scoremill.storage import retry
 from scoremill.storage.filesystem import Store
 from tests.support.cli import here
 from tests.support.control_plane import ControlPlane
-from tests.support.jobs import trip_bundle, trips
+from tests.support.jobs import bundle_of_another_version, trip_bundle, trips
 from tests.support.kubernetes_api import KubernetesApi, define
 from tests.support.proxy import Answer, Proxy, Rule, proxy
 from tests.support.s3 import Bucket
@@ -162,11 +157,7 @@ def test_wrong_delimiter(desk: Desk) -> None:
 
 
 def test_model_of_another_version(desk: Desk) -> None:
-    shutil.copytree(desk.bundle, "old")
-    packed = inspect("old", Storage())
-    old = sealed(replace(packed, versions={**packed.versions, "scikit-learn": "1.0.1"}))
-    Path("old", MANIFEST).write_text(json.dumps(to_document(old)))
-    words = dataclasses.replace(desk, bundle="old").score()
+    words = replace(desk, bundle=bundle_of_another_version(desk.bundle, desk.folder / "old")).score()
     fails(words, 3, "VersionMismatch", "was packed with scikit-learn 1.0.1", "--allow-version-skew")
     works(*words, "--allow-version-skew")
 
@@ -205,7 +196,7 @@ def test_model_with_functions_of_a_script(desk: Desk) -> None:
     found = fails(words, 2, "DefinedInMain", "a script or notebook", r"scoremill\.(pack)\(")
     call = f"import scoremill; scoremill.{found[1]}(model, 'packed', sample=frame)"
     subprocess.run([*script, TRAIN + call], check=True)
-    works(*dataclasses.replace(desk, bundle="packed").score())
+    works(*replace(desk, bundle="packed").score())
 
 
 # --- outputs ----------------------------------------------------------------------------------------------------------

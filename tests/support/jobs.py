@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +22,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from scoremill.bundle import pack
-from scoremill.spec import ScoringJob, merge, parse_job
+from scoremill.bundle import inspect, pack
+from scoremill.bundle.schema import MANIFEST, sealed, to_document
+from scoremill.spec import ScoringJob, Storage, merge, parse_job
 from scoremill.storage.filesystem import Store
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +57,15 @@ def trip_bundle(folder: Path) -> str:
     """The URI of a bundle of that classifier."""
     sample = trips(500)
     pack(pipeline(sample), str(folder), sample=sample, method="predict_proba")
+    return str(folder)
+
+
+def bundle_of_another_version(bundle: str, folder: Path) -> str:
+    """Copy a bundle to `folder` as if it had been packed with scikit-learn 1.0.1; return its URI."""
+    shutil.copytree(bundle, folder)
+    packed = inspect(str(folder), Storage())
+    old = sealed(replace(packed, versions={**packed.versions, "scikit-learn": "1.0.1"}))
+    (folder / MANIFEST).write_text(json.dumps(to_document(old)))
     return str(folder)
 
 

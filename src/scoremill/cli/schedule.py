@@ -41,7 +41,7 @@ def schedule_group() -> None:
     "--look-back",
     type=seconds,
     metavar="TIME",
-    help="With --since LastSuccess: time before the last run in which to find new objects (7d).",
+    help="With --since LastSuccess: time before the last complete run to search for objects (7d).",
 )
 @click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule without creating it.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")
@@ -191,7 +191,7 @@ def delete_command(name: str, timeout: float, **flags: Any) -> None:
     "--since",
     type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
     metavar="TIME",
-    help="With --since LastSuccess: score unscored objects modified since this time (RFC 3339).",
+    help="For schedules since LastSuccess: score unscored objects modified from TIME (RFC 3339).",
 )
 @place_options
 def run_command(name: str, since: datetime | None, **flags: Any) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     default="local",
     metavar="WHERE",
     show_default=True,
-    help="Where to run: local, in-process, a cluster on Kubernetes, or the address of a scheduler.",
+    help="Where to run: local, in-process, name of a cluster on Kubernetes, or scheduler address.",
 )
 @click.option("--dataset", metavar="NAME", help="Score a dataset loaded into --cluster by `scoremill dataset load`.")
 @place_options

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from scoremill.units import format_bytes
+from scoremill.units import exact_size
 
 Schema = dict[str, Any]
 Rules = tuple[tuple[str, str], ...]
@@ -122,6 +122,6 @@ def _default(schema: Schema) -> Schema:
     if not default or isinstance(default, list | dict):
         return {}
     if "x-kubernetes-int-or-string" in schema:
-        return {"default": format_bytes(default).replace(" ", "")}
+        return {"default": exact_size(default)}
     # Null means something else than the default, such as a budget without limit.
     return {"default": default} | ({"nullable": True} if schema.get("nullable") else {})
