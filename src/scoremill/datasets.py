@@ -13,8 +13,8 @@ from .kubernetes.clusters import Named
 from .spec import Input, ScoringJob, Storage, job
 
 if TYPE_CHECKING:
+    from .engines.dask.engine import OnDask
     from .execute.datasets.dataset import Dataset
-    from .execute.engines.dask.engine import OnDask
 
 Location = str | os.PathLike[str]
 
@@ -164,7 +164,7 @@ def connected(
     kubeconfig: str | None = None,
 ) -> Iterator[OnDask]:
     """Connect to a cluster that outlives this process; UsageError for `local` and `in-process`."""
-    from .execute.engines.dask.engine import OnDask
+    from .engines.dask.engine import OnDask
     from .execute.place import engine_at
     from .kubernetes.objects import names
 

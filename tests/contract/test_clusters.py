@@ -26,19 +26,19 @@ from distributed.core import Status
 from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError, WorkerState
 
 from scoremill import score, verify
+from scoremill.engines.dask import reports
+from scoremill.engines.dask.cluster_faults import explained
+from scoremill.engines.dask.engine import OnDask
+from scoremill.engines.dask.security import security_from
+from scoremill.engines.dask.session import GREW, News
+from scoremill.engines.protocol import Result
 from scoremill.errors import ClusterError, KilledWorkerError, SkewError, WorkerMemoryError
 from scoremill.events import Note
 from scoremill.execute.coordinator.prepare import prepare
 from scoremill.execute.coordinator.run import execute
-from scoremill.execute.engines.dask import reports
-from scoremill.execute.engines.dask.cluster_faults import explained
-from scoremill.execute.engines.dask.engine import OnDask
-from scoremill.execute.engines.dask.security import security_from
-from scoremill.execute.engines.dask.session import GREW, News
-from scoremill.execute.engines.protocol import Result
-from scoremill.execute.worker.work import Task
 from scoremill.kubernetes.objects import issue
 from scoremill.spec import Cluster, Deadlines
+from scoremill.worker.work import Task
 from tests.support.jobs import ROOT, command, make_job, objects, run, trip_bundle, trips
 from tests.support.touchy import touchy_bundle
 

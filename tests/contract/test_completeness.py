@@ -10,9 +10,9 @@ import pytest
 
 from scoremill import score, verify
 from scoremill.cli.app import run as run_command
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import ClusterError, UsageError
 from scoremill.execute import execute
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
 from scoremill.spec import Errors
 from scoremill.storage.filesystem import Store

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from scoremill import score, verify
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import UsageError
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
 from scoremill.outputs.retry import retry_rejected
 from scoremill.spec import CsvFormulas

@@ -25,11 +25,11 @@ from sklearn.preprocessing import OneHotEncoder
 
 from scoremill import score, verify
 from scoremill.bundle import pack
+from scoremill.engines.dask.engine import OnDask
 from scoremill.errors import FitError, InputChanged, UsageError
 from scoremill.execute.datasets.dataset import Dataset, OnDataset, datasets, drop, find, partitions_of, score_dataset
 from scoremill.execute.datasets.frame import size_of
 from scoremill.execute.datasets.load import load
-from scoremill.execute.engines.dask.engine import OnDask
 from scoremill.spec import Cluster, Deadlines, ScoringJob
 from tests.support.jobs import make_job, objects, run, trip_bundle, trips
 from tests.support.touchy import touchy_bundle

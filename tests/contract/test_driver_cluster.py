@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import ClusterError, FitError
 from scoremill.execute import execute
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.kubernetes.client import connect
 from scoremill.kubernetes.objects import issue
 from scoremill.runtime import cluster as driver_cluster

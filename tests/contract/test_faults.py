@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from scoremill import score, verify
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import StorageError
 from scoremill.execute import execute
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.storage import retry
 from scoremill.storage.filesystem import Store
 from tests.support import faulty

@@ -25,12 +25,12 @@ from scoremill.bundle import load_estimator
 from scoremill.bundle.load import cache_folder
 from scoremill.bundle.schema import Bundle, sealed, to_document
 from scoremill.errors import ScoremillError, StorageError, VerificationError
-from scoremill.execute.worker.parts import _by_folder
 from scoremill.ledger import Lease, Ledger, Part, Receipt
 from scoremill.outputs.clean import left_overs
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.uri import protocol_of
+from scoremill.worker.parts import _by_folder
 from tests.support.jobs import make_job, trip_bundle, trips
 
 _IN_XML = st.characters(exclude_categories=["Cc", "Cs", "Cn"])

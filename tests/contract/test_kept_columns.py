@@ -22,8 +22,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
 from scoremill import pack, plan, score, verify
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import InputError
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
 from scoremill.outputs.retry import retry_rejected
 from scoremill.storage.filesystem import Store

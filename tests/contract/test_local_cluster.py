@@ -24,8 +24,8 @@ import pytest
 from distributed import LocalCluster
 
 from scoremill import score, verify
-from scoremill.execute.engines.dask.deaths import Deaths
-from scoremill.execute.engines.dask.local_cluster import _kill_workers, local_cluster
+from scoremill.engines.dask.deaths import Deaths
+from scoremill.engines.dask.local_cluster import _kill_workers, local_cluster
 from scoremill.spec import Cluster
 from tests.support.jobs import command, make_job, objects, run, trip_bundle, trips
 

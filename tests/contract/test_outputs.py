@@ -22,8 +22,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression
 
 from scoremill import pack, score, verify
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import FitError, TrustError, UsageError, VerificationError
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs import compact as compacting
 from scoremill.outputs import windows
 from scoremill.outputs.clean import left_overs, remove

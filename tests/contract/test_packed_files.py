@@ -13,9 +13,9 @@ import pytest
 import zstandard
 
 from scoremill import score, verify
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import ScoremillError
 from scoremill.events import Progress
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.retry import retry_rejected
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, run, table, trip_bundle, trips

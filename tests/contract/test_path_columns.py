@@ -6,8 +6,8 @@ import pytest
 
 from scoremill import score
 from scoremill.discovery import Source
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import FitError
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.retry import retry_rejected
 from scoremill.storage.store import Store
 from tests.support.jobs import make_job, table, trip_bundle, trips

@@ -13,11 +13,11 @@ from distributed import LocalCluster
 
 from scoremill import score
 from scoremill.cli.flags.options import Pairs
+from scoremill.engines.dask.engine import OnDask
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import FitError, UsageError
 from scoremill.execute.datasets.dataset import OnDataset, score_dataset
 from scoremill.execute.datasets.load import load
-from scoremill.execute.engines.dask.engine import OnDask
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.retry import retry_rejected
 from scoremill.spec import Cluster, Deadlines
 from scoremill.storage.store import Store

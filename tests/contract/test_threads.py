@@ -11,9 +11,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from scoremill import score
 from scoremill.bundle import threads as limits
 from scoremill.bundle.threads import ONE_THREAD
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import FitError
 from scoremill.execute import preview
-from scoremill.execute.engines.protocol import InProcess
 from tests.support.jobs import make_job, trip_bundle, trips
 
 

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 from scoremill import score, verify
+from scoremill.engines.protocol import InProcess
 from scoremill.errors import FitError, InputError, RejectLimitError
 from scoremill.execute import execute, plan, preview
 from scoremill.execute.api import table_of
-from scoremill.execute.engines.protocol import InProcess
 from scoremill.outputs.compact import compact
 from scoremill.outputs.retry import retry_rejected
 from scoremill.report import as_text, build_report

@@ -17,7 +17,7 @@ from kubernetes import client, config
 from sklearn.linear_model import LogisticRegression
 
 from scoremill.bundle import pack
-from scoremill.execute.engines.dask.security import security_from
+from scoremill.engines.dask.security import security_from
 from scoremill.execute.place import connected
 from scoremill.kubernetes.client import connect
 from scoremill.kubernetes.clusters import Named

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scoremill.execute.engines.protocol import InProcess, Result
+from scoremill.engines.protocol import InProcess, Result
 
 
 class LastFirst(InProcess):

@@ -1,4 +1,4 @@
-"""Run a job: worker code, engines that run tasks, the coordinator of a run, datasets, and the Python API."""
+"""Run a job: the coordinator of a run, datasets, and the Python API."""
 
 from __future__ import annotations
 

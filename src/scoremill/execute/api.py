@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from distributed import Security
 
+    from scoremill.engines.protocol import Engine
     from scoremill.kubernetes.clusters import Named
     from scoremill.ledger import Manifest, Verified
     from scoremill.planning import Plan
+    from scoremill.worker.scoring import Preview
 
     from .coordinator.prepare import Prepared
     from .datasets.dataset import Dataset
-    from .engines.protocol import Engine
     from .place import EnginePlace
-    from .worker.scoring import Preview
 
 
 def prepare_job(job: ScoringJob, *, writes: bool = True) -> Prepared:
@@ -134,10 +134,10 @@ def engine_for(
 ) -> Engine:
     """Return the engine for `cluster`, not started yet; it waits `connect_seconds` for a scheduler."""
     if cluster == "in-process":
-        from .engines.protocol import InProcess
+        from scoremill.engines.protocol import InProcess
 
         return InProcess()
-    from .engines.dask.engine import CONNECT_SECONDS, OnDask
+    from scoremill.engines.dask.engine import CONNECT_SECONDS, OnDask
 
     return OnDask(
         cluster,
@@ -206,9 +206,8 @@ def preview(job: ScoringJob, rows: int) -> Iterator[Preview]:
     """Yield the first `rows` scored rows of `job` in batches, without writing anything."""
     prepared = prepare_job(job, writes=False)
     from scoremill.bundle.threads import one_thread
-
-    from .worker.inputs import PartitionReader
-    from .worker.scoring import Preview, Scorer
+    from scoremill.worker.inputs import PartitionReader
+    from scoremill.worker.scoring import Preview, Scorer
 
     work = prepared.work(prepared.plan)
     left = rows

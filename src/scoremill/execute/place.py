@@ -26,7 +26,7 @@ class Connection:
 @contextmanager
 def connected(at: Named) -> Iterator[Connection]:
     """Connect to the scheduler of a cluster through a forwarded port while the context is open."""
-    from .engines.dask.security import security_from
+    from scoremill.engines.dask.security import security_from
 
     at.exists()
     certificates = certificates_of(at)

@@ -13,17 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoremill.bundle import inspect, open_bundle
+from scoremill.engines.protocol import Engine
 from scoremill.errors import UsageError, VerificationError
 from scoremill.events import Watcher
 from scoremill.execute.coordinator.run import execute
-from scoremill.execute.engines.protocol import Engine
-from scoremill.execute.worker.outputs import RAW_ARROW
 from scoremill.ledger import Ledger, Manifest, Part, read_manifest, require_output
 from scoremill.naming import LEDGER, SUCCESS
 from scoremill.spec import Csv, Input, ScoringJob, merge, parse_job
 from scoremill.storage.filesystem import Store
 from scoremill.tabular.csv import header_line
 from scoremill.tabular.parquet_reader import from_message
+from scoremill.worker.outputs import RAW_ARROW
 
 from .rejected import raw_of
 

@@ -60,9 +60,9 @@ def _score_persisted(
     job: ScoringJob, uid: str, address: str, security: Security | None, watchers: Sequence[Watcher]
 ) -> Manifest:
     """Score from the cluster's memory, into which the input is loaded unless an earlier attempt has done so."""
+    from scoremill.engines.dask.engine import OnDask
     from scoremill.execute.datasets.dataset import OnDataset, datasets, score_dataset
     from scoremill.execute.datasets.load import load
-    from scoremill.execute.engines.dask.engine import OnDask
 
     place = (address, job.spec.cluster, job.spec.deadlines, security)
     settings: dict[str, Any] = {

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from scoremill.engines.protocol import Engine, Result
 from scoremill.errors import ClusterError
-from scoremill.execute.engines.protocol import Engine, Result
-from scoremill.execute.worker.work import Task
 from scoremill.kubernetes.client import Kube, Object, Unavailable
 from scoremill.spec.resources.status import JobStatus, Stage
 from scoremill.units import format_seconds
+from scoremill.worker.work import Task
 
 POLL_SECONDS = 1.0
 CALL_SECONDS = 10.0

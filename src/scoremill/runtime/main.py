@@ -113,7 +113,7 @@ def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
     """Return the scheduler's address and the client certificate for it."""
     if not names.is_name(cluster):
         return {"cluster": cluster}
-    from scoremill.execute.engines.dask.security import security_from
+    from scoremill.engines.dask.security import security_from
 
     try:
         texts = [(tls / name).read_text() for name in ("ca.crt", "tls.crt", "tls.key")]

@@ -26,7 +26,7 @@ READ = f"""
 import sys
 from pathlib import Path
 import pandas
-from scoremill.execute.worker.peak import peak_memory
+from scoremill.worker.peak import peak_memory
 from scoremill.errors import ClusterError
 from scoremill.tabular.memory import limit_memory
 from scoremill.tabular.parquet_reader import read_row_group

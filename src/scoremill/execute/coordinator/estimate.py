@@ -13,10 +13,10 @@ from scoremill.discovery import Problem
 from scoremill.planning import Partition
 from scoremill.spec.cluster import LOCAL_MEMORY
 from scoremill.units import GIB, format_bytes
+from scoremill.worker.inputs import PartitionReader
+from scoremill.worker.scoring import Scorer
+from scoremill.worker.work import Work
 
-from ..worker.inputs import PartitionReader
-from ..worker.scoring import Scorer
-from ..worker.work import Work
 from .prepare import Prepared
 
 SAMPLE_ROWS = 20_000

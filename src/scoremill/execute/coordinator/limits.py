@@ -6,9 +6,8 @@ from scoremill.bundle.load import explained
 from scoremill.errors import ClusterError, DeadlineError, RejectLimitError, ScoremillError, StallError
 from scoremill.ledger import Totals
 from scoremill.spec import Deadlines, Errors
-
-from ..worker.predict import reason_of
-from ..worker.work import Task
+from scoremill.worker.predict import reason_of
+from scoremill.worker.work import Task
 
 
 def check_files(errors: Errors, done: Totals, objects: int) -> None:

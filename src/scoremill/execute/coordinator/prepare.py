@@ -14,9 +14,9 @@ from scoremill.planning import Needs, Plan, Survey, build_plan
 from scoremill.spec import Column, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
 from scoremill.tabular.where import Where
+from scoremill.worker.results import Shape, result_columns
+from scoremill.worker.work import ModelReference, Work
 
-from ..worker.results import Shape, result_columns
-from ..worker.work import ModelReference, Work
 from .earlier import earlier_of
 
 Part = TypeVar("Part", Model, Input, Output)

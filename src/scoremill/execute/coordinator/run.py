@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from scoremill.engines.protocol import Engine, Result
 from scoremill.errors import (
     ClusterError,
     InputChanged,
@@ -24,10 +25,9 @@ from scoremill.ledger import Lease, Ledger, Manifest, Receipt, Totals, read_mani
 from scoremill.planning import Partition, Plan
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import output_store
+from scoremill.worker.numbering import number_lines
+from scoremill.worker.work import Task, Work
 
-from ..engines.protocol import Engine, Result
-from ..worker.numbering import number_lines
-from ..worker.work import Task, Work
 from .estimate import memory_problem
 from .limits import as_task_error, check_deadlines, check_files
 from .origins import origins

@@ -9,8 +9,7 @@ from scoremill.bundle.schema import MANIFEST
 from scoremill.naming import LEDGER
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store, is_local
-
-from ..worker.work import Work
+from scoremill.worker.work import Work
 
 SHIPPED = f"{LEDGER}/bundles"
 """Folder in the output, with one folder per digest; deleted when the output is complete."""

@@ -11,19 +11,19 @@ import dask.dataframe as dd
 import pandas as pd
 from distributed import Future, futures_of
 
+from scoremill.engines.dask.engine import OnDask
+from scoremill.engines.dask.session import Session
 from scoremill.errors import FitError, UsageError
 from scoremill.events import Watcher
 from scoremill.ledger import Manifest, Receipt
 from scoremill.planning import Partition, Piece, Survey
 from scoremill.spec import Column, Input, ScoringJob
 from scoremill.storage.uri import absolute
+from scoremill.worker.opened import Quotes
+from scoremill.worker.work import Task, used_columns
 
 from ..coordinator.prepare import Prepared, prepare
 from ..coordinator.run import execute
-from ..engines.dask.engine import OnDask
-from ..engines.dask.session import Session
-from ..worker.opened import Quotes
-from ..worker.work import Task, used_columns
 from .frame import score_held
 
 FRAME, ABOUT = "frame", "scoremill"

@@ -17,12 +17,11 @@ from scoremill.tabular.csv import without_nulls
 from scoremill.tabular.parquet_reader import as_message
 from scoremill.tabular.rename import renamed
 from scoremill.tabular.rows import Positions, Reject, Rows, verbatim_name
-
-from ..worker.inputs import PartitionReader
-from ..worker.opened import OpenPartition, OpenPiece
-from ..worker.reading import Reading
-from ..worker.task import ready, score_opened
-from ..worker.work import Task
+from scoremill.worker.inputs import PartitionReader
+from scoremill.worker.opened import OpenPartition, OpenPiece
+from scoremill.worker.reading import Reading
+from scoremill.worker.task import ready, score_opened
+from scoremill.worker.work import Task
 
 ROW, OFFSET = "scoremill.row", "scoremill.offset"
 """Added columns: the number of a row in its partition, and its byte offset in the object (-1 in Parquet)."""

@@ -19,21 +19,21 @@ from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 
 from scoremill.bundle import inspect
+from scoremill.engines.dask.engine import OnDask
 from scoremill.errors import ClusterError, KilledWorkerError, UsageError
 from scoremill.events import Event, Note, Progress, Started, Watcher
 from scoremill.kubernetes.objects.dask_config import KILLS
 from scoremill.planning import Needs, Partition, Piece, Plan, Survey, build_plan, take_survey
 from scoremill.spec import Column, JobSpec
 from scoremill.units import format_bytes
+from scoremill.worker.inputs import PartitionReader
+from scoremill.worker.opened import Quotes
+from scoremill.worker.reading import Reading
 
 from ..coordinator.earlier import earlier_of
 from ..coordinator.estimate import SAMPLE_FILES, SAMPLE_ROWS
 from ..coordinator.prepare import absolute_spec, refuse_problems
 from ..coordinator.proofs import Proofs
-from ..engines.dask.engine import OnDask
-from ..worker.inputs import PartitionReader
-from ..worker.opened import Quotes
-from ..worker.reading import Reading
 from .dataset import ABOUT, FRAME, Dataset, partitions_of, receipt_of
 from .frame import as_frame, learned_of, read_partition, size_of
 

@@ -18,9 +18,9 @@ SCHEDULER: Mapping[str, Any] = {
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.allowed-failures": KILLS - 1,
     # Replaces Dask's own routes, which let anyone who reaches the port retire workers and read logs.
-    "distributed.scheduler.http.routes": ["scoremill.execute.engines.dask.scheduler_http"],
+    "distributed.scheduler.http.routes": ["scoremill.engines.dask.scheduler_http"],
 }
-LEAVE = ("--preload-nanny", "scoremill.execute.engines.dask.leave")
+LEAVE = ("--preload-nanny", "scoremill.engines.dask.leave")
 """Arguments that make a worker retire itself on SIGTERM. Dask's command line ignores the setting of that name."""
 WORKER: Mapping[str, Any] = {
     "distributed.worker.memory.spill": False,

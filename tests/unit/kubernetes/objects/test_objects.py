@@ -77,7 +77,7 @@ def test_dask_leaves_room_below_the_limit_of_the_pod() -> None:
 
 
 def test_dask_reads_the_environment_as_the_settings_that_a_local_cluster_has() -> None:
-    from scoremill.execute.engines.dask.local_cluster import dask_settings
+    from scoremill.engines.dask.local_cluster import dask_settings
 
     in_pods = dask.config.collect_env({**scheduler_env(), **worker_env()})
     local = dask_settings()
@@ -91,7 +91,7 @@ def test_dask_reads_the_environment_as_the_settings_that_a_local_cluster_has() -
 
 
 def test_settings_of_pods_stay_as_they_are_when_dask_appends_to_its_own() -> None:
-    from scoremill.execute.engines.dask.local_cluster import dask_settings
+    from scoremill.engines.dask.local_cluster import dask_settings
 
     before = scheduler_env()
     dask_settings()["distributed.scheduler.http.routes"].append("distributed.http.scheduler.missing_bokeh")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from scoremill.execute.engines.dask.security import security_from
+from scoremill.engines.dask.security import security_from
 from scoremill.kubernetes.objects import Certificates, issue
 from scoremill.kubernetes.objects.tls import secret
 

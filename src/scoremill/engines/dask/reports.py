@@ -16,8 +16,7 @@ from distributed import get_worker
 from scoremill.errors import ScoremillError
 from scoremill.ledger import Receipt
 from scoremill.tabular.memory import limit_memory
-
-from ...worker.work import Task
+from scoremill.worker.work import Task
 
 TOPIC = "scoremill-tasks"
 """One topic for all runs, because the scheduler never deletes a topic."""

@@ -10,7 +10,7 @@ import dask.config
 import pytest
 from distributed import LocalCluster
 
-from scoremill.execute.engines.dask.scheduler_http import routes
+from scoremill.engines.dask.scheduler_http import routes
 from scoremill.kubernetes.objects.dask_config import SCHEDULER
 
 READ_BY_ALL = ["/health", "/metrics", "/api/v1/adaptive_target", "/api/v1/check_idle"]

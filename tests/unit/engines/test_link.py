@@ -3,8 +3,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from scoremill.engines.dask.link import Link
 from scoremill.errors import ClusterError
-from scoremill.execute.engines.dask.link import Link
 
 
 def test_timeout_of_the_last_attempt_does_not_hide_the_cause_of_earlier_failures():

@@ -11,8 +11,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoremill.execute.worker.batches import rebatch
 from scoremill.tabular.rows import Reject, Rows
+from scoremill.worker.batches import rebatch
 
 BLOCKS = st.lists(st.lists(st.booleans(), max_size=12), max_size=8)
 """Blocks of rows; False is one that could not be read."""

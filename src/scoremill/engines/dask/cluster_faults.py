@@ -11,8 +11,7 @@ from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerErro
 from scoremill.errors import ClusterError, KilledWorkerError, ScoremillError, WorkerMemoryError
 from scoremill.kubernetes.objects.dask_config import KILLS
 from scoremill.units import MIB, format_bytes
-
-from ...worker.work import Task
+from scoremill.worker.work import Task
 
 AGAIN = "Run the same command again: completed partitions are saved."
 

@@ -10,9 +10,8 @@ from typing import Protocol, Self
 
 from scoremill.bundle.threads import one_thread
 from scoremill.ledger import Receipt
-
-from ..worker.task import score_partition
-from ..worker.work import Task
+from scoremill.worker.task import score_partition
+from scoremill.worker.work import Task
 
 
 @dataclass(frozen=True, slots=True)

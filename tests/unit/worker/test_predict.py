@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoremill.errors import ModelError, RejectLimitError, StorageError
-from scoremill.execute.worker.predict import SINGLES, predict_rows
+from scoremill.worker.predict import SINGLES, predict_rows
 
 
 class Picky:

@@ -19,9 +19,9 @@ from scoremill.errors import ClusterError
 from scoremill.kubernetes.objects.dask_config import KILLS
 from scoremill.ledger import Receipt
 from scoremill.spec import Cluster, Deadlines
+from scoremill.worker.task import score_partition
+from scoremill.worker.work import Task
 
-from ...worker.task import score_partition
-from ...worker.work import Task
 from ..protocol import Result
 from .cluster_faults import AGAIN, cluster_calls, explained, killed_for_memory, killed_idle, lost_results
 from .deaths import Deaths
