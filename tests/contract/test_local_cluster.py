@@ -71,8 +71,8 @@ def words(bundle: str, folder: Path, output: Path, memory: str, workers: int = 1
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-# Less than a batch needs, just enough, and enough.
-@pytest.mark.parametrize("memory", ["180MiB", "260MiB", "350MiB", "500MiB"])
+# Less than a worker needs to start, less than a batch needs, just enough, and enough.
+@pytest.mark.parametrize("memory", ["64MiB", "180MiB", "260MiB", "350MiB", "500MiB"])
 def test_memory_limit_is_enough_or_the_error_names_one_that_is(bundle, folder, tmp_path, memory):
     process = command(*words(bundle, folder, tmp_path / "out", memory))
     _, err = process.communicate(timeout=400)

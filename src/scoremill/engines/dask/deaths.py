@@ -49,8 +49,12 @@ class Deaths:
         return self._by_memory[partition]
 
     def is_killed(self, worker: str) -> bool:
-        """Return whether the worker at this address was killed for its memory use."""
-        return worker in self._killed
+        """Return whether the worker at this address was killed for its memory use.
+
+        Its nanny can report that later than the scheduler reports its death. So if only this run has tasks on the workers,
+        one that was killed before it, with no partition finished in between, decides.
+        """
+        return worker in self._killed or (self._is_exclusive and self._kills > 0)
 
     def forget(self) -> None:
         """Reset the number of workers killed in a row, because a partition was finished."""
