@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from scoremill.cli import app
-from scoremill.cli.flags.kubernetes import KUBERNETES
-from scoremill.cli.flags.options import FLAGS
+from scoremill.cli.flags.table import FLAGS, KUBERNETES
 
 SHARED = {
     "Model options": "spec.model.",

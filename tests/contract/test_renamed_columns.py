@@ -12,7 +12,7 @@ import pytest
 from distributed import LocalCluster
 
 from scoremill import score
-from scoremill.cli.flags.options import Pairs
+from scoremill.cli.flags.flag import Pairs
 from scoremill.engines.dask.engine import OnDask
 from scoremill.engines.protocol import InProcess
 from scoremill.errors import FitError, UsageError

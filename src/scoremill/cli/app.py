@@ -20,7 +20,7 @@ from scoremill.version import __version__
 
 from .views.display import echo
 from .views.document import is_printed
-from .views.failure import from_click, print_error, print_error_document
+from .views.failure import as_shown, from_click, print_error, print_error_document
 
 STARTED = time.monotonic()
 """When this process started, as far as it can tell."""
@@ -48,8 +48,8 @@ HIDDEN = {"driver": ("scoremill.cli.driver", "driver_command")}
 """Those that programs call."""
 
 
-_WANTS_JSON = "scoremill.json"
-"""Key of a context's `meta`: whether the command prints JSON."""
+_WORDS = "scoremill.words"
+"""Key of a context's `meta`: what the command line says."""
 
 
 class EnoughRead(Exception):
@@ -81,19 +81,31 @@ class LazyGroup(click.Group):
             raise UsageError(f'no such command "{args[0]}"', f"Did you mean `scoremill {close[0]}`?") from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[_WANTS_JSON] = "--json" in args
+        ctx.meta[_WORDS] = tuple(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (ScoremillError, click.UsageError) as error:
-            if ctx.meta[_WANTS_JSON] and not is_printed(ctx):
-                print_error_document(error if isinstance(error, ScoremillError) else from_click(error))
-            raise
+            from .flags.mentions import mentions_of
+
+            shown = as_shown(error, mentions_of(self._command(ctx), ctx))
+            if "--json" in ctx.meta[_WORDS] and not is_printed(ctx):
+                print_error_document(shown)
+            raise shown from error
         except BrokenPipeError as error:
             # click turns it into an exit like any other.
             raise EnoughRead from error
+
+    def _command(self, ctx: click.Context) -> click.Command:
+        """Return the command that the command line names."""
+        command: click.Command = self
+        for word in ctx.meta[_WORDS]:
+            if not isinstance(command, click.Group):
+                break
+            command = command.get_command(ctx, word) or command
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

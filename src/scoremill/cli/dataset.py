@@ -12,8 +12,7 @@ from scoremill import datasets
 from scoremill.units import format_bytes
 
 from .flags.clusters import check_address, place_options, places_of
-from .flags.fields import set_option
-from .flags.options import FLAGS, job_from
+from .flags.options import STORAGE, job_from, part_options
 from .flags.sections import Sectioned
 from .views.display import echo, say
 from .views.document import print_document
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from scoremill.execute.datasets.dataset import Dataset
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_INPUT = tuple(
-    flag for flag in FLAGS if flag.path.startswith(("spec.input.", "spec.storage.")) and flag.name != "--input"
-)
 
 
 @click.group("dataset")
@@ -39,13 +35,6 @@ def _on_a_cluster(command: Command) -> Command:
     command = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
     text = "A cluster of `scoremill cluster up`, or a scheduler's address: tcp://… or tls://…"
     return click.option("--cluster", required=True, metavar="WHERE", help=text)(command)
-
-
-def _input_options(command: Command) -> Command:
-    command = set_option(command)
-    for flag in reversed(_INPUT):
-        command = flag.add_to(command)
-    return command
 
 
 @dataset_group.command("load", cls=Sectioned)
@@ -61,7 +50,7 @@ def _input_options(command: Command) -> Command:
 @click.option(
     "--columns", "kept", metavar="COLUMNS", multiple=True, help="Additional columns to load: a,b, or '*' for all."
 )
-@_input_options
+@part_options("spec.input.", STORAGE, but=["--input"])
 @_on_a_cluster
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
 def load_command(

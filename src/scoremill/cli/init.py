@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scoremill.errors import UsageError
 from scoremill.units import counted
 
-from .flags.fields import set_option
-from .flags.options import FLAGS, job_from
+from .flags.options import STORAGE, job_from, part_options
 from .flags.sections import Sectioned
 from .views.display import echo
 
 if TYPE_CHECKING:
     from scoremill.draft import Draft
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _read_options(command: Command) -> Command:
-    """Add the options of how model and input are found and read."""
-    for flag in reversed(FLAGS):
-        if flag.path.startswith(("spec.model.", "spec.input.", "spec.storage.")):
-            command = flag.add_to(command)
-    return command
-
 
 @click.command("init", cls=Sectioned)
-@_read_options
+@part_options("spec.model.", "spec.input.", STORAGE, fields=("",))
 @click.option("--output-uri", metavar="URI", default="predictions/", show_default=True, help="Output of the job.")
 @click.option("--output", "file", metavar="FILE", default="job.yaml", show_default=True, help="Job file to write.")
 @click.option("--force", is_flag=True, help="Overwrite the job file if it exists.")
-@set_option
 def init_command(file: str, output_uri: str, force: bool, **flags: Any) -> None:
     """Write a commented job file for a model and its input.
 

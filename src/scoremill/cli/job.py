@@ -14,9 +14,9 @@ from scoremill.errors import ScoremillError, with_hint
 from scoremill.kubernetes.job import Job, failure_of
 
 from .flags.clusters import described, place_options, places_of, same_place, seconds, workers
-from .flags.kubernetes import KUBERNETES
 from .flags.options import job_from, job_options
 from .flags.sections import Sectioned
+from .flags.table import KUBERNETES
 from .views.display import echo, print_objects, say, table
 from .views.document import print_document
 from .views.job import TITLES, document, lines, row, summary

@@ -13,7 +13,8 @@ from scoremill.document import plain
 from scoremill.spec import Method
 from scoremill.units import format_bytes
 
-from .flags.options import Pairs, csv_from, csv_options, names, storage_from, storage_options
+from .flags.flag import Pairs, names
+from .flags.options import CSV, STORAGE, csv_from, part_options, storage_from
 from .views.display import echo, printable
 from .views.document import print_document
 
@@ -36,7 +37,7 @@ def model_group() -> None:
     help="Module or package that the model needs. Can be given several times.",
 )
 @click.option("--sample", metavar="PATH", help="CSV or Parquet file with a few rows of the training data.")
-@csv_options
+@part_options(CSV, STORAGE)
 @click.option(
     "--missing",
     metavar="COLUMN=VALUE",
@@ -70,7 +71,6 @@ def model_group() -> None:
 )
 @click.option("--trained-on", metavar="DESCRIPTION", help="Description of the training data, stored in the bundle.")
 @click.option("--allow-batch-dependent", is_flag=True, help="Pack the model even if its results depend on the batch.")
-@storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle as JSON.")
 def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
     """Pack the fitted estimator in the file MODEL (.joblib, .pkl or .skops) as a bundle.
@@ -116,7 +116,7 @@ def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
 
 @model_group.command("inspect")
 @click.argument("bundle")
-@storage_options
+@part_options(STORAGE)
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle as JSON.")
 def inspect_command(bundle: str, as_json: bool, **flags: Any) -> None:
     """Show the contents of BUNDLE without unpickling anything.
@@ -132,7 +132,7 @@ def inspect_command(bundle: str, as_json: bool, **flags: Any) -> None:
 
 @model_group.command("verify")
 @click.argument("bundle")
-@storage_options
+@part_options(STORAGE)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
     """Verify every file of BUNDLE against its digest. Exits with 7 if one is missing or altered.

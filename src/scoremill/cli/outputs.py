@@ -10,8 +10,7 @@ import click
 from scoremill.units import format_bytes
 
 from .flags.clusters import check_address, place_options, places_of
-from .flags.fields import given_fields, set_option
-from .flags.options import FLAGS, Command, put, storage_from, storage_options
+from .flags.options import STORAGE, part_from, part_options, storage_from
 from .flags.sections import Sectioned
 from .views.display import echo
 from .views.document import print_document
@@ -21,21 +20,12 @@ from .views.progress import Progress
 if TYPE_CHECKING:
     from scoremill.outputs.clean import LeftOver
 
-_MODEL = tuple(
-    flag for flag in FLAGS if flag.path.startswith("spec.model.") and flag.name not in ("--method", "--batch-rows")
-)
-
-
-def _model_options(command: Command) -> Command:
-    command = set_option(command)
-    for flag in reversed(_MODEL):
-        command = flag.add_to(command)
-    return command
+_MODEL = "spec.model."
 
 
 @click.command("retry-rejected", cls=Sectioned)
 @click.argument("output")
-@_model_options
+@part_options(_MODEL, STORAGE, but=["--method"])
 @click.option(
     "--files", is_flag=True, help="Score repaired input objects that were rejected, instead of rejected rows."
 )
@@ -44,7 +34,6 @@ def _model_options(command: Command) -> Command:
     "--cluster", default="in-process", metavar="WHERE", show_default=True, help="Where to run, as for `score`."
 )
 @place_options
-@storage_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @verbose_option
 def retry_command(output: str, files: bool, to: str | None, cluster: str, as_json: bool, **flags: Any) -> None:
@@ -62,7 +51,7 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
     from scoremill.outputs.api import retry_rejected
 
     check_address(cluster)
-    model, storage = _model_from(flags), storage_from(flags)
+    model, storage = part_from(flags, _MODEL)[0].get("spec", {}).get("model", {}), storage_from(flags)
     with Progress() as progress:
         manifest = retry_rejected(
             output,
@@ -81,24 +70,13 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
     echo(f"{totals.scored:,} rows scored, {totals.rejected:,} rejected again, in {manifest.store.uri}")
 
 
-def _model_from(flags: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of `spec.model` that flags and `--set` give."""
-    given = {flag.path.rpartition(".")[2]: (flag, flags.get(flag.parameter)) for flag in _MODEL}
-    model = {field: flag.read(value) for field, (flag, value) in given.items() if value not in (None, ())}
-    for each in given_fields(flags["fields"]):
-        if each.steps[:2] != ("spec", "model"):
-            raise click.UsageError(f"--set {each.path}: only fields of spec.model can be given here")
-        put(model, each.steps[2:], each.value)
-    return model
-
-
 @click.command("compact")
 @click.argument("output")
 @click.option(
     "--rows-per-file", metavar="N", type=click.IntRange(min=1), required=True, help="Number of rows per file."
 )
 @click.option("--to", metavar="URI", help="Path or URI to write to. Defaults to OUTPUT-compact.")
-@storage_options
+@part_options(STORAGE)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bool, **flags: Any) -> None:
     """Rewrite OUTPUT with more or fewer rows per file, and verify that the rows are the same.
@@ -123,7 +101,7 @@ def compact_command(output: str, rows_per_file: int, to: str | None, as_json: bo
 @click.argument("output", required=False)
 @click.option("--cache", is_flag=True, help="Also list bundles cached on this machine.")
 @click.option("--yes", is_flag=True, help="Remove what is listed.")
-@storage_options
+@part_options(STORAGE)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def clean_command(output: str | None, cache: bool, yes: bool, as_json: bool, **flags: Any) -> None:
     """List leftovers of earlier runs in OUTPUT, and remove them with --yes.

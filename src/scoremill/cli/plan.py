@@ -15,7 +15,7 @@ from scoremill.units import counted, format_bytes, format_seconds
 from .app import STARTED
 from .flags.options import is_written, job_from, job_options
 from .flags.sections import Sectioned
-from .views.display import echo
+from .views.display import echo, in_flags
 from .views.document import print_document
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def _print_document(prepared: Prepared, expected: Estimate | None, problems: lis
 
 def _fields(problem: Problem) -> dict[str, Any]:
     """A problem as JSON has it."""
-    fields = {name: value for name, value in plain(problem).items() if name != "error"}
-    return {**fields, "exitCode": problem.error.exit_code}
+    texts = {name: in_flags(text) for name, text in plain(problem).items() if name != "error"}
+    return {**texts, "exitCode": problem.error.exit_code}
 
 
 def _match(prepared: Prepared) -> Match:

@@ -8,14 +8,14 @@ import click
 
 from scoremill.document import plain
 
-from .flags.options import storage_from, storage_options
+from .flags.options import STORAGE, part_options, storage_from
 from .views.display import echo
 from .views.document import print_document
 
 
 @click.command("report")
 @click.argument("output")
-@storage_options
+@part_options(STORAGE)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def report_command(output: str, as_json: bool, **flags: Any) -> None:
     """Show the rows, rejected rows, timings, and memory of the run that wrote OUTPUT.

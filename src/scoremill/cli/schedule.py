@@ -11,9 +11,9 @@ from scoremill import schedules
 from scoremill.errors import UsageError
 
 from .flags.clusters import place_options, places_of, same_place, seconds
-from .flags.kubernetes import KUBERNETES
-from .flags.options import FLAGS, job_from, job_options
+from .flags.options import job_from, job_options
 from .flags.sections import Sectioned
+from .flags.table import FLAGS, KUBERNETES
 from .views.display import echo, print_objects, say, table
 from .views.document import print_document
 from .views.schedule import TITLES, document, lines, row
@@ -41,7 +41,7 @@ def schedule_group() -> None:
     "--look-back",
     type=seconds,
     metavar="TIME",
-    help="With --since LastSuccess: time before the last complete run to search for objects (7d).",
+    help="With since: LastSuccess, time before the last complete run to search for objects (7d).",
 )
 @click.option("--dry-run", is_flag=True, help="Print the ScoringSchedule without creating it.")
 @click.option("-o", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of --dry-run.")

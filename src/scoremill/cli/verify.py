@@ -8,7 +8,7 @@ import click
 
 from scoremill.units import counted, format_bytes
 
-from .flags.options import storage_from, storage_options
+from .flags.options import STORAGE, part_options, storage_from
 from .views.display import echo
 from .views.document import print_document
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @click.argument("output")
-@storage_options
+@part_options(STORAGE)
 @click.option("--against", metavar="OTHER", help="Another output to compare with; its rows must be the same.")
 @click.option(
     "--tolerance",

@@ -140,7 +140,11 @@ def _nothing(spec: Input, sources: Sequence[Source], excluded: Excluded) -> Iter
         message = f"none of the {excluded.outside_span:,} objects found was modified within input.since and input.until"
         where = "input"
     yield Problem(
-        "error", where, message, "Check the input. If it can be empty, give --allow-empty.", code="InputEmpty"
+        "error",
+        where,
+        message,
+        "Check the input. If it can be empty, give `spec.input.allowEmpty: true`.",
+        code="InputEmpty",
     )
 
 

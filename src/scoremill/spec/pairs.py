@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from typing import Literal
 
 At = Literal["first", "last", "only"]
@@ -32,7 +33,12 @@ def split_pair(text: str, at: At) -> tuple[str, str]:
 
 def as_flag(flag: str, *pairs: tuple[str, str]) -> str:
     """`flag` with pairs of names, as a shell takes it."""
-    return f"{flag} {shlex.quote(','.join(_item(left, right) for left, right in pairs))}"
+    return f"{flag} {shlex.quote(as_pairs(dict(pairs)))}"
+
+
+def as_pairs(names: Mapping[str, str]) -> str:
+    """Return `names` as one text, which `split_pair` reads."""
+    return ",".join(_item(left, right) for left, right in names.items())
 
 
 def _item(left: str, right: str) -> str:

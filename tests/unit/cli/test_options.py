@@ -15,7 +15,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scoremill.cli.app import app
-from scoremill.cli.flags.options import FLAGS, Pairs, job_from, job_options, names
+from scoremill.cli.flags.flag import Pairs, names
+from scoremill.cli.flags.options import job_from, job_options
+from scoremill.cli.flags.table import FLAGS
 from scoremill.errors import UsageError
 from scoremill.spec import ScoringJob
 from scoremill.spec.pairs import as_flag

@@ -12,7 +12,8 @@ import pytest
 
 from scoremill.cli import app
 from scoremill.cli.app import run
-from scoremill.cli.flags.fields import REMOVED, given_fields, paths
+from scoremill.cli.flags.fields import given_fields, paths
+from scoremill.cli.flags.removed import REMOVED
 from scoremill.errors import UsageError
 from tests.unit.cli.test_options import BASE, parsed, written
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from scoremill.cli.flags.options import Pairs
+from scoremill.cli.flags.flag import Pairs
 from scoremill.planning import Needs, Plan, build_plan
 from scoremill.spec import Column
 from tests.support.jobs import make_job

@@ -10,8 +10,8 @@ from typing import Any
 import click
 import pytest
 
-from scoremill.cli.flags.options import FLAGS as ALL_FLAGS
 from scoremill.cli.flags.options import job_from, job_options
+from scoremill.cli.flags.table import FLAGS as ALL_FLAGS
 from scoremill.discovery.dialect.flags import FLAGS
 from scoremill.planning import Needs, Plan, build_plan
 from scoremill.spec import Column, Csv

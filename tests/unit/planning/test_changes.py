@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scoremill.cli.flags.fields import paths
-from scoremill.cli.flags.options import FLAGS
+from scoremill.cli.flags.table import FLAGS
 from scoremill.planning import Needs, Settings
 from scoremill.planning.changes import changes, flag
 from scoremill.spec import Column, Csv

@@ -268,7 +268,7 @@ EMPTY = pd.DataFrame({"fare": pd.Series([], dtype=float), "zone": pd.Series([], 
 def test_an_input_without_rows_is_an_error_unless_that_is_allowed(tmp_path, files, message):
     (problem,) = planned(tmp_path, files).errors
     assert problem.message == message
-    assert "--allow-empty" in problem.hint
+    assert "`spec.input.allowEmpty: true`" in problem.hint
     assert planned(tmp_path, files, input={"allowEmpty": True}).errors == []
 
 

@@ -15,7 +15,7 @@ from scoremill.errors import ClusterError, UsageError
 from scoremill.units import parse_seconds
 
 from ..views.display import echo
-from .options import Pairs
+from .flag import Pairs
 
 if TYPE_CHECKING:
     from scoremill.spec import Workers

@@ -5,37 +5,62 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from scoremill.errors import UsageError
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-REMOVED = {
-    "--hive": "spec.input.hive=true",
-    "--id-by": "spec.input.idBy=content",
-    "--input-storage": "spec.input.storage.anonymous=true",
-    "--model-storage": "spec.model.storage.anonymous=true",
-    "--output-storage": "spec.output.storage.anonymous=true",
-}
-"""Options of earlier versions, and what `--set` takes for them, by an example."""
-_SWITCHES = {"--hive"}
+from .flag import Command
+from .removed import removed_options
+
+_EXAMPLES = (
+    "spec.input.hive=true",
+    "spec.model.batchRows=50000",
+    "spec.input.csv.thousands=.",
+    "spec.storage.requesterPays=true",
+)
+"""Settings for the help of commands that take their fields."""
 
 
-def set_option(command: Command) -> Command:
-    """Add `--set` to a command, and what explains removed options; `given_fields` reads it."""
-    for name, example in REMOVED.items():
-        command = _removed(name, example)(command)
-    return click.option(
-        "--set",
-        "fields",
-        multiple=True,
-        metavar="PATH=VALUE",
-        shell_complete=_complete,
-        help="Set any field of the job, as in its file: --set spec.input.hive=true. Can be given several times.",
-    )(command)
+class SetOption(click.Option):
+    """`--set` for the parts of a job that a command takes."""
+
+    def __init__(self, *names: Any, parts: tuple[str, ...], **settings: Any) -> None:
+        settings |= {"multiple": True, "metavar": "PATH=VALUE", "callback": self._check}
+        super().__init__(*names, **settings)
+        self.parts = parts
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the fields that can be set."""
+        return [CompletionItem(f"{path}=") for path in paths() if path.startswith(incomplete) and self.takes(path)]
+
+    def takes(self, path: str) -> bool:
+        """Return whether the command takes the field."""
+        return path.startswith(self.parts)
+
+    def _check(self, context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+        for path in (setting.partition("=")[0] for setting in given):
+            if not self.takes(path):
+                parts = " and ".join(part.rstrip(".") for part in self.parts)
+                raise UsageError(f"--set {path}: only fields of {parts} can be given here")
+        return given
+
+
+def set_option(parts: tuple[str, ...] = ("",)) -> Callable[[Command], Command]:
+    """Return what adds `--set` for `parts` of a job, and what explains removed options, to a command."""
+
+    def add(command: Command) -> Command:
+        command = removed_options(parts)(command)
+        return click.option("--set", "fields", cls=SetOption, parts=parts, help=_help(parts))(command)
+
+    return add
+
+
+def _help(parts: tuple[str, ...]) -> str:
+    example = next(example for example in _EXAMPLES if example.startswith(parts))
+    return f"Set any other field, as in a job file: --set {example}. Can be given several times."
 
 
 @dataclass(frozen=True)
@@ -145,17 +170,3 @@ def _inner(schema: Any) -> Any:
 
 def _choices(schema: Any) -> tuple[Any, ...]:
     return (schema, *schema.get("anyOf", ()))
-
-
-def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(f"{path}=") for path in paths() if path.startswith(incomplete)]
-
-
-def _removed(name: str, example: str) -> Callable[[Command], Command]:
-    def refuse(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-        if value:
-            raise UsageError(f"{name} was removed", f"Use --set, such as --set {example}.")
-
-    shape: dict[str, Any] = {"is_flag": True} if name in _SWITCHES else {"multiple": True}
-    text = f"Removed; use --set {example}."
-    return click.option(name, hidden=True, expose_value=False, callback=refuse, help=text, **shape)

@@ -11,6 +11,8 @@ from scoremill.errors import UsageError
 from scoremill.naming import PARQUET_SUFFIXES
 from scoremill.storage.compression import SUFFIXES
 
+from .mentions import has_job_file
+
 _DATA = {".csv", ".tsv", ".txt", *PARQUET_SUFFIXES, *SUFFIXES}
 _MANY = 3
 """Names in a message."""
@@ -27,6 +29,8 @@ def job_file(context: click.Context, parameter: click.Parameter, given: tuple[st
         )
     if len(given) > 1:
         raise UsageError(f"more than one job file is given: {_listed(given)}", "Run the command once for each job.")
+    if given:
+        has_job_file(context)
     return given[0] if given else None
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .kubernetes import KUBERNETES
-from .options import FLAGS
+from .table import FLAGS, KUBERNETES
 
 _PARTS = {
     "Model": ("spec.model.",),

@@ -19,7 +19,15 @@ def printable(text: str, kept: str = "\n\t") -> str:
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Print `text`, escaped for a terminal."""
-    click.echo(printable(str(text)), err=err, nl=nl)
+    click.echo(printable(in_flags(str(text))), err=err, nl=nl)
+
+
+def in_flags(text: str) -> str:
+    """Return `text` with flags of the running command in place of the fields and arguments that it mentions."""
+    from ..flags.mentions import mentions_of
+
+    context = click.get_current_context(silent=True)
+    return mentions_of(context.command, context).as_flags(text) if context else text
 
 
 def table(titles: list[str], rows: Sequence[Sequence[str]]) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from copy import copy
+from typing import TYPE_CHECKING
+
 import click
 
 from scoremill.errors import ScoremillError, UsageError
 
 from .display import echo
 from .document import print_document
+
+if TYPE_CHECKING:
+    from ..flags.mentions import Mentions
 
 
 def print_error(error: ScoremillError) -> None:
@@ -20,6 +26,14 @@ def print_error_document(error: ScoremillError) -> None:
     print_document(
         error={"code": error.code, "message": error.message, "hint": error.hint, "exitCode": error.exit_code}
     )
+
+
+def as_shown(error: ScoremillError | click.ClickException, mentions: Mentions) -> ScoremillError:
+    """Return the error with the flags of the command in place of the fields and arguments that it mentions."""
+    error = from_click(error) if isinstance(error, click.ClickException) else error
+    shown = copy(error)
+    shown.message, shown.hint = mentions.as_flags(error.message), error.hint and mentions.as_flags(error.hint)
+    return shown
 
 
 def from_click(error: click.ClickException) -> UsageError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from scoremill.units import format_seconds
 
-from .display import echo, printable
+from .display import echo, in_flags, printable
 
 if TYPE_CHECKING:
     from scoremill import events
@@ -105,7 +105,7 @@ class Progress:
             return
         try:
             if self._terminal:
-                self._bar.console.print(printable(text), markup=False)
+                self._bar.console.print(printable(in_flags(text)), markup=False)
             else:
                 echo(text, err=True)
         except BrokenPipeError:
