@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(Path(__file__).resolve().paren
 
 from plane import Plane  # noqa: E402 the paths above
 
-from scoremill.kubernetes.client import KINDS, Kube, Object  # noqa: E402
+from scoremill.kubernetes.api import KINDS, Kube, Object  # noqa: E402
 from scoremill.kubernetes.objects import names  # noqa: E402
 from tests.support.control_plane import free_ports, wait_for  # noqa: E402
 
@@ -140,7 +140,7 @@ def measure(plane: Plane, jobs: int, seconds: float, *, resync: float = 60) -> F
         checked(condition=True)
         return Figures(
             jobs=jobs,
-            phases=Counter(each["status"]["phase"] for each in kube.each("ScoringJob")),
+            phases=Counter(each["status"]["phase"] for each in kube.select("ScoringJob")),
             made=made,
             ended=all_ended,
             deleted=deleted,
@@ -180,9 +180,9 @@ def define(kube: Kube) -> None:
     made = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "helm/scoremill/files/crds").glob("*.yaml"))]
     made += [anything("DaskCluster"), anything("DaskWorkerGroup"), anything("DaskAutoscaler")]
     for each in made:
-        kube._call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {}, each)
+        kube.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {}, each)
     kinds = ("ScoringJob", "ScoringSchedule", "DaskCluster", "DaskWorkerGroup", "DaskAutoscaler")
-    wait_for(lambda: all(kube._call("GET", kube.path(kind))[0] == 200 for kind in kinds), 30, "the kinds")
+    wait_for(lambda: all(kube.call("GET", kube.path(kind)).status == 200 for kind in kinds), 30, "the kinds")
 
 
 def anything(kind: str) -> Object:
@@ -230,7 +230,7 @@ class Watched:
         from kubernetes import client, watch
         from urllib3.exceptions import ReadTimeoutError
 
-        call, arguments = self._listing(client.ApiClient(self._kube.configuration))
+        call, arguments = self._listing(client.ApiClient(self._kube.transport.configuration))
         events = watch.Watch()
         with ThreadPoolExecutor(4) as pool:
             while not self._stopped.is_set():

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from scoremill.kubernetes.client import Kube, connect
+from scoremill.kubernetes.api import Kube, connect
 from tests.cluster import parts
 from tests.support.control_plane import ControlPlane, free_ports, wait_for
 

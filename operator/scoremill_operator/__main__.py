@@ -35,7 +35,7 @@ from .run.queue import Queue, Resync
 from .run.watch import Watch
 
 if TYPE_CHECKING:
-    from scoremill.kubernetes.client import Kube
+    from scoremill.kubernetes.api import Kube
 
 _STOP_SECONDS = 20.0
 _KIND_SECONDS = 5.0

@@ -321,7 +321,7 @@ def list(*, all_namespaces: bool = False, **where: Unpack[Where]) -> tuple[Summa
         If Kubernetes cannot be reached.
 
     """
-    from .kubernetes.client import connect
+    from .kubernetes.api import connect
     from .kubernetes.cluster_status import clusters
 
     found = clusters(connect(**where), everywhere=all_namespaces)
@@ -329,7 +329,7 @@ def list(*, all_namespaces: bool = False, **where: Unpack[Where]) -> tuple[Summa
 
 
 def _at(name: str, where: Where) -> Cluster:
-    from .kubernetes.client import connect
+    from .kubernetes.api import connect
     from .kubernetes.objects import names
 
     names.refuse_name(name)

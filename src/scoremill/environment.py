@@ -102,7 +102,7 @@ def _machine() -> Iterator[Finding]:
 
 def _kubernetes() -> Finding:
     """Return the context in which `--cluster NAME` would look for a cluster."""
-    from .kubernetes.client import current_context
+    from .kubernetes.api import current_context
 
     try:
         return Finding("ok", "kubeconfig", f"current context {current_context()}; the cluster is not contacted")

@@ -360,6 +360,6 @@ def list(*, all_namespaces: bool = False, **where: Unpack[Where]) -> tuple[Job, 
 
 
 def _jobs(where: Where) -> Ours:
-    from .kubernetes.client import connect
+    from .kubernetes.api import connect
 
     return Ours(connect(**where), "ScoringJob")

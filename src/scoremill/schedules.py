@@ -201,7 +201,7 @@ def delete(name: str, timeout: float = _DELETE_SECONDS, say: Say | None = None, 
 
 
 def _schedules(where: Where) -> Ours:
-    from .kubernetes.client import connect
+    from .kubernetes.api import connect
     from .kubernetes.jobs import Ours
 
     return Ours(connect(**where), "ScoringSchedule")

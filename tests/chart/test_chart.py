@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.kubernetes.client import KINDS
+from scoremill.kubernetes.api import KINDS
 from scoremill.kubernetes.objects import Resource, child_of, driver_job, job_cluster, names, policy, with_site
 from scoremill.kubernetes.objects.cluster import dask_cluster
 from scoremill.spec import Cluster, Credentials, JobSpec

@@ -13,7 +13,7 @@ import pytest
 from distributed import LocalCluster
 
 from scoremill import verify
-from scoremill.kubernetes.client import Conflict, connect
+from scoremill.kubernetes.api import Conflict, connect
 from tests.support.api import serving
 from tests.support.driver import CHILD, Last, Pod
 from tests.support.jobs import run, trip_bundle, trip_spec, trips

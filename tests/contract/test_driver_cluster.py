@@ -13,8 +13,8 @@ import pytest
 from scoremill.engines.protocol import InProcess
 from scoremill.errors import ClusterError, FitError
 from scoremill.execute import execute
-from scoremill.kubernetes.client import connect
-from scoremill.kubernetes.objects import issue
+from scoremill.kubernetes.api import connect
+from scoremill.kubernetes.objects import Resource, issue
 from scoremill.runtime import cluster as driver_cluster
 from scoremill.runtime.cluster import JobCluster, OnJobCluster
 from scoremill.runtime.progress import ProgressWriter
@@ -47,8 +47,9 @@ def stages(api: OneJob) -> list[str]:
 def cluster_of(api: OneJob, folder: Path, messages: list[str]) -> Iterator[JobCluster]:
     """Return the cluster of the job as the driver of the second attempt requests it."""
     kube = connect(str(api.kubeconfig(folder)))
-    with ProgressWriter(kube, api.job, ATTEMPT, messages.append) as writer:
-        yield JobCluster(kube, api.job, ATTEMPT, writer.enter, messages.append)
+    job = Resource.of(api.job)
+    with ProgressWriter(kube, job, ATTEMPT, messages.append) as writer:
+        yield JobCluster(kube, job, ATTEMPT, writer.enter, messages.append)
 
 
 @contextmanager

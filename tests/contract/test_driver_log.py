@@ -11,6 +11,7 @@ import pytest
 
 from scoremill import score, verify
 from scoremill.cli.views.display import say
+from scoremill.kubernetes.objects import Resource
 from scoremill.outputs.clean import left_overs
 from scoremill.outputs.compact import compact
 from scoremill.report import build_report
@@ -25,7 +26,7 @@ from tests.support.driver import CHILD, Last, Pod
 from tests.support.jobs import make_job, trip_bundle, trip_spec, trips
 from tests.support.slow import SECONDS, slow_bundle, slow_rows
 
-MADE = {"metadata": {"name": "tips", "uid": "0f3a"}}
+MADE = Resource("ScoringJob", "tips", uid="0f3a")
 
 
 @pytest.fixture(scope="module")

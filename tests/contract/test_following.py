@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scoremill.cli.views.progress import Progress
-from scoremill.kubernetes.client import Unavailable, connect
+from scoremill.kubernetes.api import Unavailable, connect
 from scoremill.kubernetes.jobs import Ours, follow
 from tests.support.api import serving
 from tests.support.jobs import command

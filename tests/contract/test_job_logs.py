@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.api import connect
 from scoremill.kubernetes.objects import names
 from tests.support.http_api import Api, JsonHandler, Object, running
 from tests.support.jobs import run

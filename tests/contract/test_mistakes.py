@@ -22,7 +22,7 @@ from sklearn.linear_model import LinearRegression
 
 from scoremill.bundle import pack
 from scoremill.cli.app import run
-from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.api import connect
 from scoremill.ledger import Lease
 from scoremill.storage import retry
 from scoremill.storage.filesystem import Store

@@ -18,7 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 from kubernetes.client import Configuration
 from urllib3.exceptions import ReadTimeoutError
 
-from scoremill.kubernetes.client import KINDS, Kube
+from scoremill.kubernetes.api import KINDS, Kube
+from scoremill.kubernetes.api.transport import Transport
 from scoremill.kubernetes.objects import Resource, child_of, names
 from scoremill.spec import merge
 from scoremill.spec.resources.status import JobStatus
@@ -51,7 +52,7 @@ class Server:
     # --- calls
 
     def client(self) -> Kube:
-        return Kube(_CONFIGURATION, NAMESPACE, pool=self)
+        return Kube(Transport(_CONFIGURATION, self), NAMESPACE)
 
     def request(self, method: str, url: str, *, body: bytes | None = None, **_: Any) -> Any:
         """As urllib3's pools have it."""

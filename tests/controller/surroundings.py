@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from typing import Any
 
-from scoremill.kubernetes.client import KINDS, Kube
+from scoremill.kubernetes.api import KINDS, Kube
 from scoremill.kubernetes.objects import names
 from scoremill.spec.resources.status import format_time
 
@@ -121,7 +121,7 @@ class Surroundings:
         self.kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
     def _tell(self, kind: str, of: Object, status: Object) -> None:
-        self.kube._call("PATCH", f"{self.kube.path(kind, of['metadata']['name'])}/status", {}, {"status": status})
+        self.kube.call("PATCH", f"{self.kube.path(kind, of['metadata']['name'])}/status", {}, {"status": status})
 
 
 def _reference(kind: str, owner: Object) -> Object:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.kubernetes.client import Kube, connect
+from scoremill.kubernetes.api import Kube, connect
 from scoremill_operator.run.lease import Lease, Timing
 from tests.support.kubernetes_api import KubernetesApi
 from tests.support.tunnel import tunnel

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.kubernetes.client import KINDS, NotPermitted
+from scoremill.kubernetes.api import KINDS, NotPermitted
 from scoremill.kubernetes.objects import Certificates, Resource, child_of, driver_job, job_cluster, job_support
 from scoremill.kubernetes.objects.driver import driver_access
 from scoremill.kubernetes.objects.scheduled import scheduled_job

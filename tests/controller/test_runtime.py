@@ -167,7 +167,7 @@ def test_an_event_of_a_child_is_one_of_its_job_and_leaves_no_trace_in_it(
         assert changed
         until(lambda: looks(first) == 2)
         kept = api.kube.get("DaskCluster", "tips-1")
-        assert kept and kept["metadata"]["resourceVersion"] == changed["metadata"]["resourceVersion"]
+        assert kept and kept["metadata"]["resourceVersion"] == changed.version
 
 
 def test_what_ended_before_the_operator_began_is_not_looked_at_until_something_comes_of_it(

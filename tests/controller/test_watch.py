@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from scoremill.kubernetes.client import Kube, Object, connect
+from scoremill.kubernetes.api import Kube, Object, connect
+from scoremill.kubernetes.objects import Resource
 from scoremill_operator.run.watch import LISTED, Watch
 from tests.support.kubernetes_api import KubernetesApi
 from tests.support.tunnel import Tunnel, tunnel
@@ -26,8 +27,8 @@ class Heard:
     def __init__(self) -> None:
         self._events = queue.Queue[tuple[str, str]]()
 
-    def __call__(self, event: str, found: Object) -> None:
-        self._events.put((event, found["metadata"]["name"]))
+    def __call__(self, event: str, found: Resource) -> None:
+        self._events.put((event, found.name))
 
     def next(self) -> tuple[str, str]:
         return self._events.get(timeout=SECONDS)
@@ -157,9 +158,9 @@ def test_watch_resumes_where_the_server_ended_it(kubernetes_api: KubernetesApi) 
 def test_an_event_that_cannot_be_handled_does_not_end_the_watch(kubernetes_api: KubernetesApi) -> None:
     heard = Heard()
 
-    def fail_once(event: str, found: Object) -> None:
+    def fail_once(event: str, found: Resource) -> None:
         heard(event, found)
-        if found["metadata"]["name"] == "bad":
+        if found.name == "bad":
             raise ValueError("bad")
 
     watch = Watch(kubernetes_api.kube, "Secret", fail_once)
@@ -182,7 +183,7 @@ def test_a_watch_that_is_stopped_ends(kubernetes_api: KubernetesApi) -> None:
 
 def remove(api: KubernetesApi, name: str) -> None:
     """The object is deleted immediately: no garbage collector runs that a deletion in the foreground would wait for."""
-    api.kube._call("DELETE", api.kube.path("Secret", name))
+    api.kube.call("DELETE", api.kube.path("Secret", name))
 
 
 def compact(api: KubernetesApi) -> None:

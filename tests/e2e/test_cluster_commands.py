@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from scoremill.bundle import pack
 from scoremill.engines.dask.security import security_from
 from scoremill.execute.place import connected
-from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.api import connect
 from scoremill.kubernetes.clusters import Named
 from scoremill.kubernetes.objects import issue, names
 from scoremill.kubernetes.readiness import OURS

@@ -78,7 +78,7 @@ class Ground:
 
     def pods(self, component: str) -> list[dict[str, Any]]:
         """The cluster's pods that are ready."""
-        pods = self.at.kube.each("Pod", names.selector(self.at.name, component))
+        pods = self.at.kube.select("Pod", names.selector(self.at.name, component))
         return [pod for pod in pods if Resource.of(pod).is_ready]
 
     def scheduler_node(self) -> str:

@@ -13,7 +13,8 @@ import yaml
 import scoremill
 from scoremill import verify
 from scoremill.errors import ClusterError, RejectLimitError, UsageError
-from scoremill.kubernetes.client import Conflict, Kube, Object
+from scoremill.kubernetes.api import Conflict, Kube, Object
+from scoremill.kubernetes.objects import Resource
 from scoremill.naming import spec_hash
 from scoremill.spec import parse_job
 from tests.cluster.steps import until
@@ -48,7 +49,7 @@ def written(folder: Path, name: str, spec: Object) -> Path:
     return path
 
 
-def made(kube: Kube, name: str, **spec: Any) -> Object:
+def made(kube: Kube, name: str, **spec: Any) -> Resource:
     metadata = {"name": name, "namespace": kube.namespace}
     job = kube.create(
         {
@@ -64,7 +65,7 @@ def made(kube: Kube, name: str, **spec: Any) -> Object:
 
 def test_status_is_not_written_to_a_new_job_of_the_same_name(place: Place) -> None:
     job = made(place.kube, "again")
-    assert place.kube.delete("ScoringJob", "again", uid=job["metadata"]["uid"])
+    assert place.kube.delete("ScoringJob", "again", uid=job.uid)
     assert until(lambda: place.kube.get("ScoringJob", "again") is None, 60)
     made(place.kube, "again")
     with pytest.raises(Conflict, match="was deleted and created again"):
@@ -72,10 +73,9 @@ def test_status_is_not_written_to_a_new_job_of_the_same_name(place: Place) -> No
     assert "status" not in place.kube.get("ScoringJob", "again")
 
 
-def write_status(kube: Kube, job: Object, **status: Any) -> None:
+def write_status(kube: Kube, job: Resource, **status: Any) -> None:
     """The operator's part of the status."""
-    name, uid = job["metadata"]["name"], job["metadata"]["uid"]
-    assert kube.apply_status("ScoringJob", name, status, manager="scoremill-operator", uid=uid)
+    assert kube.apply_status("ScoringJob", job.name, status, manager="scoremill-operator", uid=job.uid)
 
 
 def test_a_job_is_submitted_once_looked_at_changed_and_cancelled(place: Place, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_python_programs_submit_inspect_and_cancel_jobs(place: Place) -> None:
     made = place.kube.get("ScoringJob", "from-python")
     assert made
     failure = {"reason": "TooManyRejectedRows", "message": "5 of 10", "exitCode": 4}
-    write_status(place.kube, made, phase="Failed", failure=failure)
+    write_status(place.kube, Resource.of(made), phase="Failed", failure=failure)
     with pytest.raises(RejectLimitError, match="5 of 10"):
         handle.wait()
     assert handle.status().phase == "Failed"
@@ -195,8 +195,8 @@ def test_driver_reports_progress_and_keeps_the_status_of_the_operator(place: Pla
         input={"uris": [str(tmp_path / "in.csv")], "partitionBytes": "32KiB"},
         output={"uri": str(tmp_path / "out")},
     )
-    write_status(kube, job, phase="Running", attempt=1, specHash=spec_hash(job["spec"]))
-    words = ["driver", "--job", "driven", "--attempt", 1, "--spec", spec_hash(job["spec"]), "--cluster", "in-process"]
+    write_status(kube, job, phase="Running", attempt=1, specHash=spec_hash(job.spec))
+    words = ["driver", "--job", "driven", "--attempt", 1, "--spec", spec_hash(job.spec), "--cluster", "in-process"]
     done = place.run(*words, "--termination-log", tmp_path / "last", "--namespace", place.namespace)
     assert done.returncode == 0, done.stderr
     assert "not up to date" not in done.stderr

@@ -31,4 +31,4 @@ def test_all_jobs_end_cheaply_and_nothing_of_them_is_left(
         # One look at each in each resync would be four calls, six times a minute.
         assert figures.afterwards < JOBS
         assert not plane.kube.select("DaskCluster")
-        assert all(each["status"].get("succeeded") for each in plane.kube.each("Job"))
+        assert all(each["status"].get("succeeded") for each in plane.kube.select("Job"))

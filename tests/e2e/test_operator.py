@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from scoremill import score, verify
-from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.api import connect
 from scoremill.kubernetes.objects import Resource
 from scoremill.kubernetes.objects.scheduled import SCHEDULE, scheduled_name
 from scoremill.spec.resources.schedule import ScheduleStatus
@@ -332,7 +332,8 @@ def test_a_schedule_runs_three_times(mill: Mill, policy: str) -> None:
             },
         }
     )
-    born = datetime.fromisoformat(made["metadata"]["creationTimestamp"])
+    assert made and made.created
+    born = made.created
     ticks = [born.replace(second=0) + timedelta(minutes=minute) for minute in (1, 2, 3)]
     runs = {scheduled_name(name, tick) for tick in ticks}
     seen: dict[str, str] = {}

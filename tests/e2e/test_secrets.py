@@ -17,7 +17,7 @@ import yaml
 from distributed import Client
 
 from scoremill.execute.place import connected
-from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.api import connect
 from scoremill.kubernetes.clusters import Named, certificates_of
 from scoremill.kubernetes.objects import issue, names
 from scoremill.kubernetes.objects.policy import OPERATOR

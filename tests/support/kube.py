@@ -16,7 +16,7 @@ import pytest
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 
-from scoremill.kubernetes.client import Kube, Object, connect
+from scoremill.kubernetes.api import Kube, Object, connect
 from scoremill.kubernetes.clusters import Named
 from scoremill.kubernetes.objects import names
 from tests.cluster import parts

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.kubernetes.client import Kube, connect
+from scoremill.kubernetes.api import Kube, connect
 from tests.cluster import parts
 from tests.cluster.steps import alone, detach
 from tests.support.control_plane import ControlPlane, kubeconfig, wait_for
@@ -75,8 +75,8 @@ class KubernetesApi:
             {"apiVersion": _RBAC, "kind": "RoleBinding", "roleRef": role, "subjects": [subject]},
         ):
             self.kube.create({**made, "metadata": {"name": name}})
-        _, answer = self.kube._call("POST", f"{self.kube.path('ServiceAccount', name)}/token", {}, {"spec": {}})
-        found = connect(str(self.kubeconfig(token=answer["status"]["token"])))
+        answer = self.kube.call("POST", f"{self.kube.path('ServiceAccount', name)}/token", {}, {"spec": {}})
+        found = connect(str(self.kubeconfig(token=answer.body["status"]["token"])))
         # The server learns of a new binding by a watch.
         wait_for(lambda: _can(found, "list", "pods"), 30, f"the rights of {name}")
         return found
@@ -96,7 +96,7 @@ class KubernetesApi:
 
     def status(self, kind: str, name: str, status: Any) -> None:
         """Writes the status of an object, as a controller would."""
-        self.kube._call("PATCH", f"{self.kube.path(kind, name)}/status", {}, {"status": status})
+        self.kube.call("PATCH", f"{self.kube.path(kind, name)}/status", {}, {"status": status})
 
     @property
     def _config(self) -> Any:
@@ -106,8 +106,8 @@ class KubernetesApi:
 def _can(kube: Kube, verb: str, resource: str) -> bool:
     """Return whether the API server permits it."""
     asked = {"spec": {"resourceAttributes": {"namespace": kube.namespace, "verb": verb, "resource": resource}}}
-    _, answer = kube._call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {}, asked)
-    return bool(answer["status"]["allowed"])
+    answer = kube.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {}, asked)
+    return bool(answer.body["status"]["allowed"])
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +135,7 @@ def kubernetes_api(kubernetes_server: Path, tmp_path: Path) -> KubernetesApi:
     """A new namespace of the server."""
     api = KubernetesApi(kubernetes_server, f"test-{secrets.token_hex(4)}", tmp_path)
     made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": api.namespace}}
-    api.kube._call("POST", "/api/v1/namespaces", {}, made)
+    api.kube.call("POST", "/api/v1/namespaces", {}, made)
     return api
 
 
@@ -159,8 +159,8 @@ def define(kube: Kube) -> None:
     for path in [*(_ROOT / "helm/scoremill/files/crds").glob("*.yaml"), *theirs]:
         # The parser in C: these files are long.
         for made in yaml.load_all(path.read_text(), yaml.CSafeLoader):
-            kube._call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {}, made)
-    wait_for(lambda: all(kube._call("GET", kube.path(kind))[0] == 200 for kind in _KINDS), 30, "the kinds")
+            kube.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {}, made)
+    wait_for(lambda: all(kube.call("GET", kube.path(kind)).status == 200 for kind in _KINDS), 30, "the kinds")
 
 
 if __name__ == "__main__":

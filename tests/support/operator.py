@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scoremill import verify
-from scoremill.kubernetes.client import Kube, Object
+from scoremill.kubernetes.api import Kube, Object
 from scoremill.kubernetes.objects import Resource, names
 from scoremill.naming import LOGS
 from scoremill.spec import merge
@@ -109,7 +109,7 @@ class Mill:
         """The job as it is given to the API."""
         made = self.kube.create(self.manifest(name, *specs, output=output))
         assert made, f"there is a job {name} already"
-        return Job(self, name, made["metadata"]["uid"], made["spec"]["output"]["uri"])
+        return Job(self, name, made.uid, made.spec["output"]["uri"])
 
     def operator_pods(self) -> list[Object]:
         return self.kube.select("Pod", OPERATOR)

@@ -6,7 +6,7 @@ import datetime as dt
 import time
 
 from scoremill.errors import ScoremillError, UsageError
-from scoremill.kubernetes.client import Conflict, Kube, NoPlace, NotPermitted
+from scoremill.kubernetes.api import Conflict, Kube, NoPlace, NotPermitted
 from scoremill.kubernetes.objects import Resource
 from scoremill.spec.resources.status import format_time
 
@@ -49,10 +49,9 @@ def _run(kube: Kube, action: Action) -> None:
 
 def _write_status(kube: Kube, of: Resource, status: Object) -> Resource | None:
     try:
-        stored = kube.apply_status(of.kind, of.name, status, manager=MANAGER, uid=of.uid, version=of.version)
+        return kube.apply_status(of.kind, of.name, status, manager=MANAGER, uid=of.uid, version=of.version)
     except Conflict:
         return None
-    return Resource.of(stored, of.kind) if stored else None
 
 
 def _create(kube: Kube, manifest: Object) -> None:

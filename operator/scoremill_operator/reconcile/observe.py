@@ -6,19 +6,18 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
 
-from scoremill.kubernetes.client import Kube
+from scoremill.kubernetes.api import Kube
 from scoremill.kubernetes.diagnosis import Observed as ObservedCluster
 from scoremill.kubernetes.diagnosis import drivers_of
-from scoremill.kubernetes.evidence import explained
+from scoremill.kubernetes.evidence import explained, warnings_of
 from scoremill.kubernetes.objects import Resource, age, child_of, names
 from scoremill.kubernetes.objects.scheduled import SCHEDULE, owned
 
-from .observed import Object, Observed, Settings
+from .observed import Observed, Settings
 from .settled import has_ended, is_finished
 
 _EXPLAIN_AFTER_SECONDS = 10.0
 """Minimum age of a cluster for its wait to be explained."""
-_OF_METADATA = ("name", "namespace", "uid", "labels", "creationTimestamp", "deletionTimestamp")
 _OF_CONTAINER = ("name", "image", "resources")
 _LEFT = (
     ("DaskCluster", names.JOB, ""),
@@ -38,22 +37,22 @@ def observe(
     since: dt.datetime | None = None,
 ) -> Observed | None:
     """Return what is observed of the ScoringJob `name` and its children now; None if it does not exist."""
-    job = _get(kube, "ScoringJob", name)
+    job = kube.find("ScoringJob", name)
     if job is None:
         return None
     child = child_of(job)
     mine = f"{names.JOB}={child}"
-    jobs = [Resource.of(each, "Job") for each in kube.each("Job", mine)]
-    pods = [_pod(each) for each in kube.each("Pod", mine)]
+    jobs = [*kube.each("Job", mine)]
+    pods = [_light(pod) for pod in kube.each("Pod", mine)]
     cluster = _cluster(kube, job, child, now, tuple(pod for pod in pods if pod.component))
     return Observed(
         job=job,
         now=now,
         settings=settings,
         since=since,
-        drivers=drivers_of(jobs, pods, lambda job: kube.warnings_of("Job", job)),
+        drivers=drivers_of(jobs, pods, lambda job: warnings_of(kube, "Job", job)),
         cluster=cluster,
-        autoscaler=_get(kube, "DaskAutoscaler", child) if cluster and _can_scale(job) else None,
+        autoscaler=kube.find("DaskAutoscaler", child) if cluster and _can_scale(job) else None,
         refused=refused,
     )
 
@@ -61,8 +60,7 @@ def observe(
 def left_over(kube: Kube, *, everywhere: bool) -> Iterator[tuple[str, str]]:
     """Yield namespace and name of each ScoringJob that has a cluster or a live driver, some of them more than once."""
     for kind, labels, fields in _LEFT:
-        for each in kube.each(kind, labels, fields=fields, everywhere=everywhere):
-            child = Resource.of(each, kind)
+        for child in kube.each(kind, labels, fields=fields, everywhere=everywhere):
             if not has_ended(child):
                 yield child.namespace, child.annotations.get(names.JOB_NAME, "")
 
@@ -72,10 +70,10 @@ def observe_schedule(kube: Kube, name: str) -> tuple[Resource, list[Resource], f
 
     None if it does not exist.
     """
-    schedule = _get(kube, "ScoringSchedule", name)
+    schedule = kube.find("ScoringSchedule", name)
     if schedule is None:
         return None
-    jobs = owned(schedule, (Resource.of(each, "ScoringJob") for each in kube.each("ScoringJob", SCHEDULE)))
+    jobs = owned(schedule, kube.each("ScoringJob", SCHEDULE))
     return schedule, jobs, _outlived(kube, [job for job in jobs if is_finished(job)])
 
 
@@ -85,24 +83,19 @@ def _outlived(kube: Kube, ended: list[Resource]) -> frozenset[str]:
         return frozenset()
     children = {child_of(job): job.name for job in ended}
     theirs = f"{names.JOB} in ({','.join(children)}),app.kubernetes.io/component={names.DRIVER}"
-    jobs, pods = ([Resource.of(each, kind) for each in kube.each(kind, theirs)] for kind in ("Job", "Pod"))
+    jobs, pods = ([*kube.each(kind, theirs)] for kind in ("Job", "Pod"))
     alive = [driver.name.rpartition("-")[0] for driver in drivers_of(jobs, pods) if driver.is_alive]
     return frozenset(children[child] for child in alive if child in children)
-
-
-def _get(kube: Kube, kind: str, name: str) -> Resource | None:
-    found = kube.get(kind, name)
-    return Resource.of(found, kind) if found else None
 
 
 def _cluster(
     kube: Kube, job: Resource, child: str, now: dt.datetime, pods: tuple[Resource, ...]
 ) -> ObservedCluster | None:
     """Return the cluster, if it exists; of one that is up, or not needed any more, no more than is needed."""
-    cluster = _get(kube, "DaskCluster", child)
+    cluster = kube.find("DaskCluster", child)
     if cluster is None:
         return None
-    group = _get(kube, "DaskWorkerGroup", names.group_name(child)) if _can_scale(job) else None
+    group = kube.find("DaskWorkerGroup", names.group_name(child)) if _can_scale(job) else None
     ready = [pod.component for pod in pods if pod.is_ready]
     observed = ObservedCluster(
         cluster=cluster,
@@ -117,18 +110,16 @@ def _cluster(
 
 def _explained(kube: Kube, child: str, observed: ObservedCluster) -> ObservedCluster:
     """Return the same with what explains why the cluster is not up, as far as the operator can read it."""
-    group = observed.group or _get(kube, "DaskWorkerGroup", names.group_name(child))
-    deployments = tuple(Resource.of(each, "Deployment") for each in kube.each("Deployment", names.selector(child)))
+    group = observed.group or kube.find("DaskWorkerGroup", names.group_name(child))
+    deployments = tuple(kube.each("Deployment", names.selector(child)))
     observed = replace(observed, group=group, deployments=deployments)
     return observed if observed.age < _EXPLAIN_AFTER_SECONDS else explained(kube, observed, "type=Warning")
 
 
-def _pod(body: Object) -> Resource:
+def _light(pod: Resource) -> Resource:
     """Keep only what is needed of a pod: there can be thousands."""
-    metadata = {key: body["metadata"][key] for key in _OF_METADATA if key in body["metadata"]}
-    containers = (body.get("spec") or {}).get("containers", ())
-    light = [{key: each[key] for key in _OF_CONTAINER if key in each} for each in containers]
-    return Resource.of({"metadata": metadata, "spec": {"containers": light}, "status": body.get("status")}, "Pod")
+    containers = [{key: each[key] for key in _OF_CONTAINER if key in each} for each in pod.spec.get("containers", ())]
+    return replace(pod, annotations={}, owners=(), spec={"containers": containers})
 
 
 def _can_scale(job: Resource) -> bool:

@@ -19,7 +19,7 @@ from .schedule import decide_schedule
 from .settled import fingerprint, is_settled
 
 if TYPE_CHECKING:
-    from scoremill.kubernetes.client import Kube
+    from scoremill.kubernetes.api import Kube
 
 _CONFLICT_SECONDS = 0.2
 """Seconds until the next reconcile of an object that changed during the last one, as progress does all the time."""
@@ -123,7 +123,7 @@ class Reconciler:
         left = {Key("ScoringJob", *of) for kube in places for of in left_over(kube, everywhere=everywhere)}
         jobs = set[Key]()
         for kind, kube in product(("ScoringJob", "ScoringSchedule"), places):
-            for each in (Resource.of(body, kind) for body in kube.each(kind, everywhere=everywhere)):
+            for each in kube.each(kind, everywhere=everywhere):
                 key = Key(kind, each.namespace, each.name)
                 if kind == "ScoringJob":
                     jobs.add(key)

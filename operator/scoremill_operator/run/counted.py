@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from scoremill.kubernetes.client import Kube, connect
+from scoremill.kubernetes.api import Kube, connect
+from scoremill.kubernetes.api.transport import Transport
 
 from .. import metrics
 
 
-class Counted(Kube):
-    """A client that counts its calls."""
+class Counted(Transport):
+    """A transport that counts its requests."""
 
-    def _request(self, method: str, *arguments: Any, **keywords: Any) -> Any:
+    def request(self, method: str, *arguments: Any, **keywords: Any) -> Any:
         metrics.CALLS.labels(method).inc()
-        return super()._request(method, *arguments, **keywords)
+        return super().request(method, *arguments, **keywords)
 
 
 def connect_counted(namespace: str | None) -> Kube:
     """Connect to the API of the pod's own cluster, or of KUBECONFIG, with the namespace `namespace`."""
     found = connect(namespace=namespace)
-    return Counted(found.configuration, found.namespace)
+    return Kube(Counted(found.transport.configuration), found.namespace)

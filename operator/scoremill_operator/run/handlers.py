@@ -15,7 +15,7 @@ from ..reconcile.settled import has_ended, is_settled
 from .watch import LISTED, Watch
 
 if TYPE_CHECKING:
-    from scoremill.kubernetes.client import Kube, Object
+    from scoremill.kubernetes.api import Kube
 
 _CALM_SECONDS = 1.0
 """Delay that combines several events of children, such as those of a starting pod, into one reconcile."""
@@ -33,7 +33,8 @@ class Handlers:
     def watches(self, kube: Kube, namespaces: Sequence[str]) -> list[Watch]:
         """Return watches, not started yet, of the namespaces, or of all if none is given, that call these handlers."""
         everywhere = not namespaces
-        places = [_apart(kube, namespace) for namespace in namespaces or [kube.namespace]]
+        # Watches hold their connections all the time.
+        places = [kube.within(namespace).apart() for namespace in namespaces or [kube.namespace]]
         ours = {"ScoringJob": self.job, "ScoringSchedule": self.schedule}
         return [
             *(Watch(at, kind, handle, everywhere=everywhere) for at in places for kind, handle in ours.items()),
@@ -44,35 +45,25 @@ class Handlers:
             ),
         ]
 
-    def job(self, event: str, job: Object) -> None:
+    def job(self, event: str, job: Resource) -> None:
         """Handle a ScoringJob that was listed or has changed."""
-        meta, found = job["metadata"], Resource.of(job, "ScoringJob")
-        key = Key("ScoringJob", found.namespace, found.name)
+        key = Key("ScoringJob", job.namespace, job.name)
         # The resync finds what is left over from a settled job.
-        if event == "DELETED" or (
-            not is_settled(found, dt.datetime.now(dt.UTC)) and self.reconciler.is_news(key, found)
-        ):
+        if event == "DELETED" or (not is_settled(job, dt.datetime.now(dt.UTC)) and self.reconciler.is_news(key, job)):
             self.add(key, 0)
-        for owner in meta.get("ownerReferences", ()):
-            if owner["kind"] == "ScoringSchedule":
-                self.add(Key("ScoringSchedule", found.namespace, owner["name"]), 0)
+        for owner in job.owners:
+            if owner.kind == "ScoringSchedule":
+                self.add(Key("ScoringSchedule", job.namespace, owner.name), 0)
 
-    def schedule(self, event: str, schedule: Object) -> None:
+    def schedule(self, event: str, schedule: Resource) -> None:
         """Handle a ScoringSchedule that was listed or has changed."""
-        found = Resource.of(schedule)
-        self.add(Key("ScoringSchedule", found.namespace, found.name), 0)
+        self.add(Key("ScoringSchedule", schedule.namespace, schedule.name), 0)
 
-    def child(self, event: str, child: Object) -> None:
+    def child(self, event: str, child: Resource) -> None:
         """Handle a child of a ScoringJob that was listed or has changed."""
-        found = Resource.of(child)
-        key = Key("ScoringJob", found.namespace, found.annotations.get(names.JOB_NAME, ""))
+        key = Key("ScoringJob", child.namespace, child.annotations.get(names.JOB_NAME, ""))
         # A listing also contains finished children of finished jobs.
-        is_old = event == LISTED and has_ended(found)
-        goes = event == "DELETED" or found.is_deleting
+        is_old = event == LISTED and has_ended(child)
+        goes = event == "DELETED" or child.is_deleting
         if key.name and not is_old and not (goes and self.reconciler.is_over(key)):
             self.add(key, _CALM_SECONDS)
-
-
-def _apart(kube: Kube, namespace: str) -> Kube:
-    """Return a client with its own connections, because watches hold theirs all the time."""
-    return type(kube)(kube.configuration, namespace)

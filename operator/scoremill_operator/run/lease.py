@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scoremill.errors import ScoremillError
-from scoremill.kubernetes.client import Conflict, Kube, Object
+from scoremill.kubernetes.api import Conflict, Kube, Object
+from scoremill.kubernetes.objects import Resource
+from scoremill.kubernetes.objects.resource import Fields
 
 from ..log import logger
 
@@ -66,8 +68,8 @@ class Lease:
         if self._thread:
             self._thread.join()
         try:
-            there = self._kube.get("Lease", self._name)
-            if there and there["spec"].get("holderIdentity") == self._identity:
+            there = self._kube.find("Lease", self._name)
+            if there and there.spec.get("holderIdentity") == self._identity:
                 self._write(there, {"holderIdentity": "", "leaseDurationSeconds": 1})
         except ScoremillError as error:
             logger.warning("could not release the Lease: %s", error)
@@ -83,7 +85,7 @@ class Lease:
         """Try to acquire or renew the Lease; return whether this process holds it now."""
         self.tried = begin = time.monotonic()
         try:
-            there = self._kube.get("Lease", self._name)
+            there = self._kube.find("Lease", self._name)
             held = self._create() if there is None else self._is_free(there) and self._take(there)
         except Conflict:
             return False
@@ -94,10 +96,10 @@ class Lease:
             self.renewed = begin
         return held
 
-    def _is_free(self, there: Object) -> bool:
-        version, spec = there["metadata"]["resourceVersion"], there["spec"]
-        if self._seen[0] != version:
-            self._seen = (version, time.monotonic())
+    def _is_free(self, there: Resource) -> bool:
+        spec = there.spec
+        if self._seen[0] != there.version:
+            self._seen = (there.version, time.monotonic())
         promised = spec.get("leaseDurationSeconds") or self._timing.promised
         self._is_held_elsewhere = spec.get("holderIdentity") not in {None, "", self._identity}
         return not self._is_held_elsewhere or time.monotonic() - self._seen[1] > promised
@@ -106,10 +108,10 @@ class Lease:
         made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}}
         return self._kube.create({**made, "spec": self._claim(None)}) is not None
 
-    def _take(self, there: Object) -> bool:
-        return self._write(there, self._claim(there["spec"]))
+    def _take(self, there: Resource) -> bool:
+        return self._write(there, self._claim(there.spec))
 
-    def _claim(self, before: Object | None) -> Object:
+    def _claim(self, before: Fields | None) -> Object:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         claim: Object = {
             "holderIdentity": self._identity,
@@ -120,7 +122,7 @@ class Lease:
             claim |= {"acquireTime": now, "leaseTransitions": (before or {}).get("leaseTransitions", -1) + 1}
         return claim
 
-    def _write(self, there: Object, spec: Object) -> bool:
+    def _write(self, there: Resource, spec: Object) -> bool:
         """Write the Lease; raise Conflict if it has changed since it was read."""
-        change = {"metadata": {"resourceVersion": there["metadata"]["resourceVersion"]}, "spec": spec}
+        change = {"metadata": {"resourceVersion": there.version}, "spec": spec}
         return self._kube.patch("Lease", self._name, change) is not None

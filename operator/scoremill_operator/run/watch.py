@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 from scoremill.errors import ScoremillError
-from scoremill.kubernetes.client import Kube, Object, VersionExpired
+from scoremill.kubernetes.api import Kube, VersionExpired
+from scoremill.kubernetes.objects import Resource
 
 from .. import metrics
 from ..log import logger
@@ -31,7 +32,7 @@ class Watch:
         self,
         kube: Kube,
         kind: str,
-        handle: Callable[[str, Object], None],
+        handle: Callable[[str, Resource], None],
         *,
         selector: str = "",
         everywhere: bool = False,
@@ -74,8 +75,8 @@ class Watch:
     def _list(self) -> str:
         version = ""
         for page in self._kube.pages(self._kind, self._selector, everywhere=self._everywhere):
-            self.answered, version = time.monotonic(), page["metadata"]["resourceVersion"]
-            for each in page["items"]:
+            self.answered, version = time.monotonic(), page.version
+            for each in page.resources:
                 self._dispatch(LISTED, each)
         if not version:
             self._kube.require(self._kind)
@@ -83,17 +84,17 @@ class Watch:
         return version
 
     def _follow(self, version: str) -> None:
-        for event in self._kube.watch(
+        for change in self._kube.watch(
             self._kind, self._selector, version=version, seconds=self.seconds, everywhere=self._everywhere
         ):
             if self._stopped.is_set():
                 return
-            self.answered, self._version = time.monotonic(), event["object"]["metadata"]["resourceVersion"]
-            if event["type"] != "BOOKMARK":
-                self._dispatch(event["type"], event["object"])
+            self.answered, self._version = time.monotonic(), change.resource.version
+            if change.type != "BOOKMARK":
+                self._dispatch(change.type, change.resource)
         self.answered = time.monotonic()
 
-    def _dispatch(self, event: str, found: Object) -> None:
+    def _dispatch(self, event: str, found: Resource) -> None:
         try:
             self._handle(event, found)
         except Exception:

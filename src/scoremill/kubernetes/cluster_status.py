@@ -8,7 +8,7 @@ from typing import Any
 
 from scoremill.errors import UsageError
 
-from .client import Kube, Object
+from .api import Kube, Object
 from .clusters import Named
 from .diagnosis import diagnose
 from .objects import Resource, age, names
@@ -26,7 +26,7 @@ def clusters(kube: Kube, *, everywhere: bool = False) -> list[dict[str, Any]]:
     parts = {
         (kind, part.namespace, part.name): part
         for kind in kinds
-        for part in (Resource.of(each, kind) for each in kube.each(kind, selector, everywhere=everywhere))
+        for part in kube.each(kind, selector, everywhere=everywhere)
     }
     found = []
     for cluster in (part for part in parts.values() if part.kind == "DaskCluster"):
@@ -56,7 +56,6 @@ def status(at: Named) -> dict[str, Any]:
         counts = ask(forward, "/json/counts.json") or {}
     cause = diagnose(seen)
     nodes = {pod.name: pod.spec.get("nodeName", "") for pod in seen.pods}
-    scaler = at.kube.get("DaskAutoscaler", at.name)
     return {
         "name": at.name,
         "namespace": at.kube.namespace,
@@ -64,7 +63,7 @@ def status(at: Named) -> dict[str, Any]:
         "waitsFor": cause.evidence if cause else None,
         "image": seen.cluster.spec["scheduler"]["spec"]["containers"][0]["image"] if seen.cluster else None,
         "wanted": seen.workers,
-        "range": _range(Resource.of(scaler)) if scaler else None,
+        "range": _range(at.kube.find("DaskAutoscaler", at.name)),
         "tasks": {key: counts[key] for key in ("processing", "waiting", "memory", "erred") if key in counts},
         "workers": [_worker(worker, nodes) for worker in identity.get("workers", {}).values()],
     }
@@ -86,7 +85,7 @@ def logs(at: Named, worker: str | None, tail: int) -> Iterator[tuple[str, str]]:
     """Yield the name and the last lines of the scheduler's pod, of one worker's pod, or of all workers' pods."""
     at.exists()
     component = "worker" if worker else "scheduler"
-    pods = [pod["metadata"]["name"] for pod in at.kube.select("Pod", names.selector(at.name, component))]
+    pods = [pod.name for pod in at.kube.each("Pod", names.selector(at.name, component))]
     if worker and worker != "all":
         known = [pod.rsplit("-", 2)[0] for pod in pods]
         pods = [pod for pod, name in zip(pods, known, strict=True) if name.endswith(worker) or pod == worker]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.spec import Workers
 
-from .client import Kube, Object, connect
+from .api import Kube, Object, connect
 from .objects import Certificates, Resource, autoscaler, names, owned_by
 from .port_forward import Forward
 
@@ -27,10 +27,10 @@ class Named:
 
     def exists(self) -> Resource:
         """Return the DaskCluster; raise ClusterError with the names of existing clusters if it does not exist."""
-        cluster = self.kube.get("DaskCluster", self.name)
+        cluster = self.kube.find("DaskCluster", self.name)
         if cluster is not None:
-            return Resource.of(cluster)
-        others = sorted(Resource.of(each).name for each in self.kube.each("DaskCluster"))
+            return cluster
+        others = sorted(each.name for each in self.kube.each("DaskCluster"))
         more = f", or use an existing one: {', '.join(others)}" if others else ""
         raise ClusterError(
             f'cluster "{self.name}" not found in namespace {self.kube.namespace}',
@@ -40,7 +40,7 @@ class Named:
 
     def scheduler_pod(self) -> str | None:
         """Return the name of the scheduler's pod, or None while it is not ready."""
-        pods = map(Resource.of, self.kube.each("Pod", names.selector(self.name, "scheduler")))
+        pods = self.kube.each("Pod", names.selector(self.name, "scheduler"))
         return next((pod.name for pod in pods if pod.is_ready), None)
 
     def forward(self, pod_port: int, port: int = 0) -> Forward:
@@ -49,17 +49,17 @@ class Named:
 
     def workers(self) -> Workers | None:
         """Return the minimum and maximum number of workers; None if the cluster was scaled to 0."""
-        found = self.kube.get("DaskAutoscaler", self.name)
-        if found is not None:
-            scaler = Resource.of(found)
+        scaler = self.kube.find("DaskAutoscaler", self.name)
+        if scaler is not None:
             return Workers(min=scaler.spec["minimum"], max=scaler.spec["maximum"])
         count = self.wanted()
         return Workers(min=count, max=count) if count else None
 
     def wanted(self) -> int:
         """Return the number of workers that dask-kubernetes is currently asked for."""
-        group = self.kube.get("DaskWorkerGroup", names.group_name(self.name)) or self.kube.get("DaskCluster", self.name)
-        return Resource.of(group).replicas if group else 0
+        group = self.kube.find("DaskWorkerGroup", names.group_name(self.name))
+        group = group or self.kube.find("DaskCluster", self.name)
+        return group.replicas if group else 0
 
 
 def create(at: Named, cluster: Object, children: list[Object]) -> bool:
@@ -68,7 +68,7 @@ def create(at: Named, cluster: Object, children: list[Object]) -> bool:
     The cluster is created first and owns the rest, so that nothing is left over if this is interrupted.
     """
     made = at.kube.create(cluster)
-    owner = Resource.of(made) if made else _same(at, cluster)
+    owner = made or _same(at, cluster)
     try:
         for child in children:
             _create_child(at, owned_by(child, owner))
@@ -102,8 +102,8 @@ def _create_child(at: Named, child: Object) -> None:
     wanted = Resource.of(child)
     deadline = time.monotonic() + _HANDOVER_SECONDS
     while at.kube.create(child) is None:
-        there = at.kube.get(wanted.kind, wanted.name)
-        if there and wanted.owners[0] in Resource.of(there).owners:
+        there = at.kube.find(wanted.kind, wanted.name)
+        if there and wanted.owners[0] in there.owners:
             return
         # It belongs to an earlier cluster of this name, and Kubernetes deletes it soon.
         if time.monotonic() > deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from scoremill.errors import ClusterError
 
-from .client import Kube, event_time
+from .api import Kube, NotPermitted
 from .diagnosis import Observed, diagnose
 from .objects import Resource, names
 
@@ -18,26 +19,50 @@ Object = Mapping[str, Any]
 _LOG_LINES, _LOG_SECONDS = 15, 5.0
 
 
+def each_permitted(kube: Kube, kind: str, selector: str = "") -> list[Resource]:
+    """Return the selected objects, or an empty list if reading them is not permitted."""
+    try:
+        return [*kube.each(kind, selector)]
+    except NotPermitted:
+        return []
+
+
+def warnings_of(kube: Kube, kind: str, name: str) -> list[Object]:
+    """Return the warning events of one object, oldest first; an empty list if reading them is not permitted."""
+    return _permitted_events(kube, f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}")
+
+
 def explained(kube: Kube, seen: Observed, events: str = "") -> Observed:
     """Return `seen` with the selected events, and with the nodes or logs that explain its cause."""
     seen = replace(seen, events=tuple(_events(kube, seen.cluster, events)) if seen.cluster else ())
     cause = diagnose(seen)
     if cause and cause.reason == "Unschedulable":
-        nodes = (Resource.of(each, "Node") for each in kube.select_if_allowed("Node"))
-        return replace(seen, nodes=tuple(nodes))
+        return replace(seen, nodes=tuple(each_permitted(kube, "Node")))
     return replace(seen, logs={cause.pod: _last_words(kube, cause.pod)}) if cause and cause.pod else seen
 
 
 def _events(kube: Kube, cluster: Resource, fields: str) -> list[Object]:
     """Return the events of the objects that dask-kubernetes creates for this cluster, oldest first."""
     parts = (f"{names.scheduler_name(cluster.name)}-", f"{names.group_name(cluster.name)}-worker-")
-    found = [
+    return [
         event
-        for event in kube.select_if_allowed("Event", fields=fields)
+        for event in _permitted_events(kube, fields)
         if event["involvedObject"].get("name", "").startswith(parts)
-        and (cluster.created is None or event_time(event) >= cluster.created)
+        and (cluster.created is None or _time_of(event) >= cluster.created)
     ]
-    return sorted(found, key=event_time)
+
+
+def _permitted_events(kube: Kube, fields: str) -> list[Object]:
+    try:
+        return sorted(kube.select("Event", fields=fields), key=_time_of)
+    except NotPermitted:
+        return []
+
+
+def _time_of(event: Object) -> dt.datetime:
+    """Return when an Event was last observed, or else when it was created."""
+    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return dt.datetime.fromisoformat(text)
 
 
 def _last_words(kube: Kube, pod: str) -> str:

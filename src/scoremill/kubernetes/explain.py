@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .client import Kube, NotPermitted
+from .api import Kube, NotPermitted
 from .clusters import Named
 from .diagnosis import Cause, Observed, drivers_of, why
+from .evidence import each_permitted, warnings_of
 from .job import Job
-from .objects import Resource, child_of, names
+from .objects import child_of, names
 from .readiness import observe
 
 
@@ -18,17 +19,10 @@ def cause_of(kube: Kube, job: Job) -> Cause | None:
         # The status holds the cause; what is left of the cluster does not matter any more.
         return why(job.resource, job.now)
     child = child_of(job.resource)
-    jobs, pods = (_some(kube, kind, f"{names.JOB}={child}") for kind in ("Job", "Pod"))
-    drivers = drivers_of(jobs, pods, lambda driver: kube.warnings_of("Job", driver))
+    jobs, pods = (each_permitted(kube, kind, f"{names.JOB}={child}") for kind in ("Job", "Pod"))
+    drivers = drivers_of(jobs, pods, lambda driver: warnings_of(kube, "Job", driver))
     cause = why(job.resource, job.now, _cluster(Named(kube, child)), drivers)
     return cause and replace(cause, hint=cause.hint and cause.hint.replace("NAME", job.name))
-
-
-def _some(kube: Kube, kind: str, selector: str) -> list[Resource]:
-    try:
-        return [Resource.of(each, kind) for each in kube.each(kind, selector)]
-    except NotPermitted:
-        return []
 
 
 def _cluster(at: Named) -> Observed | None:

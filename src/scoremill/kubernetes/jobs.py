@@ -12,7 +12,7 @@ from scoremill.events import Note, Watcher
 from scoremill.spec import Workers
 from scoremill.units import format_seconds
 
-from .client import Kube, Object, Unavailable
+from .api import Kube, Object, Unavailable
 from .follow import Follower
 from .job import Job
 from .objects import Resource
@@ -88,14 +88,13 @@ class Ours:
 
     def remove(self, name: str, seconds: float, say: Callable[[str], None]) -> bool:
         """Delete the object and wait until it and all that it owns are deleted; return False if there was none."""
-        there = self.kube.get(self.kind, name)
+        there = self.kube.find(self.kind, name)
         if there is None:
             self.kube.require(self.kind)
             return False
-        uid = Resource.of(there).uid
-        self.kube.delete(self.kind, name, uid=uid)
+        self.kube.delete(self.kind, name, uid=there.uid)
         deadline, is_reported = time.monotonic() + seconds, False
-        while (left := self.kube.get(self.kind, name)) is not None and Resource.of(left).uid == uid:
+        while (left := self.kube.find(self.kind, name)) is not None and left.uid == there.uid:
             if not is_reported:
                 say(f"waiting for {self.word} {name} and its objects to be deleted")
                 is_reported = True

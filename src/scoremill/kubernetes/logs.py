@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.naming import LOGS
 
-from .client import Kube, Object
+from .api import Kube
 from .job import Job
 from .objects import Resource, age, child_of, names
 
@@ -59,23 +59,23 @@ def log(
 def _pod(kube: Kube, job: Job, attempt: int | None) -> str | None:
     """Return the name of the newest pod of that attempt's driver, or of the last driver."""
     driver = job.status.driver
-    if attempt is None and driver and driver.pod and kube.get("Pod", driver.pod) is not None:
+    if attempt is None and driver and driver.pod and kube.find("Pod", driver.pod):
         return driver.pod
     name = names.driver_name(child_of(job.resource), attempt) if attempt else driver and driver.job
-    pods = kube.select("Pod", f"{names.JOB_OF_POD}={name}") if name else []
-    newest = max(map(Resource.of, pods), key=lambda pod: (-age(pod, job.now), pod.name), default=None)
+    pods = kube.each("Pod", f"{names.JOB_OF_POD}={name}") if name else ()
+    newest = max(pods, key=lambda pod: (-age(pod, job.now), pod.name), default=None)
     return newest.name if newest else None
 
 
 def _of(kube: Kube, pod: str, tail: int, *, waits: bool) -> str | None:
     """Return the pod's log; if `waits`, wait until there is any."""
-    while (text := kube.log(pod, tail)) is None and waits and _can_have_log(kube.get("Pod", pod)):
+    while (text := kube.log(pod, tail)) is None and waits and _can_have_log(kube.find("Pod", pod)):
         time.sleep(_POLL)
     return text
 
 
-def _can_have_log(pod: Object | None) -> bool:
-    return pod is not None and Resource.of(pod).phase in {None, "Pending", "Running", "Unknown"}
+def _can_have_log(pod: Resource | None) -> bool:
+    return pod is not None and pod.phase in {None, "Pending", "Running", "Unknown"}
 
 
 def _kept(

@@ -8,7 +8,7 @@ from scoremill.errors import UsageError
 from scoremill.spec import JobSpec, ScoringJob, parse_job
 from scoremill.storage.uri import protocol_of
 
-from .client import Object
+from .api import Object
 
 
 def manifest(job: ScoringJob) -> Object:

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from scoremill.errors import ClusterError
 
-from .client import CONNECT_SECONDS, Kube
+from .api import Kube
+from .api.transport import CONNECT_SECONDS, Transport
 
 _DATA, _ERROR = 0, 1
 """Channels of a forwarded port; the first frame of each repeats the port's number."""
@@ -70,7 +71,7 @@ class Forward:
             pod = self._pod()
             if pod is None:
                 raise ClusterError("the pod does not exist or is not ready")
-            remote = stream(self._kube, f"{self._kube.path('Pod', pod)}/portforward?ports={self._pod_port}")
+            remote = stream(self._kube.transport, f"{self._kube.path('Pod', pod)}/portforward?ports={self._pod_port}")
             self.error = _pump(local, remote)
         except (OSError, ClusterError, WebSocketException) as error:
             self.error = str(error)
@@ -81,14 +82,14 @@ class Forward:
                 remote.shutdown()
 
 
-def stream(kube: Kube, path: str) -> Any:
+def stream(transport: Transport, path: str) -> Any:
     """Open a websocket to `path` of the API server."""
     from kubernetes.stream.ws_client import websocket_proxycare
     from websocket import WebSocket, WebSocketException
 
-    configuration = kube.configuration
+    configuration = transport.configuration
     url = f"{configuration.host}{path}".replace("http", "ws", 1)
-    header = [f"{key}: {value}" for key, value in kube.authorization().items()]
+    header = [f"{key}: {value}" for key, value in transport.authorization().items()]
     options = {"header": [*header, "Sec-WebSocket-Protocol: v4.channel.k8s.io"], "timeout": CONNECT_SECONDS * 2}
     if configuration.proxy:
         options = websocket_proxycare(options, configuration, url, {})

@@ -37,16 +37,12 @@ _POLL = 1.0
 def observe(at: Named, http: Forward) -> Observed:
     """Return the observed state of the cluster."""
     cluster = at.exists()
-    deployments, pods = (
-        tuple(Resource.of(each, kind) for each in at.kube.each(kind, names.selector(at.name)))
-        for kind in ("Deployment", "Pod")
-    )
-    group = at.kube.get("DaskWorkerGroup", names.group_name(at.name))
+    deployments, pods = (tuple(at.kube.each(kind, names.selector(at.name))) for kind in ("Deployment", "Pod"))
     seen = Observed(
         cluster=cluster,
         age=age(cluster, dt.datetime.now(dt.UTC)),
         workers=at.wanted(),
-        group=Resource.of(group) if group else None,
+        group=at.kube.find("DaskWorkerGroup", names.group_name(at.name)),
         registered=_registered(http) if any(pod.is_ready for pod in pods) else None,
         deployments=deployments,
         pods=pods,
@@ -132,7 +128,7 @@ def remove(at: Named, seconds: float, say: Callable[[str], None]) -> bool:
 
 
 def _left(at: Named) -> list[Resource]:
-    return [Resource.of(each, kind) for kind in OURS for each in at.kube.each(kind, names.selector(at.name))]
+    return [each for kind in OURS for each in at.kube.each(kind, names.selector(at.name))]
 
 
 def _counted(left: list[Resource]) -> str:

@@ -30,7 +30,7 @@ def run_now(ours: Ours, name: str, since: dt.datetime | None = None) -> str:
             "Run the command without --since.",
         )
     selector = f"{SCHEDULE}={schedule_label(name)}"
-    jobs = owned(schedule, (Resource.of(each, "ScoringJob") for each in ours.kube.each("ScoringJob", selector)))
+    jobs = owned(schedule, ours.kube.each("ScoringJob", selector))
     if schedule.spec.get("concurrencyPolicy") != "Allow":
         _refuse_second(name, jobs)
     status = ScheduleStatus.model_validate(schedule.status)

@@ -9,7 +9,8 @@ from typing import Self
 
 from scoremill.engines.protocol import Engine, Result
 from scoremill.errors import ClusterError
-from scoremill.kubernetes.client import Kube, Object, Unavailable
+from scoremill.kubernetes.api import Kube, Unavailable
+from scoremill.kubernetes.objects import Resource
 from scoremill.spec.resources.status import JobStatus, Stage
 from scoremill.units import format_seconds
 from scoremill.worker.work import Task
@@ -24,11 +25,11 @@ class JobCluster:
     """The cluster of one attempt: requested by `status.progress.stage`, ready when the phase is Running."""
 
     def __init__(
-        self, kube: Kube, job: Object, attempt: int, enter: Callable[[Stage], None], say: Callable[[str], None]
+        self, kube: Kube, job: Resource, attempt: int, enter: Callable[[Stage], None], say: Callable[[str], None]
     ) -> None:
         """`enter` reports the stage of the run to the operator."""
         self._kube, self._attempt = kube.hurried(CALL_SECONDS), attempt
-        self._name, self._uid = job["metadata"]["name"], job["metadata"]["uid"]
+        self._name, self._uid = job.name, job.uid
         self._enter, self._say = enter, say
         self._waiting = ""
 
@@ -53,16 +54,16 @@ class JobCluster:
     def _is_ready(self) -> bool:
         """Return whether the operator reports the cluster as ready; False if the API does not answer now."""
         try:
-            found = self._kube.get("ScoringJob", self._name)
+            found = self._kube.find("ScoringJob", self._name)
         except Unavailable:
             return False
-        if found is None or found["metadata"]["uid"] != self._uid:
+        if found is None or found.uid != self._uid:
             raise ClusterError(
                 f"ScoringJob {self._name} was deleted",
                 "Completed partitions are saved; submit the job again with the same output to resume.",
                 code="JobNotFound",
             )
-        status = JobStatus.model_validate(found.get("status") or {})
+        status = JobStatus.model_validate(found.status)
         waiting = (status.cluster.waiting if status.cluster else None) or ""
         if waiting and waiting != self._waiting:
             self._say(f"waiting: {waiting}")

@@ -19,7 +19,6 @@ from scoremill.units import KIB
 from .log_retention import TIME_FORMAT, remove_expired
 
 if TYPE_CHECKING:
-    from scoremill.kubernetes.client import Object
     from scoremill.spec import ScoringJob
     from scoremill.storage.filesystem import Store
 
@@ -48,10 +47,10 @@ class DriverLog:
         self._streams = ExitStack()
         self._thread: threading.Thread | None = None
 
-    def keep(self, job: ScoringJob, made: Object, attempt: int) -> None:
+    def keep(self, job: ScoringJob, stored: Resource, attempt: int) -> None:
         """Start writing the log to the job's output."""
         # The time keeps a replacement pod of the same attempt from overwriting the log of the pod before it.
-        name = f"{folder(Resource.of(made))}/{attempt:05d}-{datetime.now(UTC).strftime(TIME_FORMAT)}.log"
+        name = f"{folder(stored)}/{attempt:05d}-{datetime.now(UTC).strftime(TIME_FORMAT)}.log"
         self._thread = threading.Thread(target=self._keep_writing, args=(job, name), name="scoremill-log", daemon=True)
         self._thread.start()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoremill.errors import ClusterError, UsageError
 from scoremill.events import Watcher
-from scoremill.kubernetes.objects import names
+from scoremill.kubernetes.objects import Resource, names
 from scoremill.spec.resources.status import format_time
 from scoremill.version import __version__
 
@@ -18,7 +18,7 @@ from .log import DriverLog
 from .termination import TerminationMessage, failed
 
 if TYPE_CHECKING:
-    from scoremill.kubernetes.client import Kube, Object
+    from scoremill.kubernetes.api import Kube, Object
     from scoremill.ledger import Manifest
     from scoremill.spec import ScoringJob
 
@@ -45,7 +45,7 @@ def run_attempt(
     asked: Attempt, log: DriverLog, last: TerminationMessage, watch: Watcher, say: Callable[[str], None]
 ) -> None:
     """Run one attempt of a ScoringJob, write its result to `last`, and raise the error if there was one."""
-    from scoremill.kubernetes.client import connect
+    from scoremill.kubernetes.api import connect
     from scoremill.spec import parse_job
 
     from .attempt import complete, failures_of
@@ -56,9 +56,9 @@ def run_attempt(
         now = format_time(datetime.now(UTC))
         say(f"scoremill {__version__}: attempt {asked.number} of {kube.namespace}/{asked.job}, {now}")
         found = _job(kube, asked)
-        job = parse_job(found, f"ScoringJob {asked.job}")
-        log.keep(job, found, asked.number)
-        manifest = _score(asked, job, kube, found, watch, say)
+        job, stored = parse_job(found, f"ScoringJob {asked.job}"), Resource.of(found)
+        log.keep(job, stored, asked.number)
+        manifest = _score(asked, job, kube, stored, watch, say)
         last.write(complete(manifest))
         _say_totals(job, manifest, say)
     except BaseException as error:
@@ -67,17 +67,17 @@ def run_attempt(
 
 
 def _score(
-    asked: Attempt, job: ScoringJob, kube: Kube, found: Object, watch: Watcher, say: Callable[[str], None]
+    asked: Attempt, job: ScoringJob, kube: Kube, stored: Resource, watch: Watcher, say: Callable[[str], None]
 ) -> Manifest:
     from .attempt import score
     from .cluster import JobCluster
     from .progress import ProgressWriter
 
     where = _where(asked.cluster, kube.namespace, asked.tls)
-    with ProgressWriter(kube, found, asked.number, say) as writer:
+    with ProgressWriter(kube, stored, asked.number, say) as writer:
         is_name = names.is_name(asked.cluster)
-        awaited = JobCluster(kube, found, asked.number, writer.enter, say) if is_name else None
-        return score(job, found["metadata"]["uid"], where, [watch, writer], awaited)
+        awaited = JobCluster(kube, stored, asked.number, writer.enter, say) if is_name else None
+        return score(job, stored.uid, where, [watch, writer], awaited)
 
 
 def _say_totals(job: ScoringJob, manifest: Manifest, say: Callable[[str], None]) -> None:

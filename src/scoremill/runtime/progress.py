@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from scoremill.events import Event
-from scoremill.kubernetes.client import Kube, Object
+from scoremill.kubernetes.api import Kube
+from scoremill.kubernetes.objects import Resource
 from scoremill.spec.resources.status import Progress, Stage
 
 from .figures import Figures
@@ -26,9 +27,9 @@ _OF_TIME = {"update_time", "rows_per_second", "eta_seconds"}
 class ProgressWriter:
     """A watcher of a run and a context manager; at its end the final figures are written."""
 
-    def __init__(self, kube: Kube, job: Object, attempt: int, say: Callable[[str], None]) -> None:
+    def __init__(self, kube: Kube, job: Resource, attempt: int, say: Callable[[str], None]) -> None:
         self._kube, self._say = kube.hurried(CALL_SECONDS), say
-        self._name, self._uid = job["metadata"]["name"], job["metadata"]["uid"]
+        self._name, self._uid = job.name, job.uid
         self._figures, self._lock = Figures(attempt), threading.Lock()
         self._wake, self._has_ended = threading.Event(), False
         self._written: Progress | None = None

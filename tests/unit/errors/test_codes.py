@@ -51,7 +51,7 @@ def test_codes_at_raise_sites_are_registered_with_the_exit_code_of_their_class()
 
 
 def test_codes_of_every_error_class_are_registered() -> None:
-    for module in ("scoremill.kubernetes.client", "scoremill.tabular.kinds", "scoremill_operator.reconcile.apply"):
+    for module in ("scoremill.kubernetes.api", "scoremill.tabular.kinds", "scoremill_operator.reconcile.apply"):
         importlib.import_module(module)
     for kind in (ScoremillError, *subclasses(ScoremillError)):
         assert kind.code in error_codes(), kind

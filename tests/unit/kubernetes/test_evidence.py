@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scoremill.kubernetes.client import connect
+from scoremill.kubernetes.api import connect
 from scoremill.kubernetes.diagnosis import Observed, diagnose
 from scoremill.kubernetes.evidence import explained
 from scoremill.kubernetes.objects import Resource

@@ -71,7 +71,7 @@ def test_log_is_kept_after_its_pipe_is_closed(tmp_path: Path, monkeypatch: pytes
     with os.fdopen(write, "w", buffering=1) as closed_pipe:
         monkeypatch.setattr(sys, "stderr", closed_pipe)
         with DriverLog(lambda _: None, pytest.fail) as log:
-            log.keep(make_job("m", "in.csv", str(tmp_path)), {"metadata": {"name": "tips", "uid": "1"}}, 1)
+            log.keep(make_job("m", "in.csv", str(tmp_path)), Resource("ScoringJob", "tips", uid="1"), 1)
             say("to nobody")
         with suppress(BrokenPipeError):
             closed_pipe.flush()

@@ -115,7 +115,7 @@ def template(path: str | None) -> dict[str, Any]:
 
 def namespace_of(places: dict[str, str | None]) -> str:
     """The namespace that would be worked in; a dry run needs no Kubernetes."""
-    from scoremill.kubernetes.client import connect
+    from scoremill.kubernetes.api import connect
 
     if places["namespace"]:
         return places["namespace"]

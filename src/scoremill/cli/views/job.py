@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scoremill.kubernetes.client import Object
+from scoremill.kubernetes.api import Object
 from scoremill.kubernetes.job import Job, waiting
 from scoremill.spec.resources.status import JobStatus, Progress
 from scoremill.units import format_seconds

@@ -13,6 +13,15 @@ Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Owner:
+    """A reference to an owner of an object."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class Resource:
     """A Kubernetes object as the API server returned it."""
 
@@ -30,8 +39,7 @@ class Resource:
     is_deleting: bool = False
     """Whether the deletion of the object was requested."""
     finalizers: Sequence[str] = ()
-    owners: tuple[str, ...] = ()
-    """Uids of the owners."""
+    owners: tuple[Owner, ...] = ()
     spec: Fields = field(default_factory=dict)
     status: Fields = field(default_factory=dict)
 
@@ -52,7 +60,9 @@ class Resource:
             created=dt.datetime.fromisoformat(created) if created else None,
             is_deleting="deletionTimestamp" in metadata,
             finalizers=metadata.get("finalizers") or (),
-            owners=tuple(each["uid"] for each in metadata.get("ownerReferences") or ()),
+            owners=tuple(
+                Owner(each["kind"], each["name"], each["uid"]) for each in metadata.get("ownerReferences") or ()
+            ),
             spec=body.get("spec") or {},
             status=body.get("status") or {},
         )

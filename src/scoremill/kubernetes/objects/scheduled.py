@@ -57,7 +57,7 @@ def scheduled_job(
 
 def owned(schedule: Resource, jobs: Iterable[Resource]) -> list[Resource]:
     """Return those of `jobs` that `schedule` owns, but not those of an earlier schedule of the same name."""
-    return [job for job in jobs if schedule.uid in job.owners]
+    return [job for job in jobs if any(owner.uid == schedule.uid for owner in job.owners)]
 
 
 def made_for(job: Resource) -> datetime:

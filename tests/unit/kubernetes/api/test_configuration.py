@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from kubernetes.config import incluster_config
 
-from scoremill.kubernetes import client as kube
+from scoremill.kubernetes.api import configuration
 
 
 def test_a_pod_asks_its_own_api_by_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for module, name, content in (
-        (kube, "_IN_POD", "science"),
+        (configuration, "_IN_POD", "science"),
         (incluster_config, "SERVICE_TOKEN_FILENAME", "token"),
         (incluster_config, "SERVICE_CERT_FILENAME", "certificate"),
     ):
@@ -26,7 +26,7 @@ def test_a_pod_asks_its_own_api_by_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "")
 
-    found = kube.connect()
+    found = configuration.connect()
 
-    assert (found.configuration.host, found.namespace) == ("https://10.96.0.1:443", "science")
-    assert found._pool.connection_from_url(found.configuration.host).proxy is None
+    assert (found.transport.host, found.namespace) == ("https://10.96.0.1:443", "science")
+    assert found.transport._pool.connection_from_url(found.transport.host).proxy is None
