@@ -17,7 +17,6 @@ from scoremill import score, verify
 from scoremill.engines.protocol import InProcess
 from scoremill.errors import FitError, InputError, RejectLimitError
 from scoremill.execute import execute, plan, preview
-from scoremill.execute.api import table_of
 from scoremill.outputs.compact import compact
 from scoremill.outputs.retry import retry_rejected
 from scoremill.report import as_text, build_report
@@ -172,7 +171,7 @@ def test_plan_warns_of_objects_that_will_be_rejected(model, tmp_path):
 def test_preview_skips_unreadable_objects(model, tmp_path, broken):
     source = folder(tmp_path / "in", broken)
     (source / f"1-{broken}").rename(source / f"0-a-{broken}")
-    assert table_of(preview(job(model, source, tmp_path / "out"), 500)).num_rows == 500
+    assert sum(each.table.num_rows for each in preview(job(model, source, tmp_path / "out"), 500)) == 500
 
 
 def test_report_lists_rejected_objects_and_compact_keeps_them(model, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scoremill.errors import UsageError
 from scoremill.spec.resources.status import JobStatus
 
+from .job_reasons import invalid_spec
 from .job_state import JobState, Transition, failed
 from .observed import Decision, Event, Observed
 from .policies.children import make, start
@@ -14,7 +15,6 @@ from .policies.retry import account, retry
 from .policies.success import complete
 from .policies.suspend import suspend
 from .policies.validation import refuse_change, spec_for_cleanup, understood
-from .reasons import invalid_spec
 from .settled import is_corrected, is_ours
 from .status import next_status
 

@@ -14,8 +14,8 @@ from scoremill.spec import JobSpec
 from scoremill.spec.resources.status import ConditionType, Failure, JobStatus, Phase, Progress
 
 from .desired import NOTHING_DESIRED, Desired
+from .job_reasons import Explanation
 from .observed import Action, Delete, Observed
-from .reasons import Explanation
 
 MOST_MESSAGE = 4096
 """Characters of a message in a status: the source can be a whole log."""

@@ -12,13 +12,23 @@ from scoremill.errors import UsageError
 from scoremill.kubernetes.objects import Resource
 from scoremill.kubernetes.objects.scheduled import announced, owned, problem_of, scheduled_job
 from scoremill.spec.resources.schedule import ScheduleSpec, ScheduleStatus
-from scoremill.spec.resources.status import Condition, Reason, format_time
+from scoremill.spec.resources.status import Condition
 
 from .clock import MOST, Clock
 from .observed import Action, Create, Decision, Delete, Event, Settings
 from .policies.restrictions import check_permitted
+from .schedule_reasons import (
+    IDLE,
+    VALID,
+    already_active,
+    invalid,
+    job_refused,
+    missed_deadline,
+    suspended,
+    too_many_missed,
+)
 from .schedule_run import Run, beyond_history
-from .schedule_status import VALID, events_of_runs, invalid, scheduled, with_runs, written
+from .schedule_status import events_of_runs, with_runs, written
 
 RESTRICTED = Settings(image="")
 """What jobs can request if nothing is configured."""
@@ -110,15 +120,14 @@ def _step(
 ) -> Step:
     """Return what to do about the latest time that has come since the last run's; earlier ones are skipped."""
     if spec.suspend:
-        return Step(scheduled(Reason.SUSPENDED, "spec.suspend is true; no further runs start"))
+        return Step(suspended())
     since = known.last_schedule_time or schedule.created
     missed = clock.missed(since, now) if since else []
     if not missed:
-        return Step(scheduled(Reason.IDLE))
+        return Step(IDLE)
     at, deadline = missed[0], spec.starting_deadline_seconds
     if deadline is not None and now - at > timedelta(seconds=deadline):
-        late = f"the run of {format_time(at)} could not start within {deadline} s"
-        return Step(scheduled(Reason.MISSED_DEADLINE, late))
+        return Step(missed_deadline(at, deadline))
     active = [run for run in runs if not run.is_finished or run.is_outlived]
     if active and spec.concurrency_policy != "Allow":
         return _wait(spec, at, active)
@@ -131,15 +140,11 @@ def _wait(spec: ScheduleSpec, at: datetime, active: Sequence[Run]) -> Step:
     deleted = tuple(map(Delete.of, replaced)) if spec.concurrency_policy == "Replace" else ()
     # No event of the schedule or its jobs shows when a driver has ended.
     requeue_after = SOON if deleted or any(run.is_outlived for run in active) else None
-    waits = f"the run of {format_time(at)} waits until {', '.join(map(str, active))} finishes"
-    return Step(scheduled(Reason.JOB_ALREADY_ACTIVE, waits), deleted, requeue_after=requeue_after)
+    return Step(already_active(at, active), deleted, requeue_after=requeue_after)
 
 
 def _create(job: dict[str, object], missed: int, refused: str | None) -> Step:
     actions = (Create(job),)
     if refused:
-        return Step(scheduled(Reason.JOB_REFUSED, f"Kubernetes rejected {refused}"), actions, requeue_after=SOON)
-    too_many = Event(
-        "Warning", "TooManyMissedTimes", f"more than {MOST} scheduled times were missed; only the last one is run"
-    )
-    return Step(scheduled(Reason.IDLE), actions, (too_many,) if missed > MOST else (), SOON)
+        return Step(job_refused(refused), actions, requeue_after=SOON)
+    return Step(IDLE, actions, (too_many_missed(MOST),) if missed > MOST else (), SOON)

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import engine_for, plan, prepare_job, preview, score, table_of, verify
+    from .api import engine_for, plan, prepare_job, preview, score, verify
     from .coordinator.run import execute
 
 _HOMES = {
@@ -16,11 +16,10 @@ _HOMES = {
     "prepare_job": "api",
     "preview": "api",
     "score": "api",
-    "table_of": "api",
     "verify": "api",
 }
 
-__all__ = ["engine_for", "execute", "plan", "prepare_job", "preview", "score", "table_of", "verify"]
+__all__ = ["engine_for", "execute", "plan", "prepare_job", "preview", "score", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,6 @@ from scoremill.spec import ScoringJob, Storage, load_job
 from scoremill.storage.uri import absolute
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from distributed import Security
 
     from scoremill.engines.protocol import Engine
@@ -220,10 +219,3 @@ def preview(job: ScoringJob, rows: int) -> Iterator[Preview]:
                 left -= scored.table.num_rows
                 if left <= 0:
                     return
-
-
-def table_of(batches: Iterable[Preview]) -> pa.Table:
-    """Return the scored rows of `batches` as one table."""
-    import pyarrow as pa
-
-    return pa.concat_tables([scored.table for scored in batches])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -33,10 +33,6 @@ from .settings import Needs, Settings
 
 ROW_ID = ("source", "position")
 """Columns that `--row-id` writes: the object, and the byte offset (CSV) or row number (Parquet) in it."""
-
-
-Headers = Mapping[str, tuple[str, ...]]
-"""Columns of the sampled objects, those in their paths included, by URI."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,13 @@ from .gap import Gap
 from .input import NULL_VALUES, Csv, EarlierOutput, Input
 from .job import API_VERSION, JobSpec, Metadata, ScoringJob
 from .load import load_job, merge, parse_job, read_yaml
-from .model import BATCH_ROWS, Method, Model
+from .model import Method, Model
 from .output import CsvFormulas, Errors, Format, Output
 from .storage import Storage
 from .where import Condition
 
 __all__ = [
     "API_VERSION",
-    "BATCH_ROWS",
     "EPOCHS",
     "ISO",
     "NULL_VALUES",

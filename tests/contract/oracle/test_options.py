@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 
 from scoremill import score
 from scoremill.errors import UsageError
-from scoremill.execute import preview, table_of
+from scoremill.execute import preview
 from tests.contract.oracle.oracle import FORMATS, columns, difference, kept, plain, read, read_csv, staged, written
 from tests.support.jobs import make_job, pipeline, trips
 
@@ -200,7 +201,10 @@ def test_preview_equals_the_output_if_partitions_start_inside_quotes(model, bund
     job = make_job(
         bundle, str(file), str(tmp_path / "out"), input={"partitionBytes": "1KiB"}, output={"keep": ["id", "note"]}
     )
-    made = {name: read(values) for name, values in table_of(preview(job, limit)).to_pydict().items()}
+    made = {
+        name: read(values)
+        for name, values in pa.concat_tables(each.table for each in preview(job, limit)).to_pydict().items()
+    }
     head = frame.head(limit)
     assert difference(made, kept(head, ["id", "note"]) | columns(["prediction"], model.predict(head))) is None
     assert not (tmp_path / "out").exists()
@@ -211,7 +215,7 @@ def test_preview_equals_the_model_for_a_file_with_irregular_quotes(model, bundle
     frame["note"] = [f'{i}" disk' for i in range(100)]
     file.write_text("".join(",".join(map(str, row)) + "\n" for row in [frame.columns, *frame.values.tolist()]))
     job = make_job(bundle, str(file), str(tmp_path / "out"), output={"keep": ["id", "note"]})
-    assert table_of(preview(job, 100)).to_pydict()["note"] == frame["note"].tolist()
+    assert pa.concat_tables(each.table for each in preview(job, 100)).to_pydict()["note"] == frame["note"].tolist()
 
 
 def test_integers_missing_in_the_input_are_missing_in_the_output(tmp_path):

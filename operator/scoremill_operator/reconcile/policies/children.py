@@ -8,9 +8,9 @@ from scoremill import naming
 from scoremill.kubernetes import diagnosis, objects
 from scoremill.spec.resources.status import DriverStatus
 
+from ..job_reasons import DRIVER_RUNS, cluster_starts, driver_restarts, planning
 from ..job_state import POLL_SECONDS, JobState, Transition
 from ..observed import Action, Create
-from ..reasons import DRIVER_RUNS, cluster_starts, driver_restarts, planning
 from .scale import scale
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from scoremill.kubernetes import diagnosis
 
+from ..job_reasons import SLOW_PARTITION, SLOW_PLAN, Explanation, active_deadline, no_progress, pre_running_deadline
 from ..job_state import JobState, Transition, after, failed
-from ..reasons import SLOW_PARTITION, SLOW_PLAN, Explanation, active_deadline, no_progress, pre_running_deadline
 
 GRACE_SECONDS = 60
 """Tolerated delay of the reports of a driver."""

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from scoremill.kubernetes import diagnosis
 from scoremill.spec.resources.status import FailedObject, Failure, Outputs, Reason
 
+from ..job_reasons import Explanation, attempt_failed, backoff, next_attempt
 from ..job_state import POLL_SECONDS, JobState, Transition, failed, failure_of
-from ..reasons import Explanation, attempt_failed, backoff, next_attempt
 
 FINAL = frozenset(
     {

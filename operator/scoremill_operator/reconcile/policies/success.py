@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from scoremill.kubernetes import diagnosis
 from scoremill.spec.resources.status import JobStatus
 
+from ..job_reasons import completed
 from ..job_state import JobState, Transition
-from ..reasons import completed
 
 
 def complete(state: JobState) -> Transition | None:

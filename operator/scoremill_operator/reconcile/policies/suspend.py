@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..job_reasons import CLUSTER_STOPS, DRIVER_STOPS, SUSPENDED
 from ..job_state import POLL_SECONDS, JobState, Transition
-from ..reasons import CLUSTER_STOPS, DRIVER_STOPS, SUSPENDED
 
 _FORGOTTEN = ("cluster", "driver", "failure", "retry_time", "running_time")
 

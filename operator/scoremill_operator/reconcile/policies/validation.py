@@ -9,9 +9,9 @@ from scoremill.spec import JobSpec, parse_job
 from scoremill.spec.resources.status import JobStatus
 
 from ..desired import NOTHING, Desired, desired_of
+from ..job_reasons import SPEC_CHANGED
 from ..job_state import JobState, Transition, failed
 from ..observed import Observed
-from ..reasons import SPEC_CHANGED
 from .restrictions import check_permitted
 
 

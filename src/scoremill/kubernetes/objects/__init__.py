@@ -2,10 +2,10 @@
 
 from . import names
 from .allowed import forbidden_fields
-from .cluster import autoscaler, cluster_objects, dask_cluster, image_of, worker_memory
+from .cluster import autoscaler, cluster_objects, dask_cluster, image_of
 from .driver import child_of, driver_access, driver_job
 from .job import job_autoscaler, job_cluster, job_support, workers_of
-from .names import is_cluster_name, labels, selector
+from .names import labels, selector
 from .network import Network
 from .pod import refuse_secrets
 from .resource import Resource, age, owned_by
@@ -25,7 +25,6 @@ __all__ = [
     "driver_job",
     "forbidden_fields",
     "image_of",
-    "is_cluster_name",
     "issue",
     "job_autoscaler",
     "job_cluster",
@@ -36,6 +35,5 @@ __all__ = [
     "refuse_secrets",
     "selector",
     "with_site",
-    "worker_memory",
     "workers_of",
 ]

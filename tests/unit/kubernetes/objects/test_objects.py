@@ -17,8 +17,8 @@ from scoremill.kubernetes.objects import (
     dask_cluster,
     names,
     owned_by,
-    worker_memory,
 )
+from scoremill.kubernetes.objects.cluster import worker_memory
 from scoremill.kubernetes.objects.dask_config import scheduler_env, worker_env
 from scoremill.naming import WORKER_ENVIRONMENT
 from scoremill.spec import Cluster, Credentials, Workers
