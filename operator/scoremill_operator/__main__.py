@@ -20,7 +20,7 @@ import yaml
 
 import scoremill
 from scoremill.errors import ScoremillError, UsageError
-from scoremill.kubernetes.objects import Network
+from scoremill.kubernetes.objects import Network, names
 from scoremill.naming import RUNNER
 
 from .log import log_as_json, logger
@@ -84,7 +84,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="service account that jobs can run as if templates are restricted; can be repeated",
     )
     _add_network(parser)
-    parser.add_argument("--lease", default="scoremill-operator", help="name of the Lease")
+    parser.add_argument("--lease", default=names.OPERATOR, help="name of the Lease")
     parser.add_argument("--lease-namespace", help="namespace of the Lease; by default the pod's own")
     identity = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     parser.add_argument("--identity", default=identity, help="identity of this process in the Lease")

@@ -1,11 +1,12 @@
-"""Names that others rely on: of output objects, of ids, of Kubernetes objects."""
+"""Names that others rely on (of output objects, of ids, of Kubernetes objects), and the names that are like a wrong one."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 LEDGER = "_scoremill"
@@ -81,3 +82,17 @@ def part_name(number: int, partition_id: str, suffix: str, piece: int | None = N
     prefix = "" if len(digits) == 5 else chr(ord("a") + len(digits) - 6)
     split = "" if piece is None else f"-{piece:05d}"
     return f"part-{prefix}{digits}-{partition_id}{split}.{suffix}"
+
+
+def nearest(
+    wanted: str,
+    names: Iterable[str],
+    most: int = 1,
+    *,
+    likeness: float = 0.6,
+    spelling: Callable[[str], str] = str.casefold,
+) -> list[str]:
+    """Return at most `most` names that are like `wanted`, the most similar first, each compared in its `spelling`."""
+    spelled = {name: spelling(name) for name in names}
+    close = difflib.get_close_matches(spelling(wanted), spelled.values(), most, likeness)
+    return list(dict.fromkeys(name for one in close for name in spelled if spelled[name] == one))[:most]

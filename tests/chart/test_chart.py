@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from scoremill.kubernetes.api import KINDS
-from scoremill.kubernetes.objects import Resource, child_of, driver_job, job_cluster, names, policy, with_site
+from scoremill.kubernetes.objects import Resource, child_of, driver_job, job_cluster, names, with_site
 from scoremill.kubernetes.objects.cluster import dask_cluster
 from scoremill.spec import Cluster, Credentials, JobSpec
 from scoremill_operator import rules
@@ -348,7 +348,7 @@ def test_policies_speak_of_the_same_pods_and_ports_as_those_of_a_cluster(render:
         each["spec"]["egress"] for each in of_kind(objects, "NetworkPolicy") if "dask" in each["metadata"]["name"]
     )
     labels = operator["spec"]["template"]["metadata"]["labels"]
-    assert labels["app.kubernetes.io/name"] == policy.OPERATOR
+    assert labels["app.kubernetes.io/name"] == names.DASK_OPERATOR
     assert egress[1]["to"][0]["podSelector"]["matchLabels"] == {names.DASK_COMPONENT: "scheduler"}
     assert {port["port"] for port in egress[1]["ports"]} == {names.COMM_PORT, names.HTTP_PORT}
     assert names.labels("trips")["app.kubernetes.io/part-of"] == "scoremill"

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from scoremill.kubernetes.objects.scheduled import SCHEDULE, SCHEDULED_TIME, scheduled_name, stamp
+from scoremill.kubernetes.objects.names import SCHEDULE, SCHEDULED_TIME
+from scoremill.kubernetes.objects.scheduled import scheduled_name, stamp
 from scoremill.naming import is_kubernetes_name
 from scoremill.spec import parse_job
 from scoremill.spec.resources.schedule import ScheduleStatus

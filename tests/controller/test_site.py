@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.kubernetes.objects.template import merge
+from scoremill.kubernetes.objects.template import strategic_merge
 from scoremill.naming import spec_hash
 from scoremill_operator.__main__ import options
 from scoremill_operator.reconcile.decide import decide
@@ -168,7 +168,9 @@ def test_template_of_a_site_can_be_small(site: dict[str, Any]) -> None:
     ],
 )
 def test_two_templates_as_one_do_what_one_after_the_other_does(base: Any, first: Any, second: Any) -> None:
-    assert merge(base, merge(first, second, keeps_null=True)) == merge(merge(base, first), second)
+    assert strategic_merge(base, strategic_merge(first, second, keeps_null=True)) == strategic_merge(
+        strategic_merge(base, first), second
+    )
 
 
 def test_a_template_is_read_from_its_file(tmp_path: Path) -> None:

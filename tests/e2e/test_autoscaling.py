@@ -14,7 +14,7 @@ from kubernetes import client, config
 from scoremill import score, verify
 from scoremill.kubernetes.clusters import Named
 from scoremill.kubernetes.objects import names
-from scoremill.kubernetes.objects.policy import OPERATOR
+from scoremill.kubernetes.objects.names import DASK_OPERATOR
 from scoremill.report import build_report
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import Store
@@ -82,7 +82,7 @@ class Elastic:
         """What dask-kubernetes' operator has logged of this cluster's workers."""
         with config.new_client_from_config(str(self.place.kubeconfig)) as api:
             core = client.CoreV1Api(api)
-            pods = core.list_pod_for_all_namespaces(label_selector=f"app.kubernetes.io/name={OPERATOR}").items
+            pods = core.list_pod_for_all_namespaces(label_selector=f"app.kubernetes.io/name={DASK_OPERATOR}").items
             logs = [core.read_namespaced_pod_log(pod.metadata.name, pod.metadata.namespace) for pod in pods]
         ours = f"[{self.place.namespace}/{names.group_name(self.at.name)}]"
         return [line for log in logs for line in log.splitlines() if ours in line]

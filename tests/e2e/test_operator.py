@@ -18,7 +18,8 @@ import yaml
 from scoremill import score, verify
 from scoremill.kubernetes.api import connect
 from scoremill.kubernetes.objects import Resource
-from scoremill.kubernetes.objects.scheduled import SCHEDULE, scheduled_name
+from scoremill.kubernetes.objects.names import SCHEDULE
+from scoremill.kubernetes.objects.scheduled import scheduled_name
 from scoremill.spec.resources.schedule import ScheduleStatus
 from scoremill.storage.filesystem import Store
 from tests.cluster.buckets import Store as ObjectStore

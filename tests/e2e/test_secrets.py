@@ -20,7 +20,7 @@ from scoremill.execute.place import connected
 from scoremill.kubernetes.api import connect
 from scoremill.kubernetes.clusters import Named, certificates_of
 from scoremill.kubernetes.objects import issue, names
-from scoremill.kubernetes.objects.policy import OPERATOR
+from scoremill.kubernetes.objects.names import DASK_OPERATOR
 from scoremill.kubernetes.readiness import read
 from scoremill.storage.filesystem import Store
 from tests.cluster import remains
@@ -155,7 +155,7 @@ def _logs(at: Named) -> dict[str, str | None]:
 
 
 def _log_of_dask_kubernetes(place: Place) -> str:
-    pods = place.kube.select("Pod", f"app.kubernetes.io/name={OPERATOR}", everywhere=True)
+    pods = place.kube.select("Pod", f"app.kubernetes.io/name={DASK_OPERATOR}", everywhere=True)
     logs = [
         connect(str(place.kubeconfig), namespace=pod["metadata"]["namespace"]).log(pod["metadata"]["name"], 10000)
         for pod in pods

@@ -6,7 +6,7 @@ from typing import Any
 
 from scoremill.kubernetes import objects
 from scoremill.kubernetes.objects import Network, Resource, names
-from scoremill.kubernetes.objects.policy import OPERATOR
+from scoremill.kubernetes.objects.names import DASK_OPERATOR
 from scoremill.spec import JobSpec
 from tests.support.network import Peer
 
@@ -66,8 +66,8 @@ PEERS = {
     "stranger": Peer("10.1.0.7", PLACE, {"app": "web"}),
     # A pod of another namespace with every label of the first job's worker.
     "impostor": Peer("10.2.0.1", "attack", part("one", "worker", 2).labels),
-    "dask-kubernetes": Peer("10.3.0.1", DASK, {"app.kubernetes.io/name": OPERATOR}),
-    "false dask-kubernetes": Peer("10.2.0.2", "attack", {"app.kubernetes.io/name": OPERATOR}),
+    "dask-kubernetes": Peer("10.3.0.1", DASK, {"app.kubernetes.io/name": DASK_OPERATOR}),
+    "false dask-kubernetes": Peer("10.2.0.2", "attack", {"app.kubernetes.io/name": DASK_OPERATOR}),
     "store": Peer("10.4.0.1", "minio", {"app": "minio"}),
     "DNS": Peer("10.5.0.1", "kube-system", {"k8s-app": "kube-dns"}),
     "DNS of the node": Peer("169.254.20.10"),

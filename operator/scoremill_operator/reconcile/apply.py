@@ -7,14 +7,11 @@ import time
 
 from scoremill.errors import ScoremillError, UsageError
 from scoremill.kubernetes.api import Conflict, Kube, NoPlace, NotPermitted
-from scoremill.kubernetes.objects import Resource
+from scoremill.kubernetes.objects import Resource, names
 from scoremill.spec.resources.status import format_time
 
 from ..log import logger
 from .observed import Action, Create, Decision, Delete, Event, Object, Patch
-
-MANAGER = "scoremill-operator"
-"""Field manager of the operator's part of a status, and source of its events."""
 
 
 class RefusedError(ScoremillError):
@@ -49,7 +46,7 @@ def _run(kube: Kube, action: Action) -> None:
 
 def _write_status(kube: Kube, of: Resource, status: Object) -> Resource | None:
     try:
-        return kube.apply_status(of.kind, of.name, status, manager=MANAGER, uid=of.uid, version=of.version)
+        return kube.apply_status(of.kind, of.name, status, manager=names.OPERATOR, uid=of.uid, version=of.version)
     except Conflict:
         return None
 
@@ -92,6 +89,6 @@ def _event(about: Resource, event: Event, now: str) -> Object:
         "firstTimestamp": now,
         "lastTimestamp": now,
         "count": 1,
-        "source": {"component": MANAGER},
-        "reportingComponent": MANAGER,
+        "source": {"component": names.OPERATOR},
+        "reportingComponent": names.OPERATOR,
     }

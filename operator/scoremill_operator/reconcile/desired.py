@@ -71,7 +71,7 @@ def _is_cluster_of(job: Resource, cluster: Object) -> bool:
     containers = [made.spec[part]["spec"]["containers"][0]["name"] for part in ("scheduler", "worker")]
     has_identity = (made.kind, made.api_version, made.name, made.namespace) == (
         "DaskCluster",
-        objects.names.DASK_GROUP,
+        objects.names.DASK_API_VERSION,
         objects.child_of(job),
         job.namespace,
     )

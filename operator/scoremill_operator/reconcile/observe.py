@@ -11,7 +11,7 @@ from scoremill.kubernetes.diagnosis import Observed as ObservedCluster
 from scoremill.kubernetes.diagnosis import drivers_of
 from scoremill.kubernetes.evidence import explained, warnings_of
 from scoremill.kubernetes.objects import Resource, age, child_of, names
-from scoremill.kubernetes.objects.scheduled import SCHEDULE, owned
+from scoremill.kubernetes.objects.scheduled import owned
 
 from .observed import Observed, Settings
 from .settled import has_ended, is_finished
@@ -73,7 +73,7 @@ def observe_schedule(kube: Kube, name: str) -> tuple[Resource, list[Resource], f
     schedule = kube.find("ScoringSchedule", name)
     if schedule is None:
         return None
-    jobs = owned(schedule, kube.each("ScoringJob", SCHEDULE))
+    jobs = owned(schedule, kube.each("ScoringJob", names.SCHEDULE))
     return schedule, jobs, _outlived(kube, [job for job in jobs if is_finished(job)])
 
 
@@ -82,7 +82,7 @@ def _outlived(kube: Kube, ended: list[Resource]) -> frozenset[str]:
     if not ended:
         return frozenset()
     children = {child_of(job): job.name for job in ended}
-    theirs = f"{names.JOB} in ({','.join(children)}),app.kubernetes.io/component={names.DRIVER}"
+    theirs = f"{names.JOB} in ({','.join(children)}),{names.COMPONENT}={names.DRIVER}"
     jobs, pods = ([*kube.each(kind, theirs)] for kind in ("Job", "Pod"))
     alive = [driver.name.rpartition("-")[0] for driver in drivers_of(jobs, pods) if driver.is_alive]
     return frozenset(children[child] for child in alive if child in children)

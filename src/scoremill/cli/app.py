@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import signal
@@ -16,6 +15,7 @@ from typing import Any
 import click
 
 from scoremill.errors import INTERRUPTED, ScoremillError, UsageError
+from scoremill.naming import nearest
 from scoremill.version import __version__
 
 from .views.display import echo
@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            close = nearest(args[0], COMMANDS)
             if not close:
                 raise
             raise UsageError(f'no such command "{args[0]}"', f"Did you mean `scoremill {close[0]}`?") from None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 
+from scoremill.naming import nearest
 from scoremill.spec.pairs import as_flag
 from scoremill.tabular.rename import relaxed
 
@@ -32,8 +32,7 @@ def _alike(wanted: str, free: dict[str, str]) -> str | None:
 
 
 def _closest(wanted: str, free: dict[str, str]) -> str | None:
-    close = difflib.get_close_matches(wanted, free.values(), 1, _CLOSE)
-    return next((name for name, spelling in free.items() if spelling in close), None)
+    return next(iter(nearest(wanted, free, likeness=_CLOSE, spelling=relaxed)), None)
 
 
 def rename_hint(missing: Sequence[str], names: Sequence[str], used: Collection[str]) -> str:

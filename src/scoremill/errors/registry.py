@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from scoremill.naming import nearest
 
 from . import UsageError
 
@@ -57,6 +58,6 @@ def explain(code: str) -> ErrorCode:
     by_lower = {name.lower(): entry for name, entry in error_codes().items()}
     if found := by_lower.get(code.lower()):
         return found
-    close = difflib.get_close_matches(code.lower(), by_lower, n=1)
-    hint = f"The nearest is {by_lower[close[0]].code}. " if close else ""
+    close = nearest(code, (entry.code for entry in by_lower.values()))
+    hint = f"The nearest is {close[0]}. " if close else ""
     raise UsageError(f'no error code "{code}"', f"{hint}`scoremill explain` lists all codes.")

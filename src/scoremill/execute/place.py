@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.kubernetes.clusters import Named, certificates_of, named
 from scoremill.kubernetes.objects import names
+from scoremill.naming import nearest
 from scoremill.spec import ScoringJob, Workers
 
 
@@ -86,7 +86,7 @@ def _there(job: ScoringJob, found: Connection) -> EnginePlace:
 
 def _meant(where: str, error: ScoremillError) -> ScoremillError:
     """Return `error` with a hint that first suggests an address, or a word that needs no Kubernetes, if one is similar."""
-    close = [f"tls://{where}"] if ":" in where else difflib.get_close_matches(where.lower(), names.RESERVED, n=1)
+    close = [f"tls://{where}"] if ":" in where else nearest(where, names.RESERVED)
     if not close:
         return error
     hint = " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.hint]))

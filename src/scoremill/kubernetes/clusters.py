@@ -140,7 +140,7 @@ def certificates_of(at: Named) -> Certificates:
             f"Delete the cluster with `scoremill cluster down {at.name}` and create it with `scoremill cluster up`.",
             code="ClusterNotReady",
         )
-    texts = [base64.b64decode(secret["data"][key]).decode() for key in ("ca.crt", "tls.crt", "tls.key")]
+    texts = [base64.b64decode(secret["data"][key]).decode() for key in names.TLS_FILES]
     return Certificates(*texts)
 
 

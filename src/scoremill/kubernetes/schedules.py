@@ -10,8 +10,8 @@ from scoremill.spec.resources.schedule import ScheduleStatus
 from scoremill.spec.resources.status import ENDS
 
 from .jobs import Ours
-from .objects import Resource
-from .objects.scheduled import SCHEDULE, owned, schedule_label, scheduled_job, seen, takes_what_is_new
+from .objects import Resource, names
+from .objects.scheduled import owned, schedule_label, scheduled_job, seen, takes_what_is_new
 
 _LONGEST = 240
 """How many characters of the schedule's name the job's name keeps."""
@@ -29,7 +29,7 @@ def run_now(ours: Ours, name: str, since: dt.datetime | None = None) -> str:
             f"schedule {name} does not use input.since: LastSuccess, so --since has no effect",
             "Run the command without --since.",
         )
-    selector = f"{SCHEDULE}={schedule_label(name)}"
+    selector = f"{names.SCHEDULE}={schedule_label(name)}"
     jobs = owned(schedule, ours.kube.each("ScoringJob", selector))
     if schedule.spec.get("concurrencyPolicy") != "Allow":
         _refuse_second(name, jobs)

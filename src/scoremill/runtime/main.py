@@ -116,7 +116,7 @@ def _where(cluster: str, namespace: str, tls: Path) -> dict[str, Any]:
     from scoremill.engines.dask.security import security_from
 
     try:
-        texts = [(tls / name).read_text() for name in ("ca.crt", "tls.crt", "tls.key")]
+        texts = [(tls / name).read_text() for name in names.TLS_FILES]
     except OSError as error:
         raise ClusterError(
             f"could not read the certificates of cluster {cluster}: {error}", code="ClusterNotReady"

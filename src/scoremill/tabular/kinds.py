@@ -6,7 +6,7 @@ import codecs
 import re
 
 from scoremill.errors import InputError
-from scoremill.storage.compression import compression_of
+from scoremill.storage.compression import SUFFIXES, compression_of
 
 _READ = "Objects compressed with gzip, bzip2, xz or zstd are read as they are."
 _ICONV = "Convert it to UTF-8: iconv -f {0} -t UTF-8 in.csv > out.csv"
@@ -58,9 +58,11 @@ def refuse_other_kinds(name: str, head: bytes, *, is_decoded: bool) -> None:
             f"{name} is compressed twice, at last with {compression}", "Decompress it once.", code="WrongFormat"
         )
     if compression:
+        *others, last = SUFFIXES
+        suffixes = f"{', '.join(others)} or {last}"
         raise CompressedError(
             f"{name} is compressed with {compression}, which its name does not say",
-            "Rename it to end in .gz, .bz2, .xz or .zst, or score it in a job of its own.",
+            f"Rename it to end in {suffixes}, or score it in a job of its own.",
         )
     for magic, kind, hint in _COMPILED:
         if magic.match(head[:_LOOKED_AT]):

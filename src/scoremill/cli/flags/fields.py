@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from scoremill.errors import UsageError
+from scoremill.naming import nearest
 
 from .flag import Command
 from .removed import removed_options
@@ -134,9 +134,9 @@ def _field(path: str) -> tuple[tuple[str, ...], Any]:
             # Values of any type can be mappings.
             keys = key.split(".") if inner is True else [key]
             return (*mapping.split("."), *keys), {} if inner is True else inner
-    nearest = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
+    (near,) = nearest(path, known, likeness=0)
     raise UsageError(
-        f"--set: a job has no field {path!r}", f"The nearest is {nearest[0]}; `scoremill schema` prints all of them."
+        f"--set: a job has no field {path!r}", f"The nearest is {near}; `scoremill schema` prints all of them."
     )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from scoremill.spec import API_VERSION
+
+from ..objects.names import DASK_API_VERSION
+
 Object = dict[str, Any]
 
-_CORE, _DASK = "/api/v1", "/apis/kubernetes.dask.org/v1"
+_CORE, _DASK = "/api/v1", f"/apis/{DASK_API_VERSION}"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
-_SCOREMILL = "/apis/scoremill.dev/v1alpha1"
+_SCOREMILL = f"/apis/{API_VERSION}"
 KINDS = {
     "ScoringJob": (_SCOREMILL, "scoringjobs"),
     "ScoringSchedule": (_SCOREMILL, "scoringschedules"),

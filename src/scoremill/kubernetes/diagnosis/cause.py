@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..objects.policy import OPERATOR
+from ..objects import names
 from ..objects.resource import Resource
 from .quantities import asked, largest_node
 
@@ -124,7 +124,7 @@ def _operator(seen: Observed) -> Cause | None:
         "OperatorNotRunning",
         "no operator reconciles the DaskCluster",
         "Check that dask-kubernetes' operator is running and watches this namespace: kubectl get pods --all-namespaces "
-        f"--selector app.kubernetes.io/name={OPERATOR}.",
+        f"--selector {names.APP}={names.DASK_OPERATOR}.",
     )
 
 
@@ -318,6 +318,6 @@ def _part(pod: Resource) -> str:
 
 
 def _part_of(made: Resource) -> str:
-    if made.labels.get("app.kubernetes.io/component") == "driver":
+    if made.labels.get(names.COMPONENT) == names.DRIVER:
         return "the driver"
     return "a worker" if _is_worker(made) else "the scheduler"

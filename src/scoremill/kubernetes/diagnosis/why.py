@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from scoremill.spec.resources.status import Failure, JobStatus, format_time
 
+from ..objects import names
 from ..objects.resource import Resource, age
 from .cause import Cause, Observed, diagnose, diagnose_driver, diagnose_refusal
 from .memory import killed_worker
@@ -35,7 +36,7 @@ _CREATION_SECONDS = 60
 """Seconds within which the operator then creates the cluster, even if many jobs start at the same time."""
 _IS_THERE_AN_OPERATOR = (
     "Check that scoremill's operator is running, watches this namespace and logs no error: kubectl get pods "
-    "--all-namespaces --selector app.kubernetes.io/name=scoremill-operator."
+    f"--all-namespaces --selector {names.APP}={names.OPERATOR}."
 )
 _PLANS = "the driver is reading the model and listing the input"
 _STALE_SECONDS = 120

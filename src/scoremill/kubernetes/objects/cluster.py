@@ -12,7 +12,7 @@ from scoremill.units import GIB, MIB
 from . import names, policy, tls
 from .dask_config import LEAVE, scheduler_env, worker_env
 from .pod import certificates_volume, env_of, pod_of, resources
-from .template import merge
+from .template import strategic_merge
 
 Object = dict[str, Any]
 
@@ -35,7 +35,7 @@ def dask_cluster(name: str, namespace: str, image: str, cluster: Cluster, creden
     """
     workers = cluster.bounds or Workers()
     made: Object = {
-        "apiVersion": names.DASK_GROUP,
+        "apiVersion": names.DASK_API_VERSION,
         "kind": "DaskCluster",
         "metadata": {"name": name, "namespace": namespace, "labels": names.labels(name)},
         "spec": {
@@ -53,9 +53,9 @@ def dask_cluster(name: str, namespace: str, image: str, cluster: Cluster, creden
         },
     }
     _mount_certificates(made, name)
-    made = merge(made, cluster.template)
+    made = strategic_merge(made, cluster.template)
     asked = naming.digest([made["spec"], workers.model_dump()])
-    return merge(made, {"metadata": {"annotations": {names.SPEC: asked}}})  # type: ignore[no-any-return]
+    return strategic_merge(made, {"metadata": {"annotations": {names.SPEC: asked}}})  # type: ignore[no-any-return]
 
 
 def image_of(cluster: Mapping[str, Any]) -> str:
@@ -76,7 +76,7 @@ def cluster_objects(cluster: str, namespace: str, workers: Workers, certificates
 def autoscaler(cluster: str, namespace: str, workers: Workers) -> Object:
     """Render the DaskAutoscaler of a cluster."""
     return {
-        "apiVersion": names.DASK_GROUP,
+        "apiVersion": names.DASK_API_VERSION,
         "kind": "DaskAutoscaler",
         "metadata": {"name": cluster, "namespace": namespace, "labels": names.labels(cluster)},
         "spec": {"cluster": cluster, "minimum": workers.min, "maximum": workers.max},
@@ -95,7 +95,7 @@ def worker_memory(memory: int) -> int:
 def _metadata(component: str) -> Object:
     evict = {"annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}}
     return {
-        "labels": {"app.kubernetes.io/component": component},
+        "labels": {names.COMPONENT: component},
         # Node autoscalers can evict workers, but the run fails with its scheduler.
         **(evict if component == "scheduler" else {}),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from scoremill.naming import WORKER_ENVIRONMENT
 
-from .names import SCRATCH, TLS_FOLDER
+from .names import SCRATCH, TLS_FILES, TLS_FOLDER
 
 KILLS = 3
 """How many workers a partition can kill before it is considered the cause."""
@@ -28,12 +28,13 @@ WORKER: Mapping[str, Any] = {
     "distributed.worker.memory.pause": False,
     "distributed.admin.system-monitor.gil.enabled": False,
 }
+_CA, _CERTIFICATE, _KEY = (f"{TLS_FOLDER}/{name}" for name in TLS_FILES)
 _TLS: Mapping[str, Any] = {
     "distributed.comm.require-encryption": True,
     "distributed.comm.default-scheme": "tls",
-    "distributed.comm.tls.ca-file": f"{TLS_FOLDER}/ca.crt",
-    **{f"distributed.comm.tls.{role}.cert": f"{TLS_FOLDER}/tls.crt" for role in ("scheduler", "worker", "client")},
-    **{f"distributed.comm.tls.{role}.key": f"{TLS_FOLDER}/tls.key" for role in ("scheduler", "worker", "client")},
+    "distributed.comm.tls.ca-file": _CA,
+    **{f"distributed.comm.tls.{role}.cert": _CERTIFICATE for role in ("scheduler", "worker", "client")},
+    **{f"distributed.comm.tls.{role}.key": _KEY for role in ("scheduler", "worker", "client")},
 }
 _FOLDERS = {"HOME": SCRATCH, "TMPDIR": SCRATCH}
 """Folders for files outside of `--local-directory`, because the root file system is read-only."""

@@ -16,7 +16,7 @@ from .inherited import container_settings, inherited_account, inherited_metadata
 from .network import DEFAULT, Network, driver_egress
 from .pod import SCRATCH_BYTES, certificates_volume, env_of, pod_of
 from .resource import Resource, owned_by
-from .template import merge, said_of
+from .template import said_of, strategic_merge
 
 Object = dict[str, Any]
 
@@ -34,7 +34,7 @@ def job_child(made: Object, job: Resource) -> Object:
     """Return `made` as a child of the ScoringJob: labeled, annotated, and deleted before it."""
     metadata = {"labels": {names.JOB: child_of(job)}, "annotations": {names.JOB_NAME: job.name}}
     owner = replace(job, api_version=API_VERSION, kind="ScoringJob")
-    return owned_by(merge(made, {"metadata": metadata}), owner, blocks=True)
+    return owned_by(strategic_merge(made, {"metadata": metadata}), owner, blocks=True)
 
 
 def driver_access(job: Resource, spec: JobSpec, network: Network = DEFAULT) -> list[Object]:
@@ -50,7 +50,7 @@ def driver_access(job: Resource, spec: JobSpec, network: Network = DEFAULT) -> l
     ]
     subject = {"kind": "ServiceAccount", "name": account, "namespace": job.namespace}
     role = {"apiGroup": _RBAC, "kind": "Role", "name": f"{child}-driver"}
-    pods = {names.JOB: child, "app.kubernetes.io/component": names.DRIVER}
+    pods = {names.JOB: child, names.COMPONENT: names.DRIVER}
     closed = {
         "podSelector": {"matchLabels": pods},
         "policyTypes": ["Ingress", "Egress"],
@@ -111,8 +111,10 @@ def _pod(job: Resource, spec: JobSpec, attempt: int, cluster: Object, resources:
         "image": image_of(cluster),
         "args": ["scoremill", "driver"],
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "env": merge(merge(env, said_of(spec.cluster.template, "worker").get("env") or env), env_of(own)),
-        "resources": merge(_RESOURCES, resources),
+        "env": strategic_merge(
+            strategic_merge(env, said_of(spec.cluster.template, "worker").get("env") or env), env_of(own)
+        ),
+        "resources": strategic_merge(_RESOURCES, resources),
     }
     pod = pod_of(spec.cluster, container)
     volumes, mounts = inherited_mounts(worker)
@@ -146,11 +148,11 @@ def _given_account(spec: JobSpec) -> str | None:
 def _labels(job: Resource) -> dict[str, str]:
     # Different from the labels of the cluster's objects: `scoremill cluster` must not treat the driver as part of it.
     return {
-        "app.kubernetes.io/name": "scoremill",
-        "app.kubernetes.io/instance": child_of(job),
-        "app.kubernetes.io/component": names.DRIVER,
-        "app.kubernetes.io/part-of": "scoremill",
-        "app.kubernetes.io/managed-by": "scoremill-operator",
+        names.APP: "scoremill",
+        names.INSTANCE: child_of(job),
+        names.COMPONENT: names.DRIVER,
+        names.PART_OF: "scoremill",
+        names.MANAGED_BY: names.OPERATOR,
         names.JOB: child_of(job),
     }
 

@@ -17,9 +17,23 @@ LABEL = "scoremill.dev/cluster"
 """Label of every object of a cluster, including pods: the name of the cluster."""
 SPEC = "scoremill.dev/spec"
 """Annotation of a DaskCluster: the digest of its requested spec."""
+SCHEDULE = "scoremill.dev/schedule"
+"""Label of a schedule's jobs with the `schedule_label` of the schedule."""
+SCHEDULED_TIME = "scoremill.dev/scheduled-time"
+"""Annotation of a schedule's job with the time that it was created for (RFC 3339)."""
 DASK_CLUSTER = "dask.org/cluster-name"
 DASK_COMPONENT = "dask.org/component"
-DASK_GROUP = "kubernetes.dask.org/v1"
+DASK_API_VERSION = "kubernetes.dask.org/v1"
+
+APP = "app.kubernetes.io/name"
+INSTANCE = "app.kubernetes.io/instance"
+COMPONENT = "app.kubernetes.io/component"
+PART_OF = "app.kubernetes.io/part-of"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OPERATOR = "scoremill-operator"
+"""Label APP of scoremill's operator, its field manager, and the default name of its Lease."""
+DASK_OPERATOR = "dask-kubernetes-operator"
+"""Label APP of dask-kubernetes' operator, as its chart sets it."""
 
 COMM_PORT = 8786
 """Port on which the scheduler communicates with workers and clients over TLS."""
@@ -27,9 +41,11 @@ HTTP_PORT = 8787
 """Port of the scheduler's health checks, metrics and HTTP API, without TLS."""
 
 DRIVER = "driver"
-"""`app.kubernetes.io/component` of a driver's pods, and the name of its container."""
+"""Label COMPONENT of a driver's pods, and the name of its container."""
 
 TLS_FOLDER = "/tls"
+TLS_FILES = ("ca.crt", "tls.crt", "tls.key")
+"""Keys of the Secret with certificates, and files in TLS_FOLDER, in the order of the fields of `Certificates`."""
 SCRATCH = "/scratch"
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
@@ -83,17 +99,17 @@ def driver_name(child: str, attempt: int) -> str:
 def labels(cluster: str) -> dict[str, str]:
     """Return the labels of every object of `cluster`."""
     return {
-        "app.kubernetes.io/name": "dask",
-        "app.kubernetes.io/instance": cluster,
-        "app.kubernetes.io/part-of": "scoremill",
-        "app.kubernetes.io/managed-by": "scoremill",
+        APP: "dask",
+        INSTANCE: cluster,
+        PART_OF: "scoremill",
+        MANAGED_BY: "scoremill",
         LABEL: cluster,
     }
 
 
 def selector(cluster: str | None = None, component: str | None = None) -> str:
     """Return the label selector of one cluster's objects, of one component's pods, or of all clusters."""
-    parts = ["app.kubernetes.io/managed-by=scoremill"]
+    parts = [f"{MANAGED_BY}=scoremill"]
     parts.append(f"{LABEL}={cluster}" if cluster else LABEL)
     if component:
         parts.append(f"{DASK_COMPONENT}={component}")
@@ -115,6 +131,11 @@ def secret_name(cluster: str) -> str:
     return f"{cluster}-tls"
 
 
+def scheduler_host(cluster: str, namespace: str) -> str:
+    """Return the name of the scheduler inside Kubernetes."""
+    return f"{scheduler_name(cluster)}.{namespace}.svc.cluster.local"
+
+
 def scheduler_address(cluster: str, namespace: str) -> str:
     """Return the address of the scheduler inside Kubernetes."""
-    return f"tls://{scheduler_name(cluster)}.{namespace}.svc.cluster.local:{COMM_PORT}"
+    return f"tls://{scheduler_host(cluster, namespace)}:{COMM_PORT}"

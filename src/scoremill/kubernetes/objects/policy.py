@@ -9,8 +9,6 @@ from .network import Network, worker_egress
 
 _NAMESPACE = "kubernetes.io/metadata.name"
 """Label of every namespace with its name."""
-OPERATOR = "dask-kubernetes-operator"
-"""The label `app.kubernetes.io/name` of dask-kubernetes' operator, as its chart sets it."""
 
 
 def network_policies(cluster: str, namespace: str, network: Network | None = None) -> list[dict[str, Any]]:
@@ -23,7 +21,7 @@ def network_policies(cluster: str, namespace: str, network: Network | None = Non
     place = {_NAMESPACE: network.dask_namespace} if network and network.dask_namespace else None
     operator = {
         "namespaceSelector": {"matchLabels": place} if place else {},
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": OPERATOR}},
+        "podSelector": {"matchLabels": {names.APP: names.DASK_OPERATOR}},
     }
     egress = worker_egress(cluster, network) if network else None
     from_cluster = {"from": [own], "ports": [{"protocol": "TCP", "port": names.COMM_PORT}]}

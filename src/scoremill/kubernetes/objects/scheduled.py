@@ -12,15 +12,12 @@ from scoremill.spec import API_VERSION, parse_job
 from scoremill.spec.resources.schedule import LOOK_BACK_SECONDS, ScheduleSpec, ScheduleStatus
 from scoremill.spec.resources.status import format_time
 
+from .names import SCHEDULE, SCHEDULED_TIME
 from .resource import Resource
 from .unscored import outputs_after, what_is_new
 
 Object = dict[str, Any]
 
-SCHEDULE = "scoremill.dev/schedule"
-"""Label of a schedule's jobs with the `schedule_label` of the schedule."""
-SCHEDULED_TIME = "scoremill.dev/scheduled-time"
-"""Annotation of a schedule's job with the time that it was created for (RFC 3339)."""
 PLACEHOLDER = "{scheduledTime}"
 """Placeholder in the `output.uri` of a template for the scheduled time."""
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63

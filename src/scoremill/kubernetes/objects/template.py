@@ -12,7 +12,7 @@ _KEYS = {"volumeMounts": "mountPath"}
 """The key that identifies the items of a list; `name` for all other lists."""
 
 
-def merge(base: Any, over: Any, field: str = "", *, keeps_null: bool = False) -> Any:
+def strategic_merge(base: Any, over: Any, field: str = "", *, keeps_null: bool = False) -> Any:
     """Return `over` merged into `base`; neither is changed.
 
     Mappings are merged by key, and null removes a key. Lists whose items have a name (containers, env, volumes …) are
@@ -20,13 +20,13 @@ def merge(base: Any, over: Any, field: str = "", *, keeps_null: bool = False) ->
     its nulls.
     """
     if isinstance(base, Mapping) and isinstance(over, Mapping):
-        merged = {key: merge(base.get(key), value, key, keeps_null=keeps_null) for key, value in over.items()}
+        merged = {key: strategic_merge(base.get(key), value, key, keeps_null=keeps_null) for key, value in over.items()}
         return {key: value for key, value in {**base, **merged}.items() if keeps_null or value is not None}
     key = _KEYS.get(field, "name")
     if _keyed(base, key) and _keyed(over, key):
         items = {item[key]: item for item in base}
         for item in over:
-            items[item[key]] = merge(items.get(item[key]), item, keeps_null=keeps_null)
+            items[item[key]] = strategic_merge(items.get(item[key]), item, keeps_null=keeps_null)
         return list(items.values())
     return over
 
@@ -58,7 +58,7 @@ def with_site(spec: JobSpec, site: Mapping[str, Any]) -> JobSpec:
     for each in worker.get("envFrom", ()):
         if secret is None and "secretRef" in each:
             secret = SecretRef(name=each["secretRef"]["name"])
-    template = merge(under, spec.cluster.template, keeps_null=True)
+    template = strategic_merge(under, spec.cluster.template, keeps_null=True)
     return spec.model_copy(
         update={
             "cluster": spec.cluster.model_copy(update={"template": template}),

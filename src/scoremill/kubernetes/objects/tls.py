@@ -34,26 +34,28 @@ def issue(cluster: str, namespace: str) -> Certificates:
     ca = _builder(ca_name, ca_name, ca_key.public_key(), ca_key.public_key())
     ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     ca = ca.add_extension(_usage(signs=True), critical=True)
-    host = f"{names.scheduler_name(cluster)}.{namespace}.svc.cluster.local"
     leaf = _builder(_name("dask"), ca_name, key.public_key(), ca_key.public_key())
     leaf = leaf.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     leaf = leaf.add_extension(_usage(signs=False), critical=True)
     both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
     leaf = leaf.add_extension(both, critical=False)
-    leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+    leaf = leaf.add_extension(
+        x509.SubjectAlternativeName([x509.DNSName(names.scheduler_host(cluster, namespace))]), critical=False
+    )
     signed = [_pem(builder.sign(ca_key, hashes.SHA256())) for builder in (ca, leaf)]
     return Certificates(signed[0], signed[1], _key_pem(key))
 
 
 def secret(cluster: str, namespace: str, certificates: Certificates) -> dict[str, Any]:
     """Render the Secret with the certificates, which scheduler and workers mount and clients read."""
+    texts = (certificates.ca, certificates.certificate, certificates.key)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": names.secret_name(cluster), "namespace": namespace, "labels": names.labels(cluster)},
         "type": "Opaque",
         "immutable": True,
-        "stringData": {"ca.crt": certificates.ca, "tls.crt": certificates.certificate, "tls.key": certificates.key},
+        "stringData": dict(zip(names.TLS_FILES, texts, strict=True)),
     }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from scoremill.errors import ScoremillError
+from scoremill.naming import nearest
 from scoremill.spec import Storage
 
 from ..store import DEFAULTS, Store
@@ -57,10 +57,7 @@ def _close(wanted: str, names: Sequence[str]) -> list[str]:
     shown = {name: name.casefold() for name in names if name[:1] not in "._" or wanted[:1] == name[:1]}
     stem = wanted.casefold().partition(".")[0]
     same = [name for name, folded in shown.items() if stem and folded.partition(".")[0] == stem]
-    close = difflib.get_close_matches(wanted.casefold(), shown.values(), _MOST, _CLOSE)
-    return list(dict.fromkeys([*same, *(name for one in close for name, folded in shown.items() if folded == one)]))[
-        :_MOST
-    ]
+    return list(dict.fromkeys([*same, *nearest(wanted, shown, _MOST, likeness=_CLOSE)]))[:_MOST]
 
 
 def does_not_exist(uri: str) -> bool:

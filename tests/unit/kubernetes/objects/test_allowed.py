@@ -62,7 +62,9 @@ def allowed() -> dict[str, Any]:
     pods = {
         part: {"metadata": METADATA, "spec": {**POD, "containers": [{"name": part, **CONTAINER}]}} for part in PARTS
     }
-    return copy.deepcopy({"apiVersion": names.DASK_GROUP, "kind": "DaskCluster", "metadata": METADATA, "spec": pods})
+    return copy.deepcopy(
+        {"apiVersion": names.DASK_API_VERSION, "kind": "DaskCluster", "metadata": METADATA, "spec": pods}
+    )
 
 
 def of_pod(part: str, **fields: Any) -> dict[str, Any]:

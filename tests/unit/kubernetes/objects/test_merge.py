@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.kubernetes.objects.template import merge
+from scoremill.kubernetes.objects.template import strategic_merge
 
 CASES: list[tuple[Any, Any, Any]] = [
     ({"a": 1, "b": {"c": 2}}, {"b": {"d": 3}}, {"a": 1, "b": {"c": 2, "d": 3}}),
@@ -33,9 +33,9 @@ CASES: list[tuple[Any, Any, Any]] = [
 @pytest.mark.parametrize(("base", "over", "expected"), CASES)
 def test_template_is_merged(base: Any, over: Any, expected: Any) -> None:
     before = copy.deepcopy((base, over))
-    assert merge(base, over) == expected
+    assert strategic_merge(base, over) == expected
     assert (base, over) == before
 
 
 def test_empty_template_changes_nothing() -> None:
-    assert merge(CASES[4][0], {}) == CASES[4][0]
+    assert strategic_merge(CASES[4][0], {}) == CASES[4][0]
