@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from . import code
 from .flavours import flavour
 from .read import inspect, skews
 from .schema import CODE, Bundle
+from .steps import with_steps
 
 _CHUNK = 2**24
 _FETCHING = ".fetch-"
@@ -37,26 +38,37 @@ class LoadedModel:
     estimator: Any
 
 
-_loaded: dict[tuple[str, tuple[str, ...]], LoadedModel] = {}
+_loaded: dict[tuple[str, tuple[str, ...], bool], LoadedModel] = {}
 _lock = threading.Lock()
 
 
 def load_model(
-    uri: str, digest: str, storage: Storage, *, allow_version_skew: bool = False, trusted_types: tuple[str, ...] = ()
+    uri: str,
+    digest: str,
+    storage: Storage,
+    *,
+    allow_version_skew: bool = False,
+    trusted_types: tuple[str, ...] = (),
+    accelerate: bool = False,
 ) -> LoadedModel:
     """Return the bundle at `uri`, which has `digest`, and its estimator; the same objects for each call in this process.
+
+    `accelerate` runs the steps that the bundle lists as proven once for each distinct row of a batch.
 
     Raises TrustError for another digest or types that are not trusted, SkewError for versions that it must not be
     loaded with, VerificationError naming the file that is missing or altered, UsageError for a module that is not
     here, ModelError for what else keeps it from being loaded.
     """
     # What one job trusts, another need not.
-    key = digest, trusted_types
+    key = digest, trusted_types, accelerate
     with _lock:
         if key not in _loaded:
             while len(_loaded) >= _KEPT:
                 del _loaded[next(iter(_loaded))]
-            _loaded[key] = _load(uri, digest, storage, trusted_types, allow_version_skew=allow_version_skew)
+            loaded = _load(uri, digest, storage, trusted_types, allow_version_skew=allow_version_skew)
+            _loaded[key] = (
+                replace(loaded, estimator=with_steps(loaded.estimator, loaded.bundle)) if accelerate else loaded
+            )
         return _loaded[key]
 
 

@@ -64,6 +64,8 @@ class Bundle:
     """Columns of the sample that the model does not read."""
     gaps: tuple[Gap, ...] = ()
     """Values of the training data that one of the input formats alters; outside the digest."""
+    steps: dict[str, str] = field(default_factory=dict)
+    """Each transformer in the model, and why it cannot run once for each distinct row of a batch; empty if it can."""
     warnings: tuple[str, ...] = ()
     """What differs here from where the model was packed, and can matter."""
 
@@ -81,6 +83,9 @@ class Bundle:
 def to_document(bundle: Bundle) -> dict[str, Any]:
     """The content of bundle.json; the same for the same model, whenever and wherever it is packed."""
     covered = {name: value for name, value in asdict(bundle).items() if name not in _NOT_SEALED}
+    if not bundle.steps:
+        # Bundles without transformers keep the digest that they had before steps were examined.
+        del covered["steps"]
     return {"formatVersion": FORMAT_VERSION, "digest": bundle.digest, **covered}
 
 

@@ -197,6 +197,10 @@ def show(bundle: Any, as_json: bool) -> None:
     for method, columns in bundle.results.items():
         shown = ", ".join(column.name for column in columns[:_MANY])
         echo(f"  {method}: {shown}{f', … ({len(columns)} columns)' * (len(columns) > _MANY)}")
+    if bundle.steps:
+        echo("steps, run once for each distinct row of a batch")
+        for name, reason in bundle.steps.items():
+            echo(printable(f"  {name}: {f'no, {reason}' if reason else 'yes'}", ""))
     if bundle.gaps:
         echo("not carried by one input format")
         for gap in bundle.gaps:

@@ -32,6 +32,7 @@ class ModelReference:
     storage: Storage
     allow_version_skew: bool = False
     trusted_types: tuple[str, ...] = ()
+    accelerate: bool = True
 
     def load(self) -> LoadedModel:
         """Return the bundle and its estimator; every call in this process returns the same objects."""
@@ -41,6 +42,7 @@ class ModelReference:
             self.storage,
             allow_version_skew=self.allow_version_skew,
             trusted_types=self.trusted_types,
+            accelerate=self.accelerate,
         )
 
 

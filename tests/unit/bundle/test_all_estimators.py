@@ -108,7 +108,7 @@ def test_every_estimator_packs_and_scores_the_same_in_a_clean_process_and_in_oth
         if isinstance(found, Exception):
             failed[name, staged[name].bundle.method] = str(found)
             continue
-        for method, proof in found.items():
+        for method, proof in found.methods.items():
             if proof != Proof(0, 0, proof.apart) or proof.apart > TOLERANCE:
                 failed[name, method] = str(proof)
     assert failed.keys() == EXCEPTIONS.keys(), failed

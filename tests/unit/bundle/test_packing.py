@@ -28,7 +28,7 @@ from scoremill.bundle import load
 from scoremill.bundle.flavours import joblib as joblib_flavour
 from scoremill.bundle.load import load_estimator
 from scoremill.bundle.packing.pack import judged, pack, read_model, stage
-from scoremill.bundle.packing.prove import prove
+from scoremill.bundle.packing.prove import Proven, prove
 from scoremill.bundle.read import inspect, open_bundle, verify_bundle
 from scoremill.bundle.results import call
 from scoremill.bundle.schema import MANIFEST, sealed, to_document
@@ -91,7 +91,9 @@ def test_a_bundle_says_what_it_reads_gives_and_was_trained_on(packed):
 
 def test_the_same_model_packed_again_has_the_same_digest(packed, pipeline, flowers, tmp_path):
     sample = flowers.assign(color=flowers["color"].astype("category"))
-    assert stage(pipeline, tmp_path, sample=sample).bundle.digest == packed.digest
+    staged = stage(pipeline, tmp_path, sample=sample)
+    (found,) = prove([staged.claim])
+    assert judged(staged.bundle, found).digest == packed.digest
 
 
 def test_inspecting_and_verifying_never_unpickle(copied):
@@ -258,7 +260,7 @@ def test_code_travels_with_the_model_as_module_package_or_zip(tmp_path, monkeypa
         ("code/carried_zip/__init__.py", "code/carried_zip/inner.py"),
     ]
     for one, found in zip(staged, prove([one.claim for one in staged]), strict=True):
-        assert isinstance(found, dict), found
+        assert isinstance(found, Proven), found
         assert judged(one.bundle, found).by_value == ()
         assert verify_bundle(one.bundle.uri, HERE).digest == one.bundle.digest
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from scoremill.bundle.packing.measure import measure
 from scoremill.bundle.packing.pack import stage
-from scoremill.bundle.packing.prove import prove
+from scoremill.bundle.packing.prove import Proven, prove
 from scoremill.bundle.packing.sample import sample_of
 from scoremill.bundle.schema import Bundle
 from scoremill.errors import FitError, ModelError, ScoremillError, UsageError
@@ -244,4 +244,4 @@ def test_a_clean_process_scores_what_a_file_gives(tmp_path):
     staged = stage(make_pipeline(OneHotEncoder(), LinearRegression()).fit(frame, frame["n"]), tmp_path, sample=frame)
     assert [type(value) for value in staged.claim.frame["c"].head(2)] == [str, type(None)]
     (proof,) = prove([staged.claim])
-    assert isinstance(proof, dict) and proof["predict"].loaded == 0
+    assert isinstance(proof, Proven) and proof.methods["predict"].loaded == 0

@@ -31,7 +31,7 @@ from ..results import TOLERANCE
 from ..schema import CODE, MANIFEST, TRAINED, Bundle, sealed, to_document
 from ..trust import check_types
 from .measure import measure
-from .prove import Claim, Proof, prove
+from .prove import Claim, Proof, Proven, prove
 from .sample import FrameSample, Sample, other_columns, sample_of
 
 _DEFAULTS = Storage()
@@ -249,19 +249,20 @@ def stage(
     return Staged(bundle, Claim(str(folder), measured.frame, measured.expected, tuple(trusted_types)))
 
 
-def judged(bundle: Bundle, found: Mapping[str, Proof], *, allow_batch_dependent: bool = False) -> Bundle:
+def judged(bundle: Bundle, found: Proven, *, allow_batch_dependent: bool = False) -> Bundle:
     """Return `bundle` with the methods that are reliable. Raise ModelError if its own method is not.
 
     Another method that fails is left out. Packing with that method shows why.
     """
     results = {}
-    for method, proof in found.items():
+    for method, proof in found.methods.items():
         problem = _problem(bundle, method, proof, allow_batch_dependent=allow_batch_dependent)
         if problem is None:
             results[method] = bundle.results[method]
         elif method == bundle.method:
             raise problem
-    return sealed(replace(bundle, results=results, batch_dependent=found[bundle.method].apart > TOLERANCE))
+    is_dependent = found.methods[bundle.method].apart > TOLERANCE
+    return sealed(replace(bundle, results=results, batch_dependent=is_dependent, steps=found.steps))
 
 
 def _problem(bundle: Bundle, method: str, proof: Proof, *, allow_batch_dependent: bool) -> ModelError | None:

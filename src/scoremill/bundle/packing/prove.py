@@ -24,6 +24,7 @@ from scoremill.spec import Storage
 from ..load import explained, load_estimator
 from ..read import inspect
 from ..results import Results, call, difference
+from ..steps import examined
 from ..threads import ONE_THREAD, limit_threads
 
 Score = Callable[[pd.DataFrame], Results]
@@ -51,8 +52,17 @@ class Proof:
     """Difference between calls on other batches of the same rows."""
 
 
-def prove(claims: Sequence[Claim]) -> list[dict[str, Proof] | ScoremillError]:
-    """For each claim what was found, by method, or why it cannot be loaded or scored in a clean process."""
+@dataclass(frozen=True)
+class Proven:
+    """What the clean process found of a bundle."""
+
+    methods: dict[str, Proof]
+    steps: dict[str, str]
+    """Each transformer, and why it cannot run on distinct rows; empty if it can."""
+
+
+def prove(claims: Sequence[Claim]) -> list[Proven | ScoremillError]:
+    """Return for each claim what was found, or why it cannot be loaded or scored in a clean process."""
     with tempfile.TemporaryDirectory(prefix="scoremill-proof-") as place:
         request, answer = Path(place, "request"), Path(place, "answer")
         request.write_bytes(pickle.dumps(list(claims)))
@@ -95,21 +105,22 @@ def _environment(place: str) -> dict[str, str]:
     return {**kept, **ONE_THREAD, "XDG_CACHE_HOME": place, "PYTHONPATH": os.pathsep.join(packages)}
 
 
-def _read(found: dict[str, Any]) -> dict[str, Proof] | ScoremillError:
+def _read(found: dict[str, Any]) -> Proven | ScoremillError:
     if "error" in found:
         kind = UsageError if found["usage"] else ModelError
         return kind(found["error"], found["hint"], found["code"])
-    return {method: Proof(**values) for method, values in found.items()}
+    return Proven({method: Proof(**values) for method, values in found["methods"].items()}, found["steps"])
 
 
 def _examined(claim: Claim) -> dict[str, Any]:
     try:
         bundle = inspect(claim.folder, Storage())
         estimator = load_estimator(bundle.uri, bundle.digest, Storage(), trusted_types=claim.trusted_types)
-        return {
+        methods = {
             method: _proven(partial(call, estimator, bundle, method), claim.frame, expected)
             for method, expected in claim.expected.items()
         }
+        return {"methods": methods, "steps": examined(estimator, bundle, claim.frame)}
     except Exception as error:
         reason = error if isinstance(error, ScoremillError) else explained(error, claim.folder, "used")
         said = reason.message.replace(claim.folder, "the model, in a clean process,")

@@ -47,6 +47,12 @@ FLAGS = (
         settings=SWITCH,
     ),
     Flag(
+        "--accelerate",
+        "spec.model.accelerate",
+        "Run steps once for each distinct value where packing has proven equal bits.  [default: Auto]",
+        settings=choice("Auto", "Off"),
+    ),
+    Flag(
         "--input",
         "spec.input.uris",
         "Path, URI, or glob of CSV or Parquet files. Can be given several times.",

@@ -42,6 +42,7 @@ class Prepared:
                 spec.model_storage,
                 spec.model.allow_version_skew,
                 spec.model.trusted_types,
+                accelerate=spec.model.accelerate == "Auto",
             ),
             output_uri=spec.output.uri,
             input_storage=spec.input_storage,
