@@ -1,6 +1,6 @@
 """Run the steps of a fitted pipeline once for each distinct value of a batch, with the same results in every bit.
 
-Usable without the rest of scoremill: it needs NumPy, pandas, SciPy and scikit-learn.
+Usable without the rest of scoremill: it needs NumPy, pandas and scikit-learn.
 """
 
 from __future__ import annotations

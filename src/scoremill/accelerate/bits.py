@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from .codes import Codes
 
@@ -26,7 +25,7 @@ def take(result: Any, codes: Codes, index: pd.Index | None) -> Any:
     """
     if type(result) is np.ndarray and result.ndim in {1, 2}:
         return _rows(result, codes)
-    if sparse.issparse(result) and result.format == "csr":
+    if getattr(result, "format", None) == "csr":
         return result[codes]
     if not isinstance(result, pd.DataFrame | pd.Series) or not _is_plain(result.index):
         return None
@@ -52,7 +51,7 @@ def is_equal(one: Any, other: Any) -> bool:
     """Return True if two results are equal in every bit, in their types, labels and memory order."""
     if type(one) is not type(other) or one.shape != other.shape:
         return False
-    if sparse.issparse(one):
+    if hasattr(one, "indptr"):
         return bool(one.format == other.format == "csr") and all(
             is_equal(getattr(one, name), getattr(other, name)) for name in ("data", "indices", "indptr")
         )
