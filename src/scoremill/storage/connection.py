@@ -156,10 +156,15 @@ def _connect_gs(options: Options, settings: Storage) -> Any:
     from gcsfs.core import GCSFileSystem
 
     class OneAttempt(GCSFileSystem):  # type: ignore[misc]
-        # gcsfs' own retries would multiply with ours, and log tracebacks.
+        # gcsfs' own retries would multiply with ours, and log tracebacks. They have no setting (docs/design/decisions.md).
         _request = getattr(GCSFileSystem._request, "__wrapped__", GCSFileSystem._request)
 
-    session: Options = {"raise_for_status": raise_for_status}
+    # Bytes of objects are read as they are stored. Other answers are not compressed, because nothing would decompress them.
+    session: Options = {
+        "raise_for_status": raise_for_status,
+        "auto_decompress": False,
+        "headers": {"Accept-Encoding": "identity"},
+    }
     if settings.ca_bundle:
         session["connector"] = sync(get_loop(), _trusting, settings.ca_bundle)
     return OneAttempt(**{**options, "session_kwargs": {**options.get("session_kwargs", {}), **session}})

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import quote
-
-from fsspec.asyn import sync
 
 from ..connection import Connection
 from ..failures.faults import VersionChanged, code_of, is_absent
@@ -116,8 +114,13 @@ class GcsBackend:
         return f"{fs.base.removesuffix('storage/v1/')}upload/storage/v1/b/{quote(self._bucket, safe='')}/o"
 
     def _get(self, fs: Any, name: str, headers: dict[str, str], version: str | None) -> bytes:
+        """Return bytes of an object as they are stored.
+
+        Google would otherwise decompress those with `Content-Encoding: gzip`: a range of them is then not what was asked for.
+        """
         address = fs.url(f"{self._bucket}/{self._key(name)}", generation=version)
-        return sync(fs.loop, _stored_bytes, fs, address, headers)  # type: ignore[no-any-return]
+        data: bytes = fs.call("GET", address, headers={**headers, "Accept-Encoding": "gzip"})[1]
+        return data
 
     def _detail(self, name: str) -> Any:
         try:
@@ -135,17 +138,15 @@ class GcsBackend:
         If it began with all of them, many deletions would never succeed at the same time on a store that is busy.
         """
 
-        async def delete(name: str) -> None:
+        def delete(name: str) -> None:
             with suppress(FileNotFoundError):
-                await fs._call("DELETE", "b/{}/o/{}", self._bucket, self._key(name))
+                fs.call("DELETE", "b/{}/o/{}", self._bucket, self._key(name))
             left.discard(name)
 
-        async def delete_all() -> None:
-            for end in await asyncio.gather(*map(delete, sorted(left)), return_exceptions=True):
-                if end is not None:
-                    raise end
-
-        sync(fs.loop, delete_all)
+        with ThreadPoolExecutor(_DELETIONS) as pool:
+            ends = [pool.submit(delete, name) for name in sorted(left)]
+        for end in ends:
+            end.result()
 
     def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
         token = None
@@ -166,20 +167,6 @@ class GcsBackend:
 
     def _key(self, name: str) -> str:
         return self._prefix + name
-
-
-async def _stored_bytes(fs: Any, address: str, headers: dict[str, str]) -> bytes:
-    """Return bytes of an object as they are stored.
-
-    Those of an object with `Content-Encoding: gzip` would otherwise be decompressed, by Google or by aiohttp: a range
-    of them is then not what was asked for.
-    """
-    session = await fs._set_session()
-    asked = fs._get_headers({**headers, "Accept-Encoding": "gzip"})
-    params, timeout = fs._get_params({}), fs.requests_timeout
-    async with session.get(address, headers=asked, params=params, timeout=timeout, auto_decompress=False) as response:
-        data: bytes = await response.read()
-    return data
 
 
 def _repeatable(data: bytes) -> Any:
