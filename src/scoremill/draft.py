@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from .spec import ScoringJob, parse_job, read_yaml
-from .units import MIB, exact_size
+from .units import MIB, exact_size, printable
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -205,7 +205,7 @@ def _section(name: str, part: Any, comments: Iterable[str]) -> str:
 
 def _commented(lines: Iterable[str]) -> Iterator[str]:
     # Names come from files and bundles: a line break in one must not end the comment.
-    return (f"    # {line if line.isprintable() else line.encode('unicode_escape').decode()}\n" for line in lines)
+    return (f"    # {printable(line, kept='')}\n" for line in lines)
 
 
 def _yaml(value: Mapping[str, Any]) -> str:

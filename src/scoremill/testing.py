@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from scoremill.errors import InputChanged, ScoremillError, StorageError
 from scoremill.storage.filesystem import Store
+from scoremill.units import quoted
 
 _WRITERS = 8
 _LARGE = bytes(range(256)) * 40_000
@@ -57,7 +58,7 @@ class StoreCompliance:
         store.write("a", b"0123456789")
         ranges = {(0, 4): b"0123", (4, 6): b"45", (8, 20): b"89", (10, 20): b"", (3, 3): b"", (7, None): b"789"}
         for (start, end), expected in ranges.items():
-            _require(store.read("a", start, end) == expected, f"bytes {start} to {end} are {expected!r}")
+            _require(store.read("a", start, end) == expected, f"bytes {start} to {end} are {quoted(expected)}")
 
     def test_a_replaced_object_is_not_read_as_its_old_version(self, store_uri: str) -> None:
         """The version changes with the content."""

@@ -1,7 +1,8 @@
-"""Numbers, sizes and durations as people write them."""
+"""Numbers, sizes, durations and quoted values as people write them."""
 
 from __future__ import annotations
 
+import json
 import re
 
 _POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
@@ -14,13 +15,37 @@ _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 
+def printable(text: str, kept: str = "\n\t") -> str:
+    """Return `text` with every character but `kept` escaped that a terminal would not show, or would obey.
+
+    Names, values and reasons come from files: a column or a bundle could otherwise move the cursor or hide a line.
+    """
+    return "".join(one if one.isprintable() or one in kept else one.encode("unicode_escape").decode() for one in text)
+
+
+def quoted(value: object, longest: int | None = None) -> str:
+    r"""Return a value as messages show it: text in double quotes, with `\"` for a quote and `\\` for a backslash in it.
+
+    Bytes are text. Lists, mappings, true, false and null look as in JSON; other values are not quoted. Of more than
+    `longest` characters the others are `…`.
+    """
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    is_json = value is None or isinstance(value, bool | list | tuple | dict)
+    text = json.dumps(value, ensure_ascii=False, default=str) if is_json else str(value)
+    shown = text[:longest]
+    if isinstance(value, str):
+        shown = '"{}"'.format(shown.replace("\\", r"\\").replace('"', r"\""))
+    return printable(shown, kept="") + ("…" if longest is not None and len(text) > longest else "")
+
+
 def parse_bytes(text: str | int) -> int:
     """The number of bytes in `64MiB`, `1.5Gi`, `500MB` or `1024`; ValueError otherwise."""
     if isinstance(text, int) and not isinstance(text, bool):
         return text
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", str(text))
     if match is None or match[2].upper() not in _BYTES:
-        raise ValueError(f"{text!r} is not a size such as 64MiB, 1.5Gi or 1024")
+        raise ValueError(f"{quoted(text)} is not a size such as 64MiB, 1.5Gi or 1024")
     return int(float(match[1]) * _BYTES[match[2].upper()])
 
 
@@ -48,7 +73,7 @@ def parse_seconds(text: str) -> float:
     """The seconds in `90`, `90s`, `30m`, `1.5h` or `2d`; ValueError otherwise."""
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([smhd]?)\s*", text)
     if match is None:
-        raise ValueError(f"{text!r} is not a time such as 90s, 30m or 1.5h")
+        raise ValueError(f"{quoted(text)} is not a time such as 90s, 30m or 1.5h")
     return float(match[1]) * _SECONDS[match[2]]
 
 

@@ -33,9 +33,9 @@ HEADER = b"id,x,y\n"
 BAD = {
     b"40,1.5": "expected 3 fields, found 2",
     b"41,1.5,3,4": "expected 3 fields, found 4",
-    b"42,abc,3": "'abc' is not a number",
+    b"42,abc,3": '"abc" is not a number',
     b"43,2e6,3": "ValueError: x is too large: 2e+06",
-    b'44,"3,5",1': "'3,5' is not a number",
+    b'44,"3,5",1': '"3,5" is not a number',
     b"\xff45,1.5,3": "not utf-8 at byte",
     b"46,1\x00.5,3": "a NUL byte at byte",
 }
@@ -283,7 +283,7 @@ def test_run_that_fails_on_the_first_bad_row_names_it(model, tmp_path):
         "1KiB",
     )
     assert code == 4
-    assert "in.csv line 402, column 'x': 'abc' is not a number" in err
+    assert 'in.csv line 402, column "x": "abc" is not a number' in err
     assert "Traceback" not in err
     assert not (tmp_path / "out" / "_SUCCESS").exists()
 

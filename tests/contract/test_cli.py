@@ -104,7 +104,7 @@ def test_exit_0_of_score_prints_totals_as_text_or_json(bundle, file, tmp_path):
         (["score"], "missing --model, --input, --output"),
         (["score", "--nonsense"], "no such option"),
         (["nonsense"], "no such command"),
-        (["score", "nowhere.yaml"], "no job file 'nowhere.yaml'"),
+        (["score", "nowhere.yaml"], 'no job file "nowhere.yaml"'),
         (["score", "--model", "{tmp}", "--input", "{file}", "--output", "{tmp}/o"], "is not a bundle"),
         (["score", "--model", "{tmp}/none", "--input", "{file}", "--output", "{tmp}/o"], "no such bundle"),
         (["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--columns", "1"], "RESULT=NAME"),
@@ -198,8 +198,8 @@ def test_exit_3_of_a_missing_column_names_file_and_column_before_anything_is_wri
         arguments = flags(bundle, f"{tmp_path}/*.csv", tmp_path / "out")[3:]
         code, _, err = here(verb, *arguments)
         assert code == 3
-        assert err.count("'payment'") == 1
-        assert "0.csv and 2 more: the model reads a column that the file does not have: 'payment'" in err
+        assert err.count('"payment"') == 1
+        assert '0.csv and 2 more: the model reads a column that the file does not have: "payment"' in err
         assert "--rename Payment=payment" in err
     assert not (tmp_path / "out").exists()
 
@@ -360,7 +360,7 @@ def test_json_of_plan_has_the_problems(bundle, tmp_path):
     code, out, _ = here("plan", "--model", bundle, "--input", tmp_path / "a.csv", "--json")
     (problem,) = json.loads(out)["problems"]
     assert (code, problem["severity"]) == (3, "error")
-    assert "'passengers'" in problem["message"]
+    assert '"passengers"' in problem["message"]
 
 
 def test_plan_lists_unused_columns_and_columns_at_other_positions(bundle, tmp_path):
@@ -548,7 +548,7 @@ def test_inspect_shows_null_values_that_are_text_in_a_column(tmp_path):
         "model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample", tmp_path / "sample.csv"
     )
     assert (packing[0], packing[2]) == (0, "")
-    assert "country: string (text includes 'NA')\n" in here("model", "inspect", tmp_path / "b")[1]
+    assert 'country: string (text includes "NA")\n' in here("model", "inspect", tmp_path / "b")[1]
 
 
 def test_flags_in_a_gap_of_pack_work(tmp_path):
@@ -560,8 +560,8 @@ def test_flags_in_a_gap_of_pack_work(tmp_path):
     packing = here(
         "model", "pack", tmp_path / "m.joblib", "--output", tmp_path / "b", "--sample", tmp_path / "sample.parquet"
     )
-    assert packing[0] == 0 and "warning: column 'country': CSV input reads the text '' as missing" in packing[2]
-    assert "CSV input reads the text ''" in here("model", "inspect", tmp_path / "b")[1]
+    assert packing[0] == 0 and 'warning: column "country": CSV input reads the text "" as missing' in packing[2]
+    assert 'CSV input reads the text ""' in here("model", "inspect", tmp_path / "b")[1]
     scoring = ["score", "--model", tmp_path / "b", "--input", tmp_path / "in.csv", "--cluster", "in-process"]
     printed = refused(3, *scoring, "--output", tmp_path / "out")
     (flags,) = re.findall(r"(--null-values .*)\.$", printed, re.MULTILINE)

@@ -305,7 +305,7 @@ def test_unsampled_file_with_another_type_is_named(model, tmp_path, monkeypatch)
     sampled = set(plan(job).headers)
     (odd,) = [path for path in sorted(folder.iterdir()) if str(path) not in sampled][:1]
     pq.write_table(pa.table({"id": ["x"], "x": [1.0]}), odd)
-    with pytest.raises(InputError, match=f"{odd.name}: the kept column 'id' is string here and int32"):
+    with pytest.raises(InputError, match=f'{odd.name}: the kept column "id" is string here and int32'):
         score(job, cluster="in-process")
 
 

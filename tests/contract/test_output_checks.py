@@ -174,7 +174,7 @@ def test_problems_of_input_and_output_are_reported_together(bundle: str, tmp_pat
     code, err = refused(bundle, tmp_path / "a.csv", output)
     assert code == 2
     first, second = err.split("notes.txt")[0], err.split("notes.txt")[1]
-    assert "'distance'" in first and "Choose an empty folder or prefix" in second
+    assert '"distance"' in first and "Choose an empty folder or prefix" in second
 
 
 def test_problems_of_model_input_and_output_are_reported_together(tmp_path: Path) -> None:

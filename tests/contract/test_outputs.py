@@ -90,7 +90,7 @@ def test_invalid_condition_is_refused(bundle, files, where):
 
 
 def test_condition_on_a_missing_column_names_it(bundle, files, tmp_path):
-    with pytest.raises(FitError, match="'far'"):
+    with pytest.raises(FitError, match='"far"'):
         scored(bundle, files, tmp_path, input={"where": "far > 3"})
     assert not list(tmp_path.iterdir())
 

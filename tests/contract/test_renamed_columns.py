@@ -114,9 +114,9 @@ def test_relaxed_matching_finds_columns_in_each_file_and_the_plan_lists_them(bun
     )
     assert code == 0
     (line,) = [line for line in out.splitlines() if line.startswith("renamed")]
-    assert "'DISTANCE' is 'distance'" in line
-    assert "' Dis_tance ' is 'distance'" in line
-    assert "'NOTE' is 'note'" in line
+    assert '"DISTANCE" is "distance"' in line
+    assert '" Dis_tance " is "distance"' in line
+    assert '"NOTE" is "note"' in line
 
 
 @pytest.mark.parametrize("match", ["Exact", "Relaxed"])
@@ -141,10 +141,10 @@ def test_rejected_rows_of_renamed_columns_are_retried(bundle, tmp_path, kind, ma
         if name.startswith("_errors")
         for line in data.splitlines()
     ]
-    assert (line["column"], line["reason"]) == ("passengers", "'many' is not a 64-bit integer")
+    assert (line["column"], line["reason"]) == ("passengers", '"many" is not a 64-bit integer')
 
     other = trips(400).assign(passengers=lambda frame: frame["passengers"].astype(str))
-    with pytest.raises(FitError, match="'many' is not a 64-bit integer"):
+    with pytest.raises(FitError, match='"many" is not a 64-bit integer'):
         retry_rejected(output, lambda _: InProcess(), {"spec": {"model": {"uri": bundle}}})
     fixed = lenient_bundle(tmp_path / "fixed", other)
     manifest = retry_rejected(output, lambda _: InProcess(), {"spec": {"model": {"uri": fixed}}})
@@ -211,7 +211,7 @@ def test_hint_for_missing_columns_names_rename_flags_that_work(bundle, tmp_path)
     words = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
     code, _, err = run(*words)
     assert code == 3
-    assert "the model reads columns that the file does not have: 'distance', 'payment', 'passengers'" in err
+    assert 'the model reads columns that the file does not have: "distance", "payment", "passengers"' in err
     (first,) = flags_of(err)
     assert Pairs("", "", "only")([first]) == {
         "Distance": "distance",

@@ -1,11 +1,11 @@
-"""Sizes and durations as text, and names of objects."""
+"""Sizes, durations and values as text, and names of objects."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scoremill.naming import digest, is_kubernetes_name, part_name
-from scoremill.units import format_bytes, format_seconds, parse_bytes
+from scoremill.units import format_bytes, format_seconds, parse_bytes, quoted
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,29 @@ def test_digest_does_not_depend_on_the_order_of_keys():
 )
 def test_kubernetes_names_are_recognized(name, good):
     assert is_kubernetes_name(name) is good
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("fare", '"fare"'),
+        ("", '""'),
+        ('a "b"', r'"a \"b\""'),
+        (r"\N", r'"\\N"'),
+        ("a\tb\n\x1b[1m\u202e", r'"a\tb\n\x1b[1m\u202e"'),
+        ("größe", '"größe"'),
+        (b"PK\x03", r'"PK\x03"'),
+        (1.5, "1.5"),
+        (True, "true"),
+        (None, "null"),
+        (["a", None, 1], '["a", null, 1]'),
+    ],
+)
+def test_quoted_values_are_unambiguous_and_printable(value, shown):
+    assert quoted(value) == shown
+
+
+def test_quoted_values_that_are_too_long_end_in_an_ellipsis_after_the_quotes():
+    assert quoted("abcdef", 3) == '"abc"…'
+    assert quoted("abc", 3) == '"abc"'
+    assert quoted(["a", "b"], 3) == '["a…'

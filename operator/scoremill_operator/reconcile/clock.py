@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from scoremill.units import quoted
+
 MOST = 100
 """Maximum number of missed times that are counted."""
 _SHIFT = timedelta(hours=4)
@@ -34,7 +36,7 @@ class Clock:
         try:
             self._times(datetime.now(UTC))
         except CronSimError as error:
-            raise ValueError(f'"{line}" is not a cron expression: {error}') from None
+            raise ValueError(f"{quoted(line)} is not a cron expression: {error}") from None
 
     def next(self, after: datetime) -> datetime | None:
         """Return the first time after `after`, or None if there is none within fifty years."""

@@ -12,6 +12,7 @@ from zipfile import ZipFile, is_zipfile
 
 from scoremill.errors import UsageError
 from scoremill.storage.hashing import sha256
+from scoremill.units import quoted
 
 from .schema import CODE, Bundle
 
@@ -78,7 +79,9 @@ def enter(bundle: Bundle, folder: Path) -> None:
         loaded = {name for name in sys.modules if name == top or name.startswith(f"{top}.")}
         if all(_is_ours(name, bundle) for name in loaded):
             continue
-        warnings.warn(f"{bundle.uri} brings its own {top!r}, unlike the one loaded here, and replaces it", stacklevel=2)
+        warnings.warn(
+            f"{bundle.uri} brings its own {quoted(top)}, unlike the one loaded here, and replaces it", stacklevel=2
+        )
         for name in loaded:
             del sys.modules[name]
     place = str(folder / CODE)
@@ -107,7 +110,8 @@ def _located(source: str | Path) -> Path:
         spec = None
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         raise UsageError(
-            f"there is no file, package or importable module {str(source)!r} to carry as code", code="InvalidModelCode"
+            f"there is no file, package or importable module {quoted(str(source))} to carry as code",
+            code="InvalidModelCode",
         )
     origin = Path(spec.origin)
     return origin.parent if spec.submodule_search_locations else origin

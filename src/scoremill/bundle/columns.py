@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from scoremill.errors import FitError, UsageError
+from scoremill.units import printable, quoted
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def feed_of(estimator: Any, sample: Sequence[str] | None, columns: Sequence[str]
         feed = _unnamed(estimator, sample)
     if sample is not None and (missing := [name for name in feed.names if name not in sample]):
         raise FitError(
-            f"the model reads {_quoted(missing)}, which the sample does not have",
+            f"the model reads {', '.join(map(quoted, missing))}, which the sample does not have",
             _columns_hint(sample),
             code="ColumnMissing",
         )
@@ -131,19 +132,15 @@ def _unnamed(estimator: Any, sample: Sequence[str] | None) -> Feed:
 
 def _columns_hint(sample: Sequence[str]) -> str:
     """Return a hint with the columns of the sample and, if likely, another delimiter."""
-    found = f"The sample has {_quoted(sample[:_MANY])}{', …' if len(sample) > _MANY else ''}."
+    found = f"The sample has {', '.join(map(quoted, sample[:_MANY]))}{', …' if len(sample) > _MANY else ''}."
     return f"{found} {delimiter_hint(sample) or 'Give one with the columns that the model was trained on.'}"
 
 
 def delimiter_hint(names: Sequence[str]) -> str | None:
     """What to do if a CSV seems to have another delimiter than the one by which `names` were read."""
     marks = [mark for mark in ";\t|," if len(names) == 1 and mark in names[0]]
-    return f"Its header holds {marks[0]!r}: give --delimiter {marks[0]!r}." if marks else None
+    return f"Its header holds {quoted(marks[0])}: give --delimiter '{printable(marks[0], '')}'." if marks else None
 
 
 _MANY = 40
 """Columns named in a hint."""
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(repr(name) for name in names)

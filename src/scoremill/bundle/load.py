@@ -15,6 +15,7 @@ from scoremill.errors import ModelError, ScoremillError, TrustError, UsageError,
 from scoremill.spec import Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
+from scoremill.units import quoted
 
 from . import code
 from .flavours import flavour
@@ -131,7 +132,7 @@ def explained(error: Exception, what: str, done: str = "loaded") -> ScoremillErr
     """The error to raise where `what` raised `error` when it was `done`: it names a missing module, or the reason."""
     if isinstance(error, ModuleNotFoundError):
         return UsageError(
-            f"{what} needs the module {error.name!r}, which is not here",
+            f"{what} needs the module {quoted(error.name)}, which is not here",
             f"Pack it with --code FILE|PACKAGE for {error.name}, or install the package that has it.",
             code="ModuleMissing",
         )

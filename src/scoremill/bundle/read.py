@@ -16,6 +16,7 @@ from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
 from scoremill.storage.listing.nearby import did_you_mean, does_not_exist
 from scoremill.storage.uri import is_local, local_path
+from scoremill.units import quoted
 from scoremill.version import __version__
 
 from .schema import MANIFEST, TRAINED, Bundle, digest_of, from_document
@@ -36,7 +37,7 @@ def open_bundle(model: Model, storage: Storage, *, named_by_user: bool = True) -
     check_types(model.uri, bundle.types, model.trusted_types)
     if model.method is not None and model.method not in bundle.results:
         raise FitError(
-            f"{model.uri} has no method {model.method!r}",
+            f"{model.uri} has no method {quoted(model.method)}",
             f"It offers {', '.join(bundle.results)}.",
             code="MethodMissing",
         )

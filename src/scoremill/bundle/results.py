@@ -12,6 +12,7 @@ import pandas as pd
 
 from scoremill.errors import FitError, ModelError
 from scoremill.spec import Method
+from scoremill.units import quoted
 
 from .columns import final_estimator
 from .schema import Bundle
@@ -37,7 +38,9 @@ def call(estimator: Any, bundle: Bundle, method: str, frame: pd.DataFrame) -> Re
     columns = bundle.results.get(method)
     if columns is None:
         raise FitError(
-            f"{bundle.uri} has no method {method!r}", f"It offers {', '.join(bundle.results)}.", code="MethodMissing"
+            f"{bundle.uri} has no method {quoted(method)}",
+            f"It offers {', '.join(bundle.results)}.",
+            code="MethodMissing",
         )
     values = scored(estimator, method, fed(bundle, frame))
     return named([column.name for column in columns], values, len(frame), method)

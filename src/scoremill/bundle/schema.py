@@ -10,6 +10,7 @@ from scoremill import naming
 from scoremill.errors import FitError
 from scoremill.spec import Column, Gap
 from scoremill.storage.names import is_below_its_root
+from scoremill.units import quoted
 
 FORMAT_VERSION = 1
 """Of bundle.json; a reader refuses newer ones."""
@@ -106,7 +107,7 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
     version = document.get("formatVersion")
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise FitError(
-            f"{uri}/{MANIFEST} has format version {version!r}; known here are those up to {FORMAT_VERSION}",
+            f"{uri}/{MANIFEST} has format version {quoted(version)}; known here are those up to {FORMAT_VERSION}",
             "Install a newer scoremill, or pack the model again with this one.",
             code="InvalidBundle",
         )
@@ -129,8 +130,9 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
             **values,
         )
     except (KeyError, TypeError, AttributeError) as error:
+        reason = f"{quoted(error.args[0])} is missing" if isinstance(error, KeyError) else error
         raise FitError(
-            f"{uri}/{MANIFEST} is not a bundle's: {error!r}", "Pack the model again.", code="InvalidBundle"
+            f"{uri}/{MANIFEST} is not a bundle's: {reason}", "Pack the model again.", code="InvalidBundle"
         ) from None
 
 
@@ -140,7 +142,7 @@ def _refuse_strange_names(uri: str, files: Mapping[str, Any], code: Iterable[str
     outside += [name for name in code if name not in files or not name.startswith(f"{CODE}/")]
     if outside:
         raise FitError(
-            f"{uri}/{MANIFEST} names files outside the bundle: {', '.join(map(repr, outside))}",
+            f"{uri}/{MANIFEST} names files outside the bundle: {', '.join(map(quoted, outside))}",
             "Do not load it.",
             code="InvalidBundle",
         )

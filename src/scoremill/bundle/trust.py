@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from scoremill.errors import TrustError
 from scoremill.spec import Model
 from scoremill.storage.uri import is_local, local_path, protocol_of
+from scoremill.units import quoted
 
 TRUSTED_PREFIXES = "SCOREMILL_TRUSTED_PREFIXES"
 """Environment variable: URIs, separated by spaces or commas, below which bundles are trusted."""
@@ -29,7 +30,7 @@ def check_trust(model: Model, found: str, *, named_by_user: bool) -> None:
     prefixes = (*model.trusted_prefixes, *os.environ.get(TRUSTED_PREFIXES, "").replace(",", " ").split())
     if not is_below(model.uri, prefixes):
         raise TrustError(
-            f'refusing to load untrusted model "{model.uri}": no digest is given, and no trusted prefix matches',
+            f"refusing to load untrusted model {quoted(model.uri)}: no digest is given, and no trusted prefix matches",
             f"If you trust it, give --digest {found} (model.digest), or a prefix of its URI with --trust "
             f"(model.trustedPrefixes, {TRUSTED_PREFIXES}).",
         )

@@ -16,6 +16,7 @@ import click
 
 from scoremill.errors import INTERRUPTED, ScoremillError, UsageError
 from scoremill.naming import nearest
+from scoremill.units import quoted
 from scoremill.version import __version__
 
 from .views.display import echo
@@ -78,7 +79,7 @@ class LazyGroup(click.Group):
             close = nearest(args[0], COMMANDS)
             if not close:
                 raise
-            raise UsageError(f'no such command "{args[0]}"', f"Did you mean `scoremill {close[0]}`?") from None
+            raise UsageError(f"no such command {quoted(args[0])}", f"Did you mean `scoremill {close[0]}`?") from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_WORDS] = tuple(args)

@@ -11,11 +11,11 @@ import click
 
 from scoremill.document import plain
 from scoremill.spec import Method
-from scoremill.units import format_bytes
+from scoremill.units import format_bytes, printable, quoted
 
 from .flags.flag import Pairs, names
 from .flags.options import CSV, STORAGE, csv_from, part_options, storage_from
-from .views.display import echo, printable
+from .views.display import echo
 from .views.document import print_document
 
 _META = Pairs("--meta", "KEY=VALUE", "first")
@@ -159,7 +159,7 @@ def _type(column: Any) -> str:
         f"{len(column.categories)} categories" if column.categories else "",
         f"of {column.values}" if column.values else "",
         f"missing values are {column.missing}" if column.missing else "",
-        f"text includes {', '.join(map(repr, column.texts))}" if column.texts else "",
+        f"text includes {', '.join(map(quoted, column.texts))}" if column.texts else "",
     ]
     details = ", ".join(filter(None, known))
     return f"{column.dtype} ({details})" if details else str(column.dtype)

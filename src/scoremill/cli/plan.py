@@ -10,7 +10,7 @@ import click
 
 from scoremill.document import plain
 from scoremill.errors import ScoremillError
-from scoremill.units import counted, format_bytes, format_seconds
+from scoremill.units import counted, format_bytes, format_seconds, quoted
 
 from .app import STARTED
 from .flags.options import is_written, job_from, job_options
@@ -115,7 +115,7 @@ def _lines(prepared: Prepared, expected: Estimate | None) -> Iterator[str]:
     if plan.settings.keep:
         yield f"keep        {', '.join(f'{column.name} ({column.type})' for column in plan.settings.keep)}"
     if match.renamed:
-        renamed = [f"{old!r} is {new!r}" for old, new in match.renamed.items()]
+        renamed = [f"{quoted(old)} is {quoted(new)}" for old, new in match.renamed.items()]
         yield f"renamed     {', '.join(renamed[:_MANY])}{', …' * (len(renamed) > _MANY)}"
     if match.surplus:
         yield f"not read    {', '.join(match.surplus[:_MANY])}{', …' * (len(match.surplus) > _MANY)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from scoremill.spec import Csv
+from scoremill.units import printable, quoted
 
 from .asked import Wanted
 from .problem import Problem
@@ -20,7 +21,7 @@ def columns_missing(
     for who, meant in (("the model reads", read), ("--keep names", asked.keep), ("--where names", asked.where)):
         missing = [name for name in meant if name != "*" and name not in names]
         if missing:
-            listed = ", ".join(repr(name) for name in missing)
+            listed = ", ".join(map(quoted, missing))
             message = f"{who} {'a column' if len(missing) == 1 else 'columns'} that the file does not have: {listed}"
             hint = _other_dialect(names, csv, first) if csv is not None else None
             code = "ColumnMissing" if hint is None else "WrongDialect"
@@ -38,7 +39,7 @@ def _other_dialect(names: Sequence[str], csv: Csv, first: Sequence[str]) -> str 
     if len(first) == 1:
         others = [mark for mark in ",;\t|" if mark != csv.delimiter and mark in first[0]]
         if others:
-            return f"Its header holds {others[0]!r}: try --delimiter {others[0]!r}."
+            return f"Its header holds {quoted(others[0])}: try --delimiter '{printable(others[0], '')}'."
     if any(map(is_number, names)):
         return "Its first row looks like data: for files without a header, give --no-header and --names."
     return None

@@ -9,6 +9,7 @@ from scoremill.errors import InputError
 from scoremill.spec import Column
 from scoremill.spec.pairs import as_flag
 from scoremill.tabular.rename import renamed
+from scoremill.units import quoted
 
 from .asked import Asked
 from .problem import Problem
@@ -46,7 +47,7 @@ def rename_problems(
             yield Problem(
                 "error" if is_all else "warning",
                 "--rename",
-                f"no {'file' if is_all else 'sampled file'} has a column {old!r}",
+                f"no {'file' if is_all else 'sampled file'} has a column {quoted(old)}",
                 f"Leave out {flag}, or correct the name; the columns are: {', '.join((headers[0].names or ())[:40])}.",
                 code="ColumnMissing",
             )

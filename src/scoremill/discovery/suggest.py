@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from scoremill.naming import nearest
 from scoremill.spec.pairs import as_flag
 from scoremill.tabular.rename import relaxed
+from scoremill.units import quoted
 
 _CLOSE = 0.75
 """Least likeness of a misspelled name; `mean area` and `mean radius` have 0.6."""
@@ -54,5 +55,5 @@ def close_hint(missing: Sequence[str], names: Sequence[str], used: Collection[st
     columns = f"Its columns: {', '.join(names[:_MANY])}."
     if not pairs:
         return columns
-    close = ", ".join(repr(name) for name, _ in pairs)
+    close = ", ".join(quoted(name) for name, _ in pairs)
     return f"The closest name is {close}. {columns}" if len(pairs) == 1 else f"The closest names are {close}. {columns}"

@@ -10,6 +10,7 @@ import pyarrow as pa
 from scoremill.spec import Column, Csv
 from scoremill.tabular.convert import to_frame
 from scoremill.tabular.rows import Reject, Rows
+from scoremill.units import quoted
 
 from .asked import Wanted
 from .date_formats import date_hint
@@ -21,7 +22,7 @@ from .source import Source
 _MANY = 0.5
 """Fraction of sampled values that do not convert, from which the column is taken to be another."""
 
-_QUOTED = re.compile(r"'(.*)' is not ", re.DOTALL)
+_QUOTED = re.compile(r'"(.*)" is not ', re.DOTALL)
 
 
 def rejected_rows(blocks: Sequence[Rows], columns: Sequence[Column], csv: Csv) -> list[Reject]:
@@ -47,7 +48,7 @@ def check_values(
         is_error = len(those) > max(_MANY, wanted.allowed) * rows
         yield Problem(
             "error" if is_error else "warning",
-            f"{source.uri}, column {name!r}" if name else source.uri,
+            f"{source.uri}, column {quoted(name)}" if name else source.uri,
             f"{len(those)} of the first {rows} rows would be rejected: {those[0].reason}",
             " ".join(_hints(name, those[0], blocks, columns, csv, is_error=is_error)),
             about=f"values of {name}",
@@ -74,12 +75,12 @@ def _row_hint(reject: Reject, csv: Csv) -> str:
     found = reject.reason.rpartition("found ")[2]
     if not csv.header and found.isdecimal():
         return names_hint(len(csv.columns or ()), int(found))
-    return f"Check --delimiter (now {csv.delimiter!r}), quotes and --encoding (now {csv.encoding})."
+    return f"Check --delimiter (now {quoted(csv.delimiter)}), quotes and --encoding (now {csv.encoding})."
 
 
 def _times_altered(source: Source, blocks: list[Rows], columns: list[Column], csv: Csv) -> Iterator[Problem]:
     """Notes on times that the model's types cannot hold as they are."""
     if blocks:
         for column, note in date_notes(pa.concat_tables([block.table for block in blocks]), columns, csv):
-            where = f"{source.uri}, column {column.name!r}"
+            where = f"{source.uri}, column {quoted(column.name)}"
             yield Problem("warning", where, note, about=f"times of {column.name}: {note.lstrip('0123456789')}")

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 from scoremill.naming import nearest
+from scoremill.units import quoted
 
 from . import UsageError
 
@@ -60,4 +61,4 @@ def explain(code: str) -> ErrorCode:
         return found
     close = nearest(code, (entry.code for entry in by_lower.values()))
     hint = f"The nearest is {close[0]}. " if close else ""
-    raise UsageError(f'no error code "{code}"', f"{hint}`scoremill explain` lists all codes.")
+    raise UsageError(f"no error code {quoted(code)}", f"{hint}`scoremill explain` lists all codes.")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scoremill.errors import UsageError
+from scoremill.units import quoted
 
 from .api import Kube, Object
 from .clusters import Named
@@ -91,7 +92,7 @@ def logs(at: Named, worker: str | None, tail: int) -> Iterator[tuple[str, str]]:
         pods = [pod for pod, name in zip(pods, known, strict=True) if name.endswith(worker) or pod == worker]
         if not pods:
             hint = f"Choose one of {', '.join(known)}." if known else "Wait until the cluster has started a worker."
-            raise UsageError(f'cluster {at.name} has no worker "{worker}"', hint)
+            raise UsageError(f"cluster {at.name} has no worker {quoted(worker)}", hint)
     for pod in pods:
         yield pod, (at.kube.log(pod, tail) or "").rstrip("\n")
 

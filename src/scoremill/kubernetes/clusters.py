@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scoremill.errors import ClusterError, ScoremillError, UsageError
 from scoremill.spec import Workers
+from scoremill.units import quoted
 
 from .api import Kube, Object, connect
 from .objects import Certificates, Resource, autoscaler, names, owned_by
@@ -33,7 +34,7 @@ class Named:
         others = sorted(each.name for each in self.kube.each("DaskCluster"))
         more = f", or use an existing one: {', '.join(others)}" if others else ""
         raise ClusterError(
-            f'cluster "{self.name}" not found in namespace {self.kube.namespace}',
+            f"cluster {quoted(self.name)} not found in namespace {self.kube.namespace}",
             f"Create it with `scoremill cluster up {self.name}`{more}.",
             code="ClusterNotFound",
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from scoremill.errors import ClusterError, UsageError
 from scoremill.events import Note, Watcher
 from scoremill.spec import Workers
-from scoremill.units import format_seconds
+from scoremill.units import format_seconds, quoted
 
 from .api import Kube, Object, Unavailable
 from .follow import Follower
@@ -41,7 +41,7 @@ class Ours:
         found = self.kube.get(self.kind, name)
         if found is not None:
             return found
-        message = f'{self.word} "{name}" not found in namespace {self.kube.namespace}'
+        message = f"{self.word} {quoted(name)} not found in namespace {self.kube.namespace}"
         raise ClusterError(message, self._hint([Resource.of(each).name for each in self.every()]), code="JobNotFound")
 
     def _hint(self, others: list[str]) -> str:

@@ -7,6 +7,7 @@ import secrets
 from scoremill.errors import UsageError
 from scoremill.spec import JobSpec, ScoringJob, parse_job
 from scoremill.storage.uri import protocol_of
+from scoremill.units import quoted
 
 from .api import Object
 
@@ -30,7 +31,7 @@ def refuse_unreachable(spec: JobSpec) -> None:
     ):
         if protocol_of(uri) == "file" and "://" not in uri and not uri.startswith("/"):
             raise UsageError(
-                f'{what}: "{uri}" is a path on this machine, which pods cannot read',
+                f"{what}: {quoted(uri)} is a path on this machine, which pods cannot read",
                 "Use a URI such as s3://bucket/prefix, or the absolute path of a volume that spec.cluster.template adds "
                 "to the pods.",
                 code="InvalidUri",

@@ -9,6 +9,7 @@ from typing import Any
 
 from scoremill.naming import partition_of
 from scoremill.storage.filesystem import Store
+from scoremill.units import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +90,5 @@ class Receipt:
         for part in receipt.objects:
             written_by = partition_of(part.name)
             if written_by is None or written_by[1] != receipt.id:
-                raise ValueError(f"partition {receipt.id} does not write {part.name!r}")
+                raise ValueError(f"partition {receipt.id} does not write {quoted(part.name)}")
         return receipt

@@ -24,6 +24,7 @@ from scoremill.naming import LEDGER
 from scoremill.spec import Column, Condition, Csv, JobSpec, KeptColumn
 from scoremill.tabular.convert import arrow_dtypes, infer_dtypes
 from scoremill.tabular.rename import Renaming
+from scoremill.units import quoted
 
 from .gaps import gap_problems
 from .keep import kept_columns, kept_names, kinds_of, problems_of_format
@@ -164,10 +165,10 @@ def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
             yield problem
     unused = [name for name in job.input.csv.dtypes if samples and not any(name in (s.names or ()) for s in samples)]
     for name in unused:
-        yield Problem("warning", "input.csv.dtypes", f"no file has a column {name!r}")
+        yield Problem("warning", "input.csv.dtypes", f"no file has a column {quoted(name)}")
     for name in job.input.csv.date_formats:
         if samples and not any(name in (sample.names or ()) for sample in samples):
-            yield Problem("warning", "--date-formats", f"no file has a column {name!r}")
+            yield Problem("warning", "--date-formats", f"no file has a column {quoted(name)}")
 
 
 def _rejects_objects(job: JobSpec) -> bool:
@@ -194,7 +195,7 @@ def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
     for sample in samples:
         missing = [name for name in names if sample.names and name not in sample.names]
         if missing and not sample.problems:
-            listed = ", ".join(map(repr, missing))
+            listed = ", ".join(map(quoted, missing))
             yield Problem(
                 "error",
                 sample.source.uri,
@@ -210,7 +211,7 @@ def _keep(job: JobSpec, survey: Survey, results: Sequence[str]) -> tuple[KeptCol
     twice = [name for name, count in taken.items() if count > 1]
     if twice:
         raise UsageError(
-            f"two columns of the output would be called {twice[0]!r}",
+            f"two columns of the output would be called {quoted(twice[0])}",
             "Do not --keep it, or give the result another name with --columns RESULT=NAME.",
             code="DuplicateOutputColumn",
         )

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from scoremill.units import quoted
+
 from .settings import Settings
 
 _FLAGS = {
@@ -65,11 +67,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return f"{value[: len('sha256:') + _DIGITS]}…" if value.startswith("sha256:") else _quoted(value)
+        return f"{value[: len('sha256:') + _DIGITS]}…" if value.startswith("sha256:") else _word(value)
     if isinstance(value, list | tuple):
         return ",".join([*map(str, value[:_MANY]), *(["…"] if len(value) > _MANY else [])])
     return str(value)
 
 
-def _quoted(text: str) -> str:
-    return text if re.fullmatch(r"[\w.+-]+", text) else repr(text)
+def _word(text: str) -> str:
+    return text if re.fullmatch(r"[\w.+-]+", text) else quoted(text)

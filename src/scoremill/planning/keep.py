@@ -10,6 +10,7 @@ from scoremill.discovery.problem import Problem
 from scoremill.discovery.sample import Sample
 from scoremill.spec import Column, JobSpec, KeptColumn
 from scoremill.tabular.convert import arrow_type, kept_as, kept_type, wider_of
+from scoremill.units import quoted
 
 Kinds = Mapping[str, pa.DataType]
 """Arrow types of columns of Parquet, by name."""
@@ -57,7 +58,7 @@ def kinds_of(samples: Sequence[Sample], names: Sequence[str]) -> tuple[dict[str,
 def _two_types(sample: Sample, name: str, one: pa.DataType, other: pa.DataType) -> Problem:
     return Problem(
         "error",
-        f"{sample.source.uri}, column {name!r}",
+        f"{sample.source.uri}, column {quoted(name)}",
         f"the kept column is {other} here and {one} in an earlier file",
         f"Score files of different types separately, or give one type to convert to: --dtypes {name}=string.",
         code="ColumnType",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from scoremill.errors import UsageError
-from scoremill.units import GIB, MIB
+from scoremill.units import GIB, MIB, quoted
 
 from .base import Size, Spec
 from .secrecy import is_deeper, is_secret, secrets_in
@@ -41,7 +41,7 @@ class Workers(Spec):
         try:
             return cls(min=int(least), max=int(most if colon else least))
         except ValueError:
-            message = f"{given!r} is neither a number of workers such as 4 nor a range such as 0:20"
+            message = f"{quoted(given)} is neither a number of workers such as 4 nor a range such as 0:20"
             raise UsageError(message) from None
 
 
@@ -82,7 +82,7 @@ class Cluster(Spec):
         names = filter(is_secret, value) if info.field_name == "env" else secrets_in(value)
         for name in names:
             raise ValueError(
-                f"{name!r} looks like a secret; a job never holds one. Put it into a Secret of Kubernetes (kubectl create "
+                f"{quoted(name)} looks like a secret; a job never holds one. Put it into a Secret of Kubernetes (kubectl create "
                 "secret generic NAME …), and name that in `credentials` (--secret NAME)"
             )
         return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scoremill.units import quoted
+
 ISO = "ISO8601"
 """The format of date columns for which none is given."""
 EPOCHS = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us", "epoch_ns": "ns"}
@@ -14,6 +16,6 @@ def split_formats(text: str) -> tuple[str, ...]:
     for each in formats:
         if each not in (ISO, *EPOCHS) and "%" not in each:
             raise ValueError(
-                f"{each!r} is not a date format; give one of strptime such as %d.%m.%Y, or {', '.join((*EPOCHS, ISO))}"
+                f"{quoted(each)} is not a date format; give one of strptime such as %d.%m.%Y, or {', '.join((*EPOCHS, ISO))}"
             )
     return formats

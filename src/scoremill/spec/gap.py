@@ -9,6 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from scoremill.units import quoted
+
 from .input import Csv
 
 _TITLES = {"csv": "CSV", "parquet": "Parquet"}
@@ -24,9 +26,9 @@ class Gap:
     column: str | None
     """The column; None if it is not one column alone."""
     value: str
-    """The value in the training data, as Python writes it."""
+    """The value in the training data, as messages show it."""
     becomes: str
-    """What the model gets in its place, as Python writes it; or why it gets nothing."""
+    """What the model gets in its place, as messages show it; or why it gets nothing."""
     rows: int
     """Rows of the sample whose results differ, or that are rejected; 0 if only the model knows the value."""
     spelling: str | None = None
@@ -38,7 +40,7 @@ class Gap:
     @property
     def message(self) -> str:
         """What the format does to the value, and how many rows of the sample that changes."""
-        where = "" if self.column is None else f"column {self.column!r}: "
+        where = "" if self.column is None else f"column {quoted(self.column)}: "
         title = f"{_TITLES[self.format]} input"
         rows = f"which changes {self.rows:,} rows of the sample" if self.rows else "and the model learned it as a value"
         if self.is_rejected:
@@ -46,7 +48,7 @@ class Gap:
         if self.column is None:
             return f"{title}: {self.becomes}"
         if self.spelling is not None:
-            return f"{where}{title} reads the text {self.spelling!r} as missing, {rows}"
+            return f"{where}{title} reads the text {quoted(self.spelling)} as missing, {rows}"
         return f"{where}{title} turns {self.value} into {self.becomes}, {rows}"
 
     def hint(self, csv: Csv, spellings: Collection[str] = ()) -> str:

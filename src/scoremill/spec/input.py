@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from scoremill.units import MIB
+from scoremill.units import MIB, quoted
 
 from .base import Size, Spec
 from .dates import split_formats
@@ -72,12 +72,12 @@ class Csv(Spec):
         try:
             plain = b'\n\r,;\t|"'.decode(encoding) == '\n\r,;\t|"'
         except LookupError:
-            raise ValueError(f"{encoding!r} is not an encoding that Python knows") from None
+            raise ValueError(f"{quoted(encoding)} is not an encoding that Python knows") from None
         except UnicodeDecodeError:
             plain = False
         if not plain or codecs.lookup(encoding).name.startswith(_STATEFUL):
             raise ValueError(
-                f"in {encoding!r} a newline is not one byte, so files cannot be cut; convert them to UTF-8"
+                f"in {quoted(encoding)} a newline is not one byte, so files cannot be cut; convert them to UTF-8"
             )
         return encoding
 
@@ -96,7 +96,7 @@ class Csv(Spec):
     @classmethod
     def _is_one_byte(cls, mark: str | None) -> str | None:
         if mark and (not mark.isascii() or mark in "\r\n\0"):
-            raise ValueError(f"{mark!r} is not an ASCII character other than a newline")
+            raise ValueError(f"{quoted(mark)} is not an ASCII character other than a newline")
         return mark
 
     @property
@@ -128,12 +128,16 @@ class Csv(Spec):
     def _marks_are_whole_characters(self) -> Self:
         for mark in self.marks.values():
             if mark.encode().decode(self.encoding) != mark:
-                raise ValueError(f"in {self.encoding!r} {mark!r} is another character; convert the files to UTF-8")
+                raise ValueError(
+                    f"in {quoted(self.encoding)} {quoted(mark)} is another character; convert the files to UTF-8"
+                )
             # Second halves of characters begin at the digits.
             if mark >= "0" and any(
                 _is_one_character(bytes([lead, ord(mark)]), self.encoding) for lead in range(0x80, 0x100)
             ):
-                raise ValueError(f"in {self.encoding!r} {mark!r} can be half a character; convert the files to UTF-8")
+                raise ValueError(
+                    f"in {quoted(self.encoding)} {quoted(mark)} can be half a character; convert the files to UTF-8"
+                )
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from scoremill.errors import UsageError
+from scoremill.units import quoted
 
 from .job import ScoringJob
 from .secrecy import is_shown
@@ -133,14 +134,9 @@ def _describe(source: str, node: yaml.Node | None, flags: Mapping[str, str], pro
         if problem["type"] in {"missing", "extra_forbidden"}
         or isinstance(problem["input"], dict | None)
         or not is_shown(place, problem["input"])
-        else f" (given: {_shortened(repr(problem['input']))})"
+        else f" (given: {quoted(problem['input'], _LONGEST)})"
     )
     return f"{where}: {_expected(problem)}{given}"
-
-
-def _shortened(text: str) -> str:
-    """Return `text`, truncated to fit into a message."""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _is_below(place: list[str], path: str) -> bool:
@@ -159,7 +155,8 @@ def _expected(problem: Any) -> str:
         case "value_error":
             return str(problem["ctx"]["error"])
         case _:
-            message: str = problem["msg"]
+            # Pydantic puts the allowed texts into single quotes.
+            message: str = problem["msg"].replace("'", '"')
             return message[0].lower() + message[1:]
 
 

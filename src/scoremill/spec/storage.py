@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
+from scoremill.units import quoted
+
 from .base import Spec
 from .secrecy import is_secret
 
@@ -39,7 +41,7 @@ class Storage(Spec):
         for name in options:
             if is_secret(name):
                 raise ValueError(
-                    f"{name!r} looks like a credential; a job never holds one. "
+                    f"{quoted(name)} looks like a credential; a job never holds one. "
                     "Use the environment, `profile`, or `optionsFile`"
                 )
         return options
@@ -50,7 +52,7 @@ class Storage(Spec):
         for name, value in {"endpoint": self.endpoint, **self.options}.items():
             if isinstance(value, str) and "://" in value and ("@" in urlsplit(value).netloc or urlsplit(value).query):
                 raise ValueError(
-                    f"{name!r} is a URL with a user, a password or a query; a job never holds a credential. "
+                    f"{quoted(name)} is a URL with a user, a password or a query; a job never holds a credential. "
                     "Use the environment, `profile`, or `optionsFile`"
                 )
         return self

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+from scoremill.units import quoted
+
 _NAMED = re.compile(r"`([^`]+)`")
 _LOGIC = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not)
 _COMPARISONS = (ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
@@ -47,7 +49,7 @@ class Condition:
         except (SyntaxError, ValueError) as error:
             reason = getattr(error, "msg", error)
             raise ValueError(
-                f"{text!r} is not a condition: {reason}; such as: fare > 0 and vendor in ('A', 'B')"
+                f"{quoted(text)} is not a condition: {reason}; such as: fare > 0 and vendor in ('A', 'B')"
             ) from None
         _refuse_depth(self.tree)
         for node in ast.walk(self.tree):
@@ -73,6 +75,6 @@ class Condition:
         if not known:
             part = ast.unparse(node) if isinstance(node, ast.expr) else type(node).__name__
             raise ValueError(
-                f"{part!r} in {text!r} is not understood; a condition has columns, constants, comparisons, + - * /, "
+                f"{quoted(part)} in {quoted(text)} is not understood; a condition has columns, constants, comparisons, + - * /, "
                 f"in, and, or, not, and {', '.join(FUNCTIONS)}(column)"
             )

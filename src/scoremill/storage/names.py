@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from scoremill.errors import StorageError
+from scoremill.units import quoted
 
 _HINT = (
     "Names are relative, with folders separated by single slashes. If a ledger holds it, the output was tampered with."
@@ -15,7 +16,7 @@ def readable_name(name: str, *, is_local: bool) -> str:
     """Return `name` if it stays below its root; raise StorageError otherwise. Keys of buckets can have empty folders."""
     if not is_below_its_root(name, is_local=is_local):
         raise StorageError(
-            f"{name!r} does not name an object below its folder or bucket", _HINT, code="FileSystemFailed"
+            f"{quoted(name)} does not name an object below its folder or bucket", _HINT, code="FileSystemFailed"
         )
     return name
 

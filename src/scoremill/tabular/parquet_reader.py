@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoremill.errors import ClusterError, InputError
-from scoremill.units import format_bytes
+from scoremill.units import format_bytes, quoted
 
 from .memory import OutOfMemoryError, bounded
 from .rows import Rows
@@ -68,7 +68,7 @@ def _batches(
     missing = [name for name in names if name not in parquet.schema_arrow.names]
     if missing:
         raise InputError(
-            f"there is no column {', '.join(map(repr, missing))}",
+            f"there is no column {', '.join(map(quoted, missing))}",
             f"Its columns are: {', '.join(parquet.schema_arrow.names)}.",
             code="ColumnMissing",
         )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from scoremill.units import quoted
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -46,7 +48,7 @@ class RejectedRow(Place):
     @property
     def fault(self) -> str:
         """The place within the file, the column and the reason."""
-        column = f", column {self.column!r}" if self.column else ""
+        column = f", column {quoted(self.column)}" if self.column else ""
         return f"{self.position}{column}: {self.reason}"
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from scoremill.errors import InputError
 from scoremill.spec.pairs import as_flag
+from scoremill.units import quoted
 
 _IGNORED = re.compile(r"[\s_]+")
 
@@ -54,7 +55,7 @@ def _refuse_twins(names: Sequence[str], changes: Mapping[str, str]) -> None:
         if count[new] > 1:
             other = next(name for name in names if name != old and changes.get(name, name) == new)
             raise InputError(
-                f"--rename gives column {old!r} the name {new!r}, which column {other!r} has too",
+                f"--rename gives column {quoted(old)} the name {quoted(new)}, which column {quoted(other)} has too",
                 "Give each column a name of its own, or rename only one of them.",
                 code="DuplicateColumn",
             )
@@ -79,4 +80,4 @@ def _matches(names: Sequence[str], wanted: Collection[str], taken: Collection[st
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " or ".join(map(repr, names))
+    return " or ".join(map(quoted, names))

@@ -39,7 +39,7 @@ class Reject:
     column: str | None
     """Name of the column at fault; None if it is the row."""
     reason: str
-    """Such as `expected 18 fields, found 17` or `'abc' is not a number`."""
+    """Such as `expected 18 fields, found 17` or `"abc" is not a number`."""
     raw: bytes
     """The row as it stands in the object, without its newline; of Parquet an Arrow stream of the columns that were read."""
     line: int = -1

@@ -10,6 +10,7 @@ from scoremill.errors import InputError
 from scoremill.planning import Settings
 from scoremill.spec import Storage
 from scoremill.tabular.where import Where
+from scoremill.units import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Reading:
         wanted = [name for name in self.needed if name not in path or (names is not None and name in names)]
         missing = [name for name in wanted if names is not None and name not in names]
         if missing:
-            listed = ", ".join(f'"{name}"' for name in missing)
+            listed = ", ".join(map(quoted, missing))
             raise InputError(
                 f"{source.uri} has no column {listed}",
                 f"Its columns are: {', '.join((names or ())[:40])}. Exclude the file, or give it the same header.",

@@ -14,6 +14,7 @@ from scoremill.errors import FitError, UsageError
 from scoremill.planning import Settings
 from scoremill.spec import Column
 from scoremill.tabular.convert import arrow_type, kept_type
+from scoremill.units import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class ResultColumns:
         missing = next((given for given, _ in self._chosen if given not in values), None)
         if missing is not None:
             raise FitError(
-                f'the model returned no result "{missing}"; it returned {", ".join(values)}',
+                f"the model returned no result {quoted(missing)}; it returned {', '.join(values)}",
                 "Pack the bundle again.",
                 code="InvalidResult",
             )
@@ -83,7 +84,7 @@ def _whole(values: npt.NDArray[np.generic], column: Column, wanted: pa.DataType)
         return pa.array(values, from_pandas=True).cast(wanted)
     except pa.ArrowInvalid:
         raise FitError(
-            f'the result "{column.name}" has fractions, but was {column.dtype} when the model was packed',
+            f"the result {quoted(column.name)} has fractions, but was {column.dtype} when the model was packed",
             "Pack the model again with a sample for which the result has such values.",
             code="InvalidResult",
         ) from None
@@ -112,7 +113,7 @@ def _find(asked: str, results: tuple[Column, ...]) -> Column:
         return ends[0]
     names = ", ".join(column.name for column in results)
     raise UsageError(
-        f'--columns: the model has no result "{asked}"',
+        f"--columns: the model has no result {quoted(asked)}",
         f"Give RESULT=NAME. The results are: {names}.",
         code="UnknownResult",
     )

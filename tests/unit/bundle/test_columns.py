@@ -43,7 +43,7 @@ def test_names_come_from_the_estimator_and_types_from_the_sample():
 
 
 def test_a_column_that_the_sample_lacks_is_named():
-    with pytest.raises(FitError, match="'b', 'c'"):
+    with pytest.raises(FitError, match='"b", "c"'):
         measure(LinearRegression().fit(NUMBERS, Y), NUMBERS[["a"]], None, None)
 
 

@@ -149,7 +149,7 @@ def test_another_digest_than_planned_is_not_loaded(packed):
 
 
 def test_a_method_that_the_bundle_lacks_is_refused(packed):
-    with pytest.raises(FitError, match="no method 'transform'"):
+    with pytest.raises(FitError, match='no method "transform"'):
         open_bundle(Model(uri=packed.uri, method="transform"), HERE)
 
 
@@ -279,7 +279,7 @@ def test_two_bundles_modules_of_one_name_do_not_clash_silently(tmp_path, monkeyp
         bundles.append(stage(model, tmp_path / f"b{factor}", sample=frame, code=[source / "clashing.py"]).bundle)
     two, three = bundles
     third = load_estimator(three.uri, three.digest, HERE)
-    with pytest.warns(UserWarning, match="its own 'clashing'"):
+    with pytest.warns(UserWarning, match='its own "clashing"'):
         second = load_estimator(two.uri, two.digest, HERE)
     assert np.array_equal(call(second, two, "transform", frame)["x0"], frame["sl"] * 2)
     assert np.array_equal(call(third, three, "transform", frame)["x0"], frame["sl"] * 3)
@@ -298,7 +298,7 @@ def test_code_that_would_hide_pythons_own_is_refused(tmp_path, flowers):
 
 
 def test_code_that_is_nowhere_is_refused(tmp_path, flowers):
-    with pytest.raises(UsageError, match="no file, package or importable module 'nowhere'"):
+    with pytest.raises(UsageError, match='no file, package or importable module "nowhere"'):
         stage(LinearRegression().fit(flowers[["sl"]], flowers["pw"]), tmp_path, sample=flowers, code=["nowhere"])
 
 
@@ -349,7 +349,7 @@ def test_model_files_that_cannot_be_read_say_why(tmp_path):
     with pytest.raises(UsageError, match="no model file"):
         read_model(tmp_path / "model.joblib")
     (tmp_path / "module.pkl").write_bytes(b"cnowhere_to_be_found\nf\n.")
-    with pytest.raises(UsageError, match="needs the module 'nowhere_to_be_found'") as caught:
+    with pytest.raises(UsageError, match='needs the module "nowhere_to_be_found"') as caught:
         read_model(tmp_path / "module.pkl")
     assert "--code" in str(caught.value)
     (tmp_path / "main.pkl").write_bytes(b"c__main__\nFromAScript\n.")

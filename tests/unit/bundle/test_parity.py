@@ -76,7 +76,7 @@ def test_a_column_records_how_training_represents_its_values(frame, column):
 def test_none_and_nan_as_different_categories_are_refused_until_one_is_chosen():
     frame = of("a", None, np.nan)
     model = encoder(frame)
-    message = refused(model, frame, "column 'c'", "NaN and None", "--missing c=None")
+    message = refused(model, frame, 'column "c"', "NaN and None", "--missing c=None")
     assert "files have one kind of missing value" in message
     assert packed(model, frame, c="None").columns == (Column("c", "object", missing="None"),)
     assert packed(model, frame, c="NaN").columns == (Column("c", "object", missing="NaN"),)
@@ -85,7 +85,7 @@ def test_none_and_nan_as_different_categories_are_refused_until_one_is_chosen():
 def test_none_and_nan_that_only_a_function_distinguishes_are_refused_with_value_and_rows():
     frame = of("a", None, np.nan)
     model = function(lambda x: x.map(lambda v: 2.0 if v is None else float(isinstance(v, str))), frame)
-    message = refused(model, frame, "turns None into nan, which changes 10 rows of the sample", "--missing c=None")
+    message = refused(model, frame, "turns None into NaN, which changes 10 rows of the sample", "--missing c=None")
     assert "CSV input" in message and "Parquet input" in message
     assert packed(model, frame, c="None").columns[0].missing == "None"
 
@@ -120,7 +120,7 @@ def test_an_empty_text_with_missing_values_is_recorded_for_csv_alone():
     frame = of("", None, "b")
     (gap,) = packed(encoder(frame), frame).gaps
     assert (gap.format, gap.column, gap.spelling, gap.rows) == ("csv", "c", "", 10)
-    assert gap.message == "column 'c': CSV input reads the text '' as missing, which changes 10 rows of the sample"
+    assert gap.message == 'column "c": CSV input reads the text "" as missing, which changes 10 rows of the sample'
     assert not packed(encoder(frame), frame, Csv(null_values=("-",))).gaps
 
 
@@ -146,7 +146,7 @@ def test_missing_values_with_a_text_of_the_training_data_have_another_null_value
 def test_missing_values_whose_only_null_value_is_text_are_recorded_for_csv_alone():
     frame = of("NA", None, "b")
     (gap,) = packed(encoder(frame), frame, Csv(null_values=("NA",))).gaps
-    assert gap.message == "column 'c': CSV input turns None into 'NA', which changes 10 rows of the sample"
+    assert gap.message == 'column "c": CSV input turns None into "NA", which changes 10 rows of the sample'
 
 
 def test_text_that_csv_rejects_is_recorded_for_csv_alone():
@@ -162,20 +162,20 @@ def test_text_that_csv_rejects_is_recorded_for_csv_alone():
         (
             of(1, "1"),
             lambda x: x.map(lambda v: float(isinstance(v, str))),
-            ["turns 1 into '1'", "column 'c' cannot be written"],
+            ['turns 1 into "1"', 'column "c" cannot be written'],
         ),
         (
             pd.DataFrame({"c": pd.to_timedelta([1, 2], "s")}),
             lambda x: x.apply(lambda s: s.dt.total_seconds()),
-            ["'c' is timedelta64", "convert time spans to seconds"],
+            ['"c" is timedelta64', "convert time spans to seconds"],
         ),
         (pd.DataFrame({"c": pd.cut([1, 2, 3], 2)}), lambda x: x.apply(lambda s: s.cat.codes), ["category[interval"]),
         (
             pd.DataFrame({"c": pd.period_range("2020", periods=3, freq="D")}),
             lambda x: x.apply(lambda s: s.dt.day),
-            ["'c' is period[D]"],
+            ['"c" is period[D]'],
         ),
-        (of(b"a", b"b"), lambda x: x.map(len) * x.map(lambda v: float(v[0])), ["turns b'a' into"]),
+        (of(b"a", b"b"), lambda x: x.map(len) * x.map(lambda v: float(v[0])), ['turns bytes "a" into']),
     ],
 )
 def test_values_that_no_file_carries_are_refused_with_column_and_value(frame, call, texts):
@@ -198,7 +198,7 @@ def test_a_model_that_reads_the_index_is_refused():
 
 def test_two_columns_of_one_name_are_refused_if_the_model_reads_them():
     frame = pd.DataFrame([[1.0, 2, 3], [4, 5, 6]], columns=["a", "a", "b"])
-    refused(LinearRegression().fit(frame.to_numpy(), [1, 2]), frame, "2 columns 'a'")
+    refused(LinearRegression().fit(frame.to_numpy(), [1, 2]), frame, '2 columns "a"')
     assert packed(LinearRegression().fit(frame[["b"]], [1, 2]), frame).columns == (Column("b", "int64"),)
 
 

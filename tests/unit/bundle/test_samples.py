@@ -70,7 +70,7 @@ def test_a_function_that_wants_text_is_given_it_by_dtypes(tmp_path):
 def test_numbers_in_a_parquet_sample_for_a_model_of_text_are_refused_with_both(tmp_path):
     ZIPS.astype({"zip": int}).to_parquet(tmp_path / "sample.parquet")
     with pytest.raises(
-        FitError, match="'zip': the model learned text, such as '02134', and the sample has int64, such as"
+        FitError, match='"zip": the model learned text, such as "02134", and the sample has int64, such as'
     ):
         packed(zips(), tmp_path / "sample.parquet")
 
@@ -128,10 +128,10 @@ def test_a_csv_sample_is_read_in_its_dialect_and_decompressed(tmp_path):
         ("", {}, "is empty", "a header"),
         ("zip,fare\n", {}, "has no rows", "a few rows"),
         ("zip;fare\n1;0,5\n", {}, "no rows that can be read: expected 1 fields, found 2", "--delimiter ';'"),
-        ("zip;fare\n1;0.5\n", {}, "reads 'zip', 'fare', which the sample does not have", "--delimiter ';'"),
-        ("ZIP,fare\n1,0.5\n", {}, "reads 'zip', which", "The sample has 'ZIP', 'fare'"),
-        ("zip,fare\n1,x\n", {"dtypes": {"fare": "float64"}}, "'fare' of the sample .*'x' is not a number", "--dtypes"),
-        ("zip,fare\n1,0.5\n", {"dtypes": {"zap": "string"}}, "no column 'zap'", "zip, fare"),
+        ("zip;fare\n1;0.5\n", {}, 'reads "zip", "fare", which the sample does not have', "--delimiter ';'"),
+        ("ZIP,fare\n1,0.5\n", {}, 'reads "zip", which', 'The sample has "ZIP", "fare"'),
+        ("zip,fare\n1,x\n", {"dtypes": {"fare": "float64"}}, '"fare" of the sample .*"x" is not a number', "--dtypes"),
+        ("zip,fare\n1,0.5\n", {"dtypes": {"zap": "string"}}, 'no column "zap"', "zip, fare"),
     ],
 )
 def test_a_csv_sample_that_does_not_fit_says_how_to_read_it(text, csv, match, hint, tmp_path):
@@ -184,7 +184,7 @@ def test_a_text_that_the_model_learned_is_read_from_a_csv_sample(tmp_path):
 def test_gaps_are_in_the_bundle_and_a_warning_with_the_flag(tmp_path):
     frame = pd.DataFrame({"c": ["", "b", None] * 5, "n": range(15)})
     model = make_pipeline(make_column_transformer((OneHotEncoder(), ["c"])), LinearRegression()).fit(frame, frame["n"])
-    with pytest.warns(PackWarning, match="CSV input reads the text '' as missing.*\n.*--null-values"):
+    with pytest.warns(PackWarning, match='CSV input reads the text "" as missing.*\n.*--null-values'):
         bundle = pack(model, tmp_path / "bundle", sample=frame)
     assert inspect(bundle.uri, Storage()).gaps == bundle.gaps
 
@@ -208,7 +208,7 @@ def _lambda(path: Path) -> None:
     [
         (_lambda, "was not written to its end", "scoremill.pack(model, …)"),
         (lambda path: path.write_bytes(_pickle(path)[:-300]), "was not written to its end", "scoremill.pack"),
-        (ZIPS.to_csv, "is not a pickled model: it begins with b',zip,fare", "joblib.dump"),
+        (ZIPS.to_csv, 'is not a pickled model: it begins with ",zip,fare', "joblib.dump"),
         (lambda path: path.write_bytes(b""), "is not a pickled model", "joblib.dump"),
     ],
 )
@@ -234,7 +234,7 @@ def test_a_bundle_in_place_of_a_model_file_is_named(tmp_path):
 def test_a_dictionary_with_the_model_in_it_names_its_keys(tmp_path):
     with pytest.raises(UsageError, match="a dict has none of the methods") as caught:
         measure({"model": zips(), "date": 1}, ZIPS, None, None)
-    assert "keys 'model', 'date'" in str(caught.value)
+    assert 'keys "model", "date"' in str(caught.value)
 
 
 def test_what_scikit_learn_says_of_other_column_names_is_shown_whole():

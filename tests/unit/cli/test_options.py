@@ -21,6 +21,7 @@ from scoremill.cli.flags.table import FLAGS
 from scoremill.errors import UsageError
 from scoremill.spec import ScoringJob
 from scoremill.spec.pairs import as_flag
+from scoremill.units import quoted
 
 BASE = ["--model", "m", "--input", "i", "--output", "o"]
 CASES: list[tuple[list[str], dict[str, Any]]] = [
@@ -164,7 +165,7 @@ def test_values_hold_equals_signs_and_backslashes_as_they_are():
 def test_what_is_no_pair_is_refused_with_the_form_and_how_to_write_equals_signs(at, item, message):
     with pytest.raises(UsageError, match=message) as caught:
         Pairs("--x", "OLD=NEW", at)([item])
-    assert caught.value.message.startswith(f"--x: {item!r} ")
+    assert caught.value.message.startswith(f"--x: {quoted(item)} ")
     assert str(caught.value.hint).startswith("Give --x OLD=NEW")
     assert (r"written \=." in str(caught.value.hint)) == (at != "first")
 
@@ -172,7 +173,7 @@ def test_what_is_no_pair_is_refused_with_the_form_and_how_to_write_equals_signs(
 def test_a_name_given_twice_is_refused_unless_it_is_the_same():
     pairs = Pairs("--dtypes", "COLUMN=TYPE")
     assert pairs(["a=int64", "a=int64"]) == {"a": "int64"}
-    with pytest.raises(UsageError, match="--dtypes gives 'a' twice: 'int64' and 'string'"):
+    with pytest.raises(UsageError, match='--dtypes gives "a" twice: "int64" and "string"'):
         pairs(["a=int64", "a=string"])
 
 

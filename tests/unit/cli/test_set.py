@@ -53,7 +53,7 @@ def test_set_gives_what_the_job_file_gives(tmp_path: Path, given: list[str], spe
     [
         (["spec.input.partitionByte=1MiB"], "nearest is spec.input.partitionBytes"),
         (["input.hive=true"], "nearest is spec.input.hive"),
-        (["spec.input.hive.deeper=true"], "has no field 'spec.input.hive.deeper'"),
+        (["spec.input.hive.deeper=true"], 'has no field "spec.input.hive.deeper"'),
         (["spec.input.hive"], "Give it as --set PATH=VALUE"),
         (["spec.input.hive="], "spec.input.hive has no value"),
         (["spec.input.csv.skipRows=#2"], "spec.input.csv.skipRows has no value"),

@@ -87,7 +87,7 @@ def test_zoned_times_of_a_column_without_a_zone_are_converted_to_utc_and_the_pla
             "1 of the first 1",
         )
     (problem,) = planned(tmp_path, content).problems
-    assert (problem.severity, problem.where.endswith("column 't'")) == ("warning", True)
+    assert (problem.severity, problem.where.endswith('column "t"')) == ("warning", True)
     assert problem.message == (f"{count} values have an offset and are converted to UTC; the model reads no time zone")
 
 
@@ -127,4 +127,4 @@ def test_times_that_the_type_holds_are_no_problem(tmp_path, content, dtype):
 
 def test_date_formats_of_a_column_that_no_file_has_are_a_warning(tmp_path):
     (problem,) = planned(tmp_path, "t,z\n2020-01-02,1\n", dateFormats={"u": "%d"}).problems
-    assert str(problem) == "warning: --date-formats: no file has a column 'u'"
+    assert str(problem) == 'warning: --date-formats: no file has a column "u"'

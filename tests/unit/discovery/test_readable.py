@@ -33,7 +33,7 @@ def planned(folder: Path, files: dict[str, bytes], flags: list[str] | None = Non
 def flags_in(plan: Plan) -> str:
     """The flags in the hint of a plan's first problem."""
     hint = plan.problems[0].hint
-    found = re.search(r"It can be read with (.*?)(?: \(check that it says '.*'\))?$", hint, re.DOTALL)
+    found = re.search(r'It can be read with (.*?)(?: \(check that it says ".*"\))?$', hint, re.DOTALL)
     assert found, hint
     return found[1]
 
@@ -118,7 +118,7 @@ def test_files_of_two_dialects_have_a_problem_each(tmp_path):
 
 def test_a_hint_of_an_encoding_shows_a_word_by_which_it_can_be_checked(tmp_path):
     (problem,) = planned(tmp_path, {"a.csv": PLAIN.encode("cp1252")}).problems
-    assert problem.hint == "It can be read with --encoding cp1252 (check that it says 'größe')"
+    assert problem.hint == 'It can be read with --encoding cp1252 (check that it says "größe")'
 
 
 @pytest.mark.parametrize(
@@ -164,11 +164,11 @@ def test_names_that_are_fewer_than_the_fields_are_counted(tmp_path):
     ("content", "flags", "message", "hint"),
     [
         (PLAIN + '1,"say \\"x\\"",2\n', [], "quotes look escaped", r"If they are, give --escape '\'"),
-        (PLAIN + "1,\\N,2\n", [], r"are read as the text '\\N'", r"If they are missing, give --null-values '\N,'"),
+        (PLAIN + "1,\\N,2\n", [], r'are read as the text "\\N"', r"If they are missing, give --null-values '\N,'"),
         (
             PLAIN + "1,\\N,2\n,NA,3\n",
             ["--escape", "\\", "--escape-unquoted"],
-            "are read as the text 'N'",
+            'are read as the text "N"',
             r"If they are missing, give --null-values '\N,,NA'",
         ),
     ],

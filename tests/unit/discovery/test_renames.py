@@ -55,8 +55,8 @@ def test_a_column_that_the_model_reads_is_never_suggested_for_another(tmp_path):
     (problem,) = planned(
         tmp_path, {"a.csv": "mean radiuss,zone,mean radius\n1,a,2\n"}, output={"keep": ["mean radios"]}
     ).errors
-    assert problem.message == "--keep names a column that the file does not have: 'mean radios'"
-    assert problem.hint.startswith("The closest name is 'mean radiuss'. Its columns: ")
+    assert problem.message == '--keep names a column that the file does not have: "mean radios"'
+    assert problem.hint.startswith('The closest name is "mean radiuss". Its columns: ')
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_a_column_that_the_model_reads_is_never_suggested_for_another(tmp_path):
 )
 def test_misspelled_columns_of_a_flag_are_reported_with_the_flag_and_close_names(tmp_path, spec, flag):
     (problem,) = planned(tmp_path, {"a.csv": "mean radius,zone,patient,zones\n1,a,2,3\n"}, **spec).errors
-    assert problem.message == f"{flag} names columns that the file does not have: 'zne', 'patiant'"
-    assert problem.hint.startswith("The closest names are 'zones', 'patient'. Its columns: mean radius, zone")
+    assert problem.message == f'{flag} names columns that the file does not have: "zne", "patiant"'
+    assert problem.hint.startswith('The closest names are "zones", "patient". Its columns: mean radius, zone')
 
 
 def test_missing_columns_of_the_model_and_of_flags_are_distinguished(tmp_path):
@@ -87,11 +87,11 @@ GOOD = "Mean_Radius,zone\n1,a\n"
 @pytest.mark.parametrize(
     ("rename", "message"),
     [
-        ({"Mean_Raduis": "mean radius"}, "no file has a column 'Mean_Raduis'"),
-        ({"Mean_Radius": "zone"}, "--rename gives column 'Mean_Radius' the name 'zone', which column 'zone' has too"),
+        ({"Mean_Raduis": "mean radius"}, 'no file has a column "Mean_Raduis"'),
+        ({"Mean_Radius": "zone"}, '--rename gives column "Mean_Radius" the name "zone", which column "zone" has too'),
         (
             {"Mean_Radius": "x", "zone": "x"},
-            "--rename gives column 'Mean_Radius' the name 'x', which column 'zone' has too",
+            '--rename gives column "Mean_Radius" the name "x", which column "zone" has too',
         ),
     ],
 )
@@ -105,23 +105,23 @@ def test_a_rename_that_no_file_has_or_that_makes_two_columns_of_one_name_is_an_e
 def test_a_renamed_column_must_not_have_the_name_of_one_in_the_path(tmp_path):
     files = {"zone=a/b.csv": "mean radius,x\n1,2\n"}
     (problem,) = planned(tmp_path, files, input={"hive": True, "rename": {"x": "zone"}}).errors
-    assert problem.message == "--rename gives column 'x' the name 'zone', which column 'zone' has too"
+    assert problem.message == '--rename gives column "x" the name "zone", which column "zone" has too'
 
 
 def test_a_rename_that_no_sampled_file_has_is_a_warning_if_there_are_others(tmp_path):
     files = {f"{at:03}.csv": "mean radius,zone\n1,a\n" for at in range(SAMPLED_FILES + 1)}
     (problem,) = planned(tmp_path, files, input={"rename": {"Mean_Radius": "mean radius"}}).problems
-    assert (problem.severity, problem.message) == ("warning", "no sampled file has a column 'Mean_Radius'")
+    assert (problem.severity, problem.message) == ("warning", 'no sampled file has a column "Mean_Radius"')
     del files["064.csv"]
     (tmp_path / "in" / "064.csv").unlink()
     (problem,) = planned(tmp_path, {}, input={"rename": {"Mean_Radius": "mean radius"}}).problems
-    assert (problem.severity, problem.message) == ("error", "no file has a column 'Mean_Radius'")
+    assert (problem.severity, problem.message) == ("error", 'no file has a column "Mean_Radius"')
 
 
 def test_names_that_match_in_two_ways_are_an_error_with_the_flags_that_choose(tmp_path):
     content = "Mean_Radius,meanradius,zone\n1,2,a\n"
     (problem,) = planned(tmp_path, {"a.csv": content}, input={"matchColumns": "Relaxed"}).errors
-    assert "'Mean_Radius' or 'meanradius' can be 'mean radius'" in problem.message
+    assert '"Mean_Radius" or "meanradius" can be "mean radius"' in problem.message
     assert problem.hint == (
         "Say which is meant: --rename 'Mean_Radius=mean radius' or --rename 'meanradius=mean radius'."
     )

@@ -27,11 +27,11 @@ SETTINGS = Settings.of(make_job("bundle", "in", "out").spec, NEEDS, (), ())
         ({"bundle": "sha256:fedcba9876543210"}, ["--model: sha256:0123456789ab… → sha256:fedcba987654…"]),
         (
             {"csv": Csv(delimiter=";", columns=("a", "b"), header=False)},
-            ["--delimiter: ',' → ';'", "--header: yes → no", "--names: none → a,b"],
+            ['--delimiter: "," → ";"', "--header: yes → no", "--names: none → a,b"],
         ),
         ({"csv": Csv(dtypes={"a": "int64"})}, ["--dtypes a: none → int64"]),
         ({"columns": (("1", "yhat"),)}, ["--columns 1: none → yhat"]),
-        ({"where": "fare > 0", "where_columns": (Column("fare", "float64"),)}, ["--where: none → 'fare > 0'"]),
+        ({"where": "fare > 0", "where_columns": (Column("fare", "float64"),)}, ['--where: none → "fare > 0"']),
         ({"hive": True}, ["--set spec.input.hive: no → yes"]),
         ({"raw": "Omit"}, ["--errors-raw: Keep → Omit"]),
         ({}, []),

@@ -38,33 +38,33 @@ def reported(plan: Plan, folder: Path) -> list[str]:
 
 
 CASES: dict[str, tuple[Any, dict[str, Any], str, str]] = {
-    "missing column": ("fare,note\n1,x\n", {}, "'zone'", "Its columns: fare, note"),
-    "two missing columns": ("note\nx\n", {}, "'fare', 'zone'", "Its columns: note"),
-    "other case": ("Fare,zone\n1,x\n", {}, "'fare'", "give --match-columns Relaxed, or --rename Fare=fare."),
-    "blank around the name": ("fare, zone\n1,x\n", {}, "'zone'", "--skip-initial-space"),
-    "misspelt": ("fares,zone\n1,x\n", {}, "'fare'", "If this is the same column, give --rename fares=fare."),
-    "other delimiter": ("fare;zone\n1;x\n", {}, "'fare', 'zone'", "--delimiter ';'"),
-    "no header": ("1.5,a\n2.5,b\n", {}, "'fare', 'zone'", "--no-header"),
-    "column twice": ("fare,zone,fare\n1,x,2\n", {}, "names 'fare' twice", "Rename"),
+    "missing column": ("fare,note\n1,x\n", {}, '"zone"', "Its columns: fare, note"),
+    "two missing columns": ("note\nx\n", {}, '"fare", "zone"', "Its columns: note"),
+    "other case": ("Fare,zone\n1,x\n", {}, '"fare"', "give --match-columns Relaxed, or --rename Fare=fare."),
+    "blank around the name": ("fare, zone\n1,x\n", {}, '"zone"', "--skip-initial-space"),
+    "misspelt": ("fares,zone\n1,x\n", {}, '"fare"', "If this is the same column, give --rename fares=fare."),
+    "other delimiter": ("fare;zone\n1;x\n", {}, '"fare", "zone"', "--delimiter ';'"),
+    "no header": ("1.5,a\n2.5,b\n", {}, '"fare", "zone"', "--no-header"),
+    "column twice": ("fare,zone,fare\n1,x,2\n", {}, 'names "fare" twice', "Rename"),
     "other encoding": ("fare,zone,é\n1,x,2\n".encode("latin-1"), {}, "not utf-8", "encoding"),
     "utf-16": (GOOD.encode("utf-16"), {}, "UTF-16", "UTF-8"),
-    "other types": ("fare,zone\nx,1\ny,2\n", {}, "'x' is not a number", "Check the column"),
-    "decimal comma": ('fare,zone\n"1,5",a\n"2,5",b\n', {}, "'1,5' is not a number", "--decimal"),
+    "other types": ("fare,zone\nx,1\ny,2\n", {}, '"x" is not a number', "Check the column"),
+    "decimal comma": ('fare,zone\n"1,5",a\n"2,5",b\n', {}, '"1,5" is not a number', "--decimal"),
     "ragged": ("fare,zone\n1,a,b\n2,a,b\n", {}, "expected 2 fields, found 3", "--delimiter"),
-    "kept column": (GOOD, {"output": {"keep": ["tip"]}}, "a column that the file does not have: 'tip'", "Its columns"),
+    "kept column": (GOOD, {"output": {"keep": ["tip"]}}, 'a column that the file does not have: "tip"', "Its columns"),
     "parquet of other types": (
         pd.DataFrame({"fare": ["x", "y"], "zone": "a"}),
         {},
-        "'x' is not a number",
+        '"x" is not a number',
         "Check the column",
     ),
     "parquet of times": (
         pd.DataFrame({"fare": pd.to_datetime(["2020-01-01"]), "zone": "a"}),
         {},
-        "column 'fare' is timestamp",
+        'column "fare" is timestamp',
         "train with this one",
     ),
-    "parquet without a column": (pd.DataFrame({"fare": [1.0]}), {}, "'zone'", "Its columns: fare"),
+    "parquet without a column": (pd.DataFrame({"fare": [1.0]}), {}, '"zone"', "Its columns: fare"),
     "truncated gz": (gzip.compress(GOOD.encode() * 999)[:-20], {}, "truncated or damaged", "Upload it again"),
     "two gz": (
         gzip.compress(gzip.compress(GOOD.encode())),
@@ -114,7 +114,7 @@ def test_problem_of_many_files_is_reported_once(case, tmp_path):
 def test_values_that_differ_from_file_to_file_are_one_problem_of_their_column(tmp_path):
     files = {f"{at:02}.csv": "fare,zone\n" + f"x{at},a\n" * (at + 1) for at in range(30)}
     (problem,) = planned(tmp_path, files).errors
-    assert problem.where.endswith("00.csv, column 'fare' and 29 more")
+    assert problem.where.endswith('00.csv, column "fare" and 29 more')
 
 
 @pytest.mark.parametrize(
@@ -188,14 +188,14 @@ def test_a_few_values_that_do_not_fit_are_a_warning(tmp_path):
 
 def test_a_type_for_a_column_that_no_file_has_is_a_warning(tmp_path):
     (problem,) = planned(tmp_path, {"a.csv": GOOD}, input={"csv": {"dtypes": {"fair": "float64"}}}).problems
-    assert (problem.severity, problem.message) == ("warning", "no file has a column 'fair'")
+    assert (problem.severity, problem.message) == ("warning", 'no file has a column "fair"')
 
 
 def test_all_columns_are_those_of_the_first_file_and_must_be_in_every_other(tmp_path):
     files = {"a.csv": GOOD, "b.csv": "fare,zone\n1,a\n", "c.csv": "fare,zone\n1,a\n"}
     (problem,) = planned(tmp_path, files, output={"keep": ["*"]}).errors
     assert problem.where.endswith("b.csv and 1 more")
-    assert "'note'" in problem.message
+    assert '"note"' in problem.message
     assert planned(tmp_path, files, output={"keep": ["*"], "drop": ["note"]}).errors == []
 
 
@@ -207,7 +207,7 @@ def test_all_columns_are_those_of_the_first_file_and_must_be_in_every_other(tmp_
     ],
 )
 def test_two_columns_of_one_name_are_refused(tmp_path, spec, name):
-    with pytest.raises(UsageError, match=f"two columns of the output would be called '{name}'"):
+    with pytest.raises(UsageError, match=f'two columns of the output would be called "{name}"'):
         planned(tmp_path, {"a.csv": f"fare,zone,{name}\n1,a,2\n"}, **spec)
 
 
@@ -224,14 +224,14 @@ def gaps_of(folder: Path, files: dict[str, Any], *gaps: Gap, **spec: Any) -> lis
     return list(build_plan(job.spec, Needs("sha256:0", "predict", COLUMNS, gaps), ["prediction"]).problems)
 
 
-NAMIBIA = Gap("csv", "zone", "'NA'", "nan", 3, spelling="NA")
+NAMIBIA = Gap("csv", "zone", '"NA"', "NaN", 3, spelling="NA")
 
 
 def test_text_that_csv_reads_as_missing_is_an_error_until_the_null_values_leave_it_out(tmp_path):
     (problem,) = gaps_of(tmp_path, {"a.csv": GOOD, "b.csv": GOOD}, NAMIBIA)
     assert problem.severity == "error"
     assert problem.where.endswith("a.csv and 1 more")
-    assert "reads the text 'NA' as missing, which changes 3 rows of the sample" in problem.message
+    assert 'reads the text "NA" as missing, which changes 3 rows of the sample' in problem.message
     flags = shlex.split(problem.hint.removesuffix("."))
     assert flags[-2] == "--null-values"
     values = [value for row in csv.reader([flags[-1]]) for value in row]
@@ -244,11 +244,11 @@ def test_a_gap_of_another_format_is_no_problem(tmp_path):
 
 
 def test_an_altered_value_is_an_error_and_a_rejected_one_a_warning(tmp_path):
-    altered = Gap("csv", "zone", "1", "'1'", 2)
+    altered = Gap("csv", "zone", "1", '"1"', 2)
     rejected = Gap("csv", None, "", "a NUL byte at byte 3", 2, is_rejected=True)
     one, other = gaps_of(tmp_path, {"a.csv": GOOD}, altered, rejected)
     assert (one.severity, other.severity) == ("error", "warning")
-    assert "turns 1 into '1'" in one.message and "Write the input as Parquet" in one.hint
+    assert 'turns 1 into "1"' in one.message and "Write the input as Parquet" in one.hint
     assert "2 rows of the sample rejected: a NUL byte" in other.message
 
 

@@ -239,7 +239,7 @@ def test_integers_of_parquet_are_times_by_the_unit_given():
     assert converted.frame["a"][0] == pd.Timestamp("2009-01-04 00:00:00.123")
     assert pd.isna(converted.frame["a"][1])
     assert [reject.row for reject in converted.rejects] == [2]
-    with pytest.raises(InputError, match="column 'a' is int64") as caught:
+    with pytest.raises(InputError, match='column "a" is int64') as caught:
         to_frame(rows, [column], Csv())
     assert "--date-formats a=epoch_s" in str(caught.value.hint)
 
@@ -252,5 +252,5 @@ def test_a_date_format_that_cannot_be_one_is_refused_when_the_job_is_read(given_
 
 @pytest.mark.parametrize("given_format", ["%Q", "%", "%Y %Y"])
 def test_a_date_format_that_strptime_does_not_know_is_named(given_format):
-    with pytest.raises(UsageError, match=f"'{given_format}' is not a date format"):
+    with pytest.raises(UsageError, match=f'"{given_format}" is not a date format'):
         ticks(["2009"], "us", given_format)

@@ -218,7 +218,7 @@ def test_dates_are_iso_8601_or_of_the_format_given() -> None:
 
 
 def test_a_date_format_that_is_none_is_named() -> None:
-    with pytest.raises(UsageError, match="'%Q' is not a date format"):
+    with pytest.raises(UsageError, match='"%Q" is not a date format'):
         ours("2009", "datetime64[ns]", date_formats={"a": "%Q"})
 
 
@@ -274,8 +274,8 @@ def test_rows_that_do_not_convert_are_set_aside_with_their_first_bad_column() ->
     assert converted.frame.index.equals(pd.RangeIndex(2))
     assert converted.positions.tolist() == [0, 2]
     assert [(r.row, r.column, r.reason) for r in converted.rejects] == [
-        (1, "a", "'x' is not a 64-bit integer"),
-        (3, "b", "'2.5' is not a 64-bit integer"),
+        (1, "a", '"x" is not a 64-bit integer'),
+        (3, "b", '"2.5" is not a 64-bit integer'),
     ]
 
 
@@ -300,7 +300,7 @@ def test_no_rows_and_rows_in_several_chunks() -> None:
 
 
 def test_a_type_that_no_csv_holds_is_named() -> None:
-    with pytest.raises(UsageError, match="column 'a': 'complex128' is not a type"):
+    with pytest.raises(UsageError, match='column "a": "complex128" is not a type'):
         to_frame(text_rows(Csv(), a=["1"]), [Column("a", "complex128")], Csv())
 
 

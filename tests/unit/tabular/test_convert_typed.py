@@ -118,7 +118,7 @@ def test_numbers_as_categories() -> None:
     ],
 )
 def test_types_that_never_convert_name_column_and_both_types(array: pa.Array, dtype: str) -> None:
-    with pytest.raises(InputError, match=rf"column 'a' is .* in the input, but {dtype.split('[', maxsplit=1)[0]}"):
+    with pytest.raises(InputError, match=rf'column "a" is .* in the input, but {dtype.split("[", maxsplit=1)[0]}'):
         to_frame(typed_rows(a=array), [Column("a", dtype)], Csv())
 
 
@@ -180,7 +180,7 @@ def test_objects_have_the_values_and_the_form_of_missing_values_that_the_column_
 def test_objects_whose_values_do_not_convert_are_set_aside_by_the_type_of_the_values() -> None:
     rows = typed_rows(a=pa.array(["1", "x"]))
     (reject,) = to_frame(rows, [Column("a", "object", values="int64")], Csv()).rejects
-    assert reject.reason == "'x' is not a 64-bit integer"
+    assert reject.reason == '"x" is not a 64-bit integer'
 
 
 @pytest.mark.parametrize(

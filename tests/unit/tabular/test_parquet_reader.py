@@ -45,7 +45,7 @@ def test_the_raw_text_of_a_row_is_json_of_what_was_read(file: io.BytesIO) -> Non
 
 
 def test_a_column_that_is_not_there_is_named(file: io.BytesIO) -> None:
-    with pytest.raises(InputError, match="no column 'z'"):
+    with pytest.raises(InputError, match='no column "z"'):
         list(read_row_group(file, "x.parquet", 0, ["a", "z"], 100))
 
 

@@ -25,7 +25,7 @@ def test_a_place_is_a_row_or_a_line_or_where_that_is_not_known_a_byte(place, tex
     ("record", "text"),
     [
         ({"line": 2, "offset": 8, "partition": 3, "raw": "a"}, "in.csv line 2: too short"),
-        ({"row": 7, "column": "x"}, "in.csv row 7, column 'x': too short"),
+        ({"row": 7, "column": "x"}, 'in.csv row 7, column "x": too short'),
     ],
 )
 def test_a_rejected_row_is_its_place_its_column_and_its_reason(record, text):

@@ -28,7 +28,7 @@ def test_two_names_for_one_column_serve_files_of_two_generations():
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "c"], ["b", "a"]])
 def test_two_columns_of_one_name_are_refused(names):
     renaming = Renaming((("a", "b"), ("c", "b")))
-    with pytest.raises(InputError, match=r"--rename gives column '[ac]' the name 'b', which column '[abc]' has too"):
+    with pytest.raises(InputError, match=r'--rename gives column "[ac]" the name "b", which column "[abc]" has too'):
         renaming.changes(names, WANTED)
 
 

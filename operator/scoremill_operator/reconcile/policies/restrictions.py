@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from scoremill.errors import UsageError
 from scoremill.kubernetes import objects
 from scoremill.spec.cluster import Cluster
+from scoremill.units import quoted
 
 from ..observed import Settings
 
@@ -36,7 +37,7 @@ def _check_account(cluster: Cluster, namespace: str, settings: Settings) -> None
     name = cluster.service_account
     if name is not None and f"{namespace}/{name}" not in settings.accounts:
         raise UsageError(
-            f'spec.cluster.serviceAccount: service account "{name}" is not allowed here',
+            f"spec.cluster.serviceAccount: service account {quoted(name)} is not allowed here",
             "Remove it, or ask the cluster's administrator to add it to operator.serviceAccounts of the chart.",
             code="NotAllowed",
         )

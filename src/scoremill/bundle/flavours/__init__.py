@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 from scoremill.errors import UsageError
 from scoremill.extras import require
+from scoremill.units import quoted
 
 GROUP = "scoremill.flavours"
 """Entry points of third parties' flavours: a name and a module or object such as Flavour."""
@@ -48,7 +49,7 @@ def flavour(name: str) -> Flavour:
         return cast(Flavour, entry.load())
     others = ", ".join(sorted({*_OURS, *entry_points(group=GROUP).names}))
     raise UsageError(
-        f"there is no bundle format {name!r} here",
+        f"there is no bundle format {quoted(name)} here",
         f"Known are {others}; install the package that brings it.",
         code="PackageMissing",
     )

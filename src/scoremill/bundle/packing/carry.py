@@ -17,6 +17,7 @@ from scoremill.tabular.convert import arrow_type, to_frame
 from scoremill.tabular.csv import CsvReader, Range, read_header
 from scoremill.tabular.parquet_reader import read_row_group
 from scoremill.tabular.rows import BytesSource, Positions, Reject, Rows, concat
+from scoremill.units import quoted
 
 Format = Literal["parquet", "csv"]
 
@@ -99,7 +100,7 @@ def _array(series: pd.Series, column: Column) -> pa.Array | pa.ChunkedArray:
     try:
         return pa.Array.from_pandas(series, type=arrow_type(column) if column.values else None)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"column {series.name!r} cannot be written: {error}", code="InvalidColumn") from None
+        raise InputError(f"column {quoted(series.name)} cannot be written: {error}", code="InvalidColumn") from None
 
 
 _ROWS: dict[Format, Callable[[pd.DataFrame, Sequence[Column], Csv], Sequence[Rows]]] = {

@@ -15,6 +15,7 @@ from scoremill.tabular.convert import convert_column, infer_dtypes, to_frame
 from scoremill.tabular.csv import CsvReader, Range, read_header, without_nulls
 from scoremill.tabular.decode import DecodedSource
 from scoremill.tabular.rows import Rows, concat
+from scoremill.units import quoted
 
 from ..columns import delimiter_hint
 from .dtypes import holds_text
@@ -54,7 +55,7 @@ class CsvSample:
         if converted.rejects:
             first = converted.rejects[0]
             raise UsageError(
-                f"column {first.column!r} of the sample {self.path}: {first.reason} "
+                f"column {quoted(first.column)} of the sample {self.path}: {first.reason} "
                 f"({len(converted.rejects)} rows of {len(self.text)})",
                 "Correct --dtypes, --decimal, --date-formats or --null-values, or the sample.",
                 code="InvalidSample",
@@ -105,7 +106,7 @@ def read_csv_sample(file: BinaryIO, path: str, csv: Csv, missing: Mapping[str, M
     for name in (*missing, *csv.dtypes, *csv.date_formats):
         if name not in header.names:
             raise UsageError(
-                f"the sample has no column {name!r}", f"It has {', '.join(header.names)}.", code="InvalidSample"
+                f"the sample has no column {quoted(name)}", f"It has {', '.join(header.names)}.", code="InvalidSample"
             )
     return CsvSample(path, header.names, text, csv, missing)
 

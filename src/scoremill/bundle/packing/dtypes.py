@@ -12,6 +12,7 @@ import pyarrow as pa
 from scoremill.errors import UsageError
 from scoremill.spec import Column, Missing
 from scoremill.tabular.convert import arrow_type
+from scoremill.units import quoted
 
 FORMS: dict[Missing, Any] = {"NaN": np.nan, "None": None, "NA": pd.NA}
 """Each form of a missing value."""
@@ -71,7 +72,7 @@ def with_missing(series: pd.Series, form: Missing) -> pd.Series:
     """`series` with every missing value in one form; UsageError if its dtype has a form of its own."""
     if not (series.dtype == object or isinstance(series.dtype, pd.StringDtype)):
         raise UsageError(
-            f"column {series.name!r} is {series.dtype}, which has one form of missing values",
+            f"column {quoted(series.name)} is {series.dtype}, which has one form of missing values",
             "Choose a form for columns of text or objects only.",
         )
     objects = np.array(series, dtype=object)

@@ -11,6 +11,7 @@ from scoremill.errors import FitError, ModelError, UsageError
 from scoremill.spec import Column, Gap
 from scoremill.spec.pairs import as_flag
 from scoremill.tabular.convert import arrow_type
+from scoremill.units import quoted
 
 from ..results import TOLERANCE, Results, difference
 from .carry import Format
@@ -32,9 +33,9 @@ def refuse_other_kinds(
             kind, dtype = "numbers", "float64"
         else:
             continue
-        example = f", such as {_plain(values.iloc[0])!r}" if len(values) else ""
+        example = f", such as {quoted(_plain(values.iloc[0]))}" if len(values) else ""
         raise FitError(
-            f"column {column.name!r}: the model learned {kind}, such as {_plain(known.values[0])!r}, "
+            f"column {quoted(column.name)}: the model learned {kind}, such as {quoted(_plain(known.values[0]))}, "
             f"and the sample has {column.dtype}{example}",
             f"Give its type: {as_flag('--dtypes', (column.name, dtype))}; see also --decimal and --null-values."
             if in_csv
@@ -50,7 +51,7 @@ def refuse_unreadable(columns: Sequence[Column]) -> None:
             arrow_type(column)
         except UsageError:
             raise FitError(
-                f"column {column.name!r} is {column.dtype}, which is not read from any input format",
+                f"column {quoted(column.name)} is {column.dtype}, which is not read from any input format",
                 "Train with text, numbers, truth values, datetimes, or categories of text or numbers instead; "
                 "for example, convert time spans to seconds and periods to text.",
                 code="InvalidColumn",
@@ -100,11 +101,11 @@ def refuse_gaps(gaps: Sequence[Gap]) -> None:
     hint = (
         "Convert the column before training, so that files can hold its values; or leave such rows out of the sample."
     )
-    forms = {"None", "nan", "<NA>"}
+    forms = {"None", "NaN", "NA"}
     if first.column is not None and first.value in forms and first.becomes in forms:
         hint = (
             f"Choose one form of missing values: {as_flag('--missing', (first.column, 'None'))} "
-            f"(in Python: missing={{{first.column!r}: 'None'}}), or train with one of them."
+            f"(in Python: missing={quoted({first.column: 'None'})}), or train with one of them."
         )
     raise FitError("\n".join(dict.fromkeys(gap.message for gap in lasting)), hint)
 

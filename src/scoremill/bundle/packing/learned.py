@@ -17,6 +17,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from scoremill.errors import FitError
 from scoremill.spec import NULL_VALUES, Csv, Missing
 from scoremill.spec.pairs import as_flag
+from scoremill.units import quoted
 
 from ..columns import entrance
 
@@ -112,9 +113,9 @@ def sole_form(name: str, known: Learned) -> Missing | None:
     """The one form of missing values that the model learned in the column `name`, if any; FitError if several."""
     if len(known.missing) > 1:
         raise FitError(
-            f"column {name!r}: the model learned {' and '.join(sorted(known.missing))} as different values, "
+            f"column {quoted(name)}: the model learned {' and '.join(sorted(known.missing))} as different values, "
             "and files have one kind of missing value",
-            f"Choose what the model gets, for example {as_flag('--missing', (name, 'None'))} (in Python: missing={{{name!r}: 'None'}}), "
+            f"Choose what the model gets, for example {as_flag('--missing', (name, 'None'))} (in Python: missing={quoted({name: 'None'})}), "
             "or train it with one of them.",
             code="ColumnType",
         )

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from scoremill.errors import FitError, ModelError, UsageError
 from scoremill.spec import Column
 from scoremill.spec.pairs import as_flag
+from scoremill.units import quoted
 
 from ..columns import Feed, feed_of, used_names
 from ..results import METHODS, Results, call, difference, named, result_names, scored
@@ -118,7 +119,7 @@ def _plain(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 def _method(estimator: Any, asked: str | None, offered: Sequence[str]) -> str:
     kind = type(estimator).__name__
     if not offered:
-        keys = ", ".join(map(repr, estimator)) if isinstance(estimator, dict) else ""
+        keys = ", ".join(map(quoted, estimator)) if isinstance(estimator, dict) else ""
         hint = (
             f"It has the keys {keys}: pack the fitted estimator under one of them."
             if keys
@@ -128,7 +129,7 @@ def _method(estimator: Any, asked: str | None, offered: Sequence[str]) -> str:
     if asked is None:
         return next(name for name in ("predict", "transform", *METHODS) if name in offered)
     if asked not in offered:
-        raise UsageError(f"a {kind} has no method {asked!r}", f"It has {', '.join(offered)}.")
+        raise UsageError(f"a {kind} has no method {quoted(asked)}", f"It has {', '.join(offered)}.")
     return asked
 
 

@@ -22,6 +22,7 @@ from scoremill.spec import Csv, Missing, Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
 from scoremill.storage.listing.nearby import did_you_mean
+from scoremill.units import quoted
 
 from .. import code as carried
 from ..flavours import Flavour, flavour
@@ -196,7 +197,7 @@ def _unread(path: Path, error: Exception) -> ScoremillError:
         begin = file.read(20)
     if not begin.startswith(_MAGIC) and not isinstance(error, ImportError | AttributeError):
         return ModelError(
-            f"{path} is not a pickled model: it begins with {begin!r}",
+            f"{path} is not a pickled model: it begins with {quoted(begin)}",
             "Name the file that joblib.dump, pickle.dump or skops.io.dump wrote.",
             code="ModelUnreadable",
         )

@@ -11,6 +11,7 @@ import pandas as pd
 from scoremill.errors import ScoremillError
 from scoremill.spec import Column, Csv, Gap
 from scoremill.tabular.rows import Reject
+from scoremill.units import quoted
 
 from ..results import Mask, Results, is_same, rows_apart
 from .carry import Carried, Format, carried
@@ -20,6 +21,8 @@ Score = Callable[[pd.DataFrame], dict[str, Results]]
 """The results of each method for the rows of a frame."""
 _SHOWN = 60
 """Characters of a value in a message."""
+_FORMS = {"None": "None", "nan": "NaN", "<NA>": "NA"}
+"""How a message calls the forms of missing values, by their text in Python."""
 
 
 def gaps(
@@ -76,7 +79,7 @@ class _Trip:
         rows = judge.rows_apart(fed)
         if rows.any():
             gaps = [gap for name in cells for gap in self._of_column(name, judge, fed[name], cells[name])]
-            together = f"the columns {', '.join(map(repr, cells))} together change the results"
+            together = f"the columns {', '.join(map(quoted, cells))} together change the results"
             yield from gaps or [Gap(self._form, None, "", together, int(rows.sum()))]
 
     def _of_column(self, name: str, judge: _Judge, fed: pd.Series, cells: Mask) -> Iterator[Gap]:
@@ -137,5 +140,7 @@ def _cells_apart(one: pd.Series, other: pd.Series) -> Mask:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    text = quoted(value, _SHOWN)
+    if isinstance(value, bytes):
+        return f"bytes {text}"
+    return text if isinstance(value, str) else _FORMS.get(str(value), text)

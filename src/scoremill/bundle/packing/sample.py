@@ -16,6 +16,7 @@ from scoremill.naming import PARQUET_SUFFIXES
 from scoremill.spec import Column, Csv, Missing, Storage
 from scoremill.storage.filesystem import Store
 from scoremill.storage.listing.nearby import did_you_mean
+from scoremill.units import quoted
 
 from .csv_sample import ROWS, CsvSample, read_csv_sample
 from .dtypes import column_of, holds_text, missing_forms, with_missing
@@ -89,7 +90,7 @@ class FrameSample:
         count = Counter(self.names)[name]
         if count > 1:
             raise FitError(
-                f"the sample has {count} columns {name!r}",
+                f"the sample has {count} columns {quoted(name)}",
                 "Give each column a name of its own.",
                 code="DuplicateColumn",
             )
@@ -106,7 +107,7 @@ def sample_of(
     for name, form in missing.items():
         if form not in get_args(Missing):
             raise UsageError(
-                f"{form!r} is not a form of missing values", f"Give NaN, None or NA: --missing {name}=None."
+                f"{quoted(form)} is not a form of missing values", f"Give NaN, None or NA: --missing {name}=None."
             )
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         return _read(str(source), storage, csv, missing)
@@ -167,7 +168,7 @@ def _with_forms(sample: FrameSample, missing: Mapping[str, Missing]) -> FrameSam
     for name, form in missing.items():
         if name not in sample.names:
             raise UsageError(
-                f"the sample has no column {name!r}", f"It has {', '.join(sample.names)}.", code="InvalidSample"
+                f"the sample has no column {quoted(name)}", f"It has {', '.join(sample.names)}.", code="InvalidSample"
             )
         at = sample._position(name)
         frame.isetitem(at, cast(Any, with_missing(frame.iloc[:, at], form)))

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from scoremill.errors import UsageError
 from scoremill.naming import nearest
+from scoremill.units import quoted
 
 from .flag import Command
 from .removed import removed_options
@@ -136,7 +137,7 @@ def _field(path: str) -> tuple[tuple[str, ...], Any]:
             return (*mapping.split("."), *keys), {} if inner is True else inner
     (near,) = nearest(path, known, likeness=0)
     raise UsageError(
-        f"--set: a job has no field {path!r}", f"The nearest is {near}; `scoremill schema` prints all of them."
+        f"--set: a job has no field {quoted(path)}", f"The nearest is {near}; `scoremill schema` prints all of them."
     )
 
 

@@ -11,6 +11,7 @@ import click
 
 from scoremill.errors import UsageError
 from scoremill.spec.pairs import At, split_pair
+from scoremill.units import quoted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -72,10 +73,11 @@ class Pairs:
             try:
                 left, right = split_pair(item, self.at)
             except ValueError as error:
-                raise UsageError(f"{self.flag}: {item!r} {error}", self._hint()) from None
+                raise UsageError(f"{self.flag}: {quoted(item)} {error}", self._hint()) from None
             if found.setdefault(left, right) != right:
                 raise UsageError(
-                    f"{self.flag} gives {left!r} twice: {found[left]!r} and {right!r}", "Give one of them."
+                    f"{self.flag} gives {quoted(left)} twice: {quoted(found[left])} and {quoted(right)}",
+                    "Give one of them.",
                 )
         return found
 
@@ -95,7 +97,7 @@ def workers(text: str) -> dict[str, int | None]:
     try:
         least, most = bounds(text)
     except ValueError:
-        raise UsageError(f"--workers: {text!r} is neither a number such as 4 nor a range such as 1:20") from None
+        raise UsageError(f"--workers: {quoted(text)} is neither a number such as 4 nor a range such as 1:20") from None
     return {"workers": least, "maxWorkers": most if ":" in text else None}
 
 

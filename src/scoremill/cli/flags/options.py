@@ -10,6 +10,7 @@ import click
 
 from scoremill.errors import UsageError
 from scoremill.spec import Csv, ScoringJob, Storage, load_job, merge, parse_job
+from scoremill.units import quoted
 
 from .fields import given_fields, refuse_twice, set_option
 from .flag import Command, Flag
@@ -66,7 +67,7 @@ def job_from(
     if job is not None:
         if not Path(job).is_file():
             raise UsageError(
-                f"there is no job file {job!r}",
+                f"there is no job file {quoted(job)}",
                 "Give a YAML or JSON file, or use flags; see --help.",
                 code="JobFileNotFound",
             )

@@ -8,13 +8,7 @@ from typing import Any
 
 import click
 
-
-def printable(text: str, kept: str = "\n\t") -> str:
-    """Return `text` with every character but `kept` escaped that a terminal would not show, or would obey.
-
-    Names, values and reasons come from files: a column or a bundle could otherwise move the cursor or hide a line.
-    """
-    return "".join(one if one.isprintable() or one in kept else one.encode("unicode_escape").decode() for one in text)
+from scoremill.units import printable
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:

@@ -7,9 +7,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from scoremill.units import format_seconds
+from scoremill.units import format_seconds, printable
 
-from .display import echo, in_flags, printable
+from .display import echo, in_flags
 
 if TYPE_CHECKING:
     from scoremill import events

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from scoremill.spec import Csv
 from scoremill.tabular.rename import renamed
+from scoremill.units import quoted
 
 from ..asked import Wanted
 from ..problem import Problem
@@ -104,7 +105,7 @@ class _File:
             return
         spelled = csv.model_copy(update={"null_values": ("\\N", *usual_nulls(data, csv))})
         text = "N" if csv.escape_unquoted else "\\N"
-        message = f"fields \\N, as databases write missing values, are read as the text {text!r}"
+        message = f"fields \\N, as databases write missing values, are read as the text {quoted(text)}"
         hint = f"If they are missing, give {flags_between(csv, spelled)}"
         yield Problem("warning", self.sample.source.uri, message, hint)
 
@@ -126,4 +127,4 @@ def _accented(trial: Trial) -> str:
     assert trial.sample.beginning is not None
     text = trial.sample.beginning.data.decode(trial.csv.encoding, errors="replace")
     word = re.search(r"\w*[^\W\x00-\x7f]\w*", text)
-    return f"check that it says {word[0]!r}" if word else "check its text"
+    return f"check that it says {quoted(word[0])}" if word else "check its text"

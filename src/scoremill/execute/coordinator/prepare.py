@@ -14,6 +14,7 @@ from scoremill.planning import Needs, Plan, Survey, build_plan
 from scoremill.spec import Column, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
 from scoremill.tabular.where import Where
+from scoremill.units import quoted
 from scoremill.worker.results import Shape, result_columns
 from scoremill.worker.work import ModelReference, Work
 
@@ -79,13 +80,13 @@ def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
     for name in folders:
         if name not in columns:
             raise UsageError(
-                f'--partition-by names "{name}", which is not a column of the output',
+                f"--partition-by names {quoted(name)}, which is not a column of the output",
                 f"The columns are: {', '.join(columns)}.",
                 code="InvalidPartitionBy",
             )
         if name.startswith(("_", ".")):
             raise UsageError(
-                f'--partition-by {name}: readers skip folders whose names start with "{name[0]}"',
+                f"--partition-by {name}: readers skip folders whose names start with {quoted(name[0])}",
                 "Choose another column.",
                 code="InvalidPartitionBy",
             )
@@ -153,7 +154,7 @@ def _lines(problems: Iterable[Problem]) -> Iterator[str]:
 def _results(bundle: Bundle, method: str, spec: JobSpec) -> tuple[Column, ...]:
     if method not in bundle.results:
         raise FitError(
-            f'the model ({bundle.model_class}) has no method "{method}"',
+            f"the model ({bundle.model_class}) has no method {quoted(method)}",
             f"Choose one of: {', '.join(bundle.results)}.",
             code="MethodMissing",
         )

@@ -19,6 +19,7 @@ from scoremill.ledger import Manifest, Receipt
 from scoremill.planning import Partition, Piece, Survey
 from scoremill.spec import Column, Input, ScoringJob
 from scoremill.storage.uri import absolute
+from scoremill.units import quoted
 from scoremill.worker.opened import Quotes
 from scoremill.worker.work import Task, used_columns
 
@@ -136,7 +137,7 @@ def _published(engine: OnDask, name: str) -> dict[str, Any]:
         return published  # type: ignore[no-any-return]
     there = [dataset.name for dataset in datasets(engine)]
     raise UsageError(
-        f'the cluster has no dataset "{name}"',
+        f"the cluster has no dataset {quoted(name)}",
         f"Choose one of: {', '.join(there)}." if there else "Load one with `scoremill dataset load`.",
         code="DatasetNotFound",
     )
@@ -182,10 +183,14 @@ def _refuse_other_input(dataset: Dataset, asked: Input) -> None:
         loaded = loaded.model_copy(update={"where": asked.where})
     asked = asked.model_copy(update={"storage": None, "uris": tuple(map(absolute, asked.uris))})
     here, there = asked.model_dump(by_alias=True), loaded.model_dump(by_alias=True)
-    other = [f"{name}: {value!r}, loaded with {there[name]!r}" for name, value in here.items() if value != there[name]]
+    other = [
+        f"{name}: {quoted(value)}, loaded with {quoted(there[name])}"
+        for name, value in here.items()
+        if value != there[name]
+    ]
     if other:
         raise UsageError(
-            f'the dataset "{dataset.name}" was loaded with other settings: {"; ".join(other)}',
+            f"the dataset {quoted(dataset.name)} was loaded with other settings: {'; '.join(other)}",
             "Remove these settings to score the loaded data, or load a dataset with them.",
             code="DatasetSettings",
         )
@@ -200,7 +205,7 @@ def _refuse_unfit(dataset: Dataset, prepared: Prepared) -> None:
     missing = [name for name in needed if name not in held]
     if missing:
         raise FitError(
-            f'the dataset "{dataset.name}" does not have the columns {", ".join(missing)}; it has {", ".join(held)}',
+            f"the dataset {quoted(dataset.name)} does not have the columns {', '.join(missing)}; it has {', '.join(held)}",
             f"Load it with --for {prepared.bundle.uri}, or with --columns {','.join(missing)}.",
             code="DatasetDoesNotFit",
         )
@@ -210,7 +215,7 @@ def _refuse_unfit(dataset: Dataset, prepared: Prepared) -> None:
             for columns in (dataset.where_columns, settings.where_columns)
         )
         raise FitError(
-            f'the rows of the dataset "{dataset.name}" were selected by {was}, but this model compares {now}',
+            f"the rows of the dataset {quoted(dataset.name)} were selected by {was}, but this model compares {now}",
             "Load it for this model, or give the type with --dtypes NAME=TYPE both when loading and when scoring.",
             code="DatasetDoesNotFit",
         )

@@ -25,7 +25,7 @@ from scoremill.events import Event, Note, Progress, Started, Watcher
 from scoremill.kubernetes.objects.dask_config import KILLS
 from scoremill.planning import Needs, Partition, Piece, Plan, Survey, build_plan, take_survey
 from scoremill.spec import Column, JobSpec
-from scoremill.units import format_bytes
+from scoremill.units import format_bytes, quoted
 from scoremill.worker.inputs import PartitionReader
 from scoremill.worker.opened import Quotes
 from scoremill.worker.reading import Reading
@@ -66,7 +66,7 @@ def _load(name: str, job: JobSpec, bundles: Sequence[str], engine: OnDask, watch
     engine.wait(lambda text: _notify(watchers, Note(text)), for_worker=True)
     if name in engine._client.list_datasets():
         raise UsageError(
-            f'the cluster already has a dataset "{name}"',
+            f"the cluster already has a dataset {quoted(name)}",
             f"Remove it with `scoremill dataset drop {name}`, or choose another name.",
             code="DatasetExists",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from scoremill.units import format_bytes
+from scoremill.units import format_bytes, quoted
 
 from ..objects.resource import Resource
 
@@ -22,7 +22,7 @@ def amount(quantity: str | float) -> float:
     """Return a quantity such as `1500m`, `1.5`, `4Gi` or `1e3` as a number."""
     match = re.fullmatch(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)([a-zA-Z]*)", str(quantity))
     if match is None or match[2] not in _SUFFIXES:
-        raise ValueError(f'"{quantity}" is not a Kubernetes quantity')
+        raise ValueError(f"{quoted(quantity)} is not a Kubernetes quantity")
     return float(match[1]) * _SUFFIXES[match[2]]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from scoremill.units import quoted
+
 from . import names
 
 Rule = Callable[[Any, str], Iterator[str]]
@@ -72,7 +74,7 @@ def _texts(value: Any, path: str) -> Iterator[str]:
         return
     for key in value:
         if _is_reserved(str(key)):
-            yield f"{path}[{str(key)!r}]"
+            yield f"{path}[{quoted(str(key))}]"
 
 
 def _is_reserved(key: str) -> bool:

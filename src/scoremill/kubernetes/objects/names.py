@@ -6,6 +6,7 @@ import re
 from hashlib import sha256
 
 from scoremill.errors import UsageError
+from scoremill.units import quoted
 
 JOB = "scoremill.dev/job"
 """Label of every object of a ScoringJob, including pods: the job's child name."""
@@ -68,7 +69,7 @@ def refuse_name(name: str) -> None:
     """Raise UsageError if `name` is not a valid cluster name."""
     if not is_cluster_name(name):
         raise UsageError(
-            f'"{name}" is not a valid cluster name',
+            f"{quoted(name)} is not a valid cluster name",
             "Use at most 53 lower-case letters, digits and hyphens, starting with a letter; local and in-process are "
             "reserved.",
         )

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, WithJsonSchema, field_validator
 
+from scoremill.units import quoted
+
 from ..base import Spec
 from ..job import JobSpec, Metadata
 from .status import Condition, Count, Name, Status, Time, Uri
@@ -75,7 +77,7 @@ class ScheduleSpec(Spec):
             try:
                 ZoneInfo(name)
             except (ValueError, OSError, KeyError):
-                raise ValueError(f"{name!r} is not a time zone that is known here") from None
+                raise ValueError(f"{quoted(name)} is not a time zone that is known here") from None
         return name
 
 

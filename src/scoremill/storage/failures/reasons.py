@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from scoremill.errors import StorageError
-from scoremill.units import format_seconds
+from scoremill.units import format_seconds, quoted
 
 from ..uri import local_path
 from .faults import EXPIRED_CODES, THROTTLED, UNKNOWN_KEY_CODES, UNTRUSTED_TYPES, is_absent, is_transient
@@ -52,7 +52,7 @@ def _unknown_profile(r: Refusal) -> Reason | None:
         return None
     name = r.settings.profile or os.environ.get("AWS_PROFILE", "")
     return (
-        f'no AWS profile named "{name}"',
+        f"no AWS profile named {quoted(name)}",
         f"`aws configure list-profiles` lists the profiles; name one with {_PROFILE} or AWS_PROFILE.",
     )
 
@@ -148,7 +148,7 @@ def _requester_pays(r: Refusal) -> Reason | None:
     if r.code != "RequesterPays" and "requester pays" not in r.words.lower():
         return None
     project = ", and the project that pays in storage.options.project" if r.protocol == "gs" else ""
-    return f'bucket "{r.bucket}" is requester-pays ({r.said})', f"Accept the cost: give {_PAYS}{project}."
+    return f"bucket {quoted(r.bucket)} is requester-pays ({r.said})", f"Accept the cost: give {_PAYS}{project}."
 
 
 def _wrong_region(r: Refusal) -> Reason | None:
@@ -160,10 +160,10 @@ def _wrong_region(r: Refusal) -> Reason | None:
             f"the service at {r.endpoint} redirects requests for {r.uri} ({r.code})",
             f"Give the address to which it redirects with {_ENDPOINT}, such as https://… instead of http://….",
         )
-    where = f'region "{r.region}"' if r.region else "another region"
+    where = f"region {quoted(r.region)}" if r.region else "another region"
     served = f"; {_ENDPOINT} must serve that region" if r.endpoint else ""
     return (
-        f'bucket "{r.bucket}" is in {where}, and this request went elsewhere ({r.code})',
+        f"bucket {quoted(r.bucket)} is in {where}, and this request went elsewhere ({r.code})",
         f"Set AWS_REGION={r.region or 'REGION'} in the environment, or storage.options.region in a job file{served}.",
     )
 
@@ -174,7 +174,7 @@ def _no_bucket(r: Refusal) -> Reason | None:
     at = f" at {r.endpoint}" if r.endpoint else ""
     variable = "STORAGE_EMULATOR_HOST" if r.protocol == "gs" else "AWS_ENDPOINT_URL"
     return (
-        f'no bucket named "{r.bucket}"{at}',
+        f"no bucket named {quoted(r.bucket)}{at}",
         f"Check the spelling, and which service is asked: {_ENDPOINT} or {variable}. scoremill does not create buckets.",
     )
 
@@ -183,7 +183,7 @@ def _bucket_name(r: Refusal) -> Reason | None:
     if r.code != "InvalidBucketName" and "ParamValidationError" not in r.types:
         return None
     return (
-        f'"{r.bucket}" cannot be the name of a bucket',
+        f"{quoted(r.bucket)} cannot be the name of a bucket",
         "Names have 3 to 63 lower-case letters, digits, dots and hyphens, such as s3://my-bucket/prefix.",
     )
 
@@ -192,7 +192,7 @@ def _unsupported(r: Refusal) -> Reason | None:
     if r.code not in {"MethodNotAllowed", "NotImplemented", "InvalidBucketState", "405", "501"}:
         return None
     return (
-        f'bucket "{r.bucket}" does not support the operation that {r.uri} needs ({r.said})',
+        f"bucket {quoted(r.bucket)} does not support the operation that {r.uri} needs ({r.said})",
         "Use a general purpose bucket with plain object storage, or a service that supports it.",
     )
 

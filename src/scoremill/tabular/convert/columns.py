@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from scoremill.errors import InputError
 from scoremill.spec import Column, Csv
+from scoremill.units import quoted
 
 from .dates import cast_date, date_of_integers, parse_date
 from .numbers import Parsed, parse_bool, parse_float, parse_int
@@ -32,7 +33,7 @@ def convert_column(values: pa.ChunkedArray, column: Column, dialect: Csv) -> Par
         return _converted(array, column, kind, dialect)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise InputError(
-            f"column {column.name!r} is {values.type} in the input, but {column.dtype} is wanted",
+            f"column {quoted(column.name)} is {values.type} in the input, but {column.dtype} is wanted",
             _other_type(values.type, column, kind),
             code="ColumnType",
         ) from None

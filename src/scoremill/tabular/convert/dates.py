@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from scoremill.errors import UsageError
 from scoremill.spec import EPOCHS, ISO, Csv
+from scoremill.units import quoted
 
 from .instants import PER_SECOND, Integers, Ticks, as_timestamps, ticks_at, ticks_of
 from .iso8601 import parse_iso
@@ -92,7 +93,7 @@ def _parse_strptime(text: pa.Array, form: str, unit: str) -> Ticks:
     try:
         times = pd.to_datetime(text.to_pandas(), format=form, errors="coerce", utc=True).dt.tz_localize(None)
     except (ValueError, re.error) as error:
-        raise UsageError(f"{form!r} is not a date format: {error}", "Correct it in --date-formats.") from None
+        raise UsageError(f"{quoted(form)} is not a date format: {error}", "Correct it in --date-formats.") from None
     stamps = pa.array(times)
     values, good = ticks_of(stamps, unit)
     if stamps.type.unit == "ns" and unit != "ns" and len(text) > 1:

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from scoremill.spec import Column, Csv, Missing
+from scoremill.units import quoted
 
 from ..rows import Positions, Reject, Rows
 from .categories import categorize
@@ -71,8 +72,7 @@ _LONGEST = 100
 
 def _reason(rows: Rows, i: int, column: Column) -> str:
     value = rows.table[column.name][i].as_py()
-    text = repr(value) if isinstance(value, str) else str(value)
-    return f"{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'} is not {described(arrow_type(column))}"
+    return f"{quoted(value, _LONGEST)} is not {described(arrow_type(column))}"
 
 
 def _series(array: pa.Array, column: Column, dialect: Csv, unseen: Counter[str]) -> Any:

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from scoremill.errors import InputError
 from scoremill.spec import Column, Csv, KeptColumn
+from scoremill.units import quoted
 
 from ..rows import Rows
 from .columns import convert_column
@@ -27,7 +28,7 @@ def carry(rows: Rows, column: KeptColumn, dialect: Csv) -> pa.Array:
     if wider_of(values.type, kind) == kind:
         return values.cast(kind)
     raise InputError(
-        f"the kept column {column.name!r} is {values.type} here and {column.type} in the files that were sampled",
+        f"the kept column {quoted(column.name)} is {values.type} here and {column.type} in the files that were sampled",
         f"Score files of different types separately, or give one type to convert to: --dtypes {column.name}=string.",
         code="ColumnType",
     )

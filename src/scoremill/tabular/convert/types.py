@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from scoremill.errors import UsageError
 from scoremill.spec import Column, KeptColumn
+from scoremill.units import quoted
 
 _NUMERIC = re.compile(r"float(16|32|64)|u?int(8|16|32|64)", re.IGNORECASE)
 ARROW = "[pyarrow]"
@@ -42,7 +43,7 @@ def arrow_type(column: Column) -> pa.DataType:
     if match := _DATE.fullmatch(dtype):
         return pa.timestamp(match[1], match[2])
     raise UsageError(
-        f"column {column.name!r}: {dtype!r} is not a type that values are read as",
+        f"column {quoted(column.name)}: {quoted(dtype)} is not a type that values are read as",
         "Use float64, int64, string, bool, category or datetime64[ns], or a narrower kind of these.",
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from scoremill.errors import InputError
 from scoremill.spec import Csv
+from scoremill.units import quoted
 
 from ..kinds import refuse_other_kinds
 from ..rows import Source
@@ -65,7 +66,7 @@ def _refuse_separator_line(source: Source, text: bytes, dialect: Csv) -> None:
     if match and not dialect.skip_rows:
         delimiter = match[1].decode("latin-1").replace("\t", "\\t")
         raise InputError(
-            f"{source.name}: the first line, {match[0].decode('latin-1')!r}, is an instruction to Excel",
+            f"{source.name}: the first line, {quoted(match[0].decode('latin-1'))}, is an instruction to Excel",
             f"Skip it, and give the delimiter that it names: --skip-rows 1 --delimiter {shlex.quote(delimiter)}.",
             code="WrongDialect",
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from scoremill.errors import InputError
 from scoremill.spec import Csv
+from scoremill.units import quoted
 
 from .grammar import Grammar
 
@@ -19,14 +20,14 @@ def parse_names(file: str, record: bytes, grammar: Grammar) -> tuple[str, ...]:
         names = tuple(name.decode(grammar.dialect.encoding) or f"Unnamed: {i}" for i, name in enumerate(fields))
     except UnicodeDecodeError:
         raise InputError(
-            f"{file}: the header is not {grammar.dialect.encoding}: {record[:80]!r}",
+            f"{file}: the header is not {grammar.dialect.encoding}: {quoted(record[:80])}",
             "Give its encoding, such as --encoding cp1252 (Windows) or --encoding latin-1.",
             code="WrongEncoding",
         ) from None
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(
-            f"{file}: the header names {', '.join(map(repr, twice))} twice",
+            f"{file}: the header names {', '.join(map(quoted, twice))} twice",
             "Rename one of them; or, if this file has no header, give `input.csv.header: false` and `columns`.",
             code="DuplicateColumn",
         )

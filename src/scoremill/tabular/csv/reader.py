@@ -9,7 +9,7 @@ import numpy as np
 
 from scoremill.errors import InputError
 from scoremill.spec import Csv
-from scoremill.units import MIB, format_bytes
+from scoremill.units import MIB, format_bytes, quoted
 
 from ..place import Place
 from ..rows import Positions, Rows, Source
@@ -51,7 +51,7 @@ class CsvReader:
         missing = [name for name in (*columns, *verbatim) if name not in header.names]
         if missing:
             raise InputError(
-                f"{source.name} has no column {', '.join(map(repr, missing))}",
+                f"{source.name} has no column {', '.join(map(quoted, missing))}",
                 f"Its columns are: {', '.join(header.names)}.",
                 code="ColumnMissing",
             )

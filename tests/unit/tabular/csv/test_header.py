@@ -135,7 +135,7 @@ def test_a_header_longer_than_the_first_read_is_whole() -> None:
 
 
 def test_a_name_that_is_there_twice_is_named_with_the_file() -> None:
-    with pytest.raises(InputError, match=r"s3://b/file\.csv.*'b', 'c' twice") as caught:
+    with pytest.raises(InputError, match=r's3://b/file\.csv.*"b", "c" twice') as caught:
         header(b"a,b,c,b,c\n")
     assert caught.value.hint
 

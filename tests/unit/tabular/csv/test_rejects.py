@@ -92,7 +92,7 @@ def test_a_row_beyond_the_limit_that_starts_just_before_a_cut(distance: int) -> 
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
-    with pytest.raises(InputError, match=r"file\.csv has no column 'z'") as caught:
+    with pytest.raises(InputError, match=r'file\.csv has no column "z"') as caught:
         CsvReader(BytesSource(b"a,b\n", "file.csv"), Range(0, 4), Header(("a", "b"), 4), PLAIN, ["a", "z"])
     assert "a, b" in str(caught.value.hint)
 
