@@ -1,4 +1,4 @@
-"""`python -m tests.cluster up|down|status|parts`: the cluster that end-to-end tests run on, and what it is made of."""
+"""`python -m tests.cluster up|down|status|parts`: start, stop or check the cluster of end-to-end tests, or build its parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cluster.steps import NoClusterError, say
 
 
 def main() -> int:
-    """The exit code: 0 for done, 1 where there is no cluster."""
+    """Run a command and return its exit code: 0, or 1 if there is no cluster."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("verb", choices=["up", "down", "status", "parts"])
     try:
@@ -37,13 +37,13 @@ def main() -> int:
 
 
 def status() -> int:
-    """Prints what is up, and 0 if it can be used."""
+    """Print the settings of a running cluster, and return 0 if tests can use it."""
     state = read_state()
-    trouble = nodes.unready(Path(state.kubeconfig)) if state else "no cluster is up: make cluster-up"
+    problem = nodes.unready(Path(state.kubeconfig)) if state else "no cluster is up: make cluster-up"
     if state:
         sys.stdout.write(state.shell())
-    say(trouble or "ready")
-    return int(bool(trouble))
+    say(problem or "ready")
+    return int(bool(problem))
 
 
 if __name__ == "__main__":

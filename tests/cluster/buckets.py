@@ -18,7 +18,7 @@ class Store:
     server: Server
 
     def bucket(self) -> s3.Bucket | gcs.Bucket:
-        """A new, empty one; its `environment` leads any process to it, in a pod or here."""
+        """Create an empty bucket; its `environment` lets any process reach it, in a pod or on this machine."""
         name = f"bucket-{secrets.token_hex(6)}"
         if self.server.kind == "s3":
             return self._s3(name)

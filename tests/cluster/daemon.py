@@ -1,4 +1,4 @@
-"""A Docker daemon of our own: its data, socket, network and control group meet no other daemon's."""
+"""A separate Docker daemon, which shares no data, socket, network or control group with other daemons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cluster import network, remains
 from tests.cluster.places import DAEMON, SOURCES
-from tests.cluster.steps import NoClusterError, detach, last_words, run, say, step, succeeds, until
+from tests.cluster.steps import NoClusterError, detach, log_tail, run, say, step, succeeds, until
 
 HOST = f"unix://{DAEMON}/docker.sock"
 _PID = DAEMON / "pid"
@@ -18,7 +18,7 @@ _LOG = DAEMON / "log"
 
 
 def environment() -> dict[str, str]:
-    """The environment of a process that is to use this daemon, in the name of nobody else's settings."""
+    """Return the environment of a process that must use this daemon, without the user's settings of Docker."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")} | {
         "DOCKER_HOST": HOST,
         "DOCKER_BUILDKIT": "0",  # BuildKit would call runc itself, past node/runc-fit
@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
 
 
 def start() -> None:
-    """The daemon answers, and has its network."""
+    """Start the daemon if it does not run, and create its network."""
     if not answers():
         if _running():
             say("the daemon of an earlier run does not answer: clearing it away")
@@ -37,7 +37,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """The daemon has ended, and nothing of it is left but its images."""
+    """Stop the daemon, and remove all but its images."""
     if answers():
         for container in run("docker", "ps", "--all", "--quiet", env=environment()).split():
             run("docker", "rm", "--force", "--volumes", container, env=environment())
@@ -54,7 +54,7 @@ def stop() -> None:
 
 
 def answers() -> bool:
-    """Whether our daemon runs and can be asked."""
+    """Return whether the daemon runs and answers."""
     return bool(_running()) and succeeds("docker", "info", env=environment(), timeout=10)
 
 
@@ -69,7 +69,7 @@ def _launch() -> None:
     shutil.rmtree(DAEMON / "exec", ignore_errors=True)
     detach(_command(), _LOG)
     if not until(lambda: answers() or not _running(), 60) or not answers():
-        raise NoClusterError(f"dockerd does not start:{last_words(_LOG)}")
+        raise NoClusterError(f"dockerd does not start:{log_tail(_LOG)}")
 
 
 def _command() -> list[str]:
@@ -94,12 +94,12 @@ def _command() -> list[str]:
 
 
 def _runtime() -> os.PathLike[str]:
-    """A copy that stays when this source tree goes."""
+    """Return the path of a copy that remains if this source tree is deleted."""
     return Path(shutil.copy(SOURCES / "node" / "runc-fit", DAEMON))
 
 
 def _config() -> os.PathLike[str]:
-    """An empty file, so that another daemon's settings in /etc/docker are not read."""
+    """Return the path of an empty file, so that another daemon's settings in /etc/docker are not read."""
     file = DAEMON / "daemon.json"
     file.write_text("{}\n")
     return file

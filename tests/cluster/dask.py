@@ -1,4 +1,4 @@
-"""dask-kubernetes' operator, from the chart that its package brings."""
+"""The operator of dask-kubernetes, from the chart in its package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHART = Path("operator", "deployment", "helm", "dask-kubernetes-operator")
 
 
 def install(kubeconfig: Path, image: str) -> None:
-    """The operator runs from `image` and watches all namespaces; its resource definitions are there."""
+    """Install the operator from `image` for all namespaces, with its resource definitions."""
     name, _, tag = image.rpartition(":")
     values = [f"image.name={name}", f"image.tag={tag}", "image.pullPolicy=IfNotPresent"]
     command = ["upgrade", "--install", "dask-kubernetes-operator", str(_chart()), "--namespace", NAMESPACE]
@@ -24,7 +24,7 @@ def install(kubeconfig: Path, image: str) -> None:
 
 
 def check(kubeconfig: Path) -> None:
-    """NoClusterError where a cluster of the user's does not know dask-kubernetes: that is the user's to install."""
+    """Raise NoClusterError if a user's cluster does not have dask-kubernetes, which the user has to install."""
     from kubernetes import client, config
 
     with config.new_client_from_config(str(kubeconfig)) as api:

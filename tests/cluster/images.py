@@ -1,4 +1,4 @@
-"""Images made on the spot, where none can be pulled: kind's node, and the base of the project's own images."""
+"""Images that are built if they cannot be pulled: kind's node, and the base of the project's own images."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def node() -> str:
-    """The node image's name; it is there."""
+    """Build the node image if it does not exist, and return its name."""
     tree = parts.debian("node", _NODE_PACKAGES)
     folder = parts.hyperkube()
     coredns = parts.tool("coredns")
     image = f"scoremill-test/node:{parts.KUBERNETES}-{parts.digest(_NODE)}"
-    if not _there(image):
+    if not _exists(image):
         work = PARTS / "node.half"
         remains.remove(work)
         with step("make the node image", "60 s, once"):
@@ -66,19 +66,19 @@ def node() -> str:
 
 
 def base() -> str:
-    """The name of a base image for the project's Dockerfiles: Debian with its Python, trusting whom this machine trusts."""
+    """Return the name of a base image for the project's Dockerfiles: Debian with its Python and this machine's certificate authorities."""
     tree = parts.debian("base", _BASE_PACKAGES)
     authorities = Path(os.environ.get("SSL_CERT_FILE", _AUTHORITIES))
     image = f"scoremill-test/base:{tree.parent.name}-{parts.digest(authorities)}"
-    if not _there(image):
+    if not _exists(image):
         with step("make the base image", "10 s, once"):
             _import_with(tree, authorities, image)
     return image
 
 
 def project(base: str | None, env: dict[str, str]) -> tuple[str, str, str]:
-    """The project's runner and operator, and dask-kubernetes' operator, built from this tree as it is."""
-    # One of docker's older builders has no other network to build in than the host's, where the daemon has no bridge.
+    """Build the project's runner and operator, and the operator of dask-kubernetes, from this tree; return their names."""
+    # Older builders of Docker can only use the host's network if the daemon has no bridge.
     command = ["docker", "build", "--quiet", "--network", "host"]
     command += ["--build-arg", f"BASE={base}"] if base else []
     command += [part for name in _PIP if name in os.environ for part in ("--build-arg", name)]
@@ -109,5 +109,5 @@ def _import_with(tree: Path, authorities: Path, image: str) -> None:
     remains.remove(work)
 
 
-def _there(image: str) -> bool:
+def _exists(image: str) -> bool:
     return succeeds("docker", "image", "inspect", image, env=daemon.environment())

@@ -1,4 +1,4 @@
-"""A cluster's life: made of what the machine has, kept while it is well, and taken away without remains."""
+"""Start a cluster with what the machine has, keep it while it works, and remove it completely."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cluster.steps import NoClusterError, alone, step
 
 
 def up() -> State:
-    """A cluster that is ready for tests; NoClusterError says why there is none."""
+    """Return a cluster that is ready for tests; NoClusterError says why there is none."""
     with alone(CLUSTERS / "lock"):
         given = given_kubeconfig()
         state = _given(given) if given else _kind()
@@ -20,7 +20,7 @@ def up() -> State:
 
 
 def down() -> None:
-    """Nothing that `up` started is left: no process, mount, link, control group or packet filter rule. Caches stay.
+    """Remove all that `up` started: processes, mounts, links, control groups and packet filter rules. Caches stay.
 
     NoClusterError names what could not be taken away.
     """
@@ -36,8 +36,8 @@ def down() -> None:
 
 
 def _given(kubeconfig: Path) -> State:
-    if trouble := nodes.unready(kubeconfig):
-        raise NoClusterError(f"the cluster of {kubeconfig} cannot be used: {trouble}")
+    if problem := nodes.unready(kubeconfig):
+        raise NoClusterError(f"the cluster of {kubeconfig} cannot be used: {problem}")
     dask.check(kubeconfig)
     s3, gcs = _stores(nodes.address_towards(kubeconfig))
     return State(NAME, str(kubeconfig), None, None, s3, gcs, None, images.RUNNER_IMAGE, images.OPERATOR_IMAGE)
@@ -60,7 +60,7 @@ def _kind() -> State:
 
 
 def _private() -> bool:
-    """Whether a Docker daemon of our own is needed; one that runs already is not asked about again."""
+    """Return whether a separate Docker daemon is needed; if one runs already, this is not checked again."""
     return daemon.answers() or not machine.docker_that_pulls()
 
 

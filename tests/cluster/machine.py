@@ -1,4 +1,4 @@
-"""What this machine has to make a cluster with, and why it has not what it takes."""
+"""What this machine has to create a cluster, and what is missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PACKAGES = {
 
 
 def docker_that_pulls() -> bool:
-    """Whether the user's own Docker has kind's node image, or can get it."""
+    """Return whether the user's Docker has kind's node image or can pull it."""
     if not succeeds("docker", "info", timeout=15):
         return False
     if succeeds("docker", "image", "inspect", PUBLISHED_NODE):
@@ -32,7 +32,7 @@ def docker_that_pulls() -> bool:
 
 
 def prepare() -> None:
-    """The machine has what it takes to run a Docker daemon and to make a node image; else NoClusterError names what lacks."""
+    """Install what a Docker daemon and a node image need; NoClusterError names what is missing."""
     lacks = [reason for reason, holds in _needs().items() if not holds]
     if lacks:
         raise NoClusterError(
@@ -54,7 +54,7 @@ def _install(packages: list[str]) -> None:
 
 def _needs() -> dict[str, bool]:
     return {
-        "only root may start containers": os.geteuid() == 0,
+        "only root can start containers": os.geteuid() == 0,
         "packages come by apt-get only, on Debian or Ubuntu": shutil.which("apt-get") is not None,
         "Go is not installed (1.25 or later)": shutil.which("go") is not None,
         "the node image is made for x86-64": platform.machine() == "x86_64",

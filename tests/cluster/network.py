@@ -1,4 +1,4 @@
-"""The nodes' network: a bridge, and three packet filter rules of our own, so that no other daemon's are touched.
+"""The nodes' network: a bridge and three separate packet filter rules, so that no other daemon's rules change.
 
 Docker keeps its rules in chains that all daemons of a machine share, and a daemon that starts empties them.
 """
@@ -21,10 +21,10 @@ _BEFORE = CLUSTERS / "ip_forward"
 
 
 def establish(env: dict[str, str]) -> None:
-    """Containers on the network reach each other, this machine, and what it reaches."""
+    """Let containers on the network reach each other, this machine, and what it reaches."""
     if not succeeds("docker", "network", "inspect", NAME, env=env):
         run("docker", "network", "create", "--opt", f"com.docker.network.bridge.name={BRIDGE}", NAME, env=env)
-    if len(_ours()) < 3:
+    if len(_rules()) < 3:
         _remove_rules()
         subnet = _ipv4(env)["Subnet"]
         _iptables("filter", "-I", "FORWARD", "-i", BRIDGE, "-j", "ACCEPT")
@@ -36,12 +36,12 @@ def establish(env: dict[str, str]) -> None:
 
 
 def gateway(env: dict[str, str]) -> str:
-    """This machine's address on the nodes' network: pods reach what listens there, and so does the machine itself."""
+    """Return this machine's address on the nodes' network, which pods and the machine itself can reach."""
     return _ipv4(env)["Gateway"]
 
 
 def remove() -> None:
-    """Its link and rules are gone, and the machine forwards packets only if it did before."""
+    """Delete the link and the rules, and forward packets only if the machine did so before."""
     _remove_rules()
     subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True, check=False)
     if _BEFORE.exists():
@@ -50,9 +50,9 @@ def remove() -> None:
 
 
 def left() -> list[str]:
-    """What `remove` was to take away and could not."""
+    """Return what `remove` could not delete."""
     link = [f"link {BRIDGE}"] if Path("/sys/class/net", BRIDGE).exists() else []
-    return [*link, *(f"{table} {rule}" for table, rule in _ours())]
+    return [*link, *(f"{table} {rule}" for table, rule in _rules())]
 
 
 def _ipv4(env: dict[str, str]) -> dict[str, str]:
@@ -63,12 +63,12 @@ def _ipv4(env: dict[str, str]) -> dict[str, str]:
     raise NoClusterError(f"Docker's network {NAME} has no IPv4 gateway: docker network rm {NAME}")
 
 
-def _ours() -> list[tuple[str, str]]:
+def _rules() -> list[tuple[str, str]]:
     return [(table, rule) for table in _TABLES for rule in _iptables(table, "-S") if BRIDGE in rule]
 
 
 def _remove_rules() -> None:
-    for table, rule in _ours():
+    for table, rule in _rules():
         _iptables(table, "-D", *shlex.split(rule)[1:])
 
 

@@ -1,4 +1,4 @@
-"""The cluster itself: kind's, one control plane and two workers."""
+"""The cluster of kind: one control plane and two workers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.cluster.steps import NoClusterError, run, say, step
 
 
 def create(image: str, env: dict[str, str]) -> None:
-    """All nodes are ready; a cluster that is there already and is well stays as it is."""
+    """Create the cluster and wait until all nodes are ready; keep a cluster that works."""
     if NAME in run(tool("kind"), "get", "clusters", env=env).split():
-        if not (trouble := _stopped(env) or unready(KUBECONFIG)):
+        if not (problem := _stopped(env) or unready(KUBECONFIG)):
             return
-        say(f"the cluster of an earlier run is of no use: {trouble}")
+        say(f"the cluster of an earlier run cannot be used: {problem}")
         delete(env)
     OWN.mkdir(parents=True, exist_ok=True)
     place = ["--name", NAME, "--kubeconfig", KUBECONFIG]
@@ -41,23 +41,23 @@ def create(image: str, env: dict[str, str]) -> None:
         except NoClusterError:
             delete(env)
             raise
-    if trouble := unready(KUBECONFIG):
-        raise NoClusterError(trouble)
+    if problem := unready(KUBECONFIG):
+        raise NoClusterError(problem)
 
 
 def delete(env: dict[str, str]) -> None:
-    """The nodes are gone; it is well if there are none."""
+    """Delete the nodes, if there are any."""
     run(tool("kind"), "delete", "cluster", "--name", NAME, "--kubeconfig", KUBECONFIG, env=env)
 
 
 def load(images: list[str], env: dict[str, str]) -> None:
-    """The workers have `images` of the Docker daemon; nothing is moved for one that they have."""
+    """Load `images` of the Docker daemon into the workers, except for those that they have."""
     workers = f"{NAME}-worker,{NAME}-worker2"
     run(tool("kind"), "load", "docker-image", *images, "--name", NAME, "--nodes", workers, env=env)
 
 
 def unready(kubeconfig: Path) -> str:
-    """Why the cluster of `kubeconfig` cannot be used; empty if it can: it answers, and every node is ready within a minute."""
+    """Return why the cluster of `kubeconfig` cannot be used; empty if it answers and every node is ready within a minute."""
     from kubernetes import client, config, watch
 
     try:
@@ -76,14 +76,14 @@ def unready(kubeconfig: Path) -> str:
 
 
 def _stopped(env: dict[str, str]) -> str:
-    """Which nodes have stopped; the cluster itself takes a while to notice. Empty if none has."""
-    of_ours = ["--filter", f"label=io.x-k8s.kind.cluster={NAME}", "--format", "{{.State}} {{.Names}}"]
-    containers = run("docker", "ps", "--all", *of_ours, env=env).splitlines()
+    """Return the nodes that have stopped, which the cluster itself notices later; empty if none has."""
+    nodes = ["--filter", f"label=io.x-k8s.kind.cluster={NAME}", "--format", "{{.State}} {{.Names}}"]
+    containers = run("docker", "ps", "--all", *nodes, env=env).splitlines()
     return ", ".join(line for line in containers if not line.startswith("running "))
 
 
 def address_towards(kubeconfig: Path) -> str:
-    """This machine's address on the way to the cluster's API server, or SCOREMILL_TEST_HOST: one that pods reach."""
+    """Return SCOREMILL_TEST_HOST, or this machine's address on the way to the cluster's API server, which pods can reach."""
     from kubernetes import client, config
 
     if given := os.environ.get("SCOREMILL_TEST_HOST"):
@@ -96,7 +96,7 @@ def address_towards(kubeconfig: Path) -> str:
     if ipaddress.ip_address(address).is_loopback:
         raise NoClusterError(
             f"pods cannot reach {address}: set SCOREMILL_TEST_HOST to an address of this machine that they reach,\n"
-            "  for a cluster of kind's the gateway that `docker network inspect kind` shows"
+            "  for a cluster of kind the gateway that `docker network inspect kind` shows"
         )
     return address
 

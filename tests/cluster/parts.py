@@ -1,4 +1,4 @@
-"""The parts that take minutes to make, each made once for its version: Go tools, Debian trees, the Kubernetes binary."""
+"""Parts that take minutes to build, each built once for its version: Go tools, Debian trees, the Kubernetes binary."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOOLS = {
 
 
 def tool(name: str) -> Path:
-    """The binary of a Go tool, of the version that this project is tested with where Go is there to build it."""
+    """Return the binary of a Go tool, in the version that this project is tested with if Go is installed to build it."""
     package, version, usually = _TOOLS[name]
     binary = BINARIES / name
     with alone(BINARIES / ".lock"):
@@ -43,7 +43,7 @@ def tool(name: str) -> Path:
 
 
 def hyperkube() -> Path:
-    """The folder of two static binaries: all of Kubernetes, etcd and our node network in one; and pause."""
+    """Return the folder of two static binaries: one with all of Kubernetes, etcd and the node network, and pause."""
     folder = kubernetes_folder()
     with alone(PARTS / ".kubernetes.lock"):
         if not folder.exists():
@@ -52,7 +52,7 @@ def hyperkube() -> Path:
 
 
 def kubernetes_folder() -> Path:
-    """Where `hyperkube` puts them."""
+    """Return the folder for the binaries of `hyperkube`."""
     return PARTS / f"kubernetes-{KUBERNETES}-{digest(_HYPERKUBE)}"
 
 
@@ -76,7 +76,7 @@ def _build_kubernetes(folder: Path) -> None:
 
 
 def debian(name: str, packages: list[str]) -> Path:
-    """A tar of a minimal Debian (bookworm) with `packages`."""
+    """Return a tar of a minimal Debian (bookworm) with `packages`."""
     mark = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
     folder = PARTS / f"debian-{name}-{mark}"
     if not folder.exists():
@@ -97,7 +97,7 @@ def debian(name: str, packages: list[str]) -> Path:
 
 
 def digest(*places: Path) -> str:
-    """Twelve characters that change with any file of `places`."""
+    """Return twelve characters that change with any file of `places`."""
     files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*")))
     content = hashlib.sha256()
     for file in files:
@@ -108,7 +108,7 @@ def digest(*places: Path) -> str:
 
 @contextmanager
 def made(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which is `folder` once it is full: whoever is killed before leaves a half that counts for nothing."""
+    """Return a folder to fill, which is renamed to `folder` when it is complete. A process that is killed before leaves a half that is ignored."""
     new = folder.with_name(f"{folder.name}.half")
     remains.remove(new)
     new.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Where the test cluster keeps what it makes, and what it says of itself."""
+"""Folders of the test cluster, and the description of a cluster that is up."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SOURCES = Path(__file__).parent
 CACHE = Path.home() / ".cache" / "scoremill"
 BINARIES = CACHE / "bin"
 PARTS = CACHE / "cluster" / "parts"
-"""What costs time to make and depends on versions only; each file's name holds a digest of what it was made from."""
+"""Parts that take long to build and depend only on versions; each name contains a digest of the part's sources."""
 CLUSTERS = Path(os.environ.get("SCOREMILL_TEST_CLUSTERS", PARTS.parent))
-"""Clusters in another folder meet nothing of those in this one."""
+"""Folder of clusters; those in different folders share nothing."""
 MARK = hashlib.sha256(str(CLUSTERS).encode()).hexdigest()[:8]
-"""What tells the kernel's objects of these clusters from others."""
+"""Mark in the names of the kernel's objects that belong to these clusters."""
 DAEMON = CLUSTERS / "docker"
 OWN = CLUSTERS / NAME
-"""The cluster's own folder: gone after `down`."""
+"""The cluster's own folder, which `down` removes."""
 KUBECONFIG = OWN / "kubeconfig"
 
 
@@ -32,25 +32,25 @@ class State:
     name: str
     kubeconfig: str
     kind: str | None
-    """Its name among kind's clusters; None for a cluster of somebody else's."""
+    """Name of the cluster in kind; None for a user's cluster."""
     docker_host: str | None
     s3_endpoint: str
     gcs_endpoint: str
     base_image: str | None
-    """What images are built from here: Debian with Python; None where `python:3.11-slim` can be pulled."""
+    """Base of the images that are built here, Debian with Python; None if `python:3.11-slim` can be pulled."""
     runner: str | None
-    """The image of driver, scheduler and workers as its nodes have it."""
+    """Image of driver, scheduler and workers on the nodes."""
     operator: str | None = None
-    """The image of the operator as its nodes have it; None in the state of a cluster that came up before it was made."""
+    """Image of the operator on the nodes; None if the cluster was started by a version without it."""
 
     def shell(self) -> str:
-        """What to tell a shell, so that kubectl, docker and helm find it."""
+        """Return the lines for a shell that let kubectl, docker and helm find the cluster."""
         values = {"KUBECONFIG": self.kubeconfig, "DOCKER_HOST": self.docker_host}
         lines = [f"export {name}={value}\n" for name, value in values.items() if value]
         return "".join([*lines, f"# S3: {self.s3_endpoint}  GCS: {self.gcs_endpoint}\n"])
 
     def write(self) -> None:
-        """Writes it where the tests read it: all or nothing."""
+        """Write the state atomically, for the tests to read."""
         OWN.mkdir(parents=True, exist_ok=True)
         new = OWN / "state.json.new"
         new.write_text(json.dumps(asdict(self), indent=2) + "\n")
@@ -58,14 +58,14 @@ class State:
 
 
 def read_state() -> State | None:
-    """What `up` wrote last; None where nothing is up."""
+    """Return what `up` wrote last; None if nothing is up."""
     with suppress(FileNotFoundError, ValueError, TypeError):
         return State(**json.loads((OWN / "state.json").read_text()))
     return None
 
 
 def given_kubeconfig() -> Path | None:
-    """The kubeconfig of a cluster that the user brings; None where one is to be made."""
+    """Return the kubeconfig of a user's cluster; None if a cluster must be created."""
     for variable in ("SCOREMILL_TEST_KUBECONFIG", "KUBECONFIG"):
         if os.environ.get(variable) and Path(os.environ[variable]) != KUBECONFIG:
             return Path(os.environ[variable])

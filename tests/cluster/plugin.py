@@ -1,4 +1,4 @@
-"""pytest's `--cluster`, and what an end-to-end test asks for; without a cluster it says so where nobody overlooks it."""
+"""The option `--cluster` of pytest and the fixtures of end-to-end tests; a run without a cluster ends with a banner that says so."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _GET_ONE = "make cluster-up && make test ARGS=--cluster"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--cluster`."""
+    """Add `--cluster`."""
     text = "run tests/e2e, on the cluster of SCOREMILL_TEST_KUBECONFIG or KUBECONFIG, else on one that kind makes"
     parser.getgroup("scoremill").addoption("--cluster", action="store_true", help=text)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """The cluster is up before the first test; of several test processes only the first sees to that."""
+    """Start the cluster before the first test; of several test processes only the first does this."""
     if session.config.getoption("--cluster") and not hasattr(session.config, "workerinput"):
         with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
             try:
@@ -35,7 +35,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """End-to-end tests are not run without a cluster."""
+    """Skip end-to-end tests if there is no cluster."""
     if not config.getoption("--cluster"):
         for item in items:
             if item.nodeid.startswith(_TESTS):
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Says what tests have measured (`record_property("figures", …)`), then where the cluster is, or how to get one."""
+    """Print the figures of tests (`record_property("figures", …)`), then where the cluster is, or how to get one."""
     for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
         for _, figures in [each for each in report.user_properties if each[0] == "figures"]:
             terminalreporter.section(f"figures of {report.nodeid}")
@@ -60,7 +60,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def cluster() -> State:
-    """The cluster that is up."""
+    """Return the cluster that is up."""
     state = read_state()
     if state is None:
         pytest.fail("the cluster has been taken down during the tests")
@@ -69,7 +69,7 @@ def cluster() -> State:
 
 @pytest.fixture(scope="session")
 def kubeconfig(cluster: State) -> Iterator[Path]:
-    """Its kubeconfig, which KUBECONFIG names while tests run."""
+    """Return the cluster's kubeconfig, which KUBECONFIG names while tests run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", cluster.kubeconfig)
         yield Path(cluster.kubeconfig)
@@ -77,25 +77,25 @@ def kubeconfig(cluster: State) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def docker_host(cluster: State) -> str | None:
-    """DOCKER_HOST of the Docker daemon that holds the nodes; None for the default one, or for a cluster of the user's."""
+    """Return DOCKER_HOST of the Docker daemon that runs the nodes; None for the default daemon, or for a user's cluster."""
     return cluster.docker_host
 
 
 @pytest.fixture(scope="session")
 def runner_image(cluster: State) -> str | None:
-    """The image of driver, scheduler and workers, built from this tree; nodes that kind made have it."""
+    """Return the image of driver, scheduler and workers, built from this tree; the nodes of kind have it."""
     return cluster.runner
 
 
 @pytest.fixture(scope="session")
 def operator_image(cluster: State) -> str | None:
-    """The operator's image, built from this tree; nodes that kind made have it."""
+    """Return the operator's image, built from this tree; the nodes of kind have it."""
     return cluster.operator
 
 
 @pytest.fixture(scope="session")
 def load_image(cluster: State) -> Callable[[str], None]:
-    """Gives the nodes an image that Docker has; a cluster of the user's has to pull it by itself."""
+    """Return a function that loads an image of Docker into the nodes; a user's cluster must pull it."""
 
     def load(image: str) -> None:
         if cluster.kind:
@@ -106,8 +106,8 @@ def load_image(cluster: State) -> Callable[[str], None]:
 
 @pytest.fixture
 def namespace(kubeconfig: Path) -> Iterator[str]:
-    """A new namespace that admits restricted pods only; its deletion is asked for at the end, and not waited for."""
-    # Not before a test asks for it: what it imports reads the environment that conftest.py sets.
+    """Return a new namespace that admits only restricted pods; it is deleted at the end without waiting."""
+    # Imported only if a test needs it: its imports read the environment that conftest.py sets.
     from tests.support.kube import new_namespace
 
     with new_namespace(kubeconfig) as name:
@@ -116,19 +116,19 @@ def namespace(kubeconfig: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def s3(cluster: State) -> Store:
-    """The S3 server that all tests share; `s3.bucket()` is a new bucket."""
+    """Return the S3 server that all tests share; `s3.bucket()` creates a bucket."""
     return Store(stores.known("s3", cluster.s3_endpoint))
 
 
 @pytest.fixture(scope="session")
 def gcs(cluster: State) -> Store:
-    """The Google Cloud Storage server that all tests share; `gcs.bucket()` is a new bucket."""
+    """Return the Google Cloud Storage server that all tests share; `gcs.bucket()` creates a bucket."""
     return Store(stores.known("gcs", cluster.gcs_endpoint))
 
 
 @pytest.fixture
 def own_store(cluster: State) -> Iterator[Callable[[stores.Kind], Store]]:
-    """Starts a server that a test may stop and start again: `own_store("s3").server.stop()`."""
+    """Return a function that starts a server, which a test can stop and start again: `own_store("s3").server.stop()`."""
     started = []
     host = stores.known("s3", cluster.s3_endpoint).host
 

@@ -1,4 +1,4 @@
-"""What a daemon leaves on the machine: processes, mounts, control groups, links and packet filter rules, and their end."""
+"""What a daemon leaves on the machine: find and remove processes, mounts, control groups, links and packet filter rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DAEMONS = ("dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy")
 
 
 def processes(folder: Path, *names: str) -> list[int]:
-    """Those called one of `names` that were started with a file of `folder` in their command."""
+    """Return the processes called one of `names` whose command names a file in `folder`."""
     return [
         pid
         for pid, entry in _running()
@@ -28,18 +28,18 @@ def processes(folder: Path, *names: str) -> list[int]:
 
 
 def contained() -> list[int]:
-    """Those that run in containers of ours."""
+    """Return the processes that run in containers of the daemon."""
     return [pid for pid, entry in _running() if f"/{CGROUP}/" in _read(entry / "cgroup")]
 
 
 def mounts(folder: Path) -> list[str]:
-    """Mount points below `folder`, the innermost first."""
+    """Return the mount points below `folder`, the innermost first."""
     points = [line.split()[4].replace("\\040", " ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return [point for point in reversed(points) if point.startswith(f"{folder}/")]
 
 
 def cgroups() -> list[Path]:
-    """Control groups of containers, the innermost first."""
+    """Return the control groups of containers, the innermost first."""
     return [
         Path(place)
         for pattern in (CGROUP, f"*/{CGROUP}")  # version 2, and each hierarchy of version 1
@@ -49,7 +49,7 @@ def cgroups() -> list[Path]:
 
 
 def clear(folder: Path) -> None:
-    """Nothing of a daemon with its files in `folder` is left but these files."""
+    """Remove all of a daemon that has its files in `folder`, except for these files."""
     kill(lambda: _of_daemon(folder))
     unmount(folder)
     for group in cgroups():
@@ -59,27 +59,27 @@ def clear(folder: Path) -> None:
 
 
 def left(folder: Path) -> list[str]:
-    """What `clear` was to take away and could not."""
+    """Return what `clear` could not remove."""
     return [*(f"process {pid}" for pid in _of_daemon(folder)), *mounts(folder), *map(str, cgroups()), *network.left()]
 
 
 def unmount(folder: Path) -> None:
-    """Nothing is mounted below `folder`."""
+    """Unmount everything below `folder`."""
     for point in mounts(folder):
         subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
 
 
 def remove(folder: Path) -> None:
-    """`folder` is gone; never what is mounted in it."""
+    """Remove `folder`, but never what is mounted in it."""
     unmount(folder)
     if folder.exists():
         shutil.rmtree(folder)
 
 
-def kill(of_ours: Callable[[], list[int]]) -> None:
-    """None of those that `of_ours` finds is left."""
+def kill(find: Callable[[], list[int]]) -> None:
+    """Kill the processes that `find` returns, until it returns none."""
     deadline = time.monotonic() + 30
-    while (left := of_ours()) and time.monotonic() < deadline:
+    while (left := find()) and time.monotonic() < deadline:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -96,7 +96,7 @@ def _command(entry: Path) -> list[str]:
 
 
 def _read(file: Path) -> str:
-    """Its text; empty where the process has ended meanwhile."""
+    """Return the text of a file of a process; empty if the process has ended meanwhile."""
     with suppress(OSError):
         return file.read_bytes().decode(errors="replace")
     return ""

@@ -1,4 +1,4 @@
-"""Steps that say what they do and how long that usually takes; commands whose failure is explained by their own words."""
+"""Steps that print what they do and how long that usually takes; errors of commands show the end of their output."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 
 
 class NoClusterError(Exception):
-    """No cluster can be had here; the message says why, and what would help."""
+    """No cluster is available here; the message says why, and what would help."""
 
 
 def say(text: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     sys.stderr.write(f"cluster: {text}\n")
     sys.stderr.flush()
 
 
 @contextmanager
 def step(what: str, usually: str) -> Iterator[None]:
-    """Announces `what`, and how long it took."""
+    """Print `what`, and how long it took."""
     say(f"{what} (usually {usually}) …")
     start = time.monotonic()
     yield
@@ -33,7 +33,7 @@ def step(what: str, usually: str) -> Iterator[None]:
 def run(
     *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: float = 3600
 ) -> str:
-    """The standard output of `command`; NoClusterError with the last of its words where it fails."""
+    """Return the standard output of `command`; NoClusterError with the end of its output if it fails."""
     try:
         done = subprocess.run(command, env=env, cwd=cwd, timeout=timeout, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
@@ -47,7 +47,7 @@ def run(
 
 
 def succeeds(*command: str | Path, env: Mapping[str, str] | None = None, timeout: float = 60) -> bool:
-    """Whether `command` is there and exits with 0 in time."""
+    """Return whether `command` exists and exits with 0 in time."""
     try:
         return not subprocess.run(command, env=env, timeout=timeout, capture_output=True, check=False).returncode
     except (OSError, subprocess.TimeoutExpired):
@@ -55,7 +55,7 @@ def succeeds(*command: str | Path, env: Mapping[str, str] | None = None, timeout
 
 
 def detach(command: list[str], log: Path, env: Mapping[str, str] | None = None) -> None:
-    """Starts a process that outlives this one; its words are added to `log`."""
+    """Start a process that outlives this one; its output is appended to `log`."""
     with log.open("ab") as words:
         subprocess.run(
             ["setsid", "--fork", *command], env=env, stdin=subprocess.DEVNULL, stdout=words, stderr=words, check=True
@@ -63,7 +63,7 @@ def detach(command: list[str], log: Path, env: Mapping[str, str] | None = None) 
 
 
 def until(condition: Callable[[], object], seconds: float) -> bool:
-    """Whether `condition` has come to hold within that time."""
+    """Wait until `condition` is true, and return whether it became true within that time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -72,14 +72,14 @@ def until(condition: Callable[[], object], seconds: float) -> bool:
     return True
 
 
-def last_words(log: Path) -> str:
-    """The end of a log, to stand below an error's first line."""
+def log_tail(log: Path) -> str:
+    """Return the end of a log, to print below the first line of an error."""
     return "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-10:])
 
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Nobody else who asks for `lock` runs at the same time; the kernel gives it back for a process that was killed."""
+    """Hold `lock`, for which others wait; the kernel releases it if the process is killed."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:

@@ -12,7 +12,7 @@ from typing import Literal
 from tests.cluster import remains
 from tests.cluster.parts import tool
 from tests.cluster.places import OWN
-from tests.cluster.steps import NoClusterError, detach, last_words, until
+from tests.cluster.steps import NoClusterError, detach, log_tail, until
 from tests.support.s3 import CREDENTIALS
 
 Kind = Literal["s3", "gcs"]
@@ -21,39 +21,39 @@ _BINARY = {"s3": "versitygw", "gcs": "fake-gcs-server"}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A store's server: what it holds in S3 outlives its process, what it holds in GCS does not."""
+    """The server of a store. Objects in S3 outlive the process of their server, objects in GCS do not."""
 
     kind: Kind
     host: str
     port: int
     folder: Path
-    """What its process is known by, and where an S3 server keeps its objects."""
+    """Folder that identifies the process, and in which an S3 server keeps its objects."""
 
     @property
     def endpoint(self) -> str:
-        """Its URL, for the machine and for pods."""
+        """Return the URL of the server, for the machine and for pods."""
         return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
-        """It answers. NoClusterError with the last words of its log if it does not within a minute."""
+        """Start the server; NoClusterError with the end of its log if it does not answer within a minute."""
         (self.folder / "objects").mkdir(parents=True, exist_ok=True)
         log = self.folder / "log"
         detach(self._command(), log, self._environment())
         if not until(self.answers, 60):
-            raise NoClusterError(f"{_BINARY[self.kind]} does not answer:{last_words(log)}")
+            raise NoClusterError(f"{_BINARY[self.kind]} does not answer:{log_tail(log)}")
 
     def stop(self) -> None:
-        """Nobody answers at its endpoint: connections are refused."""
+        """Stop the server, so that connections to its endpoint are refused."""
         remains.kill(self._processes)
 
     def answers(self) -> bool:
-        """Whether connections are taken."""
+        """Return whether the server accepts connections."""
         with suppress(OSError), socket.create_connection((self.host, self.port), timeout=2):
             return True
         return False
 
-    def is_well(self) -> bool:
-        """Whether it is our own server that answers."""
+    def works(self) -> bool:
+        """Return whether this server answers, and not another process."""
         return bool(self._processes()) and self.answers()
 
     def _processes(self) -> list[int]:
@@ -77,23 +77,23 @@ class Server:
 
 
 def new(kind: Kind, host: str, name: str = "") -> Server:
-    """A server on a free port of `host`, not started yet; another `name` is another server."""
+    """Return a server on a free port of `host`, not started yet; another `name` is another server."""
     with socket.socket() as free:
         free.bind((host, 0))
         return Server(kind, host, int(free.getsockname()[1]), OWN / f"{kind}{name}")
 
 
 def known(kind: Kind, endpoint: str) -> Server:
-    """The server that `up` started at `endpoint`."""
+    """Return the server that `up` started at `endpoint`."""
     host, _, port = endpoint.removeprefix("http://").rpartition(":")
     return Server(kind, host, int(port), OWN / kind)
 
 
 def running(kind: Kind, host: str, endpoint: str | None) -> Server:
-    """The server of an earlier `up` at `endpoint` if it is well and on `host`, else a new one."""
+    """Return the server of an earlier `up` at `endpoint` if it works and is on `host`, else a new one."""
     if endpoint is not None:
         earlier = known(kind, endpoint)
-        if earlier.host == host and earlier.is_well():
+        if earlier.host == host and earlier.works():
             return earlier
     server = new(kind, host)
     server.stop()
@@ -102,5 +102,5 @@ def running(kind: Kind, host: str, endpoint: str | None) -> Server:
 
 
 def stop_all() -> None:
-    """No server of ours runs, not even a test's that was killed."""
+    """Stop all servers of this cluster, including those of tests that were killed."""
     remains.kill(lambda: remains.processes(OWN, *_BINARY.values()))

@@ -1,4 +1,4 @@
-"""Without a cluster nothing passes silently."""
+"""A run without a cluster says so, and parts are built again only if they must be."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_other_tests_are_run_without_an_announcement() -> None:
     assert "END-TO-END" not in _pytest("tests/cluster/test_plugin.py", "--collect-only").stdout
 
 
-def test_a_cluster_that_was_asked_for_and_cannot_be_had_fails_the_run_with_the_reason(tmp_path: Path) -> None:
+def test_a_cluster_that_was_requested_and_is_not_available_fails_the_run_with_the_reason(tmp_path: Path) -> None:
     missing = tmp_path / "kubeconfig"
     place = {"SCOREMILL_TEST_KUBECONFIG": str(missing), "SCOREMILL_TEST_CLUSTERS": str(tmp_path)}
     done = _pytest(_TESTS, "--cluster", **place)
@@ -43,14 +43,14 @@ def test_a_cluster_that_was_asked_for_and_cannot_be_had_fails_the_run_with_the_r
 def test_part_that_was_interrupted_is_built_again(tmp_path: Path) -> None:
     folder = tmp_path / "part"
     (tmp_path / "part.half").mkdir()
-    (tmp_path / "part.half" / "rubbish").touch()
+    (tmp_path / "part.half" / "incomplete").touch()
     with parts.made(folder) as new:
         (new / "file").touch()
         assert not folder.exists()
     assert [file.name for file in folder.iterdir()] == ["file"]
 
 
-def test_a_part_is_known_by_all_that_it_is_made_from(tmp_path: Path) -> None:
+def test_the_digest_of_a_part_covers_all_of_its_files(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     first = parts.digest(tmp_path)
     assert parts.digest(tmp_path) == first
