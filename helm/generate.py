@@ -176,7 +176,7 @@ def lock_page() -> str:
 
 
 def _set_flow(node: yaml.Node) -> bool:
-    """Whether `node` fits on a line, as what holds no further fields and no list of objects does."""
+    """Return whether `node` fits on a line, as what holds no further fields and no list of objects does."""
     if isinstance(node, yaml.MappingNode):
         fits = [_set_flow(value) for _, value in node.value]
         fields = [value for key, value in node.value if key.value == "properties"]

@@ -11,7 +11,7 @@ LIBRARIES = {"s3": "s3fs", "gcs": "gcsfs", "kubernetes": "kubernetes", "operator
 
 
 def is_installed(extra: str) -> bool:
-    """Whether the library of `extra` is installed."""
+    """Return whether the library of `extra` is installed."""
     return find_spec(LIBRARIES[extra]) is not None
 
 

@@ -42,7 +42,7 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 
 
 def is_kubernetes_name(name: str) -> bool:
-    """Whether Kubernetes takes `name` for an object (an RFC 1123 subdomain of at most 253)."""
+    """Return whether Kubernetes takes `name` for an object (an RFC 1123 subdomain of at most 253)."""
     return len(name) <= 253 and _SUBDOMAIN.fullmatch(name) is not None
 
 

@@ -208,7 +208,7 @@ def _schedules(where: Where) -> Ours:
 
 
 def is_schedule(path: str | None) -> bool:
-    """Whether the file at `path` holds a ScoringSchedule."""
+    """Return whether the file at `path` holds a ScoringSchedule."""
     if path is None or not Path(path).is_file():
         return False
     try:
@@ -246,6 +246,6 @@ def checked(made: Object, source: str) -> Object:
 
 
 def asks_the_same(one: Object, other: Object) -> bool:
-    """Whether two ScoringSchedules ask for the same, whatever defaults are written out and whether or not they wait."""
+    """Return whether two ScoringSchedules are the same, apart from written defaults and `suspend`."""
     asked = [ScoringSchedule.model_validate(each).spec.model_copy(update={"suspend": False}) for each in (one, other)]
     return asked[0] == asked[1]

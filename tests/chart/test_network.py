@@ -27,7 +27,7 @@ Connection = tuple[str, str, int, str]
 
 @pytest.fixture(scope="module")
 def passes(render: Render, tmp_path_factory: pytest.TempPathFactory):
-    """Whether a connection is let through by the chart with some arguments, and by the jobs of its operator."""
+    """Return a function that checks a connection against the chart with some arguments, and the jobs of its operator."""
     known: dict[str, list[dict]] = {}
 
     def passing(arguments: list[str], connection: Connection) -> bool:

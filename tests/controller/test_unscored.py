@@ -124,7 +124,7 @@ class Machine(RuleBasedStateMachine):
                 Store(uri).write("_scoremill/earlier.parquet", earlier.to_bytes())
 
     def _publish(self, uri: str) -> bool:
-        """Whether the run could score all that it planned, and its output is complete."""
+        """Return whether the run could score all that it planned, and its output is complete."""
         plan = self.plans.get(uri)
         if plan is None:
             return False
@@ -151,7 +151,7 @@ class Machine(RuleBasedStateMachine):
                 del self.jobs[name]
 
     def _is_known(self, job: Object) -> bool:
-        """Whether the stored status says of the job's output what it is."""
+        """Return whether the stored status describes the job's output correctly."""
         is_complete = job["status"].get("phase") == "Complete"
         return any(
             one.uri == job["spec"]["output"]["uri"] and one.complete >= is_complete for one in self._status.outputs

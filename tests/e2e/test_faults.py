@@ -85,7 +85,7 @@ class Ground:
         return str(self.pods("scheduler")[0]["spec"]["nodeName"])
 
     def lacked_memory(self, pod: dict[str, Any]) -> bool:
-        """Whether the kernel or Dask's nanny has ended what ran in the pod for its memory.
+        """Return whether the kernel or Dask's nanny killed a process in the pod because of its memory.
 
         With control groups of version 2 the kernel takes the whole container, else its largest process.
         """

@@ -525,7 +525,7 @@ def holder(mill: Mill) -> str | None:
 
 
 def one_driver(job: Job, but: str) -> bool:
-    """Whether another driver than `but` runs; never two."""
+    """Return whether a driver other than `but` runs; assert that there are never two."""
     alive = [
         pod["metadata"]["name"]
         for pod in job.pods("driver")

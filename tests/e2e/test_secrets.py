@@ -243,7 +243,7 @@ def test_strangers_are_answered_by_no_part_of_the_cluster(vault, place) -> None:
 
 def _questions() -> Any:
     async def questions(addresses: list[str], shown: dict[str, Any]) -> dict[tuple[str, str], bool | str]:
-        """Whether Dask's first question is answered at each address, for each of the certificates; else the error."""
+        """Return for each address and each certificate whether Dask's first request is answered; else the error."""
         from distributed import Security
         from distributed.core import rpc
 

@@ -1,4 +1,4 @@
-"""Whether NetworkPolicies let one pod reach another or an address, by the rules of networking.k8s.io/v1.
+"""Decide if NetworkPolicies let one pod reach another or an address, by the rules of networking.k8s.io/v1.
 
 It stands in for a network plugin. An address block also matches pods within it, as most plugins have it.
 """
@@ -23,7 +23,7 @@ class Peer:
 
 
 def reaches(policies: Iterable[Policy], source: Peer, target: Peer, port: int, protocol: str = "TCP") -> bool:
-    """Whether a connection is let out of `source` and into `target`."""
+    """Return whether a connection is let out of `source` and into `target`."""
     every = list(policies)
     return _passes(every, "Egress", source, target, port, protocol) and _passes(
         every, "Ingress", target, source, port, protocol
@@ -31,7 +31,7 @@ def reaches(policies: Iterable[Policy], source: Peer, target: Peer, port: int, p
 
 
 def _passes(policies: list[Policy], direction: str, pod: Peer, other: Peer, port: int, protocol: str) -> bool:
-    """Whether one of the policies for `pod` has a rule for the connection; True if there is no policy for it."""
+    """Return whether one of the policies for `pod` has a rule for the connection; True if there is no policy for it."""
     own = [each for each in policies if _selects(each, direction, pod)]
     rules = [rule for each in own for rule in each["spec"].get(direction.lower()) or ()]
     end = "to" if direction == "Egress" else "from"

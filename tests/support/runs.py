@@ -47,7 +47,7 @@ class Run:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has neither ended nor failed."""
+        """True if the task has neither ended nor failed."""
         return not self._ended.done()
 
     def reaches(self, partitions: int, seconds: float = 90) -> None:

@@ -34,7 +34,7 @@ class Settings:
     reserved: frozenset[str] = frozenset()
     """Service accounts as NAMESPACE/NAME that no job can run as: the operator's own, and others with more rights."""
     templates: Literal["Restricted", "Any"] = "Restricted"
-    """Whether `spec.cluster` can set only what gives no rights (`objects.forbidden_fields`, `accounts`), or anything."""
+    """What `spec.cluster` can set: only what gives no rights (`objects.forbidden_fields`, `accounts`), or anything."""
     accounts: frozenset[str] = frozenset()
     """Service accounts as NAMESPACE/NAME that jobs can run as if templates are restricted."""
     network: objects.Network = field(default_factory=objects.Network)

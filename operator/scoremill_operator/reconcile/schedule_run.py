@@ -21,7 +21,7 @@ class Run:
 
     job: Resource
     is_outlived: bool = False
-    """Whether it has finished, but its driver is alive."""
+    """True if the job has finished, but its driver still runs."""
 
     @property
     def name(self) -> str:

@@ -21,9 +21,9 @@ class Feed:
     names: tuple[str, ...]
     """Columns in the order it wants them."""
     named: bool
-    """Whether as a data frame, else as an array."""
+    """True if the model gets a data frame, else an array."""
     series: bool = False
-    """Whether as one series of texts."""
+    """True if the model gets one series of texts."""
 
 
 def feed_of(estimator: Any, sample: Sequence[str] | None, columns: Sequence[str] | None) -> Feed:

@@ -120,7 +120,7 @@ def _same(one: Any, other: Any) -> Any:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two values are equal and of one type; NaN is equal to NaN, and to no other missing value."""
+    """Return whether two values are equal and of one type; NaN is equal to NaN, and to no other missing value."""
     if one is other:
         return True
     if type(one) is not type(other):

@@ -38,7 +38,7 @@ class Bundle:
     columns: tuple[Column, ...]
     """What the model reads, in the order it wants them."""
     named: bool
-    """Whether it is fed a data frame with names, else a two-dimensional array."""
+    """True if the model gets a data frame with names, else a two-dimensional array."""
     method: str
     """What is called where nobody says otherwise."""
     results: dict[str, tuple[Column, ...]]
@@ -52,7 +52,7 @@ class Bundle:
     trained: dict[str, Any] = field(default_factory=dict)
     """When, by which command, on what data; free metadata under `meta`."""
     batch_dependent: bool = False
-    """Whether a row's result depends on the rows scored with it."""
+    """True if a row's result depends on the rows scored with it."""
     sizes: dict[str, int] = field(default_factory=dict)
     """Bytes of each file."""
     files: dict[str, str] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Bundle:
     facts: dict[str, Any] = field(default_factory=dict)
     """What the flavour needs to know to load the artifact."""
     series: bool = False
-    """Whether the model reads one column as a series of texts, as text vectorizers do."""
+    """True if the model reads one column as a series of texts, as text vectorizers do."""
     others: tuple[Column, ...] = ()
     """Columns of the sample that the model does not read."""
     gaps: tuple[Gap, ...] = ()

@@ -38,7 +38,7 @@ class _Limit:
         self._lock, self._holders, self._before = threading.Lock(), 0, ExitStack()
 
     def hold(self, *, only_first: bool = False) -> bool:
-        """Whether nobody held it; with `only_first` it is not held again."""
+        """Return whether nobody held it before; with `only_first`, hold it only in that case."""
         with self._lock:
             is_first = not self._holders
             if is_first:

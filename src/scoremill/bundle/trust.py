@@ -49,7 +49,7 @@ def check_types(holder: str, found: Iterable[str], trusted_types: Iterable[str])
 
 
 def is_below(uri: str, prefixes: Iterable[str]) -> bool:
-    """Whether `uri` is one of `prefixes` or lies below one, segment by segment; never with `.`, `..` or `//` in it."""
+    """Return whether `uri` is one of `prefixes` or lies below one, segment by segment; never with `.`, `..` or `//` in it."""
     place = _segments(uri)
     return place is not None and any(
         (root := _segments(prefix)) is not None and place[: len(root)] == root for prefix in prefixes

@@ -70,7 +70,7 @@ def _with_formats(csv: Csv, column: Column, formats: str) -> Csv:
 
 
 def _rejected(column: Column, text: pa.Array, csv: Csv) -> pa.Array:
-    """Whether each value is rejected."""
+    """Return for each value whether it is rejected."""
     bad = convert_column(pa.chunked_array([text]), column, csv)[1]
     return pa.array(np.zeros(len(text), np.bool_) if bad is None else bad)
 

@@ -16,7 +16,7 @@ _OFFSET = r"\d[T ]\d.*[+-]\d{2}(?::?\d{2})?\s*$|(?:Z|UTC)\s*$"
 
 
 def is_date(column: Column) -> bool:
-    """Whether the column holds points in time."""
+    """Return whether the column holds points in time."""
     return bool(pa.types.is_timestamp(arrow_type(column)))
 
 

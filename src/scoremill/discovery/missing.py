@@ -52,7 +52,7 @@ def names_hint(given: int, found: int) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number, and so hardly the name of a column."""
+    """Return whether a text is a number, and so hardly the name of a column."""
     try:
         float(text)
     except ValueError:

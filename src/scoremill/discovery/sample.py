@@ -63,11 +63,11 @@ class Sample:
     rejected: int = 0
     """Sampled rows of a CSV that would be rejected."""
     is_irregular: bool = False
-    """Whether quotes of the CSV stand where they are only characters."""
+    """True if quotes of the CSV stand where they are only characters."""
     unconverted: tuple[str, ...] = ()
     """Texts for which rows would be rejected."""
     is_unreadable: bool = False
-    """Whether no row of the object can be scored, as `problems` say."""
+    """True if no row of the object can be scored, as `problems` say."""
 
 
 def take_sample(source: Source, storage: Storage, csv: Csv, hive: bool, wanted: Wanted) -> Sample:

@@ -36,7 +36,7 @@ class Engine(Protocol):
 
     @property
     def shares_files(self) -> bool:
-        """Whether the workers can read files of this machine."""
+        """True if the workers can read files of this machine."""
 
     def notes(self) -> list[str]:
         """Return new messages for users."""

@@ -188,5 +188,5 @@ def require_output(store: Store) -> dict[str, Any]:
 
 
 def is_part(name: str) -> bool:
-    """Whether an object's name is that of a part or of an errors object."""
+    """Return whether an object's name is that of a part or of an errors object."""
     return name.rsplit("/", 1)[-1].startswith("part-") or name.startswith(f"{ERRORS}/")

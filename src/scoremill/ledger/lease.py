@@ -47,7 +47,7 @@ class Holder:
 
     @property
     def is_dead(self) -> bool:
-        """Whether this host knows that the process, or its run, has ended; False of other hosts' processes."""
+        """True if this host knows that the process, or its run, has ended; False of other hosts' processes."""
         if (self.host, self.boot) != (socket.gethostname(), _boot()) or not self.started:
             return False
         if self.pid == os.getpid():

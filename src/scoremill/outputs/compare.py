@@ -1,4 +1,4 @@
-"""Whether two outputs hold the same rows in the same order, to the bit or within a tolerance."""
+"""Compare the rows of two outputs, in order, to the bit or within a tolerance."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _numbers(values: tuple[str, ...]) -> list[Any]:
 
 
 def is_same(here: Rows, there: Rows) -> bool:
-    """Whether two windows are equal to the bit, schema included."""
+    """Return whether two windows are equal to the bit, schema included."""
     if not (isinstance(here, pa.Table) and isinstance(there, pa.Table)):
         return bool(here == there)
     # To Arrow a NaN is no other's equal.

@@ -152,9 +152,9 @@ class Cleanup(Spec):
     """What to keep of a finished job: its cluster, the job itself, and the logs in its output."""
 
     on_success: Literal["Delete", "Keep"] = "Delete"
-    """Whether to delete or keep the cluster of a run that succeeded."""
+    """What happens to the cluster of a run that succeeded."""
     on_failure: Literal["Delete", "Keep"] = "Keep"
-    """Whether to delete or keep the cluster of a run that failed."""
+    """What happens to the cluster of a run that failed."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0)] | None = None
     """Number of seconds after which a finished job is deleted. Jobs are not deleted by default."""
     log_history_limit: Annotated[int, Field(ge=1, le=10_000)] = 100

@@ -19,7 +19,7 @@ class Column:
     categories: tuple[str | int | float | bool, ...] | None = None
     """Categories of a `category` column, in order."""
     ordered: bool = False
-    """Whether the order of the categories has a meaning."""
+    """True if the order of the categories has a meaning."""
     missing: Missing | None = None
     """How a missing value is represented in the data frame; the usual one of the dtype if it is not given."""
     values: str | None = None

@@ -35,7 +35,7 @@ class Gap:
     """The text of the value, if CSV input reads it as missing because it is one of the null values."""
 
     is_rejected: bool = False
-    """Whether the rows are rejected."""
+    """True if the rows are rejected."""
 
     @property
     def message(self) -> str:
@@ -62,7 +62,7 @@ class Gap:
         )
 
     def is_open(self, csv: Csv) -> bool:
-        """Whether input that is read as `csv` says has the gap."""
+        """Return whether input that is read as `csv` says has the gap."""
         return self.spelling is None or self.spelling in csv.null_values
 
 

@@ -36,19 +36,19 @@ class Csv(Spec):
     escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """Character that makes a following quote, or itself, an ordinary character inside quotes, such as `\\` in files written by Spark."""
     escape_unquoted: bool = False
-    """Whether `escape` also counts outside quotes and before any character (MySQL, Snowflake, Python's csv module)."""
+    """Apply `escape` also outside quotes and before any character (MySQL, Snowflake, Python's csv module)."""
     skip_rows: Annotated[int, Field(ge=0)] = 0
     """Number of lines to skip at the start of each file. Quotes have no meaning in them."""
     comment: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """Character that marks a line as a comment if the line starts with it. Elsewhere in a line it is data."""
     skip_initial_space: bool = False
-    """Whether spaces after a delimiter are dropped."""
+    """Drop spaces after a delimiter."""
     surplus_fields: Literal["Reject", "DropEmpty"] = "Reject"
     """What to do with a row that has more fields than columns: reject it, or accept it if the surplus fields are empty."""
     encoding: str = "utf-8"
     """Encoding of the files: any that Python knows and that encodes a newline as one byte (not UTF-16 or UTF-32)."""
     header: bool = True
-    """Whether the first row of each file contains the column names."""
+    """True if the first row of each file contains the column names."""
     columns: tuple[str, ...] | None = None
     """Column names, in order, of files without a header."""
     null_values: tuple[str, ...] = NULL_VALUES
@@ -168,7 +168,7 @@ class EarlierOutput(Spec):
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
     """URI of the output, or a glob that matches several complete outputs."""
     optional: bool = False
-    """Whether a missing or incomplete output is accepted. If it is, no objects are skipped because of it."""
+    """Accept a missing or incomplete output. If there is one, no objects are skipped because of it."""
 
 
 class Input(Spec):
@@ -189,7 +189,7 @@ class Input(Spec):
     where: Annotated[str, Field(max_length=10_000)] | None = None
     """Condition that a row must meet to be scored, such as `fare > 0 and vendor in ("A", "B")`."""
     hive: bool = False
-    """Whether folders such as `year=2009/` are read as columns (Hive partitioning)."""
+    """Read folders such as `year=2009/` as columns (Hive partitioning)."""
     id_by: Literal["version", "content"] = "version"
     """How a changed object is recognized: by its version (ETag, or size and modification time) or by a hash of its content."""
     since: Literal["LastSuccess"] | AwareDatetime | None = None
@@ -199,7 +199,7 @@ class Input(Spec):
     not_scored_by: Annotated[tuple[EarlierOutput, ...], Field(max_length=1000)] = ()
     """Outputs of earlier jobs. Objects that one of them, or a run that it followed, has scored are skipped, by name and version."""
     allow_empty: bool = False
-    """Whether an input without objects or rows is accepted. Always true with `notScoredBy`."""
+    """Accept an input without objects or rows. Always true with `notScoredBy`."""
     storage: Storage | None = None
     """Settings of the store that holds the input. Defaults to the job's `storage`."""
 

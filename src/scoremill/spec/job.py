@@ -58,7 +58,7 @@ class JobSpec(Spec):
     cluster: Cluster = Cluster()
     """The Dask cluster to run on."""
     persist: bool = False
-    """Whether to load the input into the memory of the cluster before scoring."""
+    """Load the input into the memory of the cluster before scoring."""
     credentials: Credentials = Credentials()
     """Storage credentials on Kubernetes."""
     retry: Retry = Retry()
@@ -68,7 +68,7 @@ class JobSpec(Spec):
     cleanup: Cleanup = Cleanup()
     """What to keep after the job has finished."""
     suspend: bool = False
-    """Whether to suspend the job: its driver and cluster are deleted, and completed partitions are kept."""
+    """Suspend the job: its driver and cluster are deleted, and completed partitions are kept."""
     managed_by: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Controller that runs the job on Kubernetes. Defaults to the operator of scoremill, `scoremill.dev/operator`."""
 

@@ -36,7 +36,7 @@ class Output(Spec):
     rows_per_file: Annotated[int, Field(ge=1)] | None = None
     """Maximum number of rows in an output file. Defaults to one file per partition."""
     row_id: bool = False
-    """Whether to write the origin of each row: its object, and its byte offset or row number."""
+    """Write the origin of each row: its object, and its byte offset or row number."""
     columns: dict[str, str] = {}
     """Result columns to write, as class or column and its name in the output."""
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -28,7 +28,7 @@ def is_shown(place: Sequence[str], value: object) -> bool:
 
 
 def is_secret(name: str) -> bool:
-    """Whether the value of an option or variable is a secret, judging by its name."""
+    """Return whether the value of an option or variable is a secret, judging by its name."""
     return _SECRET.search(_WORDS.sub("_", name)) is not None and not _PLACES.search(name)
 
 
@@ -46,7 +46,7 @@ def secrets_in(template: Any) -> Iterator[str]:
 
 
 def is_deeper(template: Any, levels: int) -> bool:
-    """Whether mappings and lists are nested more than `levels` deep."""
+    """Return whether mappings and lists are nested more than `levels` deep."""
     level = [template]
     for _ in range(levels + 1):
         level = [

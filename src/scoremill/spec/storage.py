@@ -21,11 +21,11 @@ class Storage(Spec):
     endpoint: str | None = None
     """URL of the storage service, if it is not the cloud provider's, such as `http://minio:9000`."""
     anonymous: bool = False
-    """Whether to read public data without credentials."""
+    """Read public data without credentials."""
     profile: str | None = None
     """Name of the profile in the AWS configuration files to use."""
     requester_pays: bool = False
-    """Whether to pay for reading from a requester-pays bucket."""
+    """Pay for reading from a requester-pays bucket."""
     kms_key: str | None = None
     """Name of the KMS key that the store encrypts new objects with."""
     ca_bundle: str | None = None

@@ -76,7 +76,7 @@ def environment() -> int:
 
 
 def is_emulated_gs(settings: Storage) -> bool:
-    """Whether `gs://` is served by something other than Google."""
+    """Return whether `gs://` is served by something other than Google."""
     return bool(settings.endpoint or os.environ.get("STORAGE_EMULATOR_HOST"))
 
 

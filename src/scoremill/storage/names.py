@@ -28,14 +28,14 @@ def writable_name(name: str, *, is_local: bool) -> str:
 
 
 def is_below_its_root(name: str, *, is_local: bool = True) -> bool:
-    """Whether `name` is one that an object below any root could have."""
+    """Return whether `name` is one that an object below any root could have."""
     steps = name.split("/")
     has_step_elsewhere = bool({".", ".."}.intersection(steps)) or (is_local and "" in steps)
     return "\0" not in name and not has_step_elsewhere and _is_encodable(name, is_local=is_local)
 
 
 def _is_encodable(name: str, *, is_local: bool) -> bool:
-    """Whether a store could have an object of this name; JSON can hold texts that are no Unicode."""
+    """Return whether a store could have an object of this name; JSON can hold texts that are no Unicode."""
     try:
         os.fsencode(name) if is_local else name.encode()
     except UnicodeEncodeError:

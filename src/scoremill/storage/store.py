@@ -42,7 +42,7 @@ class Store:
 
     @property
     def has_conditional_create(self) -> bool:
-        """Whether `create` lets one of several writers win for certain; other S3 servers than Amazon's are tried out."""
+        """True if `create` surely lets only one of several writers win; S3 servers other than Amazon's are tested."""
         with self._explained(self.uri):
             return self._backend.has_conditional_create
 
@@ -85,7 +85,7 @@ class Store:
             self._backend.write(self._writable(name), data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Whether the object was not there and now holds `data`; of several callers one wins."""
+        """Create the object with `data` if it does not exist, and return whether it was created; only one of several callers creates it."""
         with self._explained(self._of(name)):
             return self._backend.create(self._writable(name), data)
 

@@ -27,7 +27,7 @@ def protocol_of(uri: str) -> str:
 
 
 def is_local(uri: str) -> bool:
-    """Whether `uri` is a path on this machine."""
+    """Return whether `uri` is a path on this machine."""
     return protocol_of(uri) == "file"
 
 

@@ -108,7 +108,7 @@ class OutOfMemoryError(MemoryError):
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether `error` says that there is no memory, as Arrow and Python say it."""
+    """Return whether `error` is one of Arrow or Python that says that memory ran out."""
     return isinstance(error, MemoryError) or _NO_THREAD in str(error)
 
 

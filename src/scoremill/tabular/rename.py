@@ -26,7 +26,7 @@ class Renaming:
     pairs: tuple[tuple[str, str], ...] = ()
     """Names in the input, each with the name that takes its place."""
     is_relaxed: bool = False
-    """Whether names also match without case, blanks and underscores."""
+    """True if names also match without case, blanks and underscores."""
 
     def __bool__(self) -> bool:
         return bool(self.pairs) or self.is_relaxed

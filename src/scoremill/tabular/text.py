@@ -9,7 +9,7 @@ import pyarrow as pa
 
 
 def is_utf8(encoding: str) -> bool:
-    """Whether `encoding` is a name of UTF-8, with or without a byte order mark."""
+    """Return whether `encoding` is a name of UTF-8, with or without a byte order mark."""
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 

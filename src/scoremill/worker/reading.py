@@ -25,7 +25,7 @@ class Reading:
     """Columns that are read verbatim."""
     input_storage: Storage
     rejects_objects: bool = False
-    """Whether an object that the store refuses to return is rejected; otherwise it ends the run."""
+    """True if an object that the store refuses to return is rejected; otherwise it ends the run."""
 
     @property
     def needed(self) -> list[str]:

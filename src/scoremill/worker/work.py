@@ -58,7 +58,7 @@ class Work:
     output_storage: Storage
     fail_on_row_error: bool = False
     rejects_objects: bool = False
-    """Whether an object that the store refuses to return is rejected; otherwise it ends the run."""
+    """True if an object that the store refuses to return is rejected; otherwise it ends the run."""
     max_rejects: int | None = None
     """Maximum number of rejected rows of the run; a task with more fails."""
 
@@ -86,9 +86,9 @@ class Task:
     partition: Partition
     attempt: int = 0
     might_exist: bool = False
-    """Whether an earlier driver might have published the parts: equal ones are left untouched."""
+    """True if an earlier driver might have published the parts: equal ones are left untouched."""
     model_works: bool = False
-    """Whether the model has scored other partitions, so it is not at fault if it raises on all rows of this one."""
+    """True if the model has scored other partitions, so it is not at fault if it raises on all rows of this one."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """URIs of the rejected objects, and the reasons."""
     first_line: int = 0

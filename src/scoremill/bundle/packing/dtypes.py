@@ -48,7 +48,7 @@ def column_of(name: str, series: pd.Series, learned: Collection[Missing] = ()) -
 
 
 def holds_text(column: Column) -> bool:
-    """Whether the values of a column, or its categories, are text as it stands in a CSV."""
+    """Return whether the values of a column, or its categories, are text as it stands in a CSV."""
     try:
         return bool(pa.types.is_string(arrow_type(column)))
     except UsageError:

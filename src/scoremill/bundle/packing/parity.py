@@ -1,4 +1,4 @@
-"""Whether a model gives the same for rows of its training data and for the same rows read from a file."""
+"""Check that a model gives the same results for rows of its training data and for the same rows read from a file."""
 
 from __future__ import annotations
 

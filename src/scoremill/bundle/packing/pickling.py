@@ -67,7 +67,7 @@ def _without_statistics(tree: Any) -> Any:
 
 
 def is_importable(obj: Any) -> bool:
-    """Whether another process can import the class or function `obj` by its name."""
+    """Return whether another process can import the class or function `obj` by its name."""
     module = getattr(obj, "__module__", None)
     if module == "__main__":
         return False

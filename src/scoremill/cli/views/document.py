@@ -21,5 +21,5 @@ def print_document(**content: Any) -> None:
 
 
 def is_printed(context: click.Context) -> bool:
-    """Whether the command has printed its document."""
+    """Return whether the command has printed its document."""
     return _PRINTED in context.meta

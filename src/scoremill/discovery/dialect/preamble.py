@@ -14,7 +14,7 @@ from scoremill.tabular.rows import BytesSource
 
 Change = dict[str, Any]
 IsHeader = Callable[[Sequence[str]], bool]
-"""Whether these names are those of a header that has all columns that are wanted."""
+"""Return True if these names are those of a header that has all columns that are wanted."""
 
 _LINES = 100
 """Lines among which the header is sought."""

@@ -38,7 +38,7 @@ class Trial:
 
     @property
     def badness(self) -> tuple[bool, int, int, int]:
-        """Whether columns are missing, then the number of errors, of rows that are not scored, of rows rejected."""
+        """Return how bad the sample is: whether columns are missing, then the numbers of errors, of rows that are not scored, and of rejected rows."""
         has_no_rows = self.errors > 0 and self.sample.rows is None
         return has_no_rows, self.errors, -self.sample.accepted, self.sample.rejected
 

@@ -62,5 +62,5 @@ class Deaths:
 
     @property
     def never_end(self) -> bool:
-        """Whether workers are repeatedly killed and nothing is finished in between."""
+        """True if workers are repeatedly killed and nothing is finished in between."""
         return self._kills > _KILLS

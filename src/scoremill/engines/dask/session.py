@@ -51,7 +51,7 @@ class Session:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the scheduler was replaced or was unreachable at any time."""
+        """True if the scheduler was replaced or was unreachable at any time."""
         return self._is_lost or self.client.status != "running"
 
     def identity(self) -> dict[str, Any] | None:

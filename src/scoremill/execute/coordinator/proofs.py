@@ -39,7 +39,7 @@ class _State:
     receipts: dict[tuple[int, bool], Receipt] = field(default_factory=dict)
     """Receipts by index in the group and by whether the partition assumed that it starts inside quotes."""
     inside: list[bool] = field(default_factory=lambda: [False])
-    """Whether each partition starts inside quotes, as far as all predecessors have receipts."""
+    """For each partition, True if it starts inside quotes; known if all partitions before it have receipts."""
     lines: list[int] = field(default_factory=lambda: [1])
     """Line of the file, from 1, at which each of those partitions starts."""
     proven: int = 0
@@ -89,7 +89,7 @@ class Proofs:
 
     @property
     def is_complete(self) -> bool:
-        """Whether accepted receipts cover every byte of the input."""
+        """True if accepted receipts cover every byte of the input."""
         return all(
             state.proven == state.group.count if state.rest is None else state.rest_receipt is not None
             for state in self._states

@@ -36,7 +36,7 @@ class Learned:
     rejects: tuple[Reject, ...]
     left_out: int
     was_chosen: bool
-    """Whether a condition selected the rows when they were read."""
+    """True if a condition selected the rows when they were read."""
 
 
 def read_partition(partition: Partition, reading: Reading) -> pd.DataFrame:

@@ -53,7 +53,7 @@ class Observed:
 
     @property
     def is_up(self) -> bool:
-        """Whether the scheduler answers and all desired workers have registered."""
+        """True if the scheduler answers and all desired workers have registered."""
         return self.registered is not None and self.registered >= self.workers
 
 

@@ -36,22 +36,22 @@ class Driver:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the driver runs, or can still start."""
+        """True if the driver runs, or can still start."""
         return (self.job is not None and self.ended is None) or any(map(_lives, self.pods))
 
     @property
     def is_running(self) -> bool:
-        """Whether the driver's container is running."""
+        """True if the driver's container is running."""
         return any("running" in _state(pod) for pod in self.pods)
 
     @property
     def has_run(self) -> bool:
-        """Whether a container of the driver has ever started, as far as its existing pods show."""
+        """True if a container of the driver has ever started, as far as its existing pods show."""
         return any(_state(pod).keys() & {"running", "terminated"} for pod in self.pods)
 
     @property
     def is_ending(self) -> bool:
-        """Whether the container of the newest pod has ended, even if the Job does not report it yet."""
+        """True if the container of the newest pod has ended, even if the Job does not report it yet."""
         return self.pod is not None and "terminated" in _state(self.pod)
 
     @property

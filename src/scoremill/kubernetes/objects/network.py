@@ -29,7 +29,7 @@ class Network:
     egress: tuple[Mapping[str, Any], ...] | None = None
     """Egress rules in addition to each other and DNS; None allows all but metadata services and the Kubernetes API."""
     metadata: bool = False
-    """Whether pods can reach metadata services, which some workload identities need."""
+    """True if pods can reach metadata services, which some workload identities need."""
     api_server: tuple[str, ...] = ()
     """Addresses of the Kubernetes API as CIDRs, which workers and schedulers cannot reach."""
     api_ports: tuple[int, ...] = (443, 6443)

@@ -37,7 +37,7 @@ class Resource:
     annotations: Mapping[str, str] = field(default_factory=dict)
     created: dt.datetime | None = None
     is_deleting: bool = False
-    """Whether the deletion of the object was requested."""
+    """True if the deletion of the object was requested."""
     finalizers: Sequence[str] = ()
     owners: tuple[Owner, ...] = ()
     spec: Fields = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Resource:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the pod is ready and not being deleted."""
+        """True if the pod is ready and not being deleted."""
         return self.true_condition("Ready") is not None and not self.is_deleting
 
     @property

@@ -53,7 +53,7 @@ class ScheduleSpec(Spec):
     It must exceed the time between the modification time of an object and its appearance in the store, as in a multipart upload.
     """
     suspend: bool = False
-    """Whether to suspend the schedule: no further jobs are created."""
+    """Suspend the schedule: no further jobs are created."""
     successful_jobs_history_limit: Annotated[int, Field(ge=0, le=1000)] = 3
     """Number of complete jobs to keep."""
     failed_jobs_history_limit: Annotated[int, Field(ge=0, le=1000)] = 3
@@ -87,7 +87,7 @@ class RunOutput(Status):
     uri: Uri
     """URI of the output."""
     complete: bool = False
-    """Whether the run is complete."""
+    """True if the run is complete."""
     since: Time | None = None
     """`input.since` of the run. The output does not record objects modified earlier."""
     created: Time | None = None

@@ -142,7 +142,7 @@ class Condition(Status):
     type: Annotated[str, Field(max_length=316)]
     """Type of the condition, such as `Complete`."""
     status: Literal["True", "False", "Unknown"]
-    """Whether the condition is true."""
+    """`True` if the condition is met; `False` if it is not."""
     reason: Annotated[str, Field(max_length=1024)] = ""
     """Reason of the last transition, in CamelCase."""
     message: Text = ""
@@ -334,12 +334,12 @@ class JobStatus(Status):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more will happen."""
+        """True if nothing more will happen."""
         return self.phase in ENDS
 
     @property
     def needs_cluster(self) -> bool:
-        """Whether the driver of the present attempt has made its plan and asks for workers."""
+        """True if the driver of the present attempt has made its plan and asks for workers."""
         progress = self.progress
         is_current = progress is not None and progress.attempt == self.attempt
         return is_current and progress is not None and progress.stage in NEEDS_CLUSTER

@@ -81,7 +81,7 @@ def is_expired(error: BaseException) -> bool:
 
 
 def is_absent(error: BaseException) -> bool:
-    """Whether the store says that the object is not there; a 404 with a code of its own says something else."""
+    """Return whether the store says that the object does not exist; a 404 with another code means something else."""
     code = code_of(error)
     return code in _ABSENT_CODES or (not code and "FileNotFoundError" in types_of(error))
 
@@ -90,7 +90,7 @@ _ABSENT_CODES = {"404", "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchUpload"
 
 
 def refuses_object(error: BaseException) -> bool:
-    """Whether the store refuses this one object, whatever is tried: it is archived, or not ours to read."""
+    """Return whether the store always refuses this one object: it is archived, or access to it is denied."""
     if isinstance(error, GaveUpError) or is_transient(error):
         return False
     return code_of(error) in _REFUSALS or errno_of(error) in {errno.EACCES, errno.EPERM, errno.EIO}

@@ -61,7 +61,7 @@ def _close(wanted: str, names: Sequence[str]) -> list[str]:
 
 
 def does_not_exist(uri: str) -> bool:
-    """Whether `uri` is a path on this machine at which there is nothing."""
+    """Return whether `uri` is a path on this machine that does not exist."""
     return is_local(uri) and not Path(local_path(uri)).exists()
 
 

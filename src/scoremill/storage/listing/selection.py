@@ -21,7 +21,7 @@ class Selection:
     outputs: Counter[str]
     """Number of objects left out, by the scoremill output below the folder that they belong to."""
     is_incomplete_output: bool
-    """Whether the folder is itself a scoremill output, and has no manifest."""
+    """True if the folder is itself a scoremill output, and has no manifest."""
 
 
 def select(listed: Sequence[ObjectInfo], folder: str, is_meant: Callable[[str], bool]) -> Selection:
@@ -45,7 +45,7 @@ def select(listed: Sequence[ObjectInfo], folder: str, is_meant: Callable[[str], 
 
 
 def is_marker(one: ObjectInfo, folders: Collection[str]) -> bool:
-    """Whether an object only stands for a folder, as consoles and Hadoop create them; `folders` hold other objects."""
+    """Return whether an object only stands for a folder, as consoles and Hadoop create them; `folders` hold other objects."""
     return one.size == 0 and (one.name in folders or one.name.endswith(_HADOOP_MARKER))
 
 

@@ -29,7 +29,7 @@ def temporary_name(name: str) -> str:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether `name` is one that `temporary_name` gives."""
+    """Return whether `name` is one that `temporary_name` gives."""
     return _TEMPORARY.fullmatch(name) is not None
 
 

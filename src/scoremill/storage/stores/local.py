@@ -151,7 +151,7 @@ class LocalUpload:
         self._temporary.replace(self._path)
 
     def link(self) -> bool:
-        """Whether the object was not there, and now is."""
+        """Create the object if it does not exist, and return whether it was created."""
         self._finish()
         try:
             os.link(self._temporary, self._path)

@@ -30,7 +30,7 @@ class S3Backend:
 
     @cached_property
     def has_conditional_create(self) -> bool:
-        """Whether the server supports conditional writes: Amazon S3 does; others are tested, since they can ignore it."""
+        """True if the server supports conditional writes: Amazon S3 does; others are tested, since they can ignore it."""
         endpoints = (
             self._connection.settings.endpoint,
             os.environ.get("AWS_ENDPOINT_URL_S3"),

@@ -84,11 +84,11 @@ class Grammar:
         return self._separate(array[1:][closing]) and self._separate(array[before], before, self.escaped(text))
 
     def are_escaped(self, text: bytes, positions: Positions) -> Flags:
-        """Whether each of `positions` is that of an escaped byte."""
+        """Return for each of `positions` whether its byte is escaped."""
         return are_in(positions, self.escaped(text))
 
     def begin_fields(self, text: bytes, positions: Positions, quotes: Positions) -> Flags:
-        """Whether a field begins at each of `positions`, by parity; one begins with the text."""
+        """Return for each of `positions` whether a field begins there, by parity; one begins with the text."""
         before = np.pad(as_array(text), (0, 1), constant_values=LF)[positions - 1]
         outside = (np.searchsorted(quotes, positions) & 1) == 0
         separate = (before == self.delimiter[0]) | (before == LF) | (before == CR)
@@ -114,7 +114,7 @@ class Grammar:
         return records
 
     def is_record(self, line: bytes) -> bool:
-        """Whether a line that begins outside quotes is a record: neither blank nor a comment."""
+        """Return whether a line that begins outside quotes is a record: neither blank nor a comment."""
         return bool(line) and not (self.comment and line.startswith(self.comment))
 
     def last_end(self, text: bytes, quotes: Positions, final: bool) -> int | None:

@@ -26,7 +26,7 @@ class Tally:
     quotes: int = 0
     """Quote characters between start and end, whatever the hypothesis."""
     irregular: bool = False
-    """Whether counting quotes is not enough to read this file; the rows then count for nothing."""
+    """True if counting quotes is not enough to read this file; the rows are then discarded."""
     rows: int = 0
     """Records that start in the range, rejected ones included."""
     lines: int = 0

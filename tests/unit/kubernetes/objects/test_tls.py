@@ -30,7 +30,7 @@ def context(purpose: ssl.Purpose, certificates: Certificates, folder: Path) -> s
 
 
 def welcomed(server: ssl.SSLContext, client: ssl.SSLContext) -> bool:
-    """Whether both accept each other and what the server says arrives."""
+    """Return whether both accept each other and what the server says arrives."""
     ours, theirs = socket.socketpair()
     ours.settimeout(10)
     theirs.settimeout(10)

@@ -14,7 +14,7 @@ from ..positions import CR, LF, NONE, as_array, newline_ends
 
 
 def holds_comments(text: bytes, grammar: Grammar) -> bool:
-    """Whether a line of `text`, which begins with one, begins as comments do."""
+    """Return whether a line of `text`, which begins with one, begins as comments do."""
     mark = grammar.comment
     if not mark or mark not in text:
         return False

@@ -48,7 +48,7 @@ def quote_fields(edits: Edits, text: bytes, quotes: Positions, positions: Positi
 
 
 def _begin_nulls(text: bytes, at: Positions, quotes: Positions, blanks: Positions, grammar: Grammar) -> Flags:
-    """Whether each of `at` begins a field that is the spelling of a missing value, such as `\\N`."""
+    """Return for each of `at` whether it begins a field that is the spelling of a missing value, such as `\\N`."""
     begins = np.zeros(len(at), np.bool_)
     nulls = escaped_nulls(grammar.dialect)
     if not nulls:

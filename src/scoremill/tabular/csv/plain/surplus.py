@@ -60,7 +60,7 @@ def _all_empty(
     ends: Positions,
     grammar: Grammar,
 ) -> Flags:
-    """Whether each record, which ends at `ends`, has only empty fields behind its delimiters `firsts` to `stops`."""
+    """Return for each record, which ends at `ends`, whether it has only empty fields after its delimiters `firsts` to `stops`."""
     counts = stops - firsts
     records = np.repeat(np.arange(len(counts)), counts)
     at = np.arange(len(records)) - np.repeat(np.cumsum(counts) - counts, counts) + firsts[records]
