@@ -26,7 +26,7 @@ class Flag:
     read: Callable[[Any], Any] = lambda value: value
     settings: dict[str, Any] | None = None
     is_several: bool = False
-    """Whether it gives several fields of the mapping at `path`."""
+    """True if it gives several fields of the mapping at `path`."""
     metavar: str | None = None
     """What its value is, as help shows it; None for switches and choices."""
 

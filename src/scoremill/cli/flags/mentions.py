@@ -31,7 +31,7 @@ class Mentions:
 
     parameters: Sequence[click.Parameter]
     has_file: bool = False
-    """Whether its job is a file, so that fields remain fields."""
+    """True if its job is a file, so that fields remain fields."""
 
     def as_flags(self, text: str) -> str:
         """Return `text` with flags in place of fields, and options in place of arguments that the command takes.

@@ -46,7 +46,7 @@ def _add(flags: Sequence[Flag], command: Command) -> Command:
 
 
 def is_written(job: ScoringJob) -> bool:
-    """Whether the job names an output."""
+    """Return whether the job names an output."""
     return job.spec.output.uri != _UNWRITTEN["spec"]["output"]["uri"]
 
 
