@@ -32,8 +32,8 @@ class Model(Spec):
     trusted_types: tuple[str, ...] = ()
     """Types and functions allowed in a skops bundle in addition to those that skops trusts."""
     allow_version_skew: bool = False
-    """Whether to score with a minor version of scikit-learn other than the one used in training."""
+    """Score with a minor version of scikit-learn other than the one used in training."""
     accelerate: Literal["Auto", "Off"] = "Auto"
-    """Whether to run the steps of the model that packing has proven once for each distinct row of a batch. Results are equal in every bit."""
+    """`Auto` runs the steps of the model that packing has proven once for each distinct row of a batch. Results are equal in every bit."""
     storage: Storage | None = None
     """Settings of the store that holds the bundle. Defaults to the job's `storage`."""
