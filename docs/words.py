@@ -35,7 +35,7 @@ PHRASES = {
     "begin(?:s|ning)? again": "starts over",
 }
 PHRASE = re.compile(rf"\b(?:{'|'.join(PHRASES)})\b", re.IGNORECASE)
-FRAGMENT = re.compile(r'(?:"""|\b(?:description|help)[:=] ?"?|\| )(?:\w+|(?:Its|Of) [^.|"]+)\.(?:"|$| \|)')
+FRAGMENT = re.compile(r'"""Whether |(?:"""|\b(?:description|help)[:=] ?"?|\| )(?:\w+|(?:Its|Of) [^.|"]+)\.(?:"|$| \|)')
 RECORD = re.compile(r"^  (?:-\S.*?|[a-z-]+)(?:  +(\S.*))?$")
 DEFAULT = re.compile(r"( Defaults to (?:[^.]|\.(?=\S))*\.| Can be given several times\.|\s*\[[^]]*\])+$")
 HELP = "docs/reference/cli.md"
