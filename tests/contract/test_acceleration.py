@@ -85,10 +85,39 @@ def test_a_bundle_names_the_steps_and_loads_them_accelerated_only_if_asked(bundl
 
 def _transformers(model):
     first = model[0]
-    return first.transformers_ if not isinstance(first, DistinctStep) else first.fallback.transformers_
+    return first.transformers_ if not isinstance(first, DistinctStep) else first.inner.transformers_
 
 
 def test_inspect_shows_the_steps(bundle):
     document = json.loads(here("model", "inspect", bundle, "--json")[1])
     assert document["steps"]["columntransformer__onehotencoder"] == ""
     assert "columntransformer__onehotencoder: yes" in here("model", "inspect", bundle)[1]
+
+
+def test_a_profile_shows_each_step_with_and_without_acceleration(bundle, tmp_path):
+    rows(1).to_csv(tmp_path / "in.csv", index=False)
+    words = ["model", "profile", bundle, "--input", str(tmp_path / "in.csv"), "--rounds", "1"]
+    code, out, err = here(*words, "--json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert [batch["rows"] for batch in document["batches"]] == [1024, 8192, ROWS]
+    largest = document["batches"][-1]
+    inner = "columntransformer__pipeline__onehotencoder"
+    assert list(largest["original"]["steps"]) == list(largest["accelerated"]["steps"])
+    assert largest["original"]["steps"][inner] > 0
+    for timing in (largest["original"], largest["accelerated"]):
+        assert 0 < timing["steps"]["columntransformer__onehotencoder"] < timing["total"]
+    code, out, _ = here(*words, "--rows", "2000")
+    lines = out.splitlines()
+    assert code == 0
+    assert "2,000 rows" in lines[0]
+    assert lines.index(next(line for line in lines if line.startswith("columntransformer__pipeline "))) < lines.index(
+        next(line for line in lines if line.startswith(inner))
+    )
+
+
+def test_a_profile_of_an_empty_input_is_an_error(bundle, tmp_path):
+    rows(1).head(0).to_csv(tmp_path / "in.csv", index=False)
+    code, _, err = here("model", "profile", bundle, "--input", str(tmp_path / "in.csv"))
+    assert code == 2
+    assert "error[InputEmpty]" in err

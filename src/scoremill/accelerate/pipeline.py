@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from .proof import refutation
-from .step import DistinctStep
+from .step import DistinctStep, Wrapper
 from .structure import replaced
 
 
@@ -73,7 +73,7 @@ def examine(estimator: Any, run: Callable[[Any], object]) -> dict[str, str]:
     }
 
 
-class _Recorder(DistinctStep):
+class _Recorder(Wrapper):
     """A transformer that remembers the first table that it was given."""
 
     table: Any = None
@@ -81,4 +81,4 @@ class _Recorder(DistinctStep):
     def transform(self, table: Any) -> Any:
         if self.table is None:
             self.table = table.copy()
-        return self.fallback.transform(table)
+        return super().transform(table)

@@ -18,22 +18,46 @@ _MOST = 0.25
 """Fraction of distinct rows above which a step runs as it is."""
 
 
-class DistinctStep:
+class Wrapper:
+    """A fitted transformer that is called in another way; all but `transform` is the transformer's."""
+
+    def __init__(self, step: Any, inner: Any) -> None:
+        """Take a transformer, and its copy with replaced steps."""
+        self.step, self.inner = step, inner
+
+    def transform(self, table: Any) -> Any:
+        """Return what the transformer returns."""
+        return self.inner.transform(table)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"step", "__setstate__"}:
+            raise AttributeError(name)
+        return getattr(self.step, name)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        return self.step.__sklearn_tags__()
+
+
+class DistinctStep(Wrapper):
     """A fitted transformer whose `transform` runs on distinct rows where that is faster; all else is the transformer's.
 
     The first large batch of a process is transformed both ways in part: the faster way is used from then on, and only
     the original if a bit differs.
     """
 
-    def __init__(self, step: Any, fallback: Any, *, always: bool = False) -> None:
-        """Take a transformer, and the one to use for batches with many distinct rows; `always` tries neither."""
-        self.step, self.fallback, self.always = step, fallback, always
+    def __init__(self, step: Any, inner: Any, *, always: bool = False) -> None:
+        """Take what a wrapper takes; `always` means that distinct rows are used without trying what is faster."""
+        super().__init__(step, inner)
+        self.always = always
         self.use: bool | None = None
 
     def transform(self, table: Any) -> Any:
         """Return what the transformer returns."""
         result = by_distinct(self.step, table, self._distinct(table))
-        return self.fallback.transform(table) if result is None else result
+        return super().transform(table) if result is None else result
 
     def _distinct(self, table: Any) -> Distinct | None:
         """Return the distinct rows of `table` if the step is to run on them."""
@@ -53,17 +77,6 @@ class DistinctStep:
         middle = time.thread_time()
         wanted = self.step.transform(table)
         return middle - began < time.thread_time() - middle and is_equal(found, wanted)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in {"step", "__setstate__"}:
-            raise AttributeError(name)
-        return getattr(self.step, name)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Any:
-        return self.step.__sklearn_tags__()
 
 
 def by_distinct(step: Any, table: Any, distinct: Distinct | None) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from .step import Wrapper
+
 Replace = Callable[[str, Any, Any], Any]
 """Takes the name of a transformer, the transformer, and its copy with replaced steps; returns what to use instead."""
 
@@ -21,6 +23,8 @@ def replaced(estimator: Any, replace: Replace, name: str = "") -> Any:
 
     Names are those of scikit-learn's nested parameters, such as `features__vendor`.
     """
+    if isinstance(estimator, Wrapper):
+        return _copy(estimator, inner=replaced(estimator.inner, replace, name))
     if isinstance(estimator, Pipeline):
         steps = [(key, _step(step, replace, _join(name, key))) for key, step in estimator.steps]
         return _copy(estimator, steps=steps)

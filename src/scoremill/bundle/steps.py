@@ -12,12 +12,16 @@ from scoremill.accelerate.bits import is_equal
 from .results import Results, call
 from .schema import Bundle
 
+_EXAMINED_ROWS = 1000
+"""Number of rows of the sample for which each step is called some twenty times."""
+
 
 def examined(estimator: Any, bundle: Bundle, sample: pd.DataFrame) -> dict[str, str]:
     """Return each transformer in `estimator`, and why it cannot run on distinct rows; empty if it can.
 
     Each step is compared for altered batches of what it gets of the sample, and the whole model for the sample.
     """
+    sample = sample.head(_EXAMINED_ROWS)
     try:
         found = examine(estimator, lambda model: call(model, bundle, bundle.method, sample))
         names = [name for name, reason in found.items() if not reason]

@@ -14,9 +14,11 @@ from scoremill.spec import Method
 from scoremill.units import format_bytes, printable, quoted
 
 from .flags.flag import Pairs, names
-from .flags.options import CSV, STORAGE, csv_from, part_options, storage_from
+from .flags.options import CSV, STORAGE, csv_from, job_from, part_options, storage_from
+from .flags.sections import Sectioned
 from .views.display import echo
 from .views.document import print_document
+from .views.profile import show_profile
 
 _META = Pairs("--meta", "KEY=VALUE", "first")
 _MISSING = Pairs("--missing", "COLUMN=FORM")
@@ -148,6 +150,32 @@ def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
         print_document(bundle=bundle, verified=True, digest=proven.digest)
         return
     echo(f"{bundle}: unaltered, {proven.digest}")
+
+
+@model_group.command("profile", cls=Sectioned)
+@click.argument("bundle")
+@part_options("spec.model.", "spec.input.", STORAGE, but=("--model", "--batch-rows", "--accelerate"))
+@click.option("--rows", type=click.IntRange(1), default=131_072, show_default=True, help="Rows in the largest call.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Measured calls of the model.")
+@click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
+def profile_command(bundle: str, rows: int, rounds: int, as_json: bool, **flags: Any) -> None:
+    """Show where the model in BUNDLE spends its time, on the first rows of an input.
+
+    Each step is measured as it was fitted, and run once for each distinct value if packing has proven that. The
+    seconds of a step include those of the steps inside it.
+
+    \b
+    Example:
+      scoremill model profile bundle/ --input 'trips/*.csv'
+    """
+    job = job_from(None, flags, writes=False, under={"spec": {"model": {"uri": bundle}}})
+    from scoremill.execute.profile import profile
+
+    found = profile(job, rows, rounds)
+    if as_json:
+        print_document(**plain(found) | {"bundle": found.bundle.uri, "digest": found.bundle.digest})
+        return
+    show_profile(found)
 
 
 _LABELS = {"when": "packed at", "command": "packed by", "data": "data", "meta": "metadata"}
