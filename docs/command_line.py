@@ -77,10 +77,11 @@ def described(command: click.Command, context: click.Context, names: Sequence[st
 
 
 def section(command: click.Command, context: click.Context, groups: dict[str, Records]) -> list[str]:
-    """Return usage, text and own options of a command, and links to the groups of which it has every option."""
+    """Return usage, text and own options of a command, and links to the groups of which it has most options."""
     options = [option for option in command.get_params(context) if isinstance(option, click.Option)]
     records = [record for option in options if (record := option.get_help_record(context))]
-    has = [title for title, group in groups.items() if all(record in records for record in group)]
+    lacks = {title: [record for record in group if record not in records] for title, group in groups.items()}
+    has = [title for title, group in groups.items() if 2 * len(lacks[title]) < len(group)]
     shared = [record for title in has for record in groups[title]]
     if context.parent:
         shared.append(("--help", "Show this message and exit."))
@@ -92,8 +93,13 @@ def section(command: click.Command, context: click.Context, groups: dict[str, Re
     if isinstance(command, click.Group):
         command.format_commands(context, formatter)
     text = ["```text", formatter.getvalue().rstrip("\n"), "```", ""]
-    links = [f"[{title}](#{title.lower().replace(' ', '-')})" for title in has]
+    links = [f"[{title}](#{title.lower().replace(' ', '-')}){_without(lacks[title])}" for title in has]
     return [*text, f"Shared options: {', '.join(links)}.", ""] if links else text
+
+
+def _without(lacks: Records) -> str:
+    """Return a note that names the options of a group that a command does not have."""
+    return f" (not {', '.join(f'`{name.split()[0]}`' for name, _ in lacks)})" if lacks else ""
 
 
 def block(records: Records) -> list[str]:

@@ -155,8 +155,12 @@ def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
 @model_group.command("profile", cls=Sectioned)
 @click.argument("bundle")
 @part_options("spec.model.", "spec.input.", STORAGE, but=("--model", "--batch-rows", "--accelerate"))
-@click.option("--rows", type=click.IntRange(1), default=131_072, show_default=True, help="Rows in the largest call.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Measured calls of the model.")
+@click.option(
+    "--rows", type=click.IntRange(1), metavar="N", default=131_072, show_default=True, help="Rows in the largest call."
+)
+@click.option(
+    "--rounds", type=click.IntRange(1), metavar="N", default=5, show_default=True, help="Measured calls of the model."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
 def profile_command(bundle: str, rows: int, rounds: int, as_json: bool, **flags: Any) -> None:
     """Show where the model in BUNDLE spends its time, on the first rows of an input.
