@@ -186,7 +186,7 @@ def test_pack_tests_times_in_the_format_of_the_job(form, tmp_path):
     assert stage(model, tmp_path / "bundle", sample=sample).bundle.gaps == ()
     coarse = FrameSample(frame, Csv(date_formats={"c": "%d.%m.%Y"}))
     (gap,) = stage(model, tmp_path / "bundle", sample=coarse).bundle.gaps
-    assert gap.format == "csv" and "Timestamp('2020-01-01 01:00:00')" in gap.value
+    assert gap.format == "csv" and gap.value == "2020-01-01 01:00:00"
 
 
 def test_model_trained_on_arrays_scores_files_like_the_array(tmp_path):
