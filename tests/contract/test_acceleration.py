@@ -100,6 +100,7 @@ def test_a_profile_shows_each_step_with_and_without_acceleration(bundle, tmp_pat
     code, out, err = here(*words, "--json")
     assert code == 0, err
     document = json.loads(out)
+    assert document.keys() == {"version", "bundle", "digest", "method", "batches"}
     assert [batch["rows"] for batch in document["batches"]] == [1024, 8192, ROWS]
     largest = document["batches"][-1]
     inner = "columntransformer__pipeline__onehotencoder"
