@@ -83,6 +83,13 @@ def test_a_bundle_names_the_steps_and_loads_them_accelerated_only_if_asked(bundl
         assert all(kinds) if accelerate else not any(kinds)
 
 
+def test_a_model_is_loaded_once_for_both_ways(bundle):
+    digest = inspect(bundle, Storage()).digest
+    off, auto = (scoremill.bundle.load_model(bundle, digest, Storage(), accelerate=on) for on in (False, True))
+    assert auto.estimator is not off.estimator
+    assert auto.estimator[-1] is off.estimator[-1]
+
+
 def _transformers(model):
     first = model[0]
     return first.transformers_ if not isinstance(first, DistinctStep) else first.inner.transformers_

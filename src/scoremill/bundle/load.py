@@ -21,7 +21,6 @@ from . import code
 from .flavours import flavour
 from .read import inspect, skews
 from .schema import CODE, Bundle
-from .steps import with_steps
 
 _CHUNK = 2**24
 _FETCHING = ".fetch-"
@@ -39,7 +38,8 @@ class LoadedModel:
     estimator: Any
 
 
-_loaded: dict[tuple[str, tuple[str, ...], bool], LoadedModel] = {}
+_loaded: dict[tuple[str, tuple[str, ...]], dict[bool, LoadedModel]] = {}
+"""By digest and trusted types: the model as it was fitted, and accelerated, which shares its arrays."""
 _lock = threading.Lock()
 
 
@@ -61,16 +61,23 @@ def load_model(
     here, ModelError for what else keeps it from being loaded.
     """
     # What one job trusts, another need not.
-    key = digest, trusted_types, accelerate
+    key = digest, trusted_types
     with _lock:
         if key not in _loaded:
             while len(_loaded) >= _KEPT:
                 del _loaded[next(iter(_loaded))]
-            loaded = _load(uri, digest, storage, trusted_types, allow_version_skew=allow_version_skew)
-            _loaded[key] = (
-                replace(loaded, estimator=with_steps(loaded.estimator, loaded.bundle)) if accelerate else loaded
-            )
-        return _loaded[key]
+            _loaded[key] = {False: _load(uri, digest, storage, trusted_types, allow_version_skew=allow_version_skew)}
+        models = _loaded[key]
+        if accelerate not in models:
+            models[accelerate] = _accelerated(models[False])
+        return models[accelerate]
+
+
+def _accelerated(model: LoadedModel) -> LoadedModel:
+    # A driver imports this module to plan, and needs no scikit-learn for that.
+    from .steps import with_steps
+
+    return replace(model, estimator=with_steps(model.estimator, model.bundle))
 
 
 def load_estimator(uri: str, digest: str, storage: Storage, *, trusted_types: tuple[str, ...] = ()) -> Any:

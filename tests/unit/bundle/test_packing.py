@@ -411,6 +411,17 @@ def test_bundles_are_read_without_loading_what_models_are_made_of():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_driver_plans_without_loading_what_models_are_made_of():
+    code = (
+        "import sys, scoremill.execute.coordinator.prepare\n"
+        "heavy = {'sklearn', 'scipy', 'joblib', 'skops'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    env = {"PYTHONPATH": str(Path(scoremill.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_loaded_is_a_private_copy_that_nobody_can_swap_after_it_was_verified(
     packed, copied, cache, monkeypatch
 ):
