@@ -25,8 +25,8 @@ class Flag:
     help: str
     read: Callable[[Any], Any] = lambda value: value
     settings: dict[str, Any] | None = None
-    is_several: bool = False
-    """True if it gives several fields of the mapping at `path`."""
+    several: tuple[str, ...] = ()
+    """The fields of the mapping at `path` that it gives, if it gives more than the one at `path`."""
     metavar: str | None = None
     """What its value is, as help shows it; None for switches and choices."""
 
@@ -36,8 +36,8 @@ class Flag:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields that messages name, for which the command line names this flag."""
-        return (f"{self.path}.workers", f"{self.path}.maxWorkers") if self.is_several else (self.path,)
+        """The fields that it gives."""
+        return tuple(f"{self.path}.{name}" for name in self.several) or (self.path,)
 
     def add_to(self, command: Command) -> Command:
         """Add the option to a command."""

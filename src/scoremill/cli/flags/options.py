@@ -107,7 +107,7 @@ def _fields(table: Sequence[Flag], flags: dict[str, Any]) -> tuple[dict[str, Any
         if value is not None and value != ():
             read = flag.read(value)
             _put(given, flag.path.split("."), read)
-            names |= dict.fromkeys(_paths(flag, read), flag.name.split("/")[0])
+            names |= dict.fromkeys(flag.fields, flag.name.split("/")[0])
     for field in given_fields(flags.get("fields", ())):
         for other, name in names.items():
             if not name.startswith("--set"):
@@ -127,11 +127,6 @@ def _refuse_missing(given: dict[str, Any]) -> None:
             f"Give {'it' if len(missing) == 1 else 'them'}, or a job file; {way_out}.",
             code="MissingArgument",
         )
-
-
-def _paths(flag: Flag, value: Any) -> list[str]:
-    """Return the paths of the fields that the flag gives."""
-    return [f"{flag.path}.{name}" for name in value] if flag.is_several else [flag.path]
 
 
 def _put(fields: dict[str, Any], path: Sequence[str], value: Any) -> None:

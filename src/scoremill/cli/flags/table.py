@@ -291,7 +291,7 @@ FLAGS = (
         "spec.cluster",
         "Number of workers, or a range such as 1:20. Defaults to one per core, or one on Kubernetes.",
         workers,
-        is_several=True,
+        several=("workers", "maxWorkers"),
         metavar="N|MIN:MAX",
     ),
     Flag("--memory", "spec.cluster.memory", "Memory of a worker, such as 2GiB.", metavar="SIZE"),
