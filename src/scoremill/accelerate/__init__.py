@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scoremill.units import quoted
-
 if TYPE_CHECKING:
     from .pipeline import accelerate, accelerated, examine
 
@@ -18,7 +16,7 @@ __all__ = ["accelerate", "accelerated", "examine"]
 def __getattr__(name: str) -> Any:
     # Only those who load a model pay for scikit-learn.
     if name not in __all__:
-        raise AttributeError(f"module {quoted(__name__)} has no attribute {quoted(name)}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import pipeline
 
     return getattr(pipeline, name)

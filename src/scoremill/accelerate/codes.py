@@ -37,10 +37,10 @@ def distinct_rows(table: Any, most: float = 1.0) -> Distinct | None:
         return None
     if most < 1.0 and rows > _PROBED:
         # Most columns with many values are noticed early.
-        probed = _codes([column[:_PROBED] for column in columns], _PROBED)
+        probed = _codes([column[:_PROBED] for column in columns])
         if probed is None or probed[1] > max(most, 0.5) * _PROBED:
             return None
-    found = _codes(columns, rows)
+    found = _codes(columns)
     if found is None or found[1] > max(1.0, most * rows):
         return None
     codes, count = found
@@ -60,19 +60,19 @@ def _columns(table: Any) -> list[Any]:
     return []
 
 
-def _codes(columns: list[Any], rows: int) -> tuple[Codes, int] | None:
+def _codes(columns: list[Any]) -> tuple[Codes, int] | None:
     """Return the number of the distinct row for each row, and how many there are; None if that is unknown."""
-    combined, count = np.zeros(rows, np.intp), 1
+    combined: Codes | None = None
+    count = 0
     for column in columns:
         bits = _bits(column)
         if bits is None:
             return None
         codes, values = pd.factorize(bits, use_na_sentinel=False)
-        if len(columns) == 1:
-            return codes, len(values)
-        combined, values = pd.factorize(combined * len(values) + codes)
-        count = len(values)
-    return combined, count
+        if combined is not None:
+            codes, values = pd.factorize(combined * len(values) + codes)
+        combined, count = codes, len(values)
+    return None if combined is None else (combined, count)
 
 
 def _bits(column: Any) -> Any:

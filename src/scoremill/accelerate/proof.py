@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -77,7 +76,7 @@ def _altered(table: Any, value: Any, at: Any) -> Any:
 def _altered_array(array: Any, value: Any, at: Any) -> Any:
     if array.dtype.kind != "f" or isinstance(value, str) or value is None:
         return None
-    altered = copy.copy(array)
+    altered = array.copy()
     altered[at] = value
     return altered
 

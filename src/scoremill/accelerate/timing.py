@@ -22,7 +22,7 @@ class Timing:
     """Seconds of each transformer, with those of the transformers inside it."""
 
 
-def timed(estimator: Any, run: Callable[[Any], object], rounds: int = 5) -> Timing:
+def step_seconds(estimator: Any, run: Callable[[Any], object], rounds: int = 5) -> Timing:
     """Return the medians of `rounds` calls of `run`, which calls a method of the estimator that it is given.
 
     A first call is not measured: it loads libraries, and tries which steps to run on distinct rows.

@@ -11,6 +11,7 @@ import click
 
 from scoremill.document import plain
 from scoremill.spec import Method
+from scoremill.spec.model import BATCH_ROWS
 from scoremill.units import format_bytes, printable, quoted
 
 from .flags.flag import Pairs, names
@@ -156,7 +157,12 @@ def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
 @click.argument("bundle")
 @part_options("spec.model.", "spec.input.", STORAGE, but=("--model", "--batch-rows", "--accelerate"))
 @click.option(
-    "--rows", type=click.IntRange(1), metavar="N", default=131_072, show_default=True, help="Rows in the largest call."
+    "--rows",
+    type=click.IntRange(1),
+    metavar="N",
+    default=BATCH_ROWS,
+    show_default=True,
+    help="Rows in the largest call.",
 )
 @click.option(
     "--rounds", type=click.IntRange(1), metavar="N", default=5, show_default=True, help="Measured calls of the model."

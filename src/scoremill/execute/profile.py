@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from scoremill.accelerate.timing import Timing, timed
+from scoremill.accelerate.timing import Timing, step_seconds
 from scoremill.bundle import Bundle, call
 from scoremill.bundle.threads import one_thread
 from scoremill.errors import UsageError
 from scoremill.spec import ScoringJob
+from scoremill.spec.model import BATCH_ROWS
 from scoremill.tabular.convert import to_frame
 from scoremill.worker.batches import rebatch
 from scoremill.worker.inputs import PartitionReader
@@ -19,7 +20,7 @@ from scoremill.worker.work import Work
 from .api import prepare_job
 from .coordinator.prepare import Prepared
 
-BATCH_ROWS = (1024, 8192, 32_768, 131_072, 262_144)
+CALL_ROWS = (1024, 8192, 32_768, BATCH_ROWS, 2 * BATCH_ROWS)
 """Numbers of rows in a call that are measured."""
 
 
@@ -47,7 +48,7 @@ class ModelProfile:
         return min(self.batches, key=lambda each: each.accelerated.total / each.rows)
 
 
-def profile(job: ScoringJob, rows: int = 131_072, rounds: int = 5) -> ModelProfile:
+def profile(job: ScoringJob, rows: int = BATCH_ROWS, rounds: int = 5) -> ModelProfile:
     """Return how long each step of the model of `job` takes for the first rows of its input.
 
     Parameters
@@ -76,7 +77,7 @@ def profile(job: ScoringJob, rows: int = 131_072, rounds: int = 5) -> ModelProfi
         frame = _frame(prepared, work, rows)
         if frame.empty:
             raise UsageError("the input has no rows that the model can score", "Name an input with rows.", "InputEmpty")
-        sizes = sorted({*(size for size in BATCH_ROWS if size < len(frame)), len(frame)})
+        sizes = sorted({*(size for size in CALL_ROWS if size < len(frame)), len(frame)})
         batches = [_batch(work, frame.head(size), prepared.plan.settings.method, rounds) for size in sizes]
     return ModelProfile(prepared.bundle, prepared.plan.settings.method, tuple(batches))
 
@@ -96,6 +97,6 @@ def _frame(prepared: Prepared, work: Work, rows: int) -> pd.DataFrame:
 def _batch(work: Work, frame: pd.DataFrame, method: str, rounds: int) -> BatchProfile:
     def timing(*, accelerate: bool) -> Timing:
         model = replace(work.model, accelerate=accelerate).load()
-        return timed(model.estimator, lambda estimator: call(estimator, model.bundle, method, frame), rounds)
+        return step_seconds(model.estimator, lambda estimator: call(estimator, model.bundle, method, frame), rounds)
 
     return BatchProfile(len(frame), timing(accelerate=False), timing(accelerate=True))

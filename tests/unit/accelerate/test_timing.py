@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from scoremill.accelerate.timing import timed
+from scoremill.accelerate.timing import step_seconds
 
 ROWS = np.arange(6.0).reshape(3, 2)
 
@@ -18,7 +18,7 @@ def slow(rows):
 
 def test_the_seconds_of_a_step_are_its_own_and_those_of_the_steps_inside_it():
     model = make_pipeline(make_pipeline(FunctionTransformer(slow)), StandardScaler()).fit(ROWS)
-    found = timed(model, lambda one: one.transform(ROWS), 1)
+    found = step_seconds(model, lambda one: one.transform(ROWS), 1)
     assert list(found.steps) == ["pipeline__functiontransformer", "pipeline", "standardscaler"]
     assert found.steps["pipeline"] >= found.steps["pipeline__functiontransformer"] >= 0.05
     assert found.total >= found.steps["pipeline"] + found.steps["standardscaler"]
@@ -27,5 +27,5 @@ def test_the_seconds_of_a_step_are_its_own_and_those_of_the_steps_inside_it():
 
 def test_calls_of_one_round_are_added_up():
     model = make_pipeline(FunctionTransformer(slow)).fit(ROWS)
-    found = timed(model, lambda one: [one.transform(ROWS) for _ in range(3)], 1)
+    found = step_seconds(model, lambda one: [one.transform(ROWS) for _ in range(3)], 1)
     assert found.steps["functiontransformer"] >= 0.15
