@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .environment import doctor
     from .errors.registry import explain
     from .execute import plan, score, verify
+    from .execute.profile import profile
     from .jobs import JobHandle, find_job, submit
     from .outputs.api import clean, compact, retry_rejected
     from .outputs.rejected import rejected
@@ -45,6 +46,7 @@ __all__ = [
     "load_job",
     "pack",
     "plan",
+    "profile",
     "read_report",
     "rejected",
     "retry_rejected",
@@ -64,6 +66,7 @@ _HOMES = {
     "draft_job": "draft",
     "explain": "errors.registry",
     "plan": "execute",
+    "profile": "execute.profile",
     "find_job": "jobs",
     "job": "spec",
     "load_job": "spec",

@@ -124,6 +124,17 @@ def test_a_profile_shows_each_step_with_and_without_acceleration(bundle, tmp_pat
     )
 
 
+def test_a_profile_in_python_names_the_number_of_rows_with_the_fewest_seconds_per_row(bundle, tmp_path):
+    rows(1).to_csv(tmp_path / "in.csv", index=False)
+    job = scoremill.job(model=bundle, input=str(tmp_path / "in.csv"), output=str(tmp_path / "out"))
+    found = scoremill.profile(job, rows=10_000, rounds=1)
+    assert found.method == "predict_proba"
+    assert [batch.rows for batch in found.batches] == [1024, 8192, 10_000]
+    per_row = {batch.rows: batch.accelerated.total / batch.rows for batch in found.batches}
+    assert found.best.rows == min(per_row, key=per_row.__getitem__)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_profile_of_an_empty_input_is_an_error(bundle, tmp_path):
     rows(1).head(0).to_csv(tmp_path / "in.csv", index=False)
     code, _, err = here("model", "profile", bundle, "--input", str(tmp_path / "in.csv"))
