@@ -162,19 +162,6 @@ class Job:
         labelled = f"{names.JOB}={self.child}" if component == "driver" else f"{names.LABEL}={self.child}"
         return self.mill.kube.select("Pod", f"{labelled},{key}={component}")
 
-    def live_pods(self, component: str) -> list[Object]:
-        """Return those of its pods that neither ended nor are being deleted."""
-        return [
-            pod
-            for pod in self.pods(component)
-            if pod["status"]["phase"] in {"Pending", "Running"} and "deletionTimestamp" not in pod["metadata"]
-        ]
-
-    def only_pod(self, component: str) -> Object:
-        """Return its one live pod, which may be a second one: another test may have drained the node of the first."""
-        assert until(lambda: len(self.live_pods(component)) == 1, PATIENCE), self.pods(component)
-        return self.live_pods(component)[0]
-
     def logs(self) -> list[str]:
         """What the output keeps of its drivers' logs, by attempt and time."""
         store = Store(self.output)
