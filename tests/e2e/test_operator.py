@@ -189,7 +189,7 @@ def test_an_operator_that_is_killed_scaled_to_none_or_upgraded_harms_no_run(mill
 def test_killed_driver_is_replaced_by_one_that_resumes(mill: Mill) -> None:
     job = mill.submit("driver", SLOW)
     job.is_in_mid_run()
-    (driver,) = job.pods("driver")
+    driver = job.driver
     kill(mill, driver["metadata"]["name"])
     job.sees(lambda _: one_driver(job, but=driver["metadata"]["name"]), "a new driver")
     job.proves()
@@ -229,7 +229,7 @@ def test_a_driver_that_is_killed_for_its_memory_is_not_tried_again_at_the_same_s
 def test_a_drained_node_is_left_by_the_driver_and_costs_no_attempt(mill: Mill) -> None:
     job = mill.submit("drained", SLOW)
     job.is_in_mid_run()
-    (driver,) = job.pods("driver")
+    driver = job.driver
     with cordoned(mill.place.kubeconfig, driver["spec"]["nodeName"]):
         assert evict(mill.place.kubeconfig, driver) == 201
         job.sees(lambda _: one_driver(job, but=driver["metadata"]["name"]), "a new driver")
@@ -265,7 +265,7 @@ def test_a_run_without_progress_is_given_up_by_its_driver(mill: Mill) -> None:
 def test_a_driver_that_hangs_is_given_up_by_the_operator(mill: Mill) -> None:
     job = mill.submit("hanging", SLOW, {"deadlines": {"noProgressSeconds": 30}, "cleanup": {"onFailure": "Delete"}})
     job.is_in_mid_run()
-    (driver,) = job.pods("driver")
+    driver = job.driver
     kubectl_in(mill, "exec", driver["metadata"]["name"], "--", "sh", "-c", "kill -STOP -1")
     job.fails("NoProgress")
     assert until(lambda: not job.pods("driver") and not job.pods("worker"), 150)

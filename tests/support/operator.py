@@ -162,6 +162,14 @@ class Job:
         labelled = f"{names.JOB}={self.child}" if component == "driver" else f"{names.LABEL}={self.child}"
         return self.mill.kube.select("Pod", f"{labelled},{key}={component}")
 
+    @property
+    def driver(self) -> Object:
+        """Return the pod of its driver; assert that it has had no other."""
+        pods = self.pods("driver")
+        states = [(pod["metadata"]["name"], pod["spec"].get("nodeName"), pod["status"]) for pod in pods]
+        assert len(pods) == 1, f"{self.name}: {self.status.fields()}\n{states}\n{self.words()}"
+        return pods[0]
+
     def logs(self) -> list[str]:
         """What the output keeps of its drivers' logs, by attempt and time."""
         store = Store(self.output)

@@ -17,6 +17,11 @@ from .session import Session, connect
 
 _FIRST_TRY, _LATER_TRIES, _SHORTEST_TRY = 2.0, 10.0, 0.5
 """Time limits of one attempt to connect, in seconds; the run checks deadlines and its lease between two attempts."""
+_PAUSE = 0.2
+_OTHER_SERVER_SECONDS = 30.0
+"""How long another server can answer in place of the scheduler. Until a node routes the address of a new Service, a
+connection to it leaves the cluster, and a proxy of the network can accept it, with a certificate of its own.
+"""
 
 
 class Resumes(Protocol):
@@ -89,7 +94,7 @@ class Link:
             session = connect(self._place, self._security, self._seconds_to_try())
         except (FatalCommClosedError, TypeError, ValueError, ImportError) as error:
             # TypeError: tls:// without certificates
-            if self._is_first and not _was_cut(error):
+            if self._is_first and not (_was_cut(error) or self._can_be_another_server(error)):
                 raise self._unreachable(_cause(error)) from None
             self._fail(error)
             return
@@ -99,6 +104,10 @@ class Link:
         self._session = session
         is_first, self._is_first = self._is_first, False
         self._resumes(session, is_first=is_first)
+
+    def _can_be_another_server(self, error: Exception) -> bool:
+        early = time.monotonic() - self._since < _OTHER_SERVER_SECONDS
+        return early and any(isinstance(each, ssl.SSLCertVerificationError) for each in _chain(error))
 
     def _seconds_to_try(self) -> float:
         longest = _LATER_TRIES if self._tries else _FIRST_TRY
@@ -122,6 +131,7 @@ class Link:
             raise self._unreachable(f"no connection within {self._limit:.0f} s ({self._why})")
         if self._is_first and self._tries == 1:
             self._notes.append(f"waiting for the Dask scheduler at {self._name}{self._for()}")
+        time.sleep(_PAUSE)
 
     def _unreachable(self, why: str) -> ClusterError:
         return ClusterError(
