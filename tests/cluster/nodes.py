@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -73,6 +74,20 @@ def unready(kubeconfig: Path) -> str:
             return f"not ready: {', '.join(name for name, node in waiting.items() if not _ready(node))}"
     except Exception as error:
         return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def has_restarted(node: str, since: datetime, kubeconfig: Path) -> bool:
+    """Return whether the node is ready, and every container of a pod that stays on it is ready and began after `since`."""
+    from kubernetes import client, config
+
+    with config.new_client_from_config(str(kubeconfig)) as api:
+        core = client.CoreV1Api(api)
+        pods = core.list_pod_for_all_namespaces(field_selector=f"spec.nodeName={node},status.phase=Running").items
+        staying = [pod for pod in pods if pod.metadata.deletion_timestamp is None]
+        containers = [status for pod in staying for status in pod.status.container_statuses or []]
+        return _ready(core.read_node(node)) and all(
+            status.ready and status.state.running and status.state.running.started_at >= since for status in containers
+        )
 
 
 def _stopped(env: dict[str, str]) -> str:

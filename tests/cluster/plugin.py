@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import lifecycle, nodes, remains, stores
 from tests.cluster.buckets import Store
-from tests.cluster.places import State, read_state
-from tests.cluster.steps import NoClusterError
+from tests.cluster.places import CLUSTERS, State, read_state
+from tests.cluster.steps import NoClusterError, shared
 
 _TESTS = "tests/e2e/"
 _GET_ONE = "make cluster-up && make test ARGS=--cluster"
@@ -40,6 +40,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.nodeid.startswith(_TESTS):
                 item.add_marker(pytest.mark.skip(reason="not run: no cluster"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run an end-to-end test that is marked `alone` while no other process runs one; the time of waiting is not the test's."""
+    if not (item.config.getoption("--cluster") and item.nodeid.startswith(_TESTS)):
+        return (yield)
+    with shared(CLUSTERS / "tests", exclusively=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -90,5 +90,16 @@ def alone(lock: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def shared(folder: Path, *, exclusively: bool) -> Iterator[None]:
+    """Use what `folder` stands for beside other processes, or alone; who waits to be alone lets no other pass."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "used").open("w") as used:
+        with (folder / "next").open("w") as following:
+            fcntl.flock(following, fcntl.LOCK_EX)
+            fcntl.flock(used, fcntl.LOCK_EX if exclusively else fcntl.LOCK_SH)
+        yield
+
+
 def _line(command: tuple[str | Path, ...]) -> str:
     return " ".join(map(str, command))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 from tests.cluster import parts
 from tests.cluster.places import SOURCES
+from tests.cluster.steps import shared, until
 
 _TESTS = "tests/e2e/test_cluster.py"
 
@@ -56,3 +60,36 @@ def test_the_digest_of_a_part_covers_all_of_its_files(tmp_path: Path) -> None:
     assert parts.digest(tmp_path) == first
     (tmp_path / "a").write_text("2")
     assert parts.digest(tmp_path) != first
+
+
+def test_who_waits_to_be_alone_lets_no_other_pass(tmp_path: Path) -> None:
+    entered: list[str] = []
+
+    def enter(name: str, leave: Event | None = None, *, exclusively: bool = False) -> None:
+        with shared(tmp_path, exclusively=exclusively):
+            entered.append(name)
+            if leave:
+                assert leave.wait(20)
+
+    leave = Event()
+    with ThreadPoolExecutor() as threads:
+        first, second = threads.submit(enter, "first", leave), threads.submit(enter, "second", leave)
+        assert until(lambda: len(entered) == 2, 10), "both are there at once"
+        last = [threads.submit(enter, "alone", exclusively=True)]
+        assert until(lambda: is_locked(tmp_path / "next"), 10)
+        last += [threads.submit(enter, "late")]
+        assert not until(lambda: len(entered) > 2, 0.5), "it waits for the first two, and the late one waits for it"
+        leave.set()
+        for each in (first, second, *last):
+            each.result(20)
+    assert entered[2:] == ["alone", "late"]
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether somebody holds the lock."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
