@@ -92,7 +92,7 @@ def alone(lock: Path) -> Iterator[None]:
 
 @contextmanager
 def shared(folder: Path, *, exclusively: bool) -> Iterator[None]:
-    """Use what `folder` stands for beside other processes, or alone; who waits to be alone lets no other pass."""
+    """Use what `folder` stands for together with other processes, or exclusively; new users wait for an exclusive one that waits."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "used").open("w") as used:
         with (folder / "next").open("w") as following:

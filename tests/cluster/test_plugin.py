@@ -74,7 +74,7 @@ def test_who_waits_to_be_alone_lets_no_other_pass(tmp_path: Path) -> None:
     leave = Event()
     with ThreadPoolExecutor() as threads:
         first, second = threads.submit(enter, "first", leave), threads.submit(enter, "second", leave)
-        assert until(lambda: len(entered) == 2, 10), "both are there at once"
+        assert until(lambda: len(entered) == 2, 10), "both are there"
         last = [threads.submit(enter, "alone", exclusively=True)]
         assert until(lambda: is_locked(tmp_path / "next"), 10)
         last += [threads.submit(enter, "late")]
