@@ -95,8 +95,8 @@ def demo(folder: Path, rows: int, workers: int) -> None:
         "vendor_name,Trip_Pickup_DateTime",
         "--columns",
         "True=tip",
-        "--partition-bytes",
-        "16MiB",
+        "--set",
+        "spec.input.partitionBytes=16MiB",
         "--workers",
         workers,
     )

@@ -365,9 +365,9 @@ def _spec(settings: Settings) -> tuple[ClusterSpec, Credentials]:
         credentials = Credentials.model_validate({"secretRef": {"name": secret}} if secret else {})
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
+        raise UsageError(f"`{first['loc'][0]}=`: {first['msg']}") from None
     if cluster.memory is not None and cluster.memory < LEAST_MEMORY:
-        raise UsageError(f"--memory: a worker needs {format_bytes(LEAST_MEMORY)} before it has read a row")
+        raise UsageError(f"`memory=`: a worker needs {format_bytes(LEAST_MEMORY)} before it has read a row")
     return cluster, credentials
 
 
@@ -378,7 +378,7 @@ def _wait_or_delete(at: Cluster, seconds: float, say: Say, *, deletes: bool) -> 
         wait_until_up(at, seconds, say)
     except ScoremillError:
         if deletes:
-            say("not up in time: removing it again (--keep leaves it to be looked at)")
+            say("not up in time: removing it again (`keep=True` leaves it to be looked at)")
             try:
                 at.delete(_CLEANUP_SECONDS, say)
             except ClusterError as left:

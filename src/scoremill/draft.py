@@ -90,7 +90,7 @@ def draft_job(job: ScoringJob) -> Draft:
     >>> Path("job.yaml").write_text(scoremill.draft_job(job).text)  # doctest: +SKIP
 
     """
-    from .discovery.dialect.flags import flags_between
+    from .discovery.dialect.fields import fields_between
     from .execute.coordinator.prepare import refuse_problems
 
     csv = _detected(job)
@@ -100,7 +100,7 @@ def draft_job(job: ScoringJob) -> Draft:
     drafted = parse_job(read_yaml(text), source="the drafted job")
     prepared = _prepared(drafted, drafted.spec.input.csv)
     refuse_problems(prepared.plan)
-    return Draft(text, drafted, prepared.plan, flags_between(given, csv))
+    return Draft(text, drafted, prepared.plan, fields_between(given, csv))
 
 
 def _prepared(job: ScoringJob, csv: Csv) -> Prepared:

@@ -74,7 +74,9 @@ def made_of(job: ScoringJob, schedule: str, **spec: Any) -> Object:
 
     """
     if "name" not in job.metadata.model_fields_set:
-        raise UsageError("missing --name", "A schedule has a name, and its jobs begin with it.", code="MissingArgument")
+        raise UsageError(
+            "missing `metadata.name`", "A schedule has a name, and its jobs begin with it.", code="MissingArgument"
+        )
     return schedule_of(manifest(job), {"schedule": schedule, **spec})
 
 

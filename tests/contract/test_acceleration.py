@@ -61,12 +61,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("batch_rows", [131_072, 5_000, 700])
 def test_the_output_is_equal_with_and_without_acceleration(bundle, tmp_path, batch_rows):
     rows(1).to_csv(tmp_path / "in.csv", index=False)
-    settings = ["--batch-rows", str(batch_rows), "--cluster", "in-process"]
+    settings = ["--set", f"spec.model.batchRows={batch_rows}", "--cluster", "in-process"]
     for name in ("Auto", "Off"):
         code, _, err = here(
             "score",
             *("--model", bundle, "--input", str(tmp_path / "in.csv"), "--output", str(tmp_path / name)),
-            *("--accelerate", name, *settings),
+            *("--set", f"spec.model.accelerate={name}", *settings),
         )
         assert code == 0, err
     assert objects(str(tmp_path / "Auto")) == objects(str(tmp_path / "Off"))

@@ -279,8 +279,8 @@ def test_run_that_fails_on_the_first_bad_row_names_it(model, tmp_path):
         "Fail",
         "--cluster",
         "in-process",
-        "--partition-bytes",
-        "1KiB",
+        "--set",
+        "spec.input.partitionBytes=1KiB",
     )
     assert code == 4
     assert 'in.csv line 402, column "x": "abc" is not a number' in err

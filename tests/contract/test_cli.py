@@ -113,11 +113,31 @@ def test_exit_0_of_score_prints_totals_as_text_or_json(bundle, file, tmp_path):
             "The results are: proba_0, proba_1",
         ),
         (
-            ["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--partition-bytes", "1QiB"],
+            [
+                "score",
+                "--model",
+                "{bundle}",
+                "--input",
+                "{file}",
+                "--output",
+                "{tmp}/o",
+                "--set",
+                "spec.input.partitionBytes=1QiB",
+            ],
             "is not a size",
         ),
         (
-            ["score", "--model", "{bundle}", "--input", "{file}", "--output", "{tmp}/o", "--threshold", "0.5"],
+            [
+                "score",
+                "--model",
+                "{bundle}",
+                "--input",
+                "{file}",
+                "--output",
+                "{tmp}/o",
+                "--set",
+                "spec.output.threshold=0.5",
+            ],
             "two classes",
         ),
         (["score", "--model", "{bundle}", "--input", "foo://b/c", "--output", "{tmp}/o"], "foo://"),
@@ -316,7 +336,7 @@ def copied(output: Path, folder: Path) -> Path:
 
 def test_exit_130_of_an_interrupted_run_says_how_to_resume(bundle, tmp_path):
     trips(60_000).to_csv(tmp_path / "a.csv", index=False)
-    arguments = [*flags(bundle, tmp_path / "a.csv", tmp_path / "out"), "--partition-bytes", "4KiB"]
+    arguments = [*flags(bundle, tmp_path / "a.csv", tmp_path / "out"), "--set", "spec.input.partitionBytes=4KiB"]
     driver = command(*arguments)
     while not list((tmp_path / "out").glob("part-*")):
         assert driver.poll() is None
@@ -381,7 +401,7 @@ def test_plan_warns_if_workers_have_too_little_memory_for_a_batch(bundle, tmp_pa
     frame.assign(payment="x" * 2_000).to_csv(tmp_path / "a.csv", index=False)
     words = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
     code, _, err = here(*words, "--memory", "300MiB")
-    assert (code, "a worker will probably need" in err, "--batch-rows" in err) == (0, True, True)
+    assert (code, "a worker will probably need" in err, "--set spec.model.batchRows" in err) == (0, True, True)
     assert "will probably need" not in here(*words, "--memory", "4GiB")[2]
 
 
@@ -392,7 +412,7 @@ def test_inspect_prints_all_metadata_of_a_bundle(bundle):
 
 
 def test_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
-    code, out, err = here("plan", "--model", bundle, "--input", file, "--partition-bytes", "1KiB")
+    code, out, err = here("plan", "--model", bundle, "--input", file, "--set", "spec.input.partitionBytes=1KiB")
     assert (code, err) == (0, "")
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert {"model", "input", "partitions", "columns", "time", "memory"} <= lines.keys()
@@ -517,8 +537,8 @@ def test_pack_reads_a_csv_sample_with_the_flags_of_score(tmp_path):
         tmp_path / "sample.csv",
         "--delimiter",
         ";",
-        "--decimal",
-        ",",
+        "--set",
+        "spec.input.csv.decimal=,",
     ]
     assert "--dtypes zip=string" in refused(3, *arguments)
     code, out, err = here(*arguments, "--dtypes", "zip=string")
@@ -532,8 +552,8 @@ def test_pack_reads_a_csv_sample_with_the_flags_of_score(tmp_path):
         tmp_path / "sample.csv",
         "--delimiter",
         ";",
-        "--decimal",
-        ",",
+        "--set",
+        "spec.input.csv.decimal=,",
         "--limit",
         "3",
     )
@@ -564,7 +584,7 @@ def test_flags_in_a_gap_of_pack_work(tmp_path):
     assert 'CSV input reads the text ""' in here("model", "inspect", tmp_path / "b")[1]
     scoring = ["score", "--model", tmp_path / "b", "--input", tmp_path / "in.csv", "--cluster", "in-process"]
     printed = refused(3, *scoring, "--output", tmp_path / "out")
-    (flags,) = re.findall(r"(--null-values .*)\.$", printed, re.MULTILINE)
+    (flags,) = re.findall(r"(--set .*)\.$", printed, re.MULTILINE)
     code, _, err = here(*scoring, "--output", tmp_path / "out", *shlex.split(flags))
     assert code == 0, err
     (part,) = (tmp_path / "out").glob("part-*")

@@ -106,15 +106,15 @@ def test_output_with_escaped_formulas_can_be_verified_retried_and_compacted(mode
 
 def test_output_is_not_resumed_with_another_csv_formulas_setting(models, source):
     made(models, source)
-    with pytest.raises(UsageError, match="--csv-formulas: Escape → Keep"):
+    with pytest.raises(UsageError, match=r"`spec.output.csvFormulas`: Escape → Keep"):
         made(models, source, csvFormulas="Keep")
 
 
 def test_escaped_formulas_are_refused_for_other_formats_and_the_hint_works(models, source, tmp_path):
     command = ["score", "--model", str(models / "mild"), "--input", str(source), "--keep", "=id", "--limit", "2"]
-    code, _, err = run(*command, "--csv-formulas", "Escape")
+    code, _, err = run(*command, "--set", "spec.output.csvFormulas=Escape")
     assert code == 2
-    assert "--csv-formulas Escape (output.csvFormulas) is for CSV output: add --format csv" in err
-    code, rows, _ = run(*command, "--csv-formulas", "Escape", "--format", "csv")
+    assert "--set spec.output.csvFormulas=Escape is for CSV output: add --format csv" in err
+    code, rows, _ = run(*command, "--set", "spec.output.csvFormulas=Escape", "--format", "csv")
     assert code == 0
     assert rows.splitlines()[1].startswith('"\'=0"')

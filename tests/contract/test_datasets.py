@@ -266,7 +266,7 @@ def test_three_models_score_one_loaded_dataset_after_its_input_is_removed(cluste
     for columns in (["distance"], ["passengers", "id"]):
         models.append(str(tmp_path / f"model of {len(columns)}"))
         pack(LinearRegression().fit(frame[columns], frame["distance"]), models[-1], sample=frame[:500])
-    cut = ["--partition-bytes", "64KiB"]
+    cut = ["--set", "spec.input.partitionBytes=64KiB"]
     for number, model in enumerate(models):
         assert (
             run(
@@ -456,7 +456,7 @@ def test_name_of_an_existing_dataset_is_refused(cluster, bundle, known):
 def test_dataset_load_without_columns_or_bundles_is_refused(cluster, known):
     code, _, err = run("dataset", "load", known.input.uris[0], "--name", "x", "--cluster", cluster)
     assert code == 2
-    assert "--for BUNDLE" in err
+    assert "Give a bundle with --for" in err
 
 
 @pytest.mark.parametrize(

@@ -204,9 +204,9 @@ def test_run_over_empty_files_is_refused_and_the_hint_works(bundle, tmp_path):
         "in-process",
     ]
     code, _, err = run(*arguments)
-    assert code == 3 and "all 2 input objects are empty" in err and "--allow-empty" in err
+    assert code == 3 and "all 2 input objects are empty" in err and "--set spec.input.allowEmpty=true" in err
     assert not (tmp_path / "out").exists()
-    code, _, err = run(*arguments, "--allow-empty")
+    code, _, err = run(*arguments, "--set", "spec.input.allowEmpty=true")
     assert code == 0 and "warning: 0 rows were scored" in err
     assert verify(str(tmp_path / "out")).totals.rows == 0
 
@@ -217,11 +217,19 @@ def test_plan_lists_excluded_objects(bundle, tmp_path):
     for number in (1, 2):
         put_trips(store, f"{number}.csv", 10)
         os.utime(tmp_path / "in" / f"{number}.csv", (0, number))
-    arguments = ["plan", "--model", bundle, "--input", tmp_path / "in", "--since", "1970-01-01T00:00:02Z"]
+    arguments = [
+        "plan",
+        "--model",
+        bundle,
+        "--input",
+        tmp_path / "in",
+        "--set",
+        "spec.input.since=1970-01-01T00:00:02Z",
+    ]
     code, out, err = run(*arguments)
     assert code == 0, err
     assert "excluded    3 objects of scoremill outputs below the input: " in out
-    assert "excluded    1 object not modified between --since and --until" in out
+    assert "excluded    1 object not modified between spec.input.since and spec.input.until" in out
     code, out, _ = run(*arguments, "--json")
     assert json.loads(out)["excluded"] == {
         "inOutputs": {str(tmp_path / "in" / "scores"): 3},

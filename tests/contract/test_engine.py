@@ -91,8 +91,8 @@ def arguments(bundle: str, files: Path, output: Path, *more: object) -> list[obj
         f"{files}/*.csv",
         "--output",
         output,
-        "--partition-bytes",
-        "4KiB",
+        "--set",
+        "spec.input.partitionBytes=4KiB",
         "--keep",
         "id",
         *more,
@@ -177,10 +177,10 @@ def test_new_files_are_added_without_touching_old_parts(bundle, files, tmp_path)
     ("change", "message"),
     [
         ({"model": {"method": "predict"}}, "--method: predict_proba → predict"),
-        ({"model": {"batchRows": 1000}}, "--batch-rows: 131072 → 1000"),
+        ({"model": {"batchRows": 1000}}, "`spec.model.batchRows`: 131072 → 1000"),
         ({"output": {"keep": []}}, "--keep: id → none"),
         ({"output": {"format": "csv"}}, "--format: parquet → csv"),
-        ({"input": {"partitionBytes": "32KiB"}}, "--partition-bytes: 4096 → 32768"),
+        ({"input": {"partitionBytes": "32KiB"}}, "`spec.input.partitionBytes`: 4096 → 32768"),
         ({"input": {"csv": {"trueValues": ["T"]}}}, "input.csv.trueValues: True,TRUE,true → T"),
     ],
 )

@@ -196,7 +196,12 @@ def bundle_of_another_digest(w: World) -> Case:
 def bundle_of_another_scikit_learn(w: World) -> Case:
     copy = bundle_of_another_version(w.bundle, w.folder / "old")
     words = tuple(copy if word == w.bundle else word for word in w.words())
-    return Case(words, 3, "allow it .--allow-version-skew.", again(*words, "--allow-version-skew"))
+    return Case(
+        words,
+        3,
+        "allow it .--set spec.model.allowVersionSkew=true.",
+        again(*words, "--set", "spec.model.allowVersionSkew=true"),
+    )
 
 
 # --- output options ---------------------------------------------------------------------------------------------------
@@ -211,14 +216,19 @@ def no_output(w: World) -> Case:
 @case
 def two_columns_of_a_name(w: World) -> Case:
     words = w.words(None, "--keep", "id", "--columns", "proba_0=id")
-    return Case(words, 2, "--columns RESULT=NAME", again(*words[:-1], "proba_0=other"))
+    return Case(words, 2, "another name with --columns", again(*words[:-1], "proba_0=other"))
 
 
 @case
 def columns_that_not_every_file_has(w: World) -> Case:
     Path("b.csv").write_text(trips(20).drop(columns="note").to_csv(index=False))
     words = w.words(None, "--input", "b.csv", "--keep", "*")
-    return Case(words, 3, "--drop those that are not in every file", again(*words, "--drop", "note"))
+    return Case(
+        words,
+        3,
+        "or give --set spec.output.drop for those that are not in every file",
+        again(*words, "--set", "spec.output.drop=[note]"),
+    )
 
 
 @case
@@ -322,7 +332,7 @@ def row_that_ends_the_run(w: World) -> Case:
 @case
 def condition_of_another_type(w: World) -> Case:
     words = w.words(None, "--where", "passengers > '2'")
-    return Case(words, 2, "give another type with --dtypes NAME=TYPE", again(*words, "--dtypes", "passengers=string"))
+    return Case(words, 2, "give another type with --dtypes", again(*words, "--dtypes", "passengers=string"))
 
 
 @case
@@ -344,8 +354,8 @@ def model_that_fails_on_many_rows_together(w: World) -> Case:
     return Case(
         words,
         3,
-        "give a lower --batch-rows, with --mode Overwrite",
-        again(*words, "--batch-rows", 50, "--mode", "Overwrite"),
+        "give a lower --set spec.model.batchRows, with --mode Overwrite",
+        again(*words, "--set", "spec.model.batchRows=50", "--mode", "Overwrite"),
     )
 
 
@@ -369,7 +379,7 @@ def folder_that_is_no_output(w: World) -> Case:
     return Case(
         ("report", w.folder),
         2,
-        "is not an output of scoremill\n.*given to `scoremill score` with --output",
+        "is not an output of scoremill\n.*the run was given as --output",
         again("report", w.out),
     )
 
@@ -460,7 +470,7 @@ def damaged_receipts(w: World) -> Case:
 @case
 def scores_that_differ_a_little(w: World) -> Case:
     w.copy()
-    words = w.words(None, "--dtype", "float32")
+    words = w.words(None, "--set", "spec.output.dtype=float32")
     works(tuple("rounded" if word == w.out else word for word in words))
     words = ("verify", w.out, "--against", "rounded")
     return Case(words, 7, r"give --tolerance (\S+)\.", lambda tolerance: works((*words, "--tolerance", tolerance)))
@@ -480,14 +490,16 @@ def retry_of_an_incomplete_output(w: World) -> Case:
 
 @case
 def retry_without_the_rows(w: World) -> Case:
-    works(w.words(w.bad_file, "--max-error-fraction", 1, "--errors-raw", "Omit"))
+    works(w.words(w.bad_file, "--max-error-fraction", 1, "--set", "spec.errors.raw=Omit"))
 
     def follow() -> None:
-        words = w.words(w.bad_file, "--max-error-fraction", 1, "--errors-raw", "Keep")
+        words = w.words(w.bad_file, "--max-error-fraction", 1, "--set", "spec.errors.raw=Keep")
         works(tuple("other" if word == w.out else word for word in words))
         works(("retry-rejected", "other", "--model", w.bundle))
 
-    return Case(("retry-rejected", w.out, "--model", w.bundle), 2, "to another output, with --errors-raw Keep", follow)
+    return Case(
+        ("retry-rejected", w.out, "--model", w.bundle), 2, "to another output, with --set spec.errors.raw=Keep", follow
+    )
 
 
 @case
@@ -544,7 +556,7 @@ def unknown_field(w: World) -> Case:
 @case
 def parquet_that_is_csv(w: World) -> Case:
     words = w.words(w.own_file.rename("a.parquet"))
-    return Case(words, 3, "--input-format csv", again(*words, "--input-format", "csv"))
+    return Case(words, 3, "--set spec.input.format=csv", again(*words, "--set", "spec.input.format=csv"))
 
 
 # --- packing ----------------------------------------------------------------------------------------------------------
@@ -556,7 +568,7 @@ def model_that_needs_a_sample(w: World) -> Case:
     joblib.dump(pipeline(frame), "model.joblib")
     frame.to_csv("sample.csv", index=False)
     words = ("model", "pack", "model.joblib", "--output", "packed")
-    return Case(words, 2, "--sample FILE", again(*words, "--sample", "sample.csv"))
+    return Case(words, 2, "Give a sample .--sample.", again(*words, "--sample", "sample.csv"))
 
 
 @case
@@ -626,7 +638,7 @@ def test_hint_to_give_another_endpoint_works(
 ) -> None:
     with proxy(s3.endpoint, lambda request: Answer(404, "NoSuchBucket")) as other:
         monkeypatch.setenv("AWS_ENDPOINT_URL", other.endpoint if state == "no bucket" else "http://127.0.0.1:9")
-        fails(in_bucket, "--endpoint (storage.endpoint)")
+        fails(in_bucket, "--endpoint")
         works((*in_bucket, "--endpoint", s3.endpoint))
 
 
@@ -636,8 +648,8 @@ def test_hint_to_accept_requester_pays_works(s3: Bucket, in_bucket: Words, monke
 
     with proxy(s3.endpoint, refuses) as paid:
         monkeypatch.setenv("AWS_ENDPOINT_URL", paid.endpoint)
-        fails(in_bucket, "give --requester-pays (storage.requesterPays)")
-        works((*in_bucket, "--requester-pays"))
+        fails(in_bucket, "give --set spec.storage.requesterPays=true")
+        works((*in_bucket, "--set", "spec.storage.requesterPays=true"))
 
 
 def test_hint_to_leave_out_anonymous_works(s3: Bucket, in_bucket: Words, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -657,11 +669,11 @@ def test_hints_of_missing_credentials_work(
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             without.delenv(name)
         fails(in_bucket, "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-        fails(in_bucket, "--profile (storage.profile)")
-        fails(in_bucket, "--anonymous (storage.anonymous)")
+        fails(in_bucket, "--set spec.storage.profile")
+        fails(in_bucket, "--anonymous")
         (tmp_path / "credentials").write_text("[mine]\naws_access_key_id = testing\naws_secret_access_key = testing\n")
         without.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-        works((*in_bucket, "--profile", "mine"))
+        works((*in_bucket, "--set", "spec.storage.profile=mine"))
         works((*in_bucket, "--anonymous"))
     works(in_bucket)
 
@@ -689,8 +701,8 @@ def test_hint_to_name_an_authority_works(
     authority, context = certificate(tmp_path)
     with proxy(s3.endpoint, tls=context) as secure:
         monkeypatch.setenv("AWS_ENDPOINT_URL", secure.endpoint)
-        fails(in_bucket, "with --ca-bundle (storage.caBundle) or AWS_CA_BUNDLE")
-        works((*in_bucket, "--ca-bundle", authority))
+        fails(in_bucket, "with --set spec.storage.caBundle or AWS_CA_BUNDLE")
+        works((*in_bucket, "--set", f"spec.storage.caBundle={authority}"))
         monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
         works(in_bucket)
 
@@ -713,7 +725,7 @@ def test_hint_to_give_more_memory_works(world: World) -> None:
 def test_hint_to_wait_for_a_lock_works(world: World) -> None:
     lease = Lease.acquire(Store(str(world.out)))
     code, _, err = here(*world.words())
-    assert code == 6 and "run `scoremill score` with --wait" in err
+    assert code == 6 and "or score with --wait" in err
     with command(*(word for word in world.words() if word != "--quiet"), "--wait") as waiting:
         assert waiting.stderr is not None
         assert "waiting: " in waiting.stderr.readline()

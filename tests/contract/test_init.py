@@ -87,7 +87,7 @@ def test_init_drafts_a_job_for_parquet(bundle: str, folder: Path) -> None:
 
 def test_init_writes_the_options_that_are_given(bundle: str, folder: Path) -> None:
     trips(ROWS).rename(columns={"distance": "miles"}).to_csv("a.csv", index=False)
-    options = ["--rename", "miles=distance", "--output-uri", "elsewhere/", "--partition-bytes", "2KiB"]
+    options = ["--rename", "miles=distance", "--output-uri", "elsewhere/", "--set", "spec.input.partitionBytes=2KiB"]
     spec = yaml.safe_load(drafted(bundle, "--input", "a.csv", *options, "--set", "spec.cluster.workers=2"))["spec"]
     assert spec["input"] == {"uris": ["a.csv"], "rename": {"miles": "distance"}, "partitionBytes": "2KiB"}
     assert (spec["output"], spec["cluster"]) == ({"uri": "elsewhere/"}, {"workers": 2})
@@ -144,8 +144,8 @@ def test_init_writes_no_file_if_the_plan_has_an_error(bundle: str, folder: Path)
     code, _, err = here("init", "--model", bundle, "--input", "a.csv")
     assert code == 3
     assert not Path("job.yaml").exists()
-    assert "--match-columns Relaxed" in err
-    drafted(bundle, "--input", "a.csv", "--match-columns", "Relaxed")
+    assert "--set spec.input.matchColumns=Relaxed" in err
+    drafted(bundle, "--input", "a.csv", "--set", "spec.input.matchColumns=Relaxed")
     scored()
 
 

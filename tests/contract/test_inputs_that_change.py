@@ -285,8 +285,8 @@ def test_different_header_in_a_file_that_was_not_sampled_is_found_by_its_task(mo
         tmp_path / "out",
         "--cluster",
         "in-process",
-        "--partition-bytes",
-        "64KiB",
+        "--set",
+        "spec.input.partitionBytes=64KiB",
     )
     assert code == 3, err
     assert f'{other} has no column "x"' in err

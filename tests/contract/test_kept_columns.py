@@ -26,6 +26,7 @@ from scoremill.engines.protocol import InProcess
 from scoremill.errors import InputError
 from scoremill.outputs.compact import compact
 from scoremill.outputs.retry import retry_rejected
+from scoremill.spec.mention import mention
 from scoremill.storage.filesystem import Store
 from tests.support.jobs import make_job, objects, strict_and_mild
 
@@ -269,7 +270,8 @@ def test_nested_values_are_objects_in_json_lines_and_refused_in_csv_before_anyth
     assert column(output, name) == expected
     job = make_job(model, str(tmp_path / "in.parquet"), str(tmp_path / "csv"), output={"keep": [name], "format": "csv"})
     (problem,) = plan(job).errors
-    assert f"--keep {name}" in problem.where and "--format parquet or jsonl" in problem.hint
+    assert problem.where == mention("spec.output.keep", [name])
+    assert "`spec.output.format: parquet` or jsonl" in problem.hint
 
 
 def test_kept_columns_of_wider_and_narrower_types_have_the_wider_type(model, tmp_path):
@@ -291,7 +293,7 @@ def test_kept_columns_of_incompatible_types_are_a_problem_with_a_hint(model, tmp
         pq.write_table(pa.table({"id": values, "x": [1.0]}), folder / f"{number}.parquet")
     job = make_job(model, str(folder), str(tmp_path / "out"), output={"keep": ["id"]})
     (problem,) = plan(job).errors
-    assert "--dtypes id=string" in problem.hint
+    assert '`spec.input.csv.dtypes: {"id": "string"}`' in problem.hint
     output = scored(model, folder, tmp_path / "out", "id", input={"csv": {"dtypes": {"id": "string"}}})
     assert column(output, "id")[0] == str(2**53 + 1)
 
@@ -390,7 +392,7 @@ def test_partition_columns_of_unsupported_types_are_a_problem_of_the_plan(model,
     own_types(tmp_path / "in.parquet")
     out = {"keep": [name], "partitionBy": [name]}
     (problem,) = plan(make_job(model, str(tmp_path / "in.parquet"), str(tmp_path / "out"), output=out)).errors
-    assert f"--partition-by {name}" in problem.where
+    assert problem.where == mention("spec.output.partitionBy", [name])
 
 
 def test_csv_row_with_only_a_missing_value_is_a_row(tmp_path):

@@ -82,7 +82,7 @@ def test_memory_limit_is_enough_or_the_error_names_one_that_is(bundle, folder, t
         limit = memory.replace("MiB", " MiB")
         assert re.search(r"error\[(WorkersKilled|WorkerOutOfMemory|NotEnoughMemory)\]", err), err
         assert f"memory limit of {limit}" in err, err
-        (enough,) = re.findall(r"Give workers more --memory, such as (\w+)", err)
+        (enough,) = re.findall(r"Give workers more memory, such as --memory (\w+)", err)
         for _ in range(4):
             if process.returncode == 0:
                 break
@@ -113,7 +113,9 @@ def _words(process: psutil.Process) -> str:
 @pytest.mark.parametrize("seed", range(int(os.environ.get("WORKER_KILL_SEEDS", "2"))))
 def test_local_workers_killed_at_random_moments_do_not_change_the_output(bundle, folder, tmp_path, seed):
     over = threading.Event()
-    driver = command(*words(bundle, folder, tmp_path / "out", "1GiB", workers=2), "--partition-bytes", "4MiB")
+    driver = command(
+        *words(bundle, folder, tmp_path / "out", "1GiB", workers=2), "--set", "spec.input.partitionBytes=4MiB"
+    )
     killer = threading.Thread(target=kill_now_and_then, args=(driver.pid, random.Random(seed), over))
     timer = threading.Timer(40, over.set)
     killer.start()
@@ -127,7 +129,10 @@ def test_local_workers_killed_at_random_moments_do_not_change_the_output(bundle,
     assert "Traceback" not in err and "distributed" not in err
     if driver.returncode:
         assert re.search("3 workers died while scoring partition|the local Dask cluster did not start", err), err
-    assert run(*words(bundle, folder, tmp_path / "out", "1GiB", workers=2), "--partition-bytes", "4MiB")[0] == 0
+    assert (
+        run(*words(bundle, folder, tmp_path / "out", "1GiB", workers=2), "--set", "spec.input.partitionBytes=4MiB")[0]
+        == 0
+    )
     assert verify(str(tmp_path / "out")).totals.rows == PARTITIONS * 60_000
 
 

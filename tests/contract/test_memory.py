@@ -51,10 +51,10 @@ def test_partition_with_ten_times_as_many_rows_needs_no_more_memory(bundle, fold
             tmp_path / name,
             "--cluster",
             "in-process",
-            "--partition-bytes",
-            "1GiB",
-            "--batch-rows",
-            "10000",
+            "--set",
+            "spec.input.partitionBytes=1GiB",
+            "--set",
+            "spec.model.batchRows=10000",
             *more,
         )
         assert code == 0, err

@@ -158,8 +158,8 @@ def test_wrong_delimiter(desk: Desk) -> None:
 
 def test_model_of_another_version(desk: Desk) -> None:
     words = replace(desk, bundle=bundle_of_another_version(desk.bundle, desk.folder / "old")).score()
-    fails(words, 3, "VersionMismatch", "was packed with scikit-learn 1.0.1", "--allow-version-skew")
-    works(*words, "--allow-version-skew")
+    fails(words, 3, "VersionMismatch", "was packed with scikit-learn 1.0.1", "--set spec.model.allowVersionSkew=true")
+    works(*words, "--set", "spec.model.allowVersionSkew=true")
 
 
 def test_unpicklable_model(desk: Desk) -> None:

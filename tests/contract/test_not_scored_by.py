@@ -136,7 +136,7 @@ def test_objects_older_than_since_are_neither_scored_nor_remembered(local):
     for fields in ({}, {"since": at(1)}):
         with pytest.raises(UsageError, match="remembers only objects modified since 1970-01-01T00:00:02Z") as caught:
             local.score("out/4", "out/2", **fields)
-    assert "--since 1970-01-01T00:00:02Z" in str(caught.value.hint)
+    assert "`spec.input.since: 1970-01-01T00:00:02Z" in str(caught.value.hint)
 
 
 def test_output_without_a_list_of_objects_is_refused(local):
@@ -170,7 +170,14 @@ def test_not_scored_by_flag_skips_objects_and_the_plan_counts_them(local):
     local.put("1.csv")
     local.score("out/1")
     local.put("2.csv", rows=8)
-    arguments = ["--model", local.bundle, "--input", f"{local.root}/in", "--not-scored-by", f"{local.root}/out/*"]
+    arguments = [
+        "--model",
+        local.bundle,
+        "--input",
+        f"{local.root}/in",
+        "--set",
+        f"spec.input.notScoredBy=[{{uri: {local.root}/out/*}}]",
+    ]
     code, out, err = run("plan", *arguments)
     assert code == 0, err
     assert "excluded    1 object scored by earlier runs" in out

@@ -106,7 +106,10 @@ def test_folder_that_cannot_be_an_output_is_refused_before_a_worker(
             ["--method", "predict", "--keep", "id"],
             "other settings: --method: predict_proba → predict; --keep: none → id\n",
         ),
-        (["--thousands", "'", "--dtypes", "id=int64"], """--thousands: none → "'"; --dtypes id: none → int64\n"""),
+        (
+            ["--set", "spec.input.csv.thousands='", "--dtypes", "id=int64"],
+            """--set spec.input.csv.thousands: none → "'"; --dtypes id: none → int64\n""",
+        ),
     ],
 )
 def test_output_of_an_earlier_run_is_compared_before_a_worker(

@@ -402,7 +402,7 @@ def test_retry_loads_the_model_of_an_output_only_if_the_user_trusts_it(rejecting
     with pytest.raises(TrustError) as raised:
         retry_rejected(output, in_process, {"spec": ANY})
     assert not output.list("_retries")
-    digest = re.search(r"--digest (sha256:\w+)", raised.value.hint)[1]
+    digest = re.search(r"`spec.model.digest: (sha256:\w+)`", raised.value.hint)[1]
     trusted = {"spec": {"model": {"digest": digest}, **ANY}}
     assert retry_rejected(output, in_process, trusted).totals.rejected == 2
     job = json.loads(output.read("_scoremill/job.json"))
@@ -527,7 +527,9 @@ def test_retried_parquet_texts_that_are_csv_null_values_stay_text(bundle, lenien
 
 def test_retry_takes_its_model_from_flags(rejecting, lenient):
     output = rejecting()
-    code, out, _ = run("retry-rejected", output.uri, "--model", lenient, "--allow-version-skew", "--json")
+    code, out, _ = run(
+        "retry-rejected", output.uri, "--model", lenient, "--set", "spec.model.allowVersionSkew=true", "--json"
+    )
     assert (code, json.loads(out)["totals"]["scored"]) == (0, 2)
 
 
@@ -604,7 +606,7 @@ def test_settings_of_another_part_format_are_refused_and_the_hint_works(bundle, 
     path.write_text(json.dumps(job))
     with pytest.raises(UsageError, match="another version of scoremill") as raised:
         scored(bundle, files, tmp_path)
-    assert "--mode Overwrite" in raised.value.hint
+    assert "`spec.output.mode: Overwrite`" in raised.value.hint
     scored(bundle, files, tmp_path, output={"mode": "Overwrite"})
 
 

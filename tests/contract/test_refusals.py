@@ -67,7 +67,7 @@ S3 = {
             "arn:aws:kms:eu-west-1:2:key/k because no identity-based policy allows the kms:Decrypt action",
         ),
         r"the encryption key \(KMS\) of \S+/a cannot be used .*kms:Decrypt on resource",
-        "--kms-key (storage.kmsKey)",
+        "`spec.storage.kmsKey`",
     ),
     "key disabled": (
         Answer(400, "KMS.DisabledException", "arn:aws:kms:eu-west-1:2:key/k is disabled."),
@@ -77,7 +77,7 @@ S3 = {
     "requester pays": (
         Answer(403, "AccessDenied", "Access Denied"),
         r"permission denied: \S+/a \(AccessDenied: Access Denied\)$",
-        "--requester-pays (storage.requesterPays)",
+        "`spec.storage.requesterPays: true`",
     ),
     "wrong region": (
         Answer(
@@ -128,7 +128,7 @@ S3 = {
     "unknown key": (
         Answer(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
         r"the store does not know the credentials for .* \(InvalidAccessKeyId: The AWS Access Key Id",
-        "--profile (storage.profile)",
+        "`spec.storage.profile`",
     ),
     "wrong secret": (
         Answer(
@@ -147,7 +147,7 @@ S3 = {
     "no bucket": (
         Answer(404, "NoSuchBucket", "The specified bucket does not exist", {"BucketName": "b"}),
         '^no bucket named "{bucket}" at http://127.0.0.1:[0-9]+$',
-        "--endpoint (storage.endpoint) or AWS_ENDPOINT_URL.",
+        "`spec.storage.endpoint` or AWS_ENDPOINT_URL.",
     ),
     "another kind of bucket": (
         Answer(405, "MethodNotAllowed", "The specified method is not allowed against this resource."),
@@ -372,7 +372,7 @@ def test_error_for_anonymous_access_to_private_data_recommends_credentials(
         through(bucket, lambda request, answer=answer: answer)
         with pytest.raises(StorageError, match="permission denied") as raised:
             Store(bucket.uri(), Storage(anonymous=True)).read("a")
-        assert raised.value.hint and "leave out --anonymous" in raised.value.hint
+        assert raised.value.hint and "leave out `spec.storage.anonymous: true`" in raised.value.hint
 
 
 def test_unreachable_endpoint_is_named_with_attempts_and_seconds(
@@ -386,7 +386,7 @@ def test_unreachable_endpoint_is_named_with_attempts_and_seconds(
     assert re.fullmatch(
         r"could not connect to http://127.0.0.1:9 for s3://\S+ after 5 attempts in \d s", raised.value.message
     )
-    assert raised.value.hint and "--endpoint (storage.endpoint)" in raised.value.hint
+    assert raised.value.hint and "`spec.storage.endpoint`" in raised.value.hint
     # Only pauses that a user notices.
     waits = [record.getMessage() for record in caplog.records if record.name == "scoremill.storage"]
     assert len(waits) == 1 and "attempt 5 of 5 follows in" in waits[0]

@@ -110,7 +110,7 @@ def test_relaxed_matching_finds_columns_in_each_file_and_the_plan_lists_them(bun
     assert list(made.columns[:5]) == list(frame.columns)
     assert made["id"].astype(int).tolist() == list(range(60))
     code, out, _ = run(
-        "plan", "--model", bundle, "--input", tmp_path / "in", "--match-columns", "Relaxed", "--keep", "*"
+        "plan", "--model", bundle, "--input", tmp_path / "in", "--set", "spec.input.matchColumns=Relaxed", "--keep", "*"
     )
     assert code == 0
     (line,) = [line for line in out.splitlines() if line.startswith("renamed")]
@@ -226,5 +226,7 @@ def test_hint_for_similar_names_recommends_relaxed_matching_that_works(bundle, t
     write(trips(20).rename(columns=str.title), tmp_path / "a.csv")
     words = ["plan", "--model", bundle, "--input", tmp_path / "a.csv"]
     code, _, err = run(*words)
-    assert (code, "give --match-columns Relaxed, or --rename" in err) == (3, True)
-    assert run(*words, "--match-columns", "Relaxed")[0] == run(*words, "--rename", flags_of(err)[0])[0] == 0
+    assert (code, "give --set spec.input.matchColumns=Relaxed, or --rename" in err) == (3, True)
+    assert (
+        run(*words, "--set", "spec.input.matchColumns=Relaxed")[0] == run(*words, "--rename", flags_of(err)[0])[0] == 0
+    )

@@ -139,11 +139,11 @@ def test_exceeded_limit_of_rejected_objects_fails_the_run_and_the_hint_works(mod
     source = folder(tmp_path / "in", "cut.csv.gz")
     (source / "3-cut.csv.gz").write_bytes(BROKEN["cut.csv.gz"](trips(200)))
     flags = ("--model", model, "--input", source, "--output", tmp_path / "out", "--cluster", "in-process")
-    code, _, err = here("score", *flags, "--on-file-error", "Reject", "--max-file-errors", "1")
+    code, _, err = here("score", *flags, "--set", "spec.errors.onFileError=Reject", "--set", "spec.errors.maxFiles=1")
     assert code == RejectLimitError.exit_code
     assert "2 of 6 input objects cannot be read; at most 1" in err
-    assert "--max-file-errors" in err
-    code, out, err = here("score", *flags, "--on-file-error", "Reject", "--max-file-errors", "2")
+    assert "--set spec.errors.maxFiles" in err
+    code, out, err = here("score", *flags, "--set", "spec.errors.onFileError=Reject", "--set", "spec.errors.maxFiles=2")
     assert (code, "2 input objects could not be read" in err) == (0, True)
     for path in source.glob("*-cut.csv.gz"):
         path.write_bytes(gzip.compress(csv(trips(200))))
@@ -163,7 +163,7 @@ def test_plan_warns_of_objects_that_will_be_rejected(model, tmp_path):
     source = folder(tmp_path / "in", "cut.parquet")
     planned = plan(job(model, source, tmp_path / "out"))
     assert [(problem.severity, "1-cut.parquet" in problem.text) for problem in planned.problems] == [("warning", True)]
-    code, out, err = here("plan", "--model", model, "--input", source, "--on-file-error", "Reject")
+    code, out, err = here("plan", "--model", model, "--input", source, "--set", "spec.errors.onFileError=Reject")
     assert (code, "1-cut.parquet" in out + err) == (0, True)
 
 

@@ -69,7 +69,7 @@ def test_options_of_a_command_are_in_its_section_or_in_a_linked_one(path: str, c
     assert [option.name for option in options if option.opts[-1] not in own + shared] == []
 
 
-@pytest.mark.parametrize("option", ["--batch-rows N", "--delimiter CHAR", "--keep COLUMNS", "--endpoint URL"])
+@pytest.mark.parametrize("option", ["--rename OLD=NEW", "--delimiter CHAR", "--keep COLUMNS", "--endpoint URL"])
 def test_shared_option_is_described_once(option: str) -> None:
     assert (ROOT / "docs" / "reference" / "cli.md").read_text().count(f"  {option} ") == 1
 

@@ -130,8 +130,8 @@ def test_a_cluster_scores_from_bucket_to_bucket_as_this_machine_does(
         bucket.uri("in/*.csv"),
         "--endpoint",
         bucket.endpoint,
-        "--partition-bytes",
-        "16KiB",
+        "--set",
+        "spec.input.partitionBytes=16KiB",
     ]
     ok(scoremill("score", *job, "--output", bucket.uri("there"), "--cluster", "trips"))
     ok(scoremill("score", *job, "--output", bucket.uri("here"), "--cluster", "in-process"))

@@ -124,8 +124,8 @@ def _job(folder: Path, bucket: Bucket, output: str) -> list[str]:
         "--keep",
         "id,payment",
         "--row-id",
-        "--partition-bytes",
-        "24KiB",
+        "--set",
+        "spec.input.partitionBytes=24KiB",
     ]
 
 
@@ -175,8 +175,8 @@ def test_what_is_loaded_once_is_scored_by_three_models(place, stores, folder, cl
         *wanted,
         "--columns",
         "id,payment",
-        "--partition-bytes",
-        "24KiB",
+        "--set",
+        "spec.input.partitionBytes=24KiB",
     )
     for bundle in bundles:
         outputs = {name: bucket.uri(f"{name}-{Path(bundle).name}") for name in ("loaded", "streamed")}
@@ -186,8 +186,8 @@ def test_what_is_loaded_once_is_scored_by_three_models(place, stores, folder, cl
             "score",
             "--input",
             bucket.uri("in/*.csv"),
-            "--partition-bytes",
-            "24KiB",
+            "--set",
+            "spec.input.partitionBytes=24KiB",
             *shape,
             "--output",
             outputs["streamed"],
@@ -207,7 +207,7 @@ def test_a_bundle_of_another_scikit_learn_is_refused_before_the_first_row(at, pl
     packed = inspect(str(folder / "bundle"), Storage()).versions["scikit-learn"]
     other = _repacked(folder, "older")
     said = place.fails(3, "score", *_job(other, bucket, "older"), "--cluster", "trips")
-    assert f"packed with scikit-learn {OTHER}, here is " in said and "--allow-version-skew" in said
+    assert f"packed with scikit-learn {OTHER}, here is " in said and "spec.model.allowVersionSkew" in said
     assert Store(bucket.uri("older")).list() == []
     assert packed.split(".")[:2] != OTHER.split(".")[:2]
 

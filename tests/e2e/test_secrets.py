@@ -110,7 +110,16 @@ def needles(vault: Named) -> Needles:
 
 
 def test_credentials_and_keys_appear_nowhere(vault, place, model, needles) -> None:
-    job = ["--model", model, "--input", "s3://rows/in/*.csv", "--output", "s3://rows/out", "--partition-bytes", "16KiB"]
+    job = [
+        "--model",
+        model,
+        "--input",
+        "s3://rows/in/*.csv",
+        "--output",
+        "s3://rows/out",
+        "--set",
+        "spec.input.partitionBytes=16KiB",
+    ]
     up = ["cluster", "up", "vault", "--secret", "buckets", "--dry-run", "-o"]
     said = {
         " ".join(words): place.run(*words)

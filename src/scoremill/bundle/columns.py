@@ -11,7 +11,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from scoremill.errors import FitError, UsageError
-from scoremill.units import printable, quoted
+from scoremill.spec.mention import mention
+from scoremill.units import quoted
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _unnamed(estimator: Any, sample: Sequence[str] | None) -> Feed:
     if sample is None:
         raise UsageError(
             "could not determine which columns the model reads",
-            "Give a sample (--sample FILE) with the columns that it was trained on, and no others.",
+            "Give a sample (`sample=`) with the columns that it was trained on, and no others.",
             code="SampleNeeded",
         )
     if count is not None and count != len(sample):
@@ -139,7 +140,9 @@ def _columns_hint(sample: Sequence[str]) -> str:
 def delimiter_hint(names: Sequence[str]) -> str | None:
     """What to do if a CSV seems to have another delimiter than the one by which `names` were read."""
     marks = [mark for mark in ";\t|," if len(names) == 1 and mark in names[0]]
-    return f"Its header holds {quoted(marks[0])}: give --delimiter '{printable(marks[0], '')}'." if marks else None
+    return (
+        f"Its header holds {quoted(marks[0])}: give {mention('spec.input.csv.delimiter', marks[0])}." if marks else None
+    )
 
 
 _MANY = 40

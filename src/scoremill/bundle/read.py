@@ -113,7 +113,7 @@ def judge_worker(worker: str, versions: Mapping[str, str], *, allowed: bool) -> 
     if "scikit-learn" in skews and not allowed:
         raise SkewError(
             f"{worker} has scikit-learn {there['scikit-learn']}, the driver has {here.get('scikit-learn', 'none')}",
-            f"{_SHARE} Or allow it (--allow-version-skew).",
+            f"{_SHARE} Or allow it (`spec.model.allowVersionSkew: true`).",
         )
     return [f"workers have {name} {there[name]}, the driver has {here.get(name, 'none')}" for name in skews]
 
@@ -167,7 +167,7 @@ def skews(bundle: Bundle, *, allowed: bool) -> tuple[str, ...]:
         there, found = differ["scikit-learn"]
         raise SkewError(
             f"{bundle.uri} was packed with scikit-learn {there}, here is {found}",
-            f"Install scikit-learn {there}, pack the model again, or allow it (--allow-version-skew).",
+            f"Install scikit-learn {there}, pack the model again, or allow it (`spec.model.allowVersionSkew: true`).",
         )
     if "python" in differ and bundle.by_value and not allowed:
         there, found = differ["python"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable
 
 from scoremill.errors import TrustError
 from scoremill.spec import Model
+from scoremill.spec.mention import mention
 from scoremill.storage.uri import is_local, local_path, protocol_of
 from scoremill.units import quoted
 
@@ -31,8 +31,8 @@ def check_trust(model: Model, found: str, *, named_by_user: bool) -> None:
     if not is_below(model.uri, prefixes):
         raise TrustError(
             f"refusing to load untrusted model {quoted(model.uri)}: no digest is given, and no trusted prefix matches",
-            f"If you trust it, give --digest {found} (model.digest), or a prefix of its URI with --trust "
-            f"(model.trustedPrefixes, {TRUSTED_PREFIXES}).",
+            f"If you trust it, give {mention('spec.model.digest', found)}, or a prefix of its URI with "
+            f"`spec.model.trustedPrefixes` or {TRUSTED_PREFIXES}.",
         )
 
 
@@ -40,10 +40,9 @@ def check_types(holder: str, found: Iterable[str], trusted_types: Iterable[str])
     """Return if the user trusts all types of `found`, which skops does not trust itself; else raise TrustError."""
     unknown = sorted(set(found) - set(trusted_types))
     if unknown:
-        flags = " ".join(f"--trusted-type {shlex.quote(name)}" for name in unknown)
         raise TrustError(
             f"{holder} holds types or functions that are not trusted: {', '.join(unknown)}",
-            f"If you trust them, give {flags} (model.trustedTypes).",
+            f"If you trust them, give {mention('spec.model.trustedTypes', unknown)}.",
             code="TypesUntrusted",
         )
 

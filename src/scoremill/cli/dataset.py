@@ -42,22 +42,20 @@ def _on_a_cluster(command: Command) -> Command:
 @click.option("--name", metavar="NAME", required=True, help="Name of the dataset.")
 @click.option(
     "--for",
-    "bundles",
+    "models",
     multiple=True,
     metavar="BUNDLE",
     help="Load the columns that this model reads. Can be given several times.",
 )
-@click.option(
-    "--columns", "kept", metavar="COLUMNS", multiple=True, help="Additional columns to load: a,b, or '*' for all."
-)
+@click.option("--columns", metavar="COLUMNS", multiple=True, help="Additional columns to load: a,b, or '*' for all.")
 @part_options("spec.input.", STORAGE, but=["--input"])
 @_on_a_cluster
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
 def load_command(
     uris: tuple[str, ...],
     name: str,
-    bundles: tuple[str, ...],
-    kept: tuple[str, ...],
+    models: tuple[str, ...],
+    columns: tuple[str, ...],
     cluster: str,
     as_json: bool,
     quiet: bool,
@@ -72,8 +70,8 @@ def load_command(
       scoremill dataset load 's3://b/2009/*.csv' --name trips --cluster tcp://host:8786 --for s3://models/tips/1
       scoremill dataset load 's3://b/2009/*.csv' --name trips --cluster tcp://host:8786 --columns fare,vendor
     """
-    spec = job_from(None, {**flags, "model": "unread", "input": uris, "keep": kept}, writes=False).spec
-    read: Any = {"models": bundles, "columns": spec.output.keep, "storage": spec.storage}
+    spec = job_from(None, {**flags, "model": "unread", "input": uris, "keep": columns}, writes=False).spec
+    read: Any = {"models": models, "columns": spec.output.keep, "storage": spec.storage}
     check_address(cluster)
     with Progress(quiet=quiet) as progress:
         dataset = datasets.load(name, spec.input, **read, watchers=[progress], **_where(cluster, flags))

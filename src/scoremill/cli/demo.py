@@ -25,7 +25,7 @@ _STEPS = (
     (
         "Score all files with two local processes. The unreadable row is rejected; the others are scored.",
         "scoremill score --model bundle --input 'trips/*.csv' --output predictions --keep trip_id "
-        "--partition-bytes 256KiB --workers 2",
+        "--set spec.input.partitionBytes=256KiB --workers 2",
     ),
     ("Verify that no row is missing, and that no byte was changed.", "scoremill verify predictions"),
     ("Show rows, timings, and memory of the run.", "scoremill report predictions"),

@@ -39,10 +39,14 @@ def explain_command(code: str | None, as_json: bool) -> None:
 
 
 def _lines(entry: ErrorCode) -> Iterator[str]:
+    from .flags.mentions import Mentions
+    from .score import score_command
+
+    mentions = Mentions(score_command.params)
     yield f"{entry.code} (exit code {entry.exit_code})"
     yield ""
-    yield entry.cause
+    yield mentions.as_flags(entry.cause)
     yield ""
     yield f"  error[{entry.code}]: {entry.example}"
     yield ""
-    yield f"What to do: {entry.fix}"
+    yield f"What to do: {mentions.as_flags(entry.fix)}"

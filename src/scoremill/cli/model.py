@@ -14,7 +14,7 @@ from scoremill.spec import Method
 from scoremill.spec.model import BATCH_ROWS
 from scoremill.units import format_bytes, printable, quoted
 
-from .flags.flag import Pairs, names
+from .flags.flag import MANY, Flag, Pairs, names
 from .flags.options import CSV, STORAGE, csv_from, job_from, part_options, storage_from
 from .flags.sections import Sectioned
 from .views.display import echo
@@ -22,6 +22,14 @@ from .views.document import print_document
 from .views.profile import show_profile
 
 _META = Pairs("--meta", "KEY=VALUE", "first")
+_TRUSTED_TYPE = Flag(
+    "--trusted-type",
+    "spec.model.trustedTypes",
+    "Type or function to allow in addition to those that skops trusts: features.Clip. Can be given several times.",
+    names,
+    MANY,
+    metavar="NAMES",
+)
 _MISSING = Pairs("--missing", "COLUMN=FORM")
 
 
@@ -60,12 +68,7 @@ def model_group() -> None:
     show_default=True,
     help="Format of the artifact: joblib or skops.",
 )
-@click.option(
-    "--trusted-type",
-    metavar="NAMES",
-    multiple=True,
-    help="Type or function to allow in addition to those that skops trusts: features.Clip. Can be given several times.",
-)
+@_TRUSTED_TYPE.add_to
 @click.option(
     "--input-columns",
     metavar="COLUMNS",
@@ -155,7 +158,7 @@ def verify_command(bundle: str, as_json: bool, **flags: Any) -> None:
 
 @model_group.command("profile", cls=Sectioned)
 @click.argument("bundle")
-@part_options("spec.model.", "spec.input.", STORAGE, but=("--model", "--batch-rows", "--accelerate"))
+@part_options("spec.model.", "spec.input.", STORAGE, but=("--model",))
 @click.option(
     "--rows",
     type=click.IntRange(1),
@@ -221,7 +224,7 @@ def show(bundle: Any, as_json: bool) -> None:
         "versions": ", ".join(f"{name} {version}" for name, version in bundle.versions.items()),
         "code": ", ".join(bundle.code) or None,
         "by value": ", ".join(bundle.by_value) or None,
-        "types": f"{', '.join(bundle.types)} (need --trusted-type)" if bundle.types else None,
+        "types": f"{', '.join(bundle.types)} (need spec.model.trustedTypes)" if bundle.types else None,
         "warning": "a row's result depends on the rows scored with it" if bundle.batch_dependent else None,
         **{_LABELS.get(key, key): str(value) for key, value in bundle.trained.items() if value},
     }

@@ -39,7 +39,7 @@ _MODEL = "spec.model."
 def retry_command(output: str, files: bool, to: str | None, cluster: str, as_json: bool, **flags: Any) -> None:
     """Re-score the rows that OUTPUT rejected, into an output with its own manifest.
 
-    With --files, score the input objects that --on-file-error Reject set aside, where they are.
+    With --files, score the input objects that spec.errors.onFileError: Reject set aside, where they are.
 
     Without --model, the bundle that OUTPUT names is used, if you trust it with --digest or --trust: an output is data,
     and a model is code. Run the same command again after any interruption.

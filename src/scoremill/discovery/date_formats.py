@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scoremill.spec import EPOCHS, ISO, Column, Csv
-from scoremill.spec.pairs import as_flag
+from scoremill.spec.mention import mention
 from scoremill.tabular.convert.columns import convert_column
 
 _DIGITS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y")
@@ -25,18 +25,19 @@ _YEARS = (1980, 2100)
 """Those that numbers are expected to mean."""
 _FEW, _MANY = 10, 1000
 """Values that a format is tried on, at first and in all."""
+_FIELD = "spec.input.csv.dateFormats"
 _ENOUGH = 0.5
 """Fraction of the rejected values that a format must read to be worth naming."""
 
 
 def date_hint(column: Column, text: pa.Array, csv: Csv) -> str:
-    """The flags that read `text`, which is rejected at least in part; else how to write them."""
+    """The fields that read `text`, which is rejected at least in part; else how to write them."""
     failed = text.filter(_rejected(column, text, csv)).unique()
     forms = _single_formats(column, failed, csv) or _other_formats(column, text, failed, csv)
-    flags = [as_flag("--date-formats", (column.name, form)) for form in forms]
-    if not flags:
-        return f"Give its format as strptime writes it, such as {as_flag('--date-formats', (column.name, '%d.%m.%Y'))}."
-    return f"Say which format it has: {' or '.join(flags)}."
+    fields = [mention(_FIELD, {column.name: form}) for form in forms]
+    if not fields:
+        return f"Give its format as strptime writes it, such as {mention(_FIELD, {column.name: '%d.%m.%Y'})}."
+    return f"Say which format it has: {' or '.join(fields)}."
 
 
 def _single_formats(column: Column, failed: pa.Array, csv: Csv) -> list[str]:

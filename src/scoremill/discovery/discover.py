@@ -48,7 +48,7 @@ class Excluded:
             names = ", ".join(islice(self.in_outputs, _MANY)) + ", …" * (len(self.in_outputs) > _MANY)
             yield f"{_objects(sum(self.in_outputs.values()))} of scoremill outputs below the input: {names}"
         if self.outside_span:
-            yield f"{_objects(self.outside_span)} not modified between --since and --until"
+            yield f"{_objects(self.outside_span)} not modified between spec.input.since and spec.input.until"
         if self.scored_before:
             yield f"{_objects(self.scored_before)} scored by earlier runs"
 
@@ -178,7 +178,9 @@ def _with_footer(source: Source, storage: Storage, rejects_objects: bool) -> Sou
         if isinstance(error, RefusedError):
             raise
         raise InputError(
-            f"{source.uri} is not a Parquet file: {error}", "Use --input-format csv if it is a CSV.", code="WrongFormat"
+            f"{source.uri} is not a Parquet file: {error}",
+            "Use `spec.input.format: csv` if it is a CSV.",
+            code="WrongFormat",
         ) from None
     return replace(source, row_groups=len(rows), rows=sum(rows), schema=schema)
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from scoremill.naming import PARQUET_SUFFIXES
+from scoremill.spec.mention import mention
 from scoremill.storage.filesystem import Found
 from scoremill.storage.uri import has_wildcard
 
@@ -30,10 +31,10 @@ def mixed_formats(uri: str, objects: Sequence[Found], given: Literal["auto", "cs
     if len(first) < 2:
         return
     globs = [_narrowed(uri, PurePosixPath(first[kind].name).suffix) for kind in ("csv", "parquet")]
-    flags = [f"--input '{glob}'" for glob in globs if glob]
+    fields = [mention("spec.input.uris", [glob]) for glob in globs if glob]
     hint = "Name the objects of one format with a glob."
-    if flags:
-        hint = f"Name the objects of one format with a glob, such as {' or '.join(flags)}; to score both, name both."
+    if fields:
+        hint = f"Name the objects of one format with a glob, such as {' or '.join(fields)}; to score both, name both."
     yield Problem(
         "error",
         uri,

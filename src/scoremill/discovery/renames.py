@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from scoremill.errors import InputError
 from scoremill.spec import Column
-from scoremill.spec.pairs import as_flag
+from scoremill.spec.mention import mention
 from scoremill.tabular.rename import renamed
 from scoremill.units import quoted
 
@@ -43,11 +43,11 @@ def rename_problems(
     for old, new in pairs.items():
         if headers and not any(old in sample.changes for sample in headers):
             is_all = len(headers) == len([source for source in sources if source.size])
-            flag = as_flag("--rename", (old, new))
+            field = mention("spec.input.rename", {old: new})
             yield Problem(
                 "error" if is_all else "warning",
-                "--rename",
+                "`spec.input.rename`",
                 f"no {'file' if is_all else 'sampled file'} has a column {quoted(old)}",
-                f"Leave out {flag}, or correct the name; the columns are: {', '.join((headers[0].names or ())[:40])}.",
+                f"Leave out {field}, or correct the name; the columns are: {', '.join((headers[0].names or ())[:40])}.",
                 code="ColumnMissing",
             )

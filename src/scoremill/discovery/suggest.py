@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from scoremill.naming import nearest
-from scoremill.spec.pairs import as_flag
+from scoremill.spec.mention import mention
 from scoremill.tabular.rename import relaxed
 from scoremill.units import quoted
 
@@ -42,15 +42,15 @@ def rename_hint(missing: Sequence[str], names: Sequence[str], used: Collection[s
     columns = f"Its columns: {', '.join(names[:_MANY])}."
     if not pairs:
         return columns
-    flag = as_flag("--rename", *pairs)
+    field = mention("spec.input.rename", dict(pairs))
     if all(relaxed(old) == relaxed(new) for old, new in pairs):
-        flag = f"--match-columns Relaxed, or {flag}"
+        field = f"`spec.input.matchColumns: Relaxed`, or {field}"
     these = "this is the same column" if len(pairs) == 1 else "these are the same columns"
-    return f"If {these}, give {flag}. {columns}"
+    return f"If {these}, give {field}. {columns}"
 
 
 def close_hint(missing: Sequence[str], names: Sequence[str], used: Collection[str]) -> str:
-    """Return a hint with the column names that are close to those given by a flag."""
+    """Return a hint with the column names that are close to those given by a field."""
     pairs = pairs_of(missing, names, used)
     columns = f"Its columns: {', '.join(names[:_MANY])}."
     if not pairs:

@@ -62,11 +62,11 @@ def _hints(
 ) -> Iterator[str]:
     date = next((column for column in columns if column.name == name and is_date(column)), None)
     if not is_error:
-        yield "Rejected rows go to _errors/; --max-errors bounds them."
+        yield "Rejected rows go to _errors/; `spec.errors.maxRows` bounds them."
     elif name is None:
         yield _row_hint(reject, csv)
     elif date is None:
-        yield "Check the column, --decimal and --null-values, or train with such values."
+        yield "Check the column, `spec.input.csv.decimal` and `spec.input.csv.nullValues`, or train with such values."
     if date is not None and all(pa.types.is_string(block.table[date.name].type) for block in blocks):
         yield date_hint(date, pa.concat_tables([block.table for block in blocks])[date.name].combine_chunks(), csv)
 
@@ -75,7 +75,7 @@ def _row_hint(reject: Reject, csv: Csv) -> str:
     found = reject.reason.rpartition("found ")[2]
     if not csv.header and found.isdecimal():
         return names_hint(len(csv.columns or ()), int(found))
-    return f"Check --delimiter (now {quoted(csv.delimiter)}), quotes and --encoding (now {csv.encoding})."
+    return f"Check `spec.input.csv.delimiter` (now {quoted(csv.delimiter)}), quotes and `spec.input.csv.encoding` (now {csv.encoding})."
 
 
 def _times_altered(source: Source, blocks: list[Rows], columns: list[Column], csv: Csv) -> Iterator[Problem]:

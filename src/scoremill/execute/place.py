@@ -12,6 +12,7 @@ from scoremill.kubernetes.clusters import Named, certificates_of, named
 from scoremill.kubernetes.objects import names
 from scoremill.naming import nearest
 from scoremill.spec import ScoringJob, Workers
+from scoremill.spec.mention import mention_argument
 
 
 @dataclass(frozen=True)
@@ -89,5 +90,5 @@ def _meant(where: str, error: ScoremillError) -> ScoremillError:
     close = [f"tls://{where}"] if ":" in where else nearest(where, names.RESERVED)
     if not close:
         return error
-    hint = " ".join(filter(None, [f"Did you mean --cluster {close[0]}?", error.hint]))
+    hint = " ".join(filter(None, [f"Did you mean {mention_argument('cluster', close[0])}?", error.hint]))
     return type(error)(error.message, hint, error.code)

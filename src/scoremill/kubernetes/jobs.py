@@ -46,7 +46,7 @@ class Ours:
 
     def _hint(self, others: list[str]) -> str:
         if not others:
-            return f"Submit one with `scoremill {self.word} submit`, or choose another namespace with --namespace."
+            return f"Submit one with `scoremill {self.word} submit`, or choose another namespace with `namespace=`."
         more = ", …" if len(others) > _MOST_NAMED else ""
         return f"Use one of the existing {self.word}s: {', '.join(others[:_MOST_NAMED])}{more}."
 
@@ -69,7 +69,7 @@ class Ours:
             verb = "cancel" if self.word == "job" else "delete"
             raise UsageError(
                 f"{self.word} {name} exists in namespace {self.kube.namespace} with another spec",
-                f"Choose another --name, or delete it first with `scoremill {self.word} {verb} {name}`.",
+                f"Choose another `metadata.name`, or delete it first with `scoremill {self.word} {verb} {name}`.",
                 code="JobExists",
             )
         return False

@@ -95,7 +95,7 @@ def _timed_out(at: Named, seconds: float, cause: Cause, http: Forward) -> Cluste
     why = f" ({http.error})" if cause.reason == "Scheduler" and http.error else ""
     return ClusterError(
         f"cluster {at.name} was not up within {format_seconds(seconds)}: {cause.reason}: {cause.evidence}{why}",
-        cause.hint or "Allow more time with --timeout.",
+        cause.hint or "Allow more time with `timeout=`.",
         code="ClusterNotReady",
     )
 

@@ -26,8 +26,8 @@ def run_now(ours: Ours, name: str, since: dt.datetime | None = None) -> str:
     schedule = Resource.of(ours.find(name))
     if since is not None and not takes_what_is_new(schedule):
         raise UsageError(
-            f"schedule {name} does not use input.since: LastSuccess, so --since has no effect",
-            "Run the command without --since.",
+            f"schedule {name} does not use input.since: LastSuccess, so `since=` has no effect",
+            "Run the command without `since=`.",
         )
     selector = f"{names.SCHEDULE}={schedule_label(name)}"
     jobs = owned(schedule, ours.kube.each("ScoringJob", selector))

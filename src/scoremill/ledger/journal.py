@@ -179,7 +179,7 @@ def require_output(store: Store) -> dict[str, Any]:
     fields = Ledger(store).job()
     if fields is not None:
         return fields
-    wanted = "Name the folder or prefix that was given to `scoremill score` with --output."
+    wanted = "Name the folder or prefix that the run was given as `spec.output.uri`."
     if does_not_exist(store.uri):
         raise UsageError(
             f"no such output: {store.uri}", did_you_mean(store.uri, store.settings, wanted), code="OutputNotFound"

@@ -161,7 +161,7 @@ def _held_by(store: Store, holder: Holder) -> str:
 
 def _wait_for(beat_seconds: float) -> str:
     return (
-        "Wait until it ends, or run `scoremill score` with --wait. If that process has died, its lock ends "
+        "Wait until it ends, or score with `wait=True`. If that process has died, its lock ends "
         f"{MISSED_BEATS * beat_seconds:.0f} s later."
     )
 

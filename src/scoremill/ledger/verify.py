@@ -15,9 +15,7 @@ from .journal import Ledger, require_output, success_of
 from .manifest import Entry, Totals, read_manifest
 
 _REMOVE = "Remove the surplus objects: readers take them for predictions."
-_RESTORE = (
-    "Restore the objects; or remove those that are surplus, and run the same `scoremill score` with --mode Overwrite."
-)
+_RESTORE = "Restore the objects; or remove those that are surplus, and run the same `scoremill score` with `spec.output.mode: Overwrite`."
 THREADS = 8
 """Objects read at a time: reading waits for the store more than for the processor."""
 

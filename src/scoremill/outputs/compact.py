@@ -86,7 +86,7 @@ def _refuse_strangers(output: Store, target: Store, manifest: Manifest) -> list[
     there = {info.name for info in target.list() if not info.name.startswith(tolerated)}
     if there - ours:
         raise UsageError(
-            f"{target.uri} is not empty", "Choose an empty folder or prefix with --to.", code="OutputNotEmpty"
+            f"{target.uri} is not empty", "Choose an empty folder or prefix with `to=`.", code="OutputNotEmpty"
         )
     return sorted(name for name in there if not name.startswith(f"{naming.LEDGER}/"))
 

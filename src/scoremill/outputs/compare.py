@@ -38,7 +38,7 @@ def compare(output: Store, other: Store, tolerance: float) -> float:
             if found is None:
                 raise _different(output, other, f"{where} differ")
             size = f"{where} differ by {found:.3g}, more than {tolerance:g}"
-            raise _different(output, other, size, f"If that is acceptable, give --tolerance {_above(found)}.")
+            raise _different(output, other, size, f"If that is acceptable, give `tolerance={_above(found)}`.")
         largest = max(largest, found)
     return largest
 

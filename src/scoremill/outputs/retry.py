@@ -238,6 +238,6 @@ def _raw(row: Record) -> bytes:
 def _not_kept() -> UsageError:
     return UsageError(
         "the text of rejected rows was not kept",
-        "Score the input again, to another output, with --errors-raw Keep.",
+        "Score the input again, to another output, with `spec.errors.raw: Keep`.",
         code="NothingToRetry",
     )

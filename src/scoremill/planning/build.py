@@ -22,6 +22,7 @@ from scoremill.discovery.source import Source
 from scoremill.errors import UsageError
 from scoremill.naming import LEDGER
 from scoremill.spec import Column, Condition, Csv, JobSpec, KeptColumn
+from scoremill.spec.mention import mention
 from scoremill.tabular.convert import arrow_dtypes, infer_dtypes
 from scoremill.tabular.rename import Renaming
 from scoremill.units import quoted
@@ -33,7 +34,7 @@ from .plan import Plan
 from .settings import Needs, Settings
 
 ROW_ID = ("source", "position")
-"""Columns that `--row-id` writes: the object, and the byte offset (CSV) or row number (Parquet) in it."""
+"""Columns that `rowId` writes: the object, and the byte offset (CSV) or row number (Parquet) in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
     if inside:
         raise UsageError(
             f"the input holds an object of the output: {inside}",
-            "Write to a folder or prefix that --input does not include, or give a narrower --input.",
+            "Write to a folder or prefix that `spec.input.uris` does not include, or give narrower `spec.input.uris`.",
             code="OutputOverlapsInput",
         )
 
@@ -165,10 +166,10 @@ def _problems(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
             yield problem
     unused = [name for name in job.input.csv.dtypes if samples and not any(name in (s.names or ()) for s in samples)]
     for name in unused:
-        yield Problem("warning", "input.csv.dtypes", f"no file has a column {quoted(name)}")
+        yield Problem("warning", "`spec.input.csv.dtypes`", f"no file has a column {quoted(name)}")
     for name in job.input.csv.date_formats:
         if samples and not any(name in (sample.names or ()) for sample in samples):
-            yield Problem("warning", "--date-formats", f"no file has a column {quoted(name)}")
+            yield Problem("warning", "`spec.input.csv.dateFormats`", f"no file has a column {quoted(name)}")
 
 
 def _rejects_objects(job: JobSpec) -> bool:
@@ -199,8 +200,8 @@ def _not_everywhere(job: JobSpec, samples: list[Sample]) -> Iterator[Problem]:
             yield Problem(
                 "error",
                 sample.source.uri,
-                f"--keep '*' takes the columns of the first file, and this one does not have {listed}",
-                "Name the columns to keep, or --drop those that are not in every file.",
+                f"{mention('spec.output.keep', ['*'])} takes the columns of the first file, and this one does not have {listed}",
+                "Name the columns to keep, or give `spec.output.drop` for those that are not in every file.",
                 code="ColumnMissing",
             )
 
@@ -212,7 +213,7 @@ def _keep(job: JobSpec, survey: Survey, results: Sequence[str]) -> tuple[KeptCol
     if twice:
         raise UsageError(
             f"two columns of the output would be called {quoted(twice[0])}",
-            "Do not --keep it, or give the result another name with --columns RESULT=NAME.",
+            "Leave it out of `spec.output.keep`, or give the result another name with `spec.output.columns`.",
             code="DuplicateOutputColumn",
         )
     return kept_columns(names, job, survey.kinds)

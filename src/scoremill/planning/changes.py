@@ -1,4 +1,4 @@
-"""What differs between the settings of an output and those of a job, by the names of flags."""
+"""What differs between the settings of an output and those of a job, by the names of fields."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from scoremill.spec.mention import mention
 from scoremill.units import quoted
 
 from .settings import Settings
 
-_FLAGS = {
-    "bundle": "--model",
-    "raw": "--errors-raw",
-    "hive": "--set spec.input.hive",
-    "id_by": "--set spec.input.idBy",
-    "csv.columns": "--names",
-    "partFormat": "the format of parts",
-    "csv.trueValues": "input.csv.trueValues",
-    "csv.falseValues": "input.csv.falseValues",
+_FIELDS = {
+    "bundle": "spec.model.uri",
+    "method": "spec.model.method",
+    "batch_rows": "spec.model.batchRows",
+    "partition_bytes": "spec.input.partitionBytes",
+    "hive": "spec.input.hive",
+    "id_by": "spec.input.idBy",
+    "where": "spec.input.where",
+    "rename": "spec.input.rename",
+    "match_columns": "spec.input.matchColumns",
+    "raw": "spec.errors.raw",
 }
-"""Flags that are not called like their settings, and fields that have none."""
+"""Fields that are not those of the output with the name of their setting, nor fields of the CSV dialect."""
+_NO_FIELD = {"partFormat": "the format of parts"}
 _MANY = 10
 """Members of a list that are shown."""
 _DIGITS = 12
@@ -28,7 +32,7 @@ _DIGITS = 12
 
 
 def changes(earlier: Settings, now: Settings) -> list[str]:
-    """Each setting that differs, as `--method: predict → predict_proba`."""
+    """Each setting that differs, such as "`spec.model.method`: predict → predict_proba"."""
     before, after = _comparable(earlier), _comparable(now)
     return [
         text for name in before if before[name] != after[name] for text in _changed(name, before[name], after[name])
@@ -48,17 +52,21 @@ def _comparable(settings: Settings) -> dict[str, Any]:
 
 def _changed(name: str, before: Any, after: Any) -> Iterator[str]:
     if not isinstance(before, dict) or not isinstance(after, dict):
-        yield f"{flag(name)}: {_shown(before)} → {_shown(after)}"
+        yield f"{_named(name)}: {_shown(before)} → {_shown(after)}"
         return
     for key in {**before, **after}:
         if before.get(key) != after.get(key):
-            yield f"{flag(name)} {key}: {_shown(before.get(key))} → {_shown(after.get(key))}"
+            yield f"{_named(name)} {key}: {_shown(before.get(key))} → {_shown(after.get(key))}"
 
 
-def flag(name: str) -> str:
-    """The flag that gives the setting `name`."""
-    words = re.sub("([A-Z])", r"-\1", name.removeprefix("csv.")).lower().replace("_", "-")
-    return _FLAGS.get(name, f"--{words}")
+def field(name: str) -> str:
+    """Return the field that gives the setting `name`."""
+    camel = re.sub("_([a-z])", lambda found: found[1].upper(), name)
+    return _FIELDS.get(name) or (f"spec.input.{camel}" if name.startswith("csv.") else f"spec.output.{camel}")
+
+
+def _named(name: str) -> str:
+    return _NO_FIELD.get(name) or mention(field(name))
 
 
 def _shown(value: Any) -> str:

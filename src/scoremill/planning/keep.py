@@ -9,6 +9,7 @@ import pyarrow as pa
 from scoremill.discovery.problem import Problem
 from scoremill.discovery.sample import Sample
 from scoremill.spec import Column, JobSpec, KeptColumn
+from scoremill.spec.mention import mention
 from scoremill.tabular.convert import arrow_type, kept_as, kept_type, wider_of
 from scoremill.units import quoted
 
@@ -60,7 +61,7 @@ def _two_types(sample: Sample, name: str, one: pa.DataType, other: pa.DataType) 
         "error",
         f"{sample.source.uri}, column {quoted(name)}",
         f"the kept column is {other} here and {one} in an earlier file",
-        f"Score files of different types separately, or give one type to convert to: --dtypes {name}=string.",
+        f"Score files of different types separately, or give one type to convert to: {mention('spec.input.csv.dtypes', {name: 'string'})}.",
         code="ColumnType",
     )
 
@@ -73,15 +74,15 @@ def problems_of_format(job: JobSpec, kept: Sequence[KeptColumn]) -> Iterator[Pro
         if nested and job.output.format == "csv":
             yield Problem(
                 "error",
-                f"--keep {column.name}",
+                mention("spec.output.keep", [column.name]),
                 f"a CSV cannot hold values of type {column.type}",
-                f"Write --format parquet or jsonl, or leave the column out with --drop {column.name}.",
+                f"Write `spec.output.format: parquet` or jsonl, or leave the column out with {mention('spec.output.drop', [column.name])}.",
                 code="ColumnType",
             )
         if column.name in job.output.partition_by and (nested or _is_bytes(kind)):
             yield Problem(
                 "error",
-                f"--partition-by {column.name}",
+                mention("spec.output.partitionBy", [column.name]),
                 f"values of type {column.type} cannot name folders",
                 "Choose a column of texts, numbers or dates.",
                 code="ColumnType",

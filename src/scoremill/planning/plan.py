@@ -140,14 +140,14 @@ class Plan:
         return replace(self, settings=earlier.settings, groups=(*groups, *added))
 
 
-_OVERWRITE = "Use --mode Overwrite to start over, or choose another output."
+_OVERWRITE = "Use `spec.output.mode: Overwrite` to start over, or choose another output."
 
 
 def _refuse_other_settings(earlier: Settings, now: Settings) -> None:
     if found := changes(earlier, now):
         raise UsageError(
             f"the output was made with other settings: {'; '.join(found)}",
-            "Give the earlier settings to resume, --mode Overwrite to start over, or another output.",
+            "Give the earlier settings to resume, `spec.output.mode: Overwrite` to start over, or another output.",
             code="OutputSettingsChanged",
         )
 

@@ -97,7 +97,7 @@ class Settings:
             raise UsageError(
                 f"the output was started by another version of scoremill, which writes parts in another form "
                 f"({fields['partFormat']}, here {PART_FORMAT})",
-                "Finish it with that version, use --mode Overwrite to start over, or choose another output.",
+                "Finish it with that version, use `spec.output.mode: Overwrite` to start over, or choose another output.",
                 code="OutputVersion",
             )
         known = {name: fields[name] for name in cls.__slots__}

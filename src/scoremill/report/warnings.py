@@ -17,7 +17,7 @@ def warnings_of(totals: Totals) -> Iterator[str]:
     if totals.rejected:
         yield f"0 rows were scored: all {totals.rejected:,} were rejected"
     elif totals.left_out:
-        yield f"0 rows were scored: --where selects none of {totals.left_out:,}"
+        yield f"0 rows were scored: `spec.input.where` selects none of {totals.left_out:,}"
     elif totals.partitions:
         yield "0 rows were scored: the input has no rows"
     else:

@@ -83,7 +83,7 @@ class Cluster(Spec):
         for name in names:
             raise ValueError(
                 f"{quoted(name)} looks like a secret; a job never holds one. Put it into a Secret of Kubernetes (kubectl create "
-                "secret generic NAME …), and name that in `credentials` (--secret NAME)"
+                "secret generic NAME …), and name that in `spec.credentials.secretRef.name`"
             )
         return value
 

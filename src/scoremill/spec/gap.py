@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv as text
-import io
-import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +9,7 @@ from typing import Literal
 from scoremill.units import quoted
 
 from .input import Csv
+from .mention import mention
 
 _TITLES = {"csv": "CSV", "parquet": "Parquet"}
 _OTHER = {"csv": "Parquet", "parquet": "CSV"}
@@ -55,7 +53,7 @@ class Gap:
         """What to do about it if CSV input is read as `csv` says; `spellings` are further texts to keep."""
         if self.spelling is not None:
             kept = [value for value in csv.null_values if value not in {self.spelling, *spellings}]
-            return f"Write missing values as another null value, and keep this one as text: {_null_values(kept)}."
+            return f"Write missing values as another null value, and keep this one as text: {mention('spec.input.csv.nullValues', kept)}."
         return (
             f"Write the input as {_OTHER[self.format]}; or, if it has no such value, "
             "pack the model with a sample that has none."
@@ -64,9 +62,3 @@ class Gap:
     def is_open(self, csv: Csv) -> bool:
         """Return whether input that is read as `csv` says has the gap."""
         return self.spelling is None or self.spelling in csv.null_values
-
-
-def _null_values(values: list[str]) -> str:
-    line = io.StringIO()
-    text.writer(line, lineterminator="").writerow(values or [""])
-    return f"--null-values {shlex.quote(line.getvalue())}"

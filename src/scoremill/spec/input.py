@@ -144,11 +144,11 @@ class Csv(Spec):
     def _headerless_is_named(self) -> Self:
         if not self.header and not self.columns:
             raise ValueError(
-                "files without a header need the names of their columns, in order: --names a,b,c (input.csv.columns)"
+                "files without a header need the names of their columns, in order: `spec.input.csv.columns`"
             )
         if self.header and self.columns:
             raise ValueError(
-                "--names (input.csv.columns) is for files without a header: add --no-header (input.csv.header: false), or drop it"
+                "`spec.input.csv.columns` is for files without a header: add `spec.input.csv.header: false`, or drop it"
             )
         if self.columns and len(set(self.columns)) < len(self.columns):
             raise ValueError("`columns` names a column twice")

@@ -17,7 +17,7 @@ from .secrecy import is_shown
 
 Fields = dict[str, Any]
 
-_NO_JOB = "If it is data, name it with --input, and quote patterns, so that the shell does not expand them."
+_NO_JOB = "If it is data, name it with `input=`, and quote patterns, so that the shell does not expand them."
 
 
 class Loader(yaml.SafeLoader):

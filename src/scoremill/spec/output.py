@@ -50,7 +50,7 @@ class Output(Spec):
     def _escapes_formulas_of_csv_only(self) -> Self:
         if self.csv_formulas == "Escape" and self.format != "csv":
             raise ValueError(
-                "--csv-formulas Escape (output.csvFormulas) is for CSV output: add --format csv (output.format), or drop it"
+                "`spec.output.csvFormulas: Escape` is for CSV output: add `spec.output.format: csv`, or drop it"
             )
         return self
 

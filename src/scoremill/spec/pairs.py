@@ -3,7 +3,6 @@ r"""NAME=VALUE as flags take it: `\=` is an equals sign that does not separate."
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Literal
 
@@ -29,11 +28,6 @@ def split_pair(text: str, at: At) -> tuple[str, str]:
     if not left or (not right and at != "first"):
         raise ValueError("has nothing on one side of the equals sign")
     return left, right
-
-
-def as_flag(flag: str, *pairs: tuple[str, str]) -> str:
-    """`flag` with pairs of names, as a shell takes it."""
-    return f"{flag} {shlex.quote(as_pairs(dict(pairs)))}"
 
 
 def as_pairs(names: Mapping[str, str]) -> str:

@@ -26,11 +26,11 @@ class RejectLimit:
         """Raise RejectLimitError if more of the `planned` rows are rejected than allowed; `rows` were read so far."""
         spent = f"{rejected} of {rows} rows were rejected"
         if self.rows is not None and rejected > self.rows:
-            raise RejectLimitError(f"{spent}; at most {self.rows} are allowed", f"{_ACCEPT} --max-errors.")
+            raise RejectLimitError(f"{spent}; at most {self.rows} are allowed", f"{_ACCEPT} `spec.errors.maxRows`.")
         share = self._share(planned)
         if share is not None and rejected > share:
             raise RejectLimitError(
-                f"{spent}; at most {self.fraction:.2%} are allowed", f"{_ACCEPT} --max-error-fraction."
+                f"{spent}; at most {self.fraction:.2%} are allowed", f"{_ACCEPT} `spec.errors.maxFraction`."
             )
 
     def _share(self, planned: float) -> int | None:

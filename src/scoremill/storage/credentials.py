@@ -19,7 +19,7 @@ from scoremill.errors import UsageError
 from scoremill.spec import Storage
 
 Options = dict[str, Any]
-_FILE = "--storage-options (storage.optionsFile)"
+_FILE = "`spec.storage.optionsFile`"
 
 
 def fsspec_options(protocol: str, settings: Storage) -> Options:

@@ -52,7 +52,7 @@ def normalise(uri: str) -> str:
     ):
         raise UsageError(
             f"a {scheme}:// location holds a user, a password or a query, which would be logged",
-            "Put credentials in storage.optionsFile, or in the environment.",
+            "Put credentials in `spec.storage.optionsFile`, or in the environment.",
             code="SecretExposed",
         )
     start = match.end() if match else 0

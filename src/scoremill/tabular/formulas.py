@@ -17,7 +17,7 @@ def escape_formulas(table: pa.Table) -> pa.Table:
     if len({*names}) < len(names):
         raise UsageError(
             "two columns of the output have one name when formulas are escaped",
-            "Rename one of them with --columns or --rename.",
+            "Rename one of them with `spec.output.columns` or `spec.input.rename`.",
             code="DuplicateOutputColumn",
         )
     return pa.table([_escaped(column) for column in table.columns], names)

@@ -20,7 +20,7 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     (
         r"PAR1[\x00-\x1f]",
         "a Parquet file",
-        "Read it as Parquet: --input-format parquet, or a name that ends in .parquet.",
+        "Read it as Parquet: `spec.input.format: parquet`, or a name that ends in .parquet.",
     ),
     (r"Obj\x01", "an Avro file", "Convert it to Parquet or CSV."),
     (

@@ -54,8 +54,8 @@ def read_row_group(
         raise ClusterError(
             f"{uri}: row group {index}: a batch of its rows needs more than the {format_bytes(error.spare)} of memory "
             "that are left",
-            "Give workers more --memory, or leave the object out of --input; the same command resumes. If its rows are "
-            "large, a lower --batch-rows with --mode Overwrite helps too.",
+            "Give workers more memory (`spec.cluster.memory`), or leave the object out of `spec.input.uris`; the same command resumes. If its rows are "
+            "large, a lower `spec.model.batchRows` with `spec.output.mode: Overwrite` helps too.",
             code="NotEnoughMemory",
         ) from None
 

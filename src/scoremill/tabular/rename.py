@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from scoremill.errors import InputError
-from scoremill.spec.pairs import as_flag
+from scoremill.spec.mention import mention
 from scoremill.units import quoted
 
 _IGNORED = re.compile(r"[\s_]+")
@@ -55,7 +55,7 @@ def _refuse_twins(names: Sequence[str], changes: Mapping[str, str]) -> None:
         if count[new] > 1:
             other = next(name for name in names if name != old and changes.get(name, name) == new)
             raise InputError(
-                f"--rename gives column {quoted(old)} the name {quoted(new)}, which column {quoted(other)} has too",
+                f"`spec.input.rename` gives column {quoted(old)} the name {quoted(new)}, which column {quoted(other)} has too",
                 "Give each column a name of its own, or rename only one of them.",
                 code="DuplicateColumn",
             )
@@ -69,10 +69,10 @@ def _matches(names: Sequence[str], wanted: Collection[str], taken: Collection[st
         rivals = [name for name in missing if relaxed(name) == relaxed(new)]
         meant = [name for name in names if name not in wanted and relaxed(name) == relaxed(new)]
         if meant and len(meant) + len(rivals) > 2:
-            flags = " or ".join(as_flag("--rename", (old, name)) for name in rivals for old in meant)
+            fields = " or ".join(mention("spec.input.rename", {old: name}) for name in rivals for old in meant)
             raise InputError(
                 f"without case, blanks and underscores {_listed(meant)} can be {_listed(rivals)}",
-                f"Say which is meant: {flags}.",
+                f"Say which is meant: {fields}.",
                 code="AmbiguousColumn",
             )
         found |= dict.fromkeys(meant, new)

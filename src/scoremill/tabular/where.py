@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from scoremill.errors import UsageError
 from scoremill.spec import Column, Condition, Csv
+from scoremill.spec.mention import mention
 from scoremill.units import quoted
 
 from .convert.columns import convert_column
@@ -78,8 +79,8 @@ class Where:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             types = ", ".join(f"{column.name} is {column.dtype}" for column in self._columns)
             raise UsageError(
-                f"--where {quoted(self._text)} cannot be evaluated: {str(error).splitlines()[0]}",
-                f"{types}; give another type with --dtypes NAME=TYPE, or compare with a value of that type.",
+                f"{mention('spec.input.where', self._text)} cannot be evaluated: {str(error).splitlines()[0]}",
+                f"{types}; give another type with `spec.input.csv.dtypes`, or compare with a value of that type.",
                 code="InvalidWhere",
             ) from None
         if isinstance(result, pa.Scalar):
@@ -107,7 +108,7 @@ class Where:
                 return (pc.is_null if name == "isnull" else pc.is_valid)(self._evaluate(argument, values))
             case ast.Compare(left=left, ops=ops, comparators=others):
                 return self._chain(left, ops, others, values)
-        raise UsageError(f"--where: {quoted(ast.unparse(node))} is not understood", code="InvalidWhere")
+        raise UsageError(f"`spec.input.where`: {quoted(ast.unparse(node))} is not understood", code="InvalidWhere")
 
     def _join(self, function: str, parts: list[ast.expr], values: dict[str, pa.Array]) -> Any:
         result = self._evaluate(parts[0], values)

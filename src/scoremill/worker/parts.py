@@ -105,7 +105,7 @@ class Parts:
         if folder not in self._open:
             if len(self._open) >= MOST_FOLDERS:
                 raise UsageError(
-                    f"--partition-by needs more than {MOST_FOLDERS} folders in one partition",
+                    f"`spec.output.partitionBy` needs more than {MOST_FOLDERS} folders in one partition",
                     "Choose columns with fewer values.",
                     code="InvalidPartitionBy",
                 )

@@ -72,7 +72,7 @@ def predict_rows(
     except Exception as error:
         raise ModelError(
             f"the model raises on a batch of rows that it can score separately: {describe(error)}",
-            "Its results depend on other rows of the batch: give a lower --batch-rows, with --mode Overwrite.",
+            "Its results depend on other rows of the batch: give a lower `spec.model.batchRows`, with `spec.output.mode: Overwrite`.",
         ) from None
 
 
@@ -104,7 +104,7 @@ class _Search:
             if self._most is not None and len(self._failed) > self._most:
                 raise RejectLimitError(
                     f"more rows are rejected than allowed, the last one because of {self._describe(error)}",
-                    "To accept them, run the same command with a higher --max-errors or --max-error-fraction.",
+                    "To accept them, run the same command with a higher `spec.errors.maxRows` or `spec.errors.maxFraction`.",
                 )
             return
         middle = (start + stop) // 2

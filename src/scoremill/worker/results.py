@@ -113,7 +113,7 @@ def _find(asked: str, results: tuple[Column, ...]) -> Column:
         return ends[0]
     names = ", ".join(column.name for column in results)
     raise UsageError(
-        f"--columns: the model has no result {quoted(asked)}",
+        f"`spec.output.columns`: the model has no result {quoted(asked)}",
         f"Give RESULT=NAME. The results are: {names}.",
         code="UnknownResult",
     )

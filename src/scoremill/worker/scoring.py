@@ -159,7 +159,7 @@ class Scorer:
     def _refuse(self, reject: Reject) -> None:
         raise RejectLimitError(
             str(self._opened.rejected_row(reject, self._first_line)),
-            "Fix the row, or write rejected rows to _errors/ with --on-row-error Reject.",
+            "Fix the row, or write rejected rows to _errors/ with `spec.errors.onRowError: Reject`.",
             code="RowRejected",
         )
 

@@ -89,7 +89,7 @@ def test_without_a_sample_a_model_fitted_on_an_array_reads_numbered_floats():
 
 def test_without_a_sample_a_model_of_texts_asks_for_one():
     model = OneHotEncoder().fit(pd.DataFrame({"t": ["x", "y"]}))
-    with pytest.raises(UsageError, match="--sample"):
+    with pytest.raises(UsageError, match="`sample=`"):
         measure(model, None, None, None)
 
 

@@ -76,7 +76,7 @@ def test_a_column_records_how_training_represents_its_values(frame, column):
 def test_none_and_nan_as_different_categories_are_refused_until_one_is_chosen():
     frame = of("a", None, np.nan)
     model = encoder(frame)
-    message = refused(model, frame, 'column "c"', "NaN and None", "--missing c=None")
+    message = refused(model, frame, 'column "c"', "NaN and None", '`missing={"c": "None"}`')
     assert "files have one kind of missing value" in message
     assert packed(model, frame, c="None").columns == (Column("c", "object", missing="None"),)
     assert packed(model, frame, c="NaN").columns == (Column("c", "object", missing="NaN"),)
@@ -85,7 +85,9 @@ def test_none_and_nan_as_different_categories_are_refused_until_one_is_chosen():
 def test_none_and_nan_that_only_a_function_distinguishes_are_refused_with_value_and_rows():
     frame = of("a", None, np.nan)
     model = function(lambda x: x.map(lambda v: 2.0 if v is None else float(isinstance(v, str))), frame)
-    message = refused(model, frame, "turns None into NaN, which changes 10 rows of the sample", "--missing c=None")
+    message = refused(
+        model, frame, "turns None into NaN, which changes 10 rows of the sample", '`missing={"c": "None"}`'
+    )
     assert "CSV input" in message and "Parquet input" in message
     assert packed(model, frame, c="None").columns[0].missing == "None"
 
@@ -134,7 +136,7 @@ def test_the_hint_for_an_empty_text_lists_the_other_null_values():
     frame = of("", None, "b")
     csv = Csv(null_values=("", "NA", "-"))
     (gap,) = packed(encoder(frame), frame, csv).gaps
-    assert gap.hint(csv).endswith("--null-values NA,-.")
+    assert gap.hint(csv).endswith('`spec.input.csv.nullValues: ["NA", "-"]`.')
 
 
 def test_missing_values_with_a_text_of_the_training_data_have_another_null_value():

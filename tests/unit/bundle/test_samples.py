@@ -63,7 +63,7 @@ def test_a_function_that_wants_text_is_given_it_by_dtypes(tmp_path):
     model = make_pipeline(FunctionTransformer(first_digit), LinearRegression()).fit(ZIPS, TARGET)
     with pytest.raises(ModelError, match="zip int64, fare float64") as caught:
         packed(model, tmp_path / "sample.csv")
-    assert "--dtypes zip=string" in str(caught.value)
+    assert '`spec.input.csv.dtypes: {"zip": "string"}`' in str(caught.value)
     assert packed(model, tmp_path / "sample.csv", Csv(dtypes={"zip": "string"})).columns[0] == Column("zip", "string")
 
 
@@ -81,7 +81,9 @@ def test_text_in_a_csv_sample_for_a_model_of_numbers_is_refused_with_the_flags(t
     sample = written(tmp_path, 'size\n"1,5"\n"2,5"\n')
     with pytest.raises(FitError, match=r"the model learned numbers, such as 1\.5, and the sample has string") as caught:
         packed(model, sample)
-    assert "--dtypes size=float64" in str(caught.value) and "--decimal" in str(caught.value)
+    assert '`spec.input.csv.dtypes: {"size": "float64"}`' in str(caught.value) and "`spec.input.csv.decimal`" in str(
+        caught.value
+    )
     assert packed(model, sample, Csv(decimal=",")).columns == (Column("size", "float64"),)
 
 
@@ -127,10 +129,25 @@ def test_a_csv_sample_is_read_in_its_dialect_and_decompressed(tmp_path):
     [
         ("", {}, "is empty", "a header"),
         ("zip,fare\n", {}, "has no rows", "a few rows"),
-        ("zip;fare\n1;0,5\n", {}, "no rows that can be read: expected 1 fields, found 2", "--delimiter ';'"),
-        ("zip;fare\n1;0.5\n", {}, 'reads "zip", "fare", which the sample does not have', "--delimiter ';'"),
+        (
+            "zip;fare\n1;0,5\n",
+            {},
+            "no rows that can be read: expected 1 fields, found 2",
+            '`spec.input.csv.delimiter: ";"`',
+        ),
+        (
+            "zip;fare\n1;0.5\n",
+            {},
+            'reads "zip", "fare", which the sample does not have',
+            '`spec.input.csv.delimiter: ";"`',
+        ),
         ("ZIP,fare\n1,0.5\n", {}, 'reads "zip", which', 'The sample has "ZIP", "fare"'),
-        ("zip,fare\n1,x\n", {"dtypes": {"fare": "float64"}}, '"fare" of the sample .*"x" is not a number', "--dtypes"),
+        (
+            "zip,fare\n1,x\n",
+            {"dtypes": {"fare": "float64"}},
+            '"fare" of the sample .*"x" is not a number',
+            "`spec.input.csv.dtypes`",
+        ),
         ("zip,fare\n1,0.5\n", {"dtypes": {"zap": "string"}}, 'no column "zap"', "zip, fare"),
     ],
 )
@@ -159,7 +176,7 @@ def test_a_sample_that_is_not_there_is_named(name, tmp_path):
 def test_a_form_of_missing_values_must_be_one_of_a_column_that_can_have_it(tmp_path):
     frame = pd.DataFrame({"zip": ["a", None], "fare": [1.0, 2]})
     for missing, text in (
-        ({"zip": "nil"}, "--missing zip=None"),
+        ({"zip": "nil"}, '`missing={"zip": "None"}`'),
         ({"zap": "None"}, "zip, fare"),
         ({"fare": "None"}, "is float64"),
     ):
@@ -184,7 +201,7 @@ def test_a_text_that_the_model_learned_is_read_from_a_csv_sample(tmp_path):
 def test_gaps_are_in_the_bundle_and_a_warning_with_the_flag(tmp_path):
     frame = pd.DataFrame({"c": ["", "b", None] * 5, "n": range(15)})
     model = make_pipeline(make_column_transformer((OneHotEncoder(), ["c"])), LinearRegression()).fit(frame, frame["n"])
-    with pytest.warns(PackWarning, match='CSV input reads the text "" as missing.*\n.*--null-values'):
+    with pytest.warns(PackWarning, match='CSV input reads the text "" as missing.*\n.*`spec.input.csv.nullValues: '):
         bundle = pack(model, tmp_path / "bundle", sample=frame)
     assert inspect(bundle.uri, Storage()).gaps == bundle.gaps
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -66,7 +67,7 @@ def test_a_bundle_that_calls_the_system_is_refused_whatever_it_lists(linear, tmp
     bundle = altered(linear, model, types)
     with pytest.raises(TrustError, match=r"not trusted: posix\.system") as caught:
         load_estimator(bundle.uri, bundle.digest, HERE)
-    assert "--trusted-type posix.system" in caught.value.hint
+    assert '`spec.model.trustedTypes: ["posix.system"]`' in caught.value.hint
 
 
 def test_types_that_a_bundle_lists_are_refused_before_a_worker_starts(linear, tmp_path):
@@ -159,9 +160,10 @@ def trusted_by_hint(act: Callable[[], object]) -> list[str]:
     """The types that the hint of the error says to trust."""
     with pytest.raises(TrustError) as caught:
         act()
-    flags = caught.value.hint.partition("give ")[2].partition(" (model.trustedTypes)")[0].split()
-    assert flags[::2] == ["--trusted-type"] * (len(flags) // 2)
-    return flags[1::2]
+    found = re.search("give `spec.model.trustedTypes: (.*)`", caught.value.hint)
+    assert found
+    types: list[str] = json.loads(found[1])
+    return types
 
 
 def test_the_hint_about_types_of_the_users_own_works_when_packing_and_scoring(module, tmp_path, flowers):

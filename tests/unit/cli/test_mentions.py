@@ -99,7 +99,7 @@ def test_an_error_names_flags_or_the_fields_of_a_job_file(tmp_path: Path) -> Non
     (tmp_path / "job.json").write_text(scoremill.job(**spec).model_dump_json(by_alias=True, exclude_none=True))
     by_flags = [word for name, value in spec.items() for word in (f"--{name}", value)]
     for words, hint in (
-        (by_flags, "give --allow-empty."),
+        (by_flags, "give --set spec.input.allowEmpty=true."),
         ([tmp_path / "job.json"], "give `spec.input.allowEmpty: true`."),
     ):
         code, out, err = here("plan", *words)

@@ -20,55 +20,32 @@ from scoremill.cli.flags.options import job_from, job_options
 from scoremill.cli.flags.table import FLAGS
 from scoremill.errors import UsageError
 from scoremill.spec import ScoringJob
-from scoremill.spec.pairs import as_flag
+from scoremill.spec.mention import mention
 from scoremill.units import quoted
+from tests.support.cli import as_flags
 
 BASE = ["--model", "m", "--input", "i", "--output", "o"]
 CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["--input", "j"], {"input": {"uris": ["i", "j"]}}),
     (["--digest", "sha256:" + "0" * 64], {"model": {"digest": "sha256:" + "0" * 64}}),
     (["--trust", "s3://a,s3://b"], {"model": {"trustedPrefixes": ["s3://a", "s3://b"]}}),
-    (["--trusted-type", "a.B,c.d", "--trusted-type", "e.F"], {"model": {"trustedTypes": ["a.B", "c.d", "e.F"]}}),
     (["--method", "predict_proba"], {"model": {"method": "predict_proba"}}),
-    (["--batch-rows", "7"], {"model": {"batchRows": 7}}),
-    (["--allow-version-skew"], {"model": {"allowVersionSkew": True}}),
-    (["--input-format", "parquet"], {"input": {"format": "parquet"}}),
-    (["--partition-bytes", "16KiB"], {"input": {"partitionBytes": 16384}}),
-    (
-        ["--rename", "Mean_Radius=mean radius,a=b", "--match-columns", "Relaxed"],
-        {"input": {"rename": {"Mean_Radius": "mean radius", "a": "b"}, "matchColumns": "Relaxed"}},
-    ),
+    (["--rename", "Mean_Radius=mean radius,a=b"], {"input": {"rename": {"Mean_Radius": "mean radius", "a": "b"}}}),
     (
         ["--set", "spec.input.hive=true", "--set", "spec.input.idBy=content"],
         {"input": {"hive": True, "idBy": "content"}},
     ),
-    (
-        ["--since", "2026-11-21T03:00:00Z", "--until", "2026-11-22T03:00:00Z"],
-        {"input": {"since": "2026-11-21T03:00:00Z", "until": "2026-11-22T03:00:00Z"}},
-    ),
-    (
-        ["--not-scored-by", "s3://a", "--not-scored-by", "b/*", "--allow-empty"],
-        {"input": {"notScoredBy": [{"uri": "s3://a"}, {"uri": "b/*"}], "allowEmpty": True}},
-    ),
-    (["--delimiter", "\\t", "--quote", "'"], {"input": {"csv": {"delimiter": "\t", "quote": "'"}}}),
+    (["--delimiter", "\\t"], {"input": {"csv": {"delimiter": "\t"}}}),
     (["--encoding", "latin-1"], {"input": {"csv": {"encoding": "latin-1"}}}),
     (["--no-header", "--names", 'a,"b,c"'], {"input": {"csv": {"header": False, "columns": ["a", "b,c"]}}}),
-    (["--null-values", "-,", "--null-values", ""], {"input": {"csv": {"nullValues": ["-", "", ""]}}}),
-    (
-        ["--decimal", ",", "--thousands", ".", "--delimiter", ";"],
-        {"input": {"csv": {"decimal": ",", "thousands": ".", "delimiter": ";"}}},
-    ),
     (["--dtypes", "a=float64,b=string"], {"input": {"csv": {"dtypes": {"a": "float64", "b": "string"}}}}),
-    (["--date-formats", "d=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"d": "%d.%m.%Y"}}}}),
     (["--format", "csv", "--mode", "Overwrite"], {"output": {"format": "csv", "mode": "Overwrite"}}),
-    (["--format", "csv", "--csv-formulas", "Escape"], {"output": {"format": "csv", "csvFormulas": "Escape"}}),
     (["--keep", "a,b", "--keep", "c"], {"output": {"keep": ["a", "b", "c"]}}),
-    (["--row-id", "--dtype", "float32"], {"output": {"rowId": True, "dtype": "float32"}}),
+    (["--row-id"], {"output": {"rowId": True}}),
     (["--columns", "1=yhat"], {"output": {"columns": {"1": "yhat"}}}),
-    (["--threshold", "0.3"], {"output": {"threshold": 0.3}}),
     (
-        ["--on-row-error", "Fail", "--max-errors", "3", "--max-error-fraction", "0.5", "--errors-raw", "Hash"],
-        {"errors": {"onRowError": "Fail", "maxRows": 3, "maxFraction": 0.5, "raw": "Hash"}},
+        ["--on-row-error", "Fail", "--max-errors", "3", "--max-error-fraction", "0.5"],
+        {"errors": {"onRowError": "Fail", "maxRows": 3, "maxFraction": 0.5}},
     ),
     (["--workers", "1:20"], {"cluster": {"workers": 1, "maxWorkers": 20}}),
     (["--workers", "4", "--memory", "2GiB"], {"cluster": {"workers": 4, "memory": 2 * 2**30}}),
@@ -137,8 +114,10 @@ def test_names_and_pairs_are_read_with_quotes():
         (["--columns", "<=50K=low,>50K=high"], {"output": {"columns": {"<=50K": "low", ">50K": "high"}}}),
         (["--columns", r"<=50K=p\=low"], {"output": {"columns": {"<=50K": "p=low"}}}),
         (["--dtypes", "job=Sales=float64"], {"input": {"csv": {"dtypes": {"job=Sales": "float64"}}}}),
-        (["--date-formats", "due=by=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"due=by": "%d.%m.%Y"}}}}),
-        (["--date-formats", r"due=day\=%d.%m.%Y"], {"input": {"csv": {"dateFormats": {"due": "day=%d.%m.%Y"}}}}),
+        (
+            ["--set", 'spec.input.csv.dateFormats={"due=by": "%d.%m.%Y"}'],
+            {"input": {"csv": {"dateFormats": {"due=by": "%d.%m.%Y"}}}},
+        ),
         (["--set", "spec.input.storage.options.query=a=b=="], {"input": {"storage": {"options": {"query": "a=b=="}}}}),
     ],
 )
@@ -185,7 +164,7 @@ NAMES = st.text(min_size=1).filter(lambda name: not name.endswith("\\") and r"\=
 @example({"a=b": "c=d"})
 @example({'say "a,b"': "x\ny"})
 def test_any_names_can_be_given_by_a_flag_as_hints_write_it(wanted):
-    _, argument = shlex.split(as_flag("--rename", *wanted.items()))
+    _, argument = shlex.split(as_flags(mention("spec.input.rename", wanted)))
     for at in ("only", "last"):
         assert Pairs("--rename", "OLD=NEW", at)([argument]) == wanted
 
@@ -213,7 +192,7 @@ def test_error_of_a_data_file_as_job_says_how_to_name_data(tmp_path):
         (tmp_path / "part-0000").write_text(content)
         with pytest.raises(UsageError) as caught:
             parsed(*BASE, str(tmp_path / "part-0000"))
-        assert "name it with --input" in str(caught.value.hint)
+        assert "name it with --input" in as_flags(str(caught.value.hint))
 
 
 def test_only_one_job_file_is_taken():

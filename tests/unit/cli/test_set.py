@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from scoremill.cli import app
 from scoremill.cli.app import run
 from scoremill.cli.flags.fields import given_fields, paths
-from scoremill.cli.flags.removed import REMOVED
+from scoremill.cli.flags.removed import REMOVED, SWITCHES
 from scoremill.errors import UsageError
 from tests.unit.cli.test_options import BASE, parsed, written
 
@@ -79,10 +80,13 @@ def test_a_value_that_is_not_yaml_is_not_shown() -> None:
 
 @pytest.mark.parametrize(("option", "instead"), REMOVED.items())
 def test_a_removed_option_names_the_field_to_set(option: str, instead: str, capsys) -> None:
-    value = [] if option == "--hive" else ["anonymous=true"]
+    value = [] if option in SWITCHES else ["x"]
     for command in ("score", "plan"):
         assert run(lambda: app.main([command, *BASE, option, *value], standalone_mode=False)) == 2  # noqa: B023
-        assert f"{option} was removed" in (printed := capsys.readouterr().err) and f"--set {instead}" in printed
+        assert (
+            f"{option} was removed" in (printed := capsys.readouterr().err)
+            and f"--set {shlex.quote(instead)}" in printed
+        )
     given_fields([instead])
 
 

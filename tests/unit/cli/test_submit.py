@@ -108,7 +108,17 @@ def test_json_is_a_list_that_kubectl_takes(capsys) -> None:
         (["schedule", "submit", *FLAGS, "--name", "n", "--schedule", "daily"], "five fields"),
         (["schedule", "submit", *FLAGS, "--name", "n", "--schedule", "@daily", "--time-zone", "Here"], "time zone"),
         (
-            ["schedule", "submit", *FLAGS, "--name", "n", "--schedule", "@daily", "--since", "LastSuccess"],
+            [
+                "schedule",
+                "submit",
+                *FLAGS,
+                "--name",
+                "n",
+                "--schedule",
+                "@daily",
+                "--set",
+                "spec.input.since=LastSuccess",
+            ],
             "{scheduledTime}",
         ),
         (
@@ -121,8 +131,8 @@ def test_json_is_a_list_that_kubectl_takes(capsys) -> None:
                 "n",
                 "--schedule",
                 "@daily",
-                "--since",
-                "LastSuccess",
+                "--set",
+                "spec.input.since=LastSuccess",
                 "--concurrency",
                 "Allow",
             ],
@@ -140,7 +150,7 @@ def test_secret_in_the_environment_is_refused_and_not_printed(tmp_path, capsys) 
     spec = {**FILE["spec"], "cluster": {"env": {"AWS_SECRET_ACCESS_KEY": "hidden"}}}
     assert call("job", "submit", written(tmp_path, {**FILE, "spec": spec}), "--dry-run") == 2
     printed = capsys.readouterr()
-    assert "--secret" in printed.err and "hidden" not in printed.err + printed.out
+    assert "`spec.credentials.secretRef.name`" in printed.err and "hidden" not in printed.err + printed.out
 
 
 @pytest.mark.parametrize(
@@ -179,7 +189,12 @@ def test_a_whole_schedule_is_submitted_as_it_stands(tmp_path, capsys) -> None:
     path = written(tmp_path, {**whole, "status": {"active": ["a"]}})
     assert dry(capsys, "schedule", "submit", path) == whole
     assert schedules.asks_the_same(whole, {**whole, "spec": {**whole["spec"], "concurrencyPolicy": "Forbid"}})
-    for flags in (["--schedule", "@hourly"], ["--look-back", "1d"], ["--since", "LastSuccess"], ["--keep", "a"]):
+    for flags in (
+        ["--schedule", "@hourly"],
+        ["--look-back", "1d"],
+        ["--set", "spec.input.since=LastSuccess"],
+        ["--keep", "a"],
+    ):
         assert call("schedule", "submit", path, *flags, "--dry-run") == 2
         assert "whole schedule" in capsys.readouterr().err
     written(tmp_path, {**whole, "spec": {"schedule": "@daily"}})
@@ -188,7 +203,16 @@ def test_a_whole_schedule_is_submitted_as_it_stands(tmp_path, capsys) -> None:
 
 
 def test_a_schedule_says_how_far_its_runs_look_back(capsys) -> None:
-    flags = [*FLAGS[:-1], "s3://b/{scheduledTime}", "--name", "n", "--schedule", "@daily", "--since", "LastSuccess"]
+    flags = [
+        *FLAGS[:-1],
+        "s3://b/{scheduledTime}",
+        "--name",
+        "n",
+        "--schedule",
+        "@daily",
+        "--set",
+        "spec.input.since=LastSuccess",
+    ]
     made = dry(capsys, "schedule", "submit", *flags, "--look-back", "14d")
     assert made["spec"]["lookBackSeconds"] == 14 * 24 * 3600
     assert made["spec"]["jobTemplate"]["spec"]["input"]["since"] == "LastSuccess"

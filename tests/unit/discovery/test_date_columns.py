@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from scoremill.cli.flags.flag import Pairs
 from scoremill.planning import Needs, Plan, build_plan
 from scoremill.spec import Column
+from tests.support.cli import as_flags
 from tests.support.jobs import make_job
 
 
@@ -26,10 +26,13 @@ def planned(folder: Path, content: str | pd.DataFrame, dtype: str = "datetime64[
     return build_plan(job.spec, Needs("sha256:0", "predict", (Column("t", dtype),)), ["prediction"])
 
 
+DATES = "spec.input.csv.dateFormats."
+
+
 def flags_in(hint: str) -> list[str]:
-    """The values of the --date-formats that a hint names."""
-    words = shlex.split(re.sub(r"\.$", "", hint))
-    return [words[at + 1] for at, word in enumerate(words) if word == "--date-formats"]
+    """The formats of the column `t` that a hint names."""
+    words = shlex.split(re.sub(r"\.$", "", as_flags(hint)))
+    return [word.removeprefix(DATES) for word in words if word.startswith(DATES)]
 
 
 @pytest.mark.parametrize(
@@ -52,18 +55,17 @@ def test_the_hint_of_dates_that_are_not_read_names_flags_that_read_them(tmp_path
     (problem,) = planned(tmp_path, content).errors
     assert flags_in(problem.hint) == flags
     for flag in flags:
-        formats = Pairs("--date-formats", "COLUMN=FORMAT")([flag])
-        assert planned(tmp_path, content, dateFormats=formats).errors == []
+        assert planned(tmp_path, content, dateFormats=dict([flag.split("=", 1)])).errors == []
 
 
 def test_the_hint_adds_to_the_formats_that_read_the_other_values(tmp_path):
     content = "t,z\n" + "2020-01-02,1\n" * 9 + "31.12.2020,1\n"
     (warning,) = planned(tmp_path, content).problems
     assert warning.severity == "warning"
-    assert "--max-errors" in warning.hint
+    assert "`spec.errors.maxRows`" in warning.hint
     (flag,) = flags_in(warning.hint)
     assert flag == "t=ISO8601|%d.%m.%Y"
-    assert planned(tmp_path, content, dateFormats=Pairs("", "")([flag])).problems == ()
+    assert planned(tmp_path, content, dateFormats=dict([flag.split("=", 1)])).problems == ()
 
 
 def test_the_hint_of_formats_that_read_a_value_differently_is_to_choose_one(tmp_path):
@@ -74,7 +76,10 @@ def test_the_hint_of_formats_that_read_a_value_differently_is_to_choose_one(tmp_
 
 def test_the_hint_of_text_that_is_no_date_says_how_to_give_a_format(tmp_path):
     (problem,) = planned(tmp_path, "t,z\nhello,1\n").errors
-    assert problem.hint == "Give its format as strptime writes it, such as --date-formats t=%d.%m.%Y."
+    assert (
+        problem.hint
+        == 'Give its format as strptime writes it, such as `spec.input.csv.dateFormats: {"t": "%d.%m.%Y"}`.'
+    )
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -127,4 +132,4 @@ def test_times_that_the_type_holds_are_no_problem(tmp_path, content, dtype):
 
 def test_date_formats_of_a_column_that_no_file_has_are_a_warning(tmp_path):
     (problem,) = planned(tmp_path, "t,z\n2020-01-02,1\n", dateFormats={"u": "%d"}).problems
-    assert str(problem) == 'warning: --date-formats: no file has a column "u"'
+    assert str(problem) == 'warning: `spec.input.csv.dateFormats`: no file has a column "u"'

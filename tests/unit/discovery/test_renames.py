@@ -55,15 +55,15 @@ def test_a_column_that_the_model_reads_is_never_suggested_for_another(tmp_path):
     (problem,) = planned(
         tmp_path, {"a.csv": "mean radiuss,zone,mean radius\n1,a,2\n"}, output={"keep": ["mean radios"]}
     ).errors
-    assert problem.message == '--keep names a column that the file does not have: "mean radios"'
+    assert problem.message == '`spec.output.keep` names a column that the file does not have: "mean radios"'
     assert problem.hint.startswith('The closest name is "mean radiuss". Its columns: ')
 
 
 @pytest.mark.parametrize(
     ("spec", "flag"),
     [
-        ({"output": {"keep": ["zne", "patiant"]}}, "--keep"),
-        ({"input": {"where": "zne > 1 and patiant > 2"}}, "--where"),
+        ({"output": {"keep": ["zne", "patiant"]}}, "`spec.output.keep`"),
+        ({"input": {"where": "zne > 1 and patiant > 2"}}, "`spec.input.where`"),
     ],
 )
 def test_misspelled_columns_of_a_flag_are_reported_with_the_flag_and_close_names(tmp_path, spec, flag):
@@ -76,8 +76,8 @@ def test_missing_columns_of_the_model_and_of_flags_are_distinguished(tmp_path):
     problems = planned(tmp_path, {"a.csv": "x\n1\n"}, output={"keep": ["y"]}, input={"where": "z > 1"}).errors
     assert [problem.message.partition(" name")[0].partition(" read")[0] for problem in problems] == [
         "the model",
-        "--keep",
-        "--where",
+        "`spec.output.keep`",
+        "`spec.input.where`",
     ]
 
 
@@ -88,10 +88,13 @@ GOOD = "Mean_Radius,zone\n1,a\n"
     ("rename", "message"),
     [
         ({"Mean_Raduis": "mean radius"}, 'no file has a column "Mean_Raduis"'),
-        ({"Mean_Radius": "zone"}, '--rename gives column "Mean_Radius" the name "zone", which column "zone" has too'),
+        (
+            {"Mean_Radius": "zone"},
+            '`spec.input.rename` gives column "Mean_Radius" the name "zone", which column "zone" has too',
+        ),
         (
             {"Mean_Radius": "x", "zone": "x"},
-            '--rename gives column "Mean_Radius" the name "x", which column "zone" has too',
+            '`spec.input.rename` gives column "Mean_Radius" the name "x", which column "zone" has too',
         ),
     ],
 )
@@ -105,7 +108,7 @@ def test_a_rename_that_no_file_has_or_that_makes_two_columns_of_one_name_is_an_e
 def test_a_renamed_column_must_not_have_the_name_of_one_in_the_path(tmp_path):
     files = {"zone=a/b.csv": "mean radius,x\n1,2\n"}
     (problem,) = planned(tmp_path, files, input={"hive": True, "rename": {"x": "zone"}}).errors
-    assert problem.message == '--rename gives column "x" the name "zone", which column "zone" has too'
+    assert problem.message == '`spec.input.rename` gives column "x" the name "zone", which column "zone" has too'
 
 
 def test_a_rename_that_no_sampled_file_has_is_a_warning_if_there_are_others(tmp_path):
@@ -123,7 +126,8 @@ def test_names_that_match_in_two_ways_are_an_error_with_the_flags_that_choose(tm
     (problem,) = planned(tmp_path, {"a.csv": content}, input={"matchColumns": "Relaxed"}).errors
     assert '"Mean_Radius" or "meanradius" can be "mean radius"' in problem.message
     assert problem.hint == (
-        "Say which is meant: --rename 'Mean_Radius=mean radius' or --rename 'meanradius=mean radius'."
+        'Say which is meant: `spec.input.rename: {"Mean_Radius": "mean radius"}` or '
+        '`spec.input.rename: {"meanradius": "mean radius"}`.'
     )
     chosen = {"matchColumns": "Relaxed", "rename": {"meanradius": "mean radius"}}
     assert planned(tmp_path, {}, input=chosen).problems == ()

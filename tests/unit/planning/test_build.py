@@ -179,7 +179,7 @@ def test_other_settings_are_refused_by_name(tmp_path):
     fill(tmp_path, "1.csv")
     earlier = planned(f"{tmp_path}/*.csv")
     other = replace(earlier, settings=replace(earlier.settings, batch_rows=7))
-    with pytest.raises(UsageError, match="--batch-rows: 131072 → 7"):
+    with pytest.raises(UsageError, match=r"`spec.model.batchRows`: 131072 → 7"):
         other.following(earlier)
 
 

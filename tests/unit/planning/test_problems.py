@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import shlex
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,27 @@ def reported(plan: Plan, folder: Path) -> list[str]:
 CASES: dict[str, tuple[Any, dict[str, Any], str, str]] = {
     "missing column": ("fare,note\n1,x\n", {}, '"zone"', "Its columns: fare, note"),
     "two missing columns": ("note\nx\n", {}, '"fare", "zone"', "Its columns: note"),
-    "other case": ("Fare,zone\n1,x\n", {}, '"fare"', "give --match-columns Relaxed, or --rename Fare=fare."),
-    "blank around the name": ("fare, zone\n1,x\n", {}, '"zone"', "--skip-initial-space"),
-    "misspelt": ("fares,zone\n1,x\n", {}, '"fare"', "If this is the same column, give --rename fares=fare."),
-    "other delimiter": ("fare;zone\n1;x\n", {}, '"fare", "zone"', "--delimiter ';'"),
-    "no header": ("1.5,a\n2.5,b\n", {}, '"fare", "zone"', "--no-header"),
+    "other case": (
+        "Fare,zone\n1,x\n",
+        {},
+        '"fare"',
+        'give `spec.input.matchColumns: Relaxed`, or `spec.input.rename: {"Fare": "fare"}`.',
+    ),
+    "blank around the name": ("fare, zone\n1,x\n", {}, '"zone"', '{"skipInitialSpace": true}'),
+    "misspelt": (
+        "fares,zone\n1,x\n",
+        {},
+        '"fare"',
+        'If this is the same column, give `spec.input.rename: {"fares": "fare"}`.',
+    ),
+    "other delimiter": ("fare;zone\n1;x\n", {}, '"fare", "zone"', '";"'),
+    "no header": ("1.5,a\n2.5,b\n", {}, '"fare", "zone"', "header"),
     "column twice": ("fare,zone,fare\n1,x,2\n", {}, 'names "fare" twice', "Rename"),
     "other encoding": ("fare,zone,é\n1,x,2\n".encode("latin-1"), {}, "not utf-8", "encoding"),
     "utf-16": (GOOD.encode("utf-16"), {}, "UTF-16", "UTF-8"),
     "other types": ("fare,zone\nx,1\ny,2\n", {}, '"x" is not a number', "Check the column"),
-    "decimal comma": ('fare,zone\n"1,5",a\n"2,5",b\n', {}, '"1,5" is not a number', "--decimal"),
-    "ragged": ("fare,zone\n1,a,b\n2,a,b\n", {}, "expected 2 fields, found 3", "--delimiter"),
+    "decimal comma": ('fare,zone\n"1,5",a\n"2,5",b\n', {}, '"1,5" is not a number', "decimal"),
+    "ragged": ("fare,zone\n1,a,b\n2,a,b\n", {}, "expected 2 fields, found 3", "`spec.input.csv.delimiter`"),
     "kept column": (GOOD, {"output": {"keep": ["tip"]}}, 'a column that the file does not have: "tip"', "Its columns"),
     "parquet of other types": (
         pd.DataFrame({"fare": ["x", "y"], "zone": "a"}),
@@ -232,9 +242,9 @@ def test_text_that_csv_reads_as_missing_is_an_error_until_the_null_values_leave_
     assert problem.severity == "error"
     assert problem.where.endswith("a.csv and 1 more")
     assert 'reads the text "NA" as missing, which changes 3 rows of the sample' in problem.message
-    flags = shlex.split(problem.hint.removesuffix("."))
-    assert flags[-2] == "--null-values"
-    values = [value for row in csv.reader([flags[-1]]) for value in row]
+    field, _, written = problem.hint.partition("`")[2].rstrip("`.").partition(": ")
+    assert field == "spec.input.csv.nullValues"
+    values = json.loads(written)
     assert "NA" not in values and "" in values
     assert not gaps_of(tmp_path, {"a.csv": GOOD}, NAMIBIA, input={"csv": {"nullValues": values}})
 
@@ -301,7 +311,7 @@ def test_csv_and_parquet_below_one_uri_are_an_error_with_globs_that_work(tmp_pat
     files = dict(zip(names, (GOOD, rows), strict=True))
     (problem,) = planned(tmp_path, files, inputs).errors
     assert "x.csv" in problem.message and "x.parquet" in problem.message
-    globs = [part.split("'")[0] for part in problem.hint.split("--input '")[1:]]
+    globs = [json.loads(found)[0] for found in re.findall(r"`spec.input.uris: (.*?)`", problem.hint)]
     assert len(globs) == (0 if inputs.endswith("]") else 2)
     for glob in globs:
         narrowed = planned(tmp_path, {}, glob.removeprefix(f"{tmp_path}/in/"))

@@ -40,4 +40,4 @@ def test_a_limit_is_the_lower_of_number_and_fraction_where_the_input_is_known(li
 def test_a_number_of_rows_is_reported_before_a_fraction():
     with pytest.raises(RejectLimitError, match="at most 1 are allowed") as raised:
         RejectLimit(1, 0.01).check(2, 10, 10)
-    assert "--max-errors." in (raised.value.hint or "")
+    assert "`spec.errors.maxRows`." in (raised.value.hint or "")

@@ -241,7 +241,7 @@ def test_integers_of_parquet_are_times_by_the_unit_given():
     assert [reject.row for reject in converted.rejects] == [2]
     with pytest.raises(InputError, match='column "a" is int64') as caught:
         to_frame(rows, [column], Csv())
-    assert "--date-formats a=epoch_s" in str(caught.value.hint)
+    assert '`spec.input.csv.dateFormats: {"a": "epoch_s"}`' in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("given_format", ["yyyy-MM-dd", "epoch_m", "", "%d.%m.%Y|", "iso"])

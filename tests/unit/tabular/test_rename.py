@@ -28,7 +28,9 @@ def test_two_names_for_one_column_serve_files_of_two_generations():
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "c"], ["b", "a"]])
 def test_two_columns_of_one_name_are_refused(names):
     renaming = Renaming((("a", "b"), ("c", "b")))
-    with pytest.raises(InputError, match=r'--rename gives column "[ac]" the name "b", which column "[abc]" has too'):
+    with pytest.raises(
+        InputError, match=r'`spec.input.rename` gives column "[ac]" the name "b", which column "[abc]" has too'
+    ):
         renaming.changes(names, WANTED)
 
 
@@ -53,9 +55,9 @@ def test_a_column_that_is_wanted_under_its_own_name_is_not_taken_for_another():
 def test_names_that_match_in_several_ways_are_refused_with_the_flags_that_say_which(names, wanted):
     with pytest.raises(InputError, match="without case, blanks and underscores") as caught:
         Renaming(is_relaxed=True).changes(names, wanted)
-    assert str(caught.value.hint).count("--rename") == 2
+    assert str(caught.value.hint).count("`spec.input.rename: ") == 2
     (old, new) = names[0], wanted[0]
-    assert f"--rename {old}={new}" in str(caught.value.hint)
+    assert f'`spec.input.rename: {{"{old}": "{new}"}}`' in str(caught.value.hint)
     assert Renaming(((old, new),), is_relaxed=True).changes(names, [new]) == {old: new}
 
 

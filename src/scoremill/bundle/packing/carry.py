@@ -80,7 +80,7 @@ def _written(series: pd.Series, column: Column, csv: Csv) -> pd.Series:
 
 
 def _dated(series: pd.Series, form: str) -> pd.Series:
-    """Points in time, or days, in a format of `--date-formats`."""
+    """Points in time, or days, in a format of `dateFormats`."""
     if form == ISO:
         return series
     if form in EPOCHS:

@@ -57,7 +57,8 @@ class CsvSample:
             raise UsageError(
                 f"column {quoted(first.column)} of the sample {self.path}: {first.reason} "
                 f"({len(converted.rejects)} rows of {len(self.text)})",
-                "Correct --dtypes, --decimal, --date-formats or --null-values, or the sample.",
+                "Correct `spec.input.csv.dtypes`, `spec.input.csv.decimal`, `spec.input.csv.dateFormats` or "
+                "`spec.input.csv.nullValues`, or the sample.",
                 code="InvalidSample",
             )
         return converted.frame, columns

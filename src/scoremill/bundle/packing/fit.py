@@ -9,7 +9,7 @@ import pandas as pd
 
 from scoremill.errors import FitError, ModelError, UsageError
 from scoremill.spec import Column, Gap
-from scoremill.spec.pairs import as_flag
+from scoremill.spec.mention import mention, mention_argument
 from scoremill.tabular.convert import arrow_type
 from scoremill.units import quoted
 
@@ -37,7 +37,8 @@ def refuse_other_kinds(
         raise FitError(
             f"column {quoted(column.name)}: the model learned {kind}, such as {quoted(_plain(known.values[0]))}, "
             f"and the sample has {column.dtype}{example}",
-            f"Give its type: {as_flag('--dtypes', (column.name, dtype))}; see also --decimal and --null-values."
+            f"Give its type: {mention('spec.input.csv.dtypes', {column.name: dtype})}; see also `spec.input.csv.decimal` and "
+            "`spec.input.csv.nullValues`."
             if in_csv
             else f"Give a sample in which the column has the {kind} of the training data.",
             code="ColumnType",
@@ -104,8 +105,8 @@ def refuse_gaps(gaps: Sequence[Gap]) -> None:
     forms = {"None", "NaN", "NA"}
     if first.column is not None and first.value in forms and first.becomes in forms:
         hint = (
-            f"Choose one form of missing values: {as_flag('--missing', (first.column, 'None'))} "
-            f"(in Python: missing={quoted({first.column: 'None'})}), or train with one of them."
+            f"Choose one form of missing values: {mention_argument('missing', {first.column: 'None'})}, "
+            "or train with one of them."
         )
     raise FitError("\n".join(dict.fromkeys(gap.message for gap in lasting)), hint)
 

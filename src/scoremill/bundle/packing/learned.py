@@ -16,7 +16,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from scoremill.errors import FitError
 from scoremill.spec import NULL_VALUES, Csv, Missing
-from scoremill.spec.pairs import as_flag
+from scoremill.spec.mention import mention_argument
 from scoremill.units import quoted
 
 from ..columns import entrance
@@ -115,7 +115,7 @@ def sole_form(name: str, known: Learned) -> Missing | None:
         raise FitError(
             f"column {quoted(name)}: the model learned {' and '.join(sorted(known.missing))} as different values, "
             "and files have one kind of missing value",
-            f"Choose what the model gets, for example {as_flag('--missing', (name, 'None'))} (in Python: missing={quoted({name: 'None'})}), "
+            f"Choose what the model gets, for example {mention_argument('missing', {name: 'None'})}, "
             "or train it with one of them.",
             code="ColumnType",
         )

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from scoremill.errors import FitError, ModelError, UsageError
 from scoremill.spec import Column
-from scoremill.spec.pairs import as_flag
+from scoremill.spec.mention import mention
 from scoremill.units import quoted
 
 from ..columns import Feed, feed_of, used_names
@@ -57,7 +57,7 @@ def measure(
         raise failures[0]
     raise UsageError(
         f"could not determine without a sample what the model reads ({failures[0].message})",
-        "Give a sample (--sample FILE): a few rows of what it was trained on.",
+        "Give a sample (`sample=`): a few rows of what it was trained on.",
         code="SampleNeeded",
     )
 
@@ -175,7 +175,7 @@ def _failure_hint(sample: Sample, columns: Sequence[Column], *, named: bool) -> 
     example = next((column.name for column in columns if column.dtype == "int64"), columns[0].name)
     return (
         f"{hint} The CSV was read with these types: {types}{', …' if len(columns) > _MANY else ''}. "
-        f"Give those that differ in training: {as_flag('--dtypes', (example, 'string'))} "
+        f"Give those that differ in training: {mention('spec.input.csv.dtypes', {example: 'string'})} "
         "(or int64, float64, bool, category, datetime64[us])."
     )
 

@@ -122,7 +122,7 @@ def _notes(bundle: Bundle, sample: Sample | None, csv: Csv) -> Iterator[str]:
         names = [column.name for column in bundle.columns]
         yield (
             f"the model was trained without column names, so input must have the columns {', '.join(names[:_MANY])}"
-            f"{', …' if len(names) > _MANY else ''}\n{HINT}Pack it with --sample (or columns=[…]) to name them otherwise."
+            f"{', …' if len(names) > _MANY else ''}\n{HINT}Pack it with `sample=` (or `columns=`) to name them otherwise."
         )
 
 
@@ -283,7 +283,7 @@ def _problem(bundle: Bundle, method: str, proof: Proof, *, allow_batch_dependent
     if proof.apart > TOLERANCE and not allow_batch_dependent:
         return ModelError(
             f"{call_} of a row depends on the rows scored with it: other batches differ by {proof.apart:.1e}",
-            "Allow it (--allow-batch-dependent) if results can depend on how the input is cut.",
+            "Allow it (`allow_batch_dependent=True`) if results can depend on how the input is cut.",
             code="ModelBatchDependent",
         )
     return None

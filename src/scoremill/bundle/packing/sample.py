@@ -14,6 +14,7 @@ import pandas as pd
 from scoremill.errors import FitError, ScoremillError, UsageError
 from scoremill.naming import PARQUET_SUFFIXES
 from scoremill.spec import Column, Csv, Missing, Storage
+from scoremill.spec.mention import mention_argument
 from scoremill.storage.filesystem import Store
 from scoremill.storage.listing.nearby import did_you_mean
 from scoremill.units import quoted
@@ -107,7 +108,8 @@ def sample_of(
     for name, form in missing.items():
         if form not in get_args(Missing):
             raise UsageError(
-                f"{quoted(form)} is not a form of missing values", f"Give NaN, None or NA: --missing {name}=None."
+                f"{quoted(form)} is not a form of missing values",
+                f"Give NaN, None or NA: {mention_argument('missing', {name: 'None'})}.",
             )
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         return _read(str(source), storage, csv, missing)
@@ -145,7 +147,7 @@ def _read(path: str, storage: Storage, csv: Csv, missing: Mapping[str, Missing])
     if not name or store.info(name) is None:
         raise UsageError(
             f"there is no sample file {path}",
-            did_you_mean(path, storage, "Check the path that --sample gives."),
+            did_you_mean(path, storage, "Check the path that `sample=` gives."),
             code="SampleNotFound",
         )
     with store.open(name) as file:

@@ -14,15 +14,7 @@ from scoremill.naming import nearest
 from scoremill.units import quoted
 
 from .flag import Command
-from .removed import removed_options
-
-_EXAMPLES = (
-    "spec.input.hive=true",
-    "spec.model.batchRows=50000",
-    "spec.input.csv.thousands=.",
-    "spec.storage.requesterPays=true",
-)
-"""Settings for the help of commands that take their fields."""
+from .removed import REMOVED, removed_options
 
 
 class SetOption(click.Option):
@@ -60,7 +52,7 @@ def set_option(parts: tuple[str, ...] = ("",)) -> Callable[[Command], Command]:
 
 
 def _help(parts: tuple[str, ...]) -> str:
-    example = next(example for example in _EXAMPLES if example.startswith(parts))
+    example = next(example for example in REMOVED.values() if example.startswith(parts))
     return f"Set any other field, as in a job file: --set {example}. Can be given several times."
 
 

@@ -80,7 +80,7 @@ def _value(text: str | None) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text.replace("True", "true"))
+        return True if text == "True" else json.loads(text)
     except ValueError:
         return text
 

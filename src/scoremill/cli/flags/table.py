@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-
 from .flag import MANY, SWITCH, Flag, Pairs, choice, names, workers
 
 FLAGS = (
@@ -18,39 +16,12 @@ FLAGS = (
         metavar="URI",
     ),
     Flag(
-        "--trusted-type",
-        "spec.model.trustedTypes",
-        "Type or function to allow in a skops bundle: features.Clip. Can be given several times.",
-        names,
-        MANY,
-        metavar="NAMES",
-    ),
-    Flag(
         "--method",
         "spec.model.method",
         "Method of the model to call. Defaults to the method of the bundle.",
         settings=choice(
             "predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples"
         ),
-    ),
-    Flag(
-        "--batch-rows",
-        "spec.model.batchRows",
-        "Number of rows passed to the model in one call.  [default: 131072]",
-        settings={"type": int},
-        metavar="N",
-    ),
-    Flag(
-        "--allow-version-skew",
-        "spec.model.allowVersionSkew",
-        "Score with another minor version of scikit-learn.",
-        settings=SWITCH,
-    ),
-    Flag(
-        "--accelerate",
-        "spec.model.accelerate",
-        "Run steps once for each distinct value where packing has proven equal bits.  [default: Auto]",
-        settings=choice("Auto", "Off"),
     ),
     Flag(
         "--input",
@@ -61,18 +32,6 @@ FLAGS = (
         metavar="URI",
     ),
     Flag(
-        "--input-format",
-        "spec.input.format",
-        "Format of the input. Defaults to the file extension.",
-        settings=choice("auto", "csv", "parquet"),
-    ),
-    Flag(
-        "--partition-bytes",
-        "spec.input.partitionBytes",
-        "Size of a partition of a CSV file.  [default: 64MiB]",
-        metavar="SIZE",
-    ),
-    Flag(
         "--rename",
         "spec.input.rename",
         "Rename columns: the name in the input, then the model's: Mean_Radius='mean radius'.",
@@ -81,69 +40,17 @@ FLAGS = (
         metavar="OLD=NEW",
     ),
     Flag(
-        "--match-columns",
-        "spec.input.matchColumns",
-        "Match column names exactly, or ignoring case, spaces, and underscores.",
-        settings=choice("Exact", "Relaxed"),
-    ),
-    Flag(
         "--where",
         "spec.input.where",
         "Score only rows that meet a condition: fare > 0 and vendor in ('A', 'B').",
         metavar="CONDITION",
     ),
     Flag(
-        "--since", "spec.input.since", "Score only objects modified at or after this time (RFC 3339).", metavar="TIME"
-    ),
-    Flag("--until", "spec.input.until", "Score only objects modified before this time (RFC 3339).", metavar="TIME"),
-    Flag(
-        "--not-scored-by",
-        "spec.input.notScoredBy",
-        "Skip objects that an earlier output (URI or glob) scored. Can be given several times.",
-        lambda uris: [{"uri": uri} for uri in uris],
-        MANY,
-        metavar="URI",
-    ),
-    Flag("--allow-empty", "spec.input.allowEmpty", "Accept an input without objects or rows.", settings=SWITCH),
-    Flag(
         "--delimiter",
         "spec.input.csv.delimiter",
         "Character between fields; \\t is a tab.  [default: ,]",
         lambda text: text.replace("\\t", "\t"),
         metavar="CHAR",
-    ),
-    Flag(
-        "--quote",
-        "spec.input.csv.quote",
-        "Character around quoted fields (\"); '' if no field is quoted.",
-        metavar="CHAR",
-    ),
-    Flag(
-        "--escape",
-        "spec.input.csv.escape",
-        "Character that escapes a quote inside quotes, such as \\ in files written by Spark.",
-        metavar="CHAR",
-    ),
-    Flag(
-        "--escape-unquoted",
-        "spec.input.csv.escapeUnquoted",
-        "Apply --escape outside quotes and before any character (MySQL, Snowflake, pandas).",
-        settings=SWITCH,
-    ),
-    Flag("--comment", "spec.input.csv.comment", "Skip lines that start with this character.", metavar="CHAR"),
-    Flag(
-        "--skip-rows",
-        "spec.input.csv.skipRows",
-        "Number of lines to skip before the header.",
-        settings={"type": int},
-        metavar="N",
-    ),
-    Flag("--skip-initial-space", "spec.input.csv.skipInitialSpace", "Drop spaces after delimiters.", settings=SWITCH),
-    Flag(
-        "--surplus-fields",
-        "spec.input.csv.surplusFields",
-        "Reject rows with more fields than columns, or accept them if the surplus is empty.  [default: Reject]",
-        settings=choice("Reject", "DropEmpty"),
     ),
     Flag("--encoding", "spec.input.csv.encoding", "Encoding of CSV files.  [default: utf-8]", metavar="NAME"),
     Flag(
@@ -161,16 +68,6 @@ FLAGS = (
         metavar="COLUMNS",
     ),
     Flag(
-        "--null-values",
-        "spec.input.csv.nullValues",
-        "Texts to read as a missing value, instead of those of pandas.",
-        lambda values: [v for row in csv.reader(values) for v in row or [""]],
-        MANY,
-        metavar="TEXTS",
-    ),
-    Flag("--decimal", "spec.input.csv.decimal", "Decimal separator of numbers.  [default: .]", metavar="CHAR"),
-    Flag("--thousands", "spec.input.csv.thousands", "Thousands separator of numbers.", metavar="CHAR"),
-    Flag(
         "--dtypes",
         "spec.input.csv.dtypes",
         "Types of columns: fare=float64,vendor=string.",
@@ -178,26 +75,12 @@ FLAGS = (
         MANY,
         metavar="COLUMN=TYPE",
     ),
-    Flag(
-        "--date-formats",
-        "spec.input.csv.dateFormats",
-        "Formats of date columns: day=%d.%m.%Y|%Y-%m-%d, or time=epoch_ms.",
-        Pairs("--date-formats", "COLUMN=FORMAT"),
-        MANY,
-        metavar="COLUMN=FORMAT",
-    ),
     Flag("--output", "spec.output.uri", "Path or URI of the folder to write to.", metavar="URI"),
     Flag(
         "--format",
         "spec.output.format",
         "Format of the output.  [default: parquet]",
         settings=choice("parquet", "csv", "jsonl"),
-    ),
-    Flag(
-        "--csv-formulas",
-        "spec.output.csvFormulas",
-        "Keep text in CSV output that a spreadsheet would run as a formula, or escape it.  [default: Keep]",
-        settings=choice("Keep", "Escape"),
     ),
     Flag(
         "--mode",
@@ -213,23 +96,6 @@ FLAGS = (
         MANY,
         metavar="COLUMNS",
     ),
-    Flag("--drop", "spec.output.drop", "Columns to exclude from --keep '*'.", names, MANY, metavar="COLUMNS"),
-    Flag(
-        "--partition-by",
-        "spec.output.partitionBy",
-        "Kept or result columns to partition the output by: vendor=CMT/.",
-        names,
-        MANY,
-        metavar="COLUMNS",
-    ),
-    Flag(
-        "--rows-per-file",
-        "spec.output.rowsPerFile",
-        "Maximum number of rows in an output file.",
-        settings={"type": int},
-        metavar="N",
-    ),
-    Flag("--row-id", "spec.output.rowId", "Write the origin of each row: its object and position.", settings=SWITCH),
     Flag(
         "--columns",
         "spec.output.columns",
@@ -238,14 +104,7 @@ FLAGS = (
         MANY,
         metavar="RESULT=NAME",
     ),
-    Flag(
-        "--threshold",
-        "spec.output.threshold",
-        "Probability at or above which `predict` returns the second of two classes.",
-        settings={"type": float},
-        metavar="P",
-    ),
-    Flag("--dtype", "spec.output.dtype", "Type of floating-point results.", settings=choice("float32", "float64")),
+    Flag("--row-id", "spec.output.rowId", "Write the origin of each row: its object and position.", settings=SWITCH),
     Flag(
         "--on-row-error",
         "spec.errors.onRowError",
@@ -266,25 +125,6 @@ FLAGS = (
         settings={"type": float},
         metavar="FRACTION",
     ),
-    Flag(
-        "--on-file-error",
-        "spec.errors.onFileError",
-        "Fail the run if an input object cannot be read, or list it in _errors/.  [default: Fail]",
-        settings=choice("Fail", "Reject"),
-    ),
-    Flag(
-        "--max-file-errors",
-        "spec.errors.maxFiles",
-        "Maximum number of rejected input objects; the run fails if there are more.  [default: 10]",
-        settings={"type": int},
-        metavar="N",
-    ),
-    Flag(
-        "--errors-raw",
-        "spec.errors.raw",
-        "Keep, hash, or omit the text of rejected rows.  [default: Keep]",
-        settings=choice("Keep", "Hash", "Omit"),
-    ),
     Flag("--name", "metadata.name", "Name of the job.", metavar="NAME"),
     Flag(
         "--workers",
@@ -297,34 +137,18 @@ FLAGS = (
     Flag("--memory", "spec.cluster.memory", "Memory of a worker, such as 2GiB.", metavar="SIZE"),
     Flag("--endpoint", "spec.storage.endpoint", "URL of an S3- or GCS-compatible service.", metavar="URL"),
     Flag("--anonymous", "spec.storage.anonymous", "Read public data without credentials.", settings=SWITCH),
-    Flag("--profile", "spec.storage.profile", "Name of the AWS profile to use.", metavar="NAME"),
-    Flag(
-        "--requester-pays",
-        "spec.storage.requesterPays",
-        "Pay for reading from requester-pays buckets.",
-        settings=SWITCH,
-    ),
-    Flag(
-        "--kms-key",
-        "spec.storage.kmsKey",
-        "Name of the KMS key that the store encrypts new objects with.",
-        metavar="NAME",
-    ),
-    Flag(
-        "--ca-bundle",
-        "spec.storage.caBundle",
-        "Path of a file with certificate authorities for the endpoint.",
-        metavar="PATH",
-    ),
-    Flag(
-        "--storage-options",
-        "spec.storage.optionsFile",
-        "Path of a JSON or YAML file with additional options, including secrets.",
-        metavar="PATH",
-    ),
 )
 
 KUBERNETES = (
+    Flag(
+        "--cpu", "spec.cluster.cpu", "CPU cores of a worker pod.  [default: 1]", settings={"type": float}, metavar="N"
+    ),
+    Flag(
+        "--service-account",
+        "spec.cluster.serviceAccount",
+        "Service account of driver and workers, for workload identity.",
+        metavar="NAME",
+    ),
     Flag(
         "--image",
         "spec.cluster.image",
@@ -332,18 +156,9 @@ KUBERNETES = (
         metavar="IMAGE",
     ),
     Flag(
-        "--cpu", "spec.cluster.cpu", "CPU cores of a worker pod.  [default: 1]", settings={"type": float}, metavar="N"
-    ),
-    Flag(
         "--secret",
         "spec.credentials.secretRef.name",
         "Secret with storage credentials, whose keys become environment variables of the pods.",
-        metavar="NAME",
-    ),
-    Flag(
-        "--service-account",
-        "spec.cluster.serviceAccount",
-        "Service account of driver and workers, for workload identity.",
         metavar="NAME",
     ),
 )

@@ -1,4 +1,4 @@
-"""Problems of sampled CSVs with the flags that would solve them, and doubts about what was read without a problem."""
+"""Problems of sampled CSVs with the fields that would solve them, and doubts about what was read without a problem."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scoremill.units import quoted
 from ..asked import Wanted
 from ..problem import Problem
 from ..sample import Beginning, Sample, check_beginning
-from .flags import flags_between
+from .fields import fields_between
 from .suggest import Trial, can_be_field, likely_dialect, usual_nulls
 
 _MOST_SOUGHT = 3
@@ -97,7 +97,7 @@ class _File:
         trial = self.read(escaped)
         if not trial.is_irregular and trial.accepted >= sample.accepted:
             message = "quotes look escaped by backslashes, which are read as text"
-            yield Problem("warning", sample.source.uri, message, f"If they are, give {flags_between(csv, escaped)}")
+            yield Problem("warning", sample.source.uri, message, f"If they are, give {fields_between(csv, escaped)}")
 
     def _escaped_nulls(self) -> Iterator[Problem]:
         csv, data = self.csv, self.beginning.data
@@ -106,13 +106,13 @@ class _File:
         spelled = csv.model_copy(update={"null_values": ("\\N", *usual_nulls(data, csv))})
         text = "N" if csv.escape_unquoted else "\\N"
         message = f"fields \\N, as databases write missing values, are read as the text {quoted(text)}"
-        hint = f"If they are missing, give {flags_between(csv, spelled)}"
+        hint = f"If they are missing, give {fields_between(csv, spelled)}"
         yield Problem("warning", self.sample.source.uri, message, hint)
 
 
 def _suggested(sample: Sample, csv: Csv, trial: Trial) -> Iterator[Problem]:
-    """The problems of `sample`, those that the dialect of `trial` solves with the flags for it."""
-    hint = f"It can be read with {flags_between(csv, trial.csv)}"
+    """The problems of `sample`, those that the dialect of `trial` solves with the fields for it."""
+    hint = f"It can be read with {fields_between(csv, trial.csv)}"
     if trial.csv.encoding != csv.encoding:
         hint += f" ({_accented(trial)})"
     code = "WrongDialect" if trial.csv.encoding == csv.encoding else "WrongEncoding"

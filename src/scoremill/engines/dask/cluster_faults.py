@@ -23,7 +23,8 @@ def explained(error: BaseException, task: Task) -> BaseException:
             return KilledWorkerError(
                 f"{KILLS} workers died while scoring {task.partition}",
                 "Check the logs of the workers, and their nodes and free memory. "
-                "If memory ran out, give workers more --memory or lower --batch-rows. " + AGAIN,
+                "If memory ran out, give workers more memory (`spec.cluster.memory`) or lower `spec.model.batchRows`. "
+                + AGAIN,
             )
         case NoWorkerError() | NoValidWorkerError():
             return ClusterError(
@@ -77,7 +78,8 @@ def killed_for_memory(task: Task, limit: int, largest: int) -> WorkerMemoryError
     """Return the error of a task that makes workers exceed their memory limit of `limit` bytes."""
     return WorkerMemoryError(
         f"{task.partition}: a worker was killed for exceeding its memory limit of {format_bytes(limit)}, and so was the next",
-        f"{_more(limit, largest)}, or lower --batch-rows, which needs another output or --mode Overwrite. {AGAIN}",
+        f"{_more(limit, largest)}, or lower `spec.model.batchRows`, which needs another output or "
+        f"`spec.output.mode: Overwrite`. {AGAIN}",
     )
 
 
@@ -92,4 +94,4 @@ def killed_idle(limit: int, largest: int) -> WorkerMemoryError:
 def _more(limit: int, largest: int) -> str:
     """Suggest a limit that might suffice: how much more memory was needed is not known."""
     enough = -(-max(2 * limit, largest * 3 // 2) // (64 * MIB)) * 64
-    return f"Give workers more --memory, such as {enough}MiB (one held {format_bytes(largest)} when it was killed)"
+    return f"Give workers more memory, such as `spec.cluster.memory: {enough}MiB` (one held {format_bytes(largest)} when it was killed)"

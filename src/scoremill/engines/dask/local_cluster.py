@@ -60,7 +60,7 @@ def _size(asked: Cluster) -> tuple[int, int]:
     if count * memory > total and asked.memory:
         raise ClusterError(
             f"{count} workers of {format_bytes(memory)} do not fit in this machine's {format_bytes(total)}",
-            "Give fewer --workers or less --memory.",
+            "Give fewer `spec.cluster.workers` or less `spec.cluster.memory`.",
             code="NotEnoughMemory",
         )
     return count, min(memory, total // count)
@@ -83,8 +83,9 @@ def _started(count: int, memory: int) -> LocalCluster:
     except Exception as error:
         raise ClusterError(
             f"the local Dask cluster did not start: {error}",
-            "Run the same command again. If that fails too, give workers more --memory, or start fewer --workers. "
-            "--verbose shows Dask's own log. A Python script must be a file and call scoremill.score below "
+            "Run the same command again. If that fails too, give workers more memory (`spec.cluster.memory`), or start fewer "
+            "(`spec.cluster.workers`). "
+            "`scoremill score --verbose` shows Dask's own log. A Python script must be a file and call scoremill.score below "
             'if __name__ == "__main__":.',
         ) from error
 

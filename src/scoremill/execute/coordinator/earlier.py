@@ -57,7 +57,7 @@ def _scored(output: Store, optional: bool, since: datetime | None) -> list[Earli
             return []
         raise VerificationError(
             f"{output.uri} is not a complete output, so the list of objects that it scored is not final",
-            "Complete it with the command that started it, or remove it from --not-scored-by.",
+            "Complete it with the command that started it, or remove it from `spec.input.notScoredBy`.",
             code="OutputIncomplete",
         )
     if not segments and not optional:
@@ -80,6 +80,7 @@ def _remembered(output: Store, data: bytes, since: datetime | None) -> Earlier:
     if earlier.since is not None and (since is None or since < earlier.since):
         moment = earlier.since.isoformat().replace("+00:00", "Z")
         raise UsageError(
-            f"{output.uri} remembers only objects modified since {moment}", f"Give --since {moment} or a later time."
+            f"{output.uri} remembers only objects modified since {moment}",
+            f"Give `spec.input.since: {moment}` or a later time.",
         )
     return earlier

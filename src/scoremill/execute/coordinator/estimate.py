@@ -86,9 +86,10 @@ def memory_problem(prepared: Prepared, row_bytes: float | None = None) -> Proble
         return None
     return Problem(
         "warning",
-        "--memory",
+        "`spec.cluster.memory`",
         f"a worker will probably need {format_bytes(needed)}, but has {format_bytes(given or LOCAL_MEMORY)}",
-        f"Give --memory {-(-needed * 5 // 4 // GIB)}GiB, or lower --batch-rows (now {prepared.job.model.batch_rows:,}).",
+        f"Give `spec.cluster.memory: {-(-needed * 5 // 4 // GIB)}GiB`, or lower `spec.model.batchRows` "
+        f"(now {prepared.job.model.batch_rows:,}).",
     )
 
 

@@ -17,8 +17,8 @@ def check_files(errors: Errors, done: Totals, objects: int) -> None:
     raise RejectLimitError(
         f"{done.rejected_files:,} of {objects:,} input objects cannot be read; at most "
         f"{min(errors.max_files, objects - 1):,} can be rejected",
-        "See the reasons in _errors/ of the output. Fix the objects, or exclude them from --input. To accept more, "
-        "run the same command with a higher --max-file-errors.",
+        "See the reasons in _errors/ of the output. Fix the objects, or exclude them from `spec.input.uris`. To accept more, "
+        "run the same command with a higher `spec.errors.maxFiles`.",
         code="TooManyRejectedFiles",
     )
 
@@ -45,7 +45,8 @@ def as_task_error(error: BaseException, task: Task) -> BaseException:
         return error
     return ClusterError(
         f"{task.partition}: {reason_of(error)}",
-        "No row is at fault. If memory ran out, give workers more --memory, or a lower --batch-rows with --mode Overwrite. "
+        "No row is at fault. If memory ran out, give workers more memory (`spec.cluster.memory`), or a lower "
+        "`spec.model.batchRows` with `spec.output.mode: Overwrite`. "
         "Otherwise check the files and servers that the model uses. Run the same command to resume.",
         code="TaskFailed",
     )

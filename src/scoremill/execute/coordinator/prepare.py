@@ -80,20 +80,20 @@ def _refuse_folders(folders: tuple[str, ...], columns: list[str]) -> None:
     for name in folders:
         if name not in columns:
             raise UsageError(
-                f"--partition-by names {quoted(name)}, which is not a column of the output",
+                f"`spec.output.partitionBy` names {quoted(name)}, which is not a column of the output",
                 f"The columns are: {', '.join(columns)}.",
                 code="InvalidPartitionBy",
             )
         if name.startswith(("_", ".")):
             raise UsageError(
-                f"--partition-by {name}: readers skip folders whose names start with {quoted(name[0])}",
+                f"`spec.output.partitionBy`: {name}: readers skip folders whose names start with {quoted(name[0])}",
                 "Choose another column.",
                 code="InvalidPartitionBy",
             )
     if folders and set(columns) <= set(folders):
         raise UsageError(
-            "--partition-by leaves no column in the parts",
-            "Add a column with --keep, or name fewer columns in --partition-by.",
+            "`spec.output.partitionBy` leaves no column in the parts",
+            "Add a column with `spec.output.keep`, or name fewer columns in `spec.output.partitionBy`.",
             code="InvalidPartitionBy",
         )
 
@@ -161,5 +161,5 @@ def _results(bundle: Bundle, method: str, spec: JobSpec) -> tuple[Column, ...]:
     if spec.output.threshold is not None and (
         method != "predict" or len(bundle.results.get("predict_proba", ())) != 2 or len(bundle.classes or ()) != 2
     ):
-        raise UsageError("--threshold needs `predict` of a classifier with two classes and probabilities")
+        raise UsageError("`spec.output.threshold` needs `predict` of a classifier with two classes and probabilities")
     return bundle.results[method]

@@ -141,6 +141,6 @@ def _refuse_existing(recorded: dict[str, Any], ledger: Ledger, mode: str, uid: s
     if mode == "ErrorIfExists" and not _is_own(recorded, uid):
         raise UsageError(
             f"{ledger.store.uri} exists already",
-            "Choose another output, or give --mode Resume or --mode Overwrite.",
+            "Choose another output, or give `spec.output.mode: Resume` or `spec.output.mode: Overwrite`.",
             code="OutputExists",
         )

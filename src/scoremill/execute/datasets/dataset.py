@@ -216,7 +216,7 @@ def _refuse_unfit(dataset: Dataset, prepared: Prepared) -> None:
         )
         raise FitError(
             f"the rows of the dataset {quoted(dataset.name)} were selected by {was}, but this model compares {now}",
-            "Load it for this model, or give the type with --dtypes NAME=TYPE both when loading and when scoring.",
+            "Load it for this model, or give the type with `spec.input.csv.dtypes` both when loading and when scoring.",
             code="DatasetDoesNotFit",
         )
 

@@ -102,7 +102,7 @@ def _plan(job: JobSpec, bundles: Sequence[str]) -> tuple[Survey, Plan, Reading]:
     if not columns and not job.output.keep:
         raise UsageError(
             "no columns to load are given",
-            "Give --for BUNDLE, or --columns a,b ('*' means all).",
+            "Give a bundle with `models=`, or columns with `columns=` ('*' means all).",
             code="MissingArgument",
         )
     needs = Needs("", "", tuple(columns.values()))
@@ -163,7 +163,7 @@ def _refuse_too_much(wanted: float, room: float) -> None:
         raise ClusterError(
             f"the dataset takes about {format_bytes(round(wanted))} in memory, and the workers have room for "
             f"{format_bytes(round(room))}: {100 * SHARE:.0f} % of their limits minus the memory in use",
-            "Give the cluster more workers or memory, load fewer --columns or rows (--where), drop another dataset, "
+            "Give the cluster more workers or memory, load fewer columns (`columns=`) or rows (`spec.input.where`), drop another dataset, "
             "or score without one: `scoremill score --input …` holds a batch at a time.",
             code="NotEnoughMemory",
         )
@@ -241,7 +241,7 @@ class _Loading:
             raise KilledWorkerError(
                 f"{KILLS} workers died while loading {partition.pieces[0].source.uri}",
                 "Their logs show why they ended. If memory ran out, give the cluster more workers or memory, or load "
-                "less (--columns, --where).",
+                "less (`columns=`, `spec.input.where`).",
             ) from None
 
     def _take(self, partition: Partition, held: _Held, future: Future[pd.DataFrame]) -> list[Partition]:

@@ -57,7 +57,7 @@ def _configured(kubeconfig: str | None, context: str | None) -> tuple[Any, str]:
     except (ConfigException, OSError, ValueError) as error:
         raise ClusterError(
             f"could not load a Kubernetes configuration: {error}",
-            "Set KUBECONFIG, or choose a cluster with --kubeconfig and --context.",
+            "Set KUBECONFIG, or choose a cluster with `kubeconfig=` and `context=`.",
             code="NoKubeconfig",
         ) from None
     chosen = next((each for each in contexts if each["name"] == context), active)

@@ -46,14 +46,14 @@ def refuse(answer: Answer) -> None:
         case 401:
             raise ClusterError(
                 f"the Kubernetes API at {answer.host} rejected your credentials (401)",
-                "Log in to the cluster again, or choose another context with --context.",
+                "Log in to the cluster again, or choose another context with `context=`.",
                 code="KubernetesCredentials",
             )
         case 403:
             raise NotPermitted(
                 f"not permitted in namespace {answer.namespace}: {answer.message}",
-                "Ask the cluster's administrator for the Role of scoremill's chart, or choose another --namespace or "
-                "--context.",
+                "Ask the cluster's administrator for the Role of scoremill's chart, or choose another `namespace=` or "
+                "`context=`.",
             )
         case 400 | 422:
             raise UsageError(
@@ -90,7 +90,7 @@ def no_place(kind: str, answer: Answer) -> NoPlace:
     if answer.body.get("details", {}).get("kind") == "namespaces":
         return NoPlace(
             f"namespace {answer.namespace} not found",
-            f"Create it with `kubectl create namespace {answer.namespace}`, or choose another with --namespace.",
+            f"Create it with `kubectl create namespace {answer.namespace}`, or choose another with `namespace=`.",
         )
     _, plural = KINDS[kind]
     if is_scoremills(kind):
@@ -111,5 +111,5 @@ def unreachable(host: str, error: Exception) -> Unavailable:
     reason = getattr(error, "reason", None) or error
     return Unavailable(
         f"could not reach the Kubernetes API at {host}: {reason}",
-        "Check that the cluster is running and that --context names the right one.",
+        "Check that the cluster is running and that `context=` names the right one.",
     )

@@ -15,7 +15,7 @@ from .quantities import memory_limit
 OUT_OF_MEMORY = "OOMKilled"
 _WORKERS_DIED = "KilledWorkerError"
 """The class of a driver's error if several workers died while they scored the same partition."""
-_HINT = "Increase cluster.memory, or decrease model.batchRows, which needs another output or output.mode: Overwrite."
+_HINT = "Increase `spec.cluster.memory`, or decrease `spec.model.batchRows`, which needs another output or `spec.output.mode: Overwrite`."
 
 
 def explained_by_kubelet(outcome: Outcome, pods: Iterable[Resource]) -> Outcome:

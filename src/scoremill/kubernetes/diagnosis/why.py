@@ -17,19 +17,17 @@ from .outcome import Driver, outcome_of
 OURS = "scoremill.dev/operator"
 """The value of `managedBy` for scoremill's operator; a job without one is its as well."""
 _FIELDS = {
-    "--template": "cluster.template",
-    "--workers": "cluster.workers",
-    "--memory": "cluster.memory",
-    "--cpu": "cluster.cpu",
-    "--image": "cluster.image",
-    "--secret": "credentials.secretRef",
-    "--service-account": "cluster.serviceAccount",
+    "--template": "`spec.cluster.template`",
+    "--workers": "`spec.cluster.workers`",
+    "--memory": "`spec.cluster.memory`",
+    "--cpu": "`spec.cluster.cpu`",
+    "--image": "`spec.cluster.image`",
+    "--secret": "`spec.credentials.secretRef.name`",
+    "--service-account": "`spec.cluster.serviceAccount`",
 }
 """The field of a job's spec for each flag of `scoremill cluster up`."""
 _REFUSED = "Kubernetes rejected an object of the job: "
-_REFUSED_HINT = (
-    "Correct what the message names: cluster.template, a quota or the operator's Role. Then create the job again."
-)
+_REFUSED_HINT = "Correct what the message names: `spec.cluster.template`, a quota or the operator's Role. Then create the job again."
 _OPERATOR_SECONDS = 15
 """Seconds within which a running operator reconciles a new job."""
 _CREATION_SECONDS = 60
@@ -206,4 +204,4 @@ def _killed(cluster: Observed | None) -> Cause | None:
     evidence = killed_worker(cluster.pods) if cluster else None
     if evidence is None:
         return None
-    return Cause("OOMKilled", evidence, "Increase cluster.memory if this happens repeatedly.")
+    return Cause("OOMKilled", evidence, "Increase `spec.cluster.memory` if this happens repeatedly.")

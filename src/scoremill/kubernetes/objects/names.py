@@ -52,11 +52,11 @@ SCRATCH = "/scratch"
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
 """With the suffix `-scheduler` the name of a Service, which has at most 63 characters and starts with a letter."""
 RESERVED = frozenset({"local", "in-process"})
-"""Values of `--cluster` with another meaning."""
+"""Values of `cluster` with another meaning."""
 
 
 def is_name(where: str) -> bool:
-    """Return whether a value of `--cluster` is the name of a cluster, and not an address or a reserved word."""
+    """Return whether a value of `cluster` is the name of a cluster, and not an address or a reserved word."""
     return where not in RESERVED and "://" not in where
 
 
@@ -78,7 +78,7 @@ def refuse_name(name: str) -> None:
 def refuse_user(where: str) -> None:
     """Raise UsageError if a cluster's address contains a user or a password, because it is printed and logged."""
     if "@" in where:
-        message = "--cluster contains a user or a password, which would be logged"
+        message = "`cluster=` contains a user or a password, which would be logged"
         raise UsageError(message, "Use an address such as tls://HOST:PORT.", code="SecretExposed")
 
 

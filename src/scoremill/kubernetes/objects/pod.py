@@ -79,6 +79,6 @@ def refuse_secrets(variables: Iterable[str]) -> None:
         if is_secret(name):
             raise UsageError(
                 f"variable {name} seems to be a secret, which would be readable in the DaskCluster",
-                "Create a Secret with `kubectl create secret generic NAME --from-literal KEY=VALUE` and use --secret NAME.",
+                "Create a Secret with `kubectl create secret generic NAME --from-literal KEY=VALUE` and name it with `secret=`.",
                 code="SecretExposed",
             )

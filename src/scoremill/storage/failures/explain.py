@@ -43,7 +43,7 @@ def explained(uri: str, settings: Storage, version: str | None = None) -> Iterat
         if version is not None and is_absent(error) and code_of(error) != "NoSuchBucket":
             raise InputChanged(
                 f"{uri} was removed after the run was planned",
-                "Restore it and run the same command again, which resumes; or score what is there: --mode Overwrite, or "
+                "Restore it and run the same command again, which resumes; or score what is there: `spec.output.mode: Overwrite`, or "
                 "another output.",
             ) from None
         raise explain(error, uri, settings) from None

@@ -18,10 +18,10 @@ from .refusal import Refusal
 Reason = tuple[str, str]
 """Message and hint."""
 
-_OPTIONS = "--storage-options (storage.optionsFile)"
-_PROFILE = "--profile (storage.profile)"
-_ENDPOINT = "--endpoint (storage.endpoint)"
-_PAYS = "--requester-pays (storage.requesterPays)"
+_OPTIONS = "`spec.storage.optionsFile`"
+_PROFILE = "`spec.storage.profile`"
+_ENDPOINT = "`spec.storage.endpoint`"
+_PAYS = "`spec.storage.requesterPays: true`"
 _RESUME = "then run the same command again; it resumes where it stopped."
 
 
@@ -43,7 +43,7 @@ def _no_credentials(r: Refusal) -> Reason | None:
         "s3": f"Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with {_PROFILE}.",
         "gs": "Set GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`.",
     }
-    public = "For public data give --anonymous (storage.anonymous)."
+    public = "For public data give `spec.storage.anonymous: true`."
     return f"no credentials found for {r.uri}", f"{sources.get(r.protocol, f'Give them in {_OPTIONS}.')} {public}"
 
 
@@ -140,14 +140,14 @@ def _encrypted(r: Refusal) -> Reason | None:
     return (
         f"the encryption key (KMS) of {r.uri} cannot be used ({r.said})",
         "Enable the key, and allow the identity to use it: to decrypt for reading, to generate data keys for writing. "
-        "New objects are encrypted with the bucket's default key, or with --kms-key (storage.kmsKey).",
+        "New objects are encrypted with the bucket's default key, or with `spec.storage.kmsKey`.",
     )
 
 
 def _requester_pays(r: Refusal) -> Reason | None:
     if r.code != "RequesterPays" and "requester pays" not in r.words.lower():
         return None
-    project = ", and the project that pays in storage.options.project" if r.protocol == "gs" else ""
+    project = ", and the project that pays in `spec.storage.options.project`" if r.protocol == "gs" else ""
     return f"bucket {quoted(r.bucket)} is requester-pays ({r.said})", f"Accept the cost: give {_PAYS}{project}."
 
 
@@ -255,7 +255,7 @@ def _denied(r: Refusal) -> Reason | None:
     if not isinstance(r.error, PermissionError) and r.code not in _DENIED_CODES and not is_refused_anonymous:
         return None
     if r.settings.anonymous:
-        hint = "The data are not public: leave out --anonymous (storage.anonymous), so that your credentials are used."
+        hint = "The data are not public: leave out `spec.storage.anonymous: true`, so that your credentials are used."
     else:
         pays = "" if r.settings.requester_pays else f" If the bucket is requester-pays, give {_PAYS}."
         hint = f"Check what the identity (profile, key or service account) is allowed to do there.{pays}"
@@ -270,7 +270,7 @@ def _untrusted(r: Refusal) -> Reason | None:
         return None
     return (
         f"the certificate of the service behind {r.uri} is not trusted ({r.words})",
-        "Name the file of its certificate authority with --ca-bundle (storage.caBundle) or AWS_CA_BUNDLE.",
+        "Name the file of its certificate authority with `spec.storage.caBundle` or AWS_CA_BUNDLE.",
     )
 
 
@@ -297,7 +297,7 @@ def _throttled(r: Refusal) -> Reason | None:
         return None
     return (
         f"the store throttled requests for {r.uri}{_after(r)}: {r.said}",
-        f"Give fewer --workers (cluster.workers), or wait; {_RESUME}",
+        f"Give fewer workers (`spec.cluster.workers`), or wait; {_RESUME}",
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from scoremill.errors import InputError
 from scoremill.naming import MANIFEST
 from scoremill.spec import Storage
+from scoremill.spec.mention import mention
 
 from ..store import DEFAULTS, Store
 from ..stores.objects import Found, ObjectInfo
@@ -191,7 +192,7 @@ def _closest(uri: str, settings: Storage) -> str:
 def _hint(uri: str, settings: Storage, in_outputs: Mapping[str, int]) -> str:
     if in_outputs:
         output = next(iter(in_outputs))
-        return f"All objects there belong to outputs of scoremill. To score one of them, name it: --input {output}"
+        return f"All objects there belong to outputs of scoremill. To score one of them, name it: {mention('spec.input.uris', [output])}"
     if close := _closest(uri, settings):
         return close
     if has_wildcard(uri):

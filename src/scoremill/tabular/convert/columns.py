@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from scoremill.errors import InputError
 from scoremill.spec import Column, Csv
+from scoremill.spec.mention import mention
 from scoremill.units import quoted
 
 from .dates import cast_date, date_of_integers, parse_date
@@ -43,7 +44,7 @@ def _other_type(found: pa.DataType, column: Column, kind: pa.DataType) -> str:
     hint = "Write the input with that type, or train with this one."
     if not (pa.types.is_integer(found) and pa.types.is_timestamp(kind)):
         return hint
-    return f"{hint} If it counts seconds since 1970, give --date-formats {column.name}=epoch_s (or _ms, _us, _ns)."
+    return f"{hint} If it counts seconds since 1970, give {mention('spec.input.csv.dateFormats', {column.name: 'epoch_s'})} (or _ms, _us, _ns)."
 
 
 def _converted(array: pa.Array, column: Column, kind: pa.DataType, dialect: Csv) -> Parsed:

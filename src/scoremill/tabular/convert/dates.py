@@ -93,7 +93,9 @@ def _parse_strptime(text: pa.Array, form: str, unit: str) -> Ticks:
     try:
         times = pd.to_datetime(text.to_pandas(), format=form, errors="coerce", utc=True).dt.tz_localize(None)
     except (ValueError, re.error) as error:
-        raise UsageError(f"{quoted(form)} is not a date format: {error}", "Correct it in --date-formats.") from None
+        raise UsageError(
+            f"{quoted(form)} is not a date format: {error}", "Correct it in `spec.input.csv.dateFormats`."
+        ) from None
     stamps = pa.array(times)
     values, good = ticks_of(stamps, unit)
     if stamps.type.unit == "ns" and unit != "ns" and len(text) > 1:

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from scoremill.errors import InputError
 from scoremill.spec import Column, Csv, KeptColumn
+from scoremill.spec.mention import mention
 from scoremill.units import quoted
 
 from ..rows import Rows
@@ -29,6 +30,6 @@ def carry(rows: Rows, column: KeptColumn, dialect: Csv) -> pa.Array:
         return values.cast(kind)
     raise InputError(
         f"the kept column {quoted(column.name)} is {values.type} here and {column.type} in the files that were sampled",
-        f"Score files of different types separately, or give one type to convert to: --dtypes {column.name}=string.",
+        f"Score files of different types separately, or give one type to convert to: {mention('spec.input.csv.dtypes', {column.name: 'string'})}.",
         code="ColumnType",
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
-import shlex
 from dataclasses import dataclass
 
 from scoremill.errors import InputError
 from scoremill.spec import Csv
+from scoremill.spec.mention import mention
 from scoremill.units import quoted
 
 from ..kinds import refuse_other_kinds
@@ -64,10 +64,10 @@ def first_record(source: Source, dialect: Csv) -> list[str]:
 def _refuse_separator_line(source: Source, text: bytes, dialect: Csv) -> None:
     match = _SEPARATOR_LINE.match(text)
     if match and not dialect.skip_rows:
-        delimiter = match[1].decode("latin-1").replace("\t", "\\t")
+        dialect_named = {"skipRows": 1, "delimiter": match[1].decode("latin-1")}
         raise InputError(
             f"{source.name}: the first line, {quoted(match[0].decode('latin-1'))}, is an instruction to Excel",
-            f"Skip it, and give the delimiter that it names: --skip-rows 1 --delimiter {shlex.quote(delimiter)}.",
+            f"Skip it, and give the delimiter that it names: {mention('spec.input.csv', dialect_named)}.",
             code="WrongDialect",
         )
 
@@ -78,7 +78,7 @@ def _behind_mark(source: Source, text: bytes, dialect: Csv) -> int:
     if not is_utf8(dialect.encoding):
         raise InputError(
             f"{source.name} begins with the mark of UTF-8, but its encoding is said to be {dialect.encoding}",
-            "Score files of different encodings by jobs of their own, and give `input.csv.encoding` in each.",
+            "Score files of different encodings by jobs of their own, and give `spec.input.csv.encoding` in each.",
             code="WrongEncoding",
         )
     return len(codecs.BOM_UTF8)

@@ -21,14 +21,14 @@ def parse_names(file: str, record: bytes, grammar: Grammar) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise InputError(
             f"{file}: the header is not {grammar.dialect.encoding}: {quoted(record[:80])}",
-            "Give its encoding, such as --encoding cp1252 (Windows) or --encoding latin-1.",
+            "Give its encoding, such as `spec.input.csv.encoding: cp1252` (Windows) or `spec.input.csv.encoding: latin-1`.",
             code="WrongEncoding",
         ) from None
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(
             f"{file}: the header names {', '.join(map(quoted, twice))} twice",
-            "Rename one of them; or, if this file has no header, give `input.csv.header: false` and `columns`.",
+            "Rename one of them; or, if this file has no header, give `spec.input.csv.header: false` and `spec.input.csv.columns`.",
             code="DuplicateColumn",
         )
     return names

@@ -139,7 +139,7 @@ def test_a_driver_whose_pod_is_refused_is_the_cause() -> None:
     assert cause == Cause(
         "QuotaExceeded",
         "Kubernetes rejected the driver: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4",
-        "Request less (cluster.workers, cluster.memory, cluster.cpu), or ask the cluster's administrator for a larger quota.",
+        "Request less (`spec.cluster.workers`, `spec.cluster.memory`, `spec.cluster.cpu`), or ask the cluster's administrator for a larger quota.",
     )
 
 

@@ -83,9 +83,9 @@ def test_skipped_lines_longer_than_the_first_read() -> None:
 @pytest.mark.parametrize(
     ("line", "flags"),
     [
-        (b"sep=;\r\n", "--skip-rows 1 --delimiter ';'"),
-        (b'"sep=,"\n', "--skip-rows 1 --delimiter ,"),
-        (b"\xef\xbb\xbfSEP=\t\n", "--skip-rows 1 --delimiter '\\t'"),
+        (b"sep=;\r\n", '{"skipRows": 1, "delimiter": ";"}'),
+        (b'"sep=,"\n', '{"skipRows": 1, "delimiter": ","}'),
+        (b"\xef\xbb\xbfSEP=\t\n", r'{"skipRows": 1, "delimiter": "\t"}'),
     ],
 )
 def test_the_line_in_which_excel_names_the_delimiter_is_refused_with_the_flags_that_skip_it(
