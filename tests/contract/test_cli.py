@@ -159,7 +159,7 @@ def test_exit_2_of_invalid_arguments_names_the_problem(bundle, file, tmp_path, a
 @pytest.mark.parametrize(
     ("arguments", "code", "hint"),
     [
-        (["verify", "{tmp}/none", "--json"], "OutputNotFound", "scoremill score"),
+        (["verify", "{tmp}/none", "--json"], "OutputNotFound", "the run was given as --output"),
         (["verify", "{tmp}", "--josn"], None, ""),
         (["plan", "--nonsense", "--json"], "InvalidArgument", "plan --help`."),
         (["verify", "--json"], "MissingArgument", "verify --help`."),
