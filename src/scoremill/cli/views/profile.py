@@ -26,7 +26,7 @@ def show_profile(profile: ModelProfile) -> None:
     for batch in profile.batches:
         per_row = [f"{1e9 * each.total / batch.rows:,.0f} ns/row" for each in (batch.original, batch.accelerated)]
         echo(f"{batch.rows:<14,} {per_row[0]:>16} {per_row[1]:>16}")
-    echo(f"\nfewest seconds per row: --batch-rows {profile.best.rows}")
+    echo(f"\nfewest seconds per row: --set spec.model.batchRows={profile.best.rows}")
 
 
 def _lines(batch: BatchProfile) -> list[tuple[str, float, float]]:
