@@ -102,7 +102,7 @@ def _load(
     if _can_run_code(bundle, trusted_types):
         for name in bundle.code:
             _fetched(bundle, storage, name)
-        _remove_strangers(bundle)
+        _remove_foreign_files(bundle)
         code.enter(bundle, _folder(bundle))
     try:
         with warnings.catch_warnings():
@@ -179,7 +179,7 @@ def _fetched(bundle: Bundle, storage: Storage, name: str) -> Path:
     return path
 
 
-def _remove_strangers(bundle: Bundle) -> None:
+def _remove_foreign_files(bundle: Bundle) -> None:
     """Remove files from the cache that are not the bundle's, such as compiled modules: Python would import those."""
     folder = _folder(bundle)
     for path in (folder / CODE).rglob("*"):

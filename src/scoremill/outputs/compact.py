@@ -41,7 +41,7 @@ def compact(output: Store, target: Store, rows_per_file: int) -> Manifest:
     manifest = read_manifest(output)
     if manifest is None:
         raise VerificationError(f"{output.uri} lost its manifest while it was read", "Run the command again.")
-    _refuse_strangers(output, target, manifest)
+    _refuse_foreign_objects(output, target, manifest)
     lease = Lease.acquire(target)
     try:
         ledger = Ledger(target)
@@ -54,7 +54,7 @@ def compact(output: Store, target: Store, rows_per_file: int) -> Manifest:
 
 def _begin(ledger: Ledger, output: Store, manifest: Manifest, most: int) -> None:
     """An empty target but for the job, once another look at it, under the lease, found nothing to keep."""
-    ours = _refuse_strangers(output, ledger.store, manifest)
+    ours = _refuse_foreign_objects(output, ledger.store, manifest)
     ledger.store.sweep()
     ledger.erase(ours)
     job = Ledger(output).job() or {}
@@ -73,7 +73,7 @@ def _compacted(ledger: Ledger, output: Store, manifest: Manifest, most: int) -> 
     return write_manifest(ledger.store, receipts, origins, extra)
 
 
-def _refuse_strangers(output: Store, target: Store, manifest: Manifest) -> list[str]:
+def _refuse_foreign_objects(output: Store, target: Store, manifest: Manifest) -> list[str]:
     """Return the objects that a killed compaction of `output` left in `target`. Raise UsageError if there is anything else."""
     document = Ledger(target).job() or {}
     ours: set[str] = set()

@@ -37,7 +37,7 @@ _POLL = 0.2
 
 
 @dataclass(slots=True)
-class _Out:
+class _Submitted:
     """An unfinished task, and its future if it could be submitted."""
 
     task: Task
@@ -73,7 +73,7 @@ class OnDask:
             patience=deadlines.pre_running_seconds, is_local=self.shares_files, allow_version_skew=allow_version_skew
         )
         self._pulse: Pulse | None = None
-        self._out: dict[str, _Out] = {}
+        self._out: dict[str, _Submitted] = {}
         self._starts: Counter[str] = Counter()
         self._deaths = Deaths(is_exclusive=self.shares_files)
         self._lost: Counter[str] = Counter()
@@ -138,7 +138,7 @@ class OnDask:
     def submit(self, task: Task) -> None:
         # Each submission has a unique key: Dask would otherwise reuse the result of an earlier one or of another driver.
         key = f"score-{self._id}-{task.partition.number}-{task.partition.id}-{next(self._submissions)}"
-        self._out[key] = _Out(task)
+        self._out[key] = _Submitted(task)
         if self._link.present is not None and self._is_open:
             self._send(key, self._link.present)
 
@@ -170,7 +170,7 @@ class OnDask:
         if news.topic == DONE:
             return self._end(news.message)
         if news.topic == GREW:
-            return self._judge_killed(self._deaths.grew(news.message["worker"], news.message["rss"]))
+            return self._check_killed(self._deaths.grew(news.message["worker"], news.message["rss"]))
         if news.topic == REPORTED:
             self._handle_report(news.message)
         return None
@@ -223,7 +223,7 @@ class OnDask:
                 raise lost_results(task)
         self.submit(replace(task, might_exist=True))
 
-    def _judge_killed(self, key: str | None) -> Result | None:
+    def _check_killed(self, key: str | None) -> Result | None:
         """Return the failure of a task that has made too many workers exceed their memory limit."""
         out = self._out.get(key or "")
         if out is None or not self._deaths.is_too_many(out.task.partition.id):
@@ -232,7 +232,7 @@ class OnDask:
         self._cancel(out)
         return Result(out.task, error=killed_for_memory(out.task, self._workers.memory_limit, self._deaths.largest))
 
-    def _cancel(self, *outs: _Out) -> None:
+    def _cancel(self, *outs: _Submitted) -> None:
         # Dask cannot stop running tasks: they check whether they are cancelled before they publish (outputs.py).
         futures = [out.future for out in outs if out.future is not None]
         if self._link.present is not None:

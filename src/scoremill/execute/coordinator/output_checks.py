@@ -13,7 +13,7 @@ from scoremill.spec import JobSpec, ScoringJob
 from scoremill.storage.filesystem import output_store
 
 from .prepare import absolute_spec
-from .resume import refuse_other_plan, refuse_strangers
+from .resume import refuse_other_plan, refuse_foreign_objects
 
 
 def output_problems(
@@ -33,7 +33,7 @@ def output_problems(
         # The other run changes the output during these checks; a run that waits repeats them when it has the lease.
         yield from [] if waits else [held]
         return
-    checks: list[Callable[[], None]] = [lambda: refuse_strangers(ledger, mode, uid)]
+    checks: list[Callable[[], None]] = [lambda: refuse_foreign_objects(ledger, mode, uid)]
     if plan is not None:
         checks.append(lambda: refuse_other_plan(ledger, plan, mode, uid))
     yield from filter(None, (_found(uri, check) for check in checks))

@@ -113,7 +113,7 @@ def _job_fields(prepared: Prepared, job: ScoringJob) -> dict[str, Any]:
     }
 
 
-def refuse_strangers(ledger: Ledger, mode: str, uid: str | None = None) -> None:
+def refuse_foreign_objects(ledger: Ledger, mode: str, uid: str | None = None) -> None:
     """Raise UsageError if the output holds objects that readers would take for parts, or must be new and exists.
 
     Objects from earlier attempts of the ScoringJob `uid` are no problem.
@@ -128,10 +128,10 @@ def refuse_strangers(ledger: Ledger, mode: str, uid: str | None = None) -> None:
             )
         _refuse_existing(recorded, ledger, mode, uid)
     has_parts = recorded is not None
-    strangers = [name for name in ledger.published() if not (has_parts and is_part(name)) and name[0] not in "._"]
-    if strangers:
+    foreign = [name for name in ledger.published() if not (has_parts and is_part(name)) and name[0] not in "._"]
+    if foreign:
         raise UsageError(
-            f"{ledger.store.uri} holds objects that do not belong to this output, such as {strangers[0]}",
+            f"{ledger.store.uri} holds objects that do not belong to this output, such as {foreign[0]}",
             "Choose an empty folder or prefix, because readers would take these objects for predictions.",
             code="OutputNotEmpty",
         )

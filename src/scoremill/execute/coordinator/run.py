@@ -105,7 +105,7 @@ class _Run:
         self._proofs = Proofs(plan)
         self._again: deque[Task] = deque()
         self._out: dict[tuple[int, str], float] = {}
-        self._suspects: list[tuple[Task, ScoremillError]] = []
+        self._unsettled: list[tuple[Task, ScoremillError]] = []
         self._unreadable: dict[str, str] = {}
         self._done = Totals()
         self._bytes = 0
@@ -220,7 +220,7 @@ class _Run:
             self._watch(Note(note))
         self._watch(Progress(self._done.partitions, self._done.rows, self._done.rejected, self._bytes, engine.workers))
         self._check_reject_limit()
-        self._judge_suspects()
+        self._settle_failures()
 
     def _check_reject_limit(self) -> None:
         # The upper bound on rows does not cover rejected rows, which can be shorter than any valid row.
@@ -249,8 +249,8 @@ class _Run:
         if isinstance(error, StorageError | OSError) and task.attempt < self._job.retry.partition_retries:
             self._retry(task, error, submitted)
         elif isinstance(error, InputError | ModelError | RejectLimitError) and not isinstance(error, InputChanged):
-            self._suspects.append((task, error))
-            self._judge_suspects()
+            self._unsettled.append((task, error))
+            self._settle_failures()
         else:
             raise as_task_error(error, task)
 
@@ -265,11 +265,11 @@ class _Run:
         pause = max(self._resume_at - now, 0.0)
         self._watch(Retrying(task.partition.number, again.attempt, pause, str(error).splitlines()[0]))
 
-    def _judge_suspects(self) -> None:
+    def _settle_failures(self) -> None:
         """Raise the failures of partitions that provably start where a row starts; drop those that do not."""
         outcome = Outcome()
-        verdicts = [(task, error, self._proofs.suspect(task.partition, outcome)) for task, error in self._suspects]
-        self._suspects = [(task, error) for task, error, is_proven in verdicts if is_proven is None]
+        verdicts = [(task, error, self._proofs.suspect(task.partition, outcome)) for task, error in self._unsettled]
+        self._unsettled = [(task, error) for task, error, is_proven in verdicts if is_proven is None]
         self._again.extend(self._task(partition) for partition in outcome.again)
         for task, error in ((task, error) for task, error, is_proven in verdicts if is_proven):
             if isinstance(error, ObjectError) and self._job.errors.on_file_error == "Reject":
@@ -328,10 +328,10 @@ class _Run:
         others = [name for name in there if name not in named]
         unused = named_by(self._proofs, others)
         self._ledger.store.delete(unused)
-        strangers = sorted(set(others) - set(unused))
-        if strangers:
+        foreign = sorted(set(others) - set(unused))
+        if foreign:
             raise UsageError(
-                f"{self._ledger.store.uri} holds objects that do not belong to this output, such as {strangers[0]}",
+                f"{self._ledger.store.uri} holds objects that do not belong to this output, such as {foreign[0]}",
                 "Remove them, then run the same command to complete the run.",
                 code="OutputNotEmpty",
             )
