@@ -25,12 +25,12 @@ from scoremill.naming import RUNNER
 
 from .log import log_as_json, logger
 from .reconcile.desired import check_template
-from .reconcile.observed import Key, Object, Settings
+from .reconcile.observed import Key, Object, OperatorSettings
 from .reconcile.reconciler import Reconciler
 from .run import probes
 from .run.counted import connect_counted
 from .run.handlers import Handlers
-from .run.lease import Lease
+from .run.lease import LeaderLease
 from .run.queue import Queue, Resync
 from .run.watch import Watch
 
@@ -156,10 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ScoremillError as error:
         logger.error("%s", error)
         return error.exit_code
-    lease = Lease(kube, asked.lease, asked.identity)
+    lease = LeaderLease(kube, asked.lease, asked.identity)
     # Threads that start before this would receive the signals and end the process.
     stopped = _stopped_by_signals(lease)
-    settings = Settings(
+    settings = OperatorSettings(
         image=asked.image,
         driver_resources=asked.driver_resources,
         template=asked.template,
@@ -191,7 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _lead(lease: Lease, kube: Kube, queue: Queue, sources: Sequence[Resync | Watch], stopped: threading.Event) -> None:
+def _lead(
+    lease: LeaderLease, kube: Kube, queue: Queue, sources: Sequence[Resync | Watch], stopped: threading.Event
+) -> None:
     """Wait for the Lease, then reconcile until `stopped`; `sources` add keys to the queue."""
     if not lease.acquire():
         return
@@ -209,7 +211,7 @@ def _lead(lease: Lease, kube: Kube, queue: Queue, sources: Sequence[Resync | Wat
             lease.release()
 
 
-def _stopped_by_signals(lease: Lease) -> threading.Event:
+def _stopped_by_signals(lease: LeaderLease) -> threading.Event:
     """Return an Event that SIGTERM and SIGINT set; they also end the wait for the Lease.
 
     A thread waits for the signals, because a handler could interrupt the main thread while it holds the Event's lock.

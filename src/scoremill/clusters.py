@@ -28,7 +28,7 @@ _CLEANUP_SECONDS = 120.0
 _NOT_ISSUED = "<made when the cluster is>"
 
 
-class Settings(TypedDict, total=False):
+class ClusterSettings(TypedDict, total=False):
     """What a cluster is created with; see `create`."""
 
     workers: int | str | Workers
@@ -99,7 +99,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Cluster(Named):
+class ClusterHandle(Named):
     """A Dask cluster on Kubernetes; get one from `create` or `find`, and give it to `scoremill.score`.
 
     In a `with` statement it is deleted at the end.
@@ -165,8 +165,8 @@ def create(
     namespace: str | None = None,
     context: str | None = None,
     kubeconfig: str | None = None,
-    **settings: Unpack[Settings],
-) -> Cluster:
+    **settings: Unpack[ClusterSettings],
+) -> ClusterHandle:
     """Start a Dask cluster on Kubernetes, and wait until all its workers are connected.
 
     A cluster that exists already with the same settings is returned.
@@ -193,7 +193,7 @@ def create(
 
     Returns
     -------
-    Cluster
+    ClusterHandle
 
     Raises
     ------
@@ -219,7 +219,7 @@ def create(
     return at
 
 
-def manifests(name: str, *, namespace: str, **settings: Unpack[Settings]) -> tuple[dict[str, Any], ...]:
+def manifests(name: str, *, namespace: str, **settings: Unpack[ClusterSettings]) -> tuple[dict[str, Any], ...]:
     """Return the Kubernetes objects that `create` would create, without its certificates.
 
     Parameters
@@ -240,7 +240,7 @@ def manifests(name: str, *, namespace: str, **settings: Unpack[Settings]) -> tup
     return _objects(name, namespace, Certificates(_NOT_ISSUED, _NOT_ISSUED, _NOT_ISSUED), settings)
 
 
-def find(name: str, **where: Unpack[Where]) -> Cluster:
+def find(name: str, **where: Unpack[Where]) -> ClusterHandle:
     """Return a cluster by its name; whether it exists is found out when it is used.
 
     Parameters
@@ -328,15 +328,17 @@ def list(*, all_namespaces: bool = False, **where: Unpack[Where]) -> tuple[Summa
     return tuple(Summary(**each) for each in found)
 
 
-def _at(name: str, where: Where) -> Cluster:
+def _at(name: str, where: Where) -> ClusterHandle:
     from .kubernetes.api import connect
     from .kubernetes.objects import names
 
     names.refuse_name(name)
-    return Cluster(connect(**where), name)
+    return ClusterHandle(connect(**where), name)
 
 
-def _objects(name: str, namespace: str, certificates: Certificates, settings: Settings) -> tuple[dict[str, Any], ...]:
+def _objects(
+    name: str, namespace: str, certificates: Certificates, settings: ClusterSettings
+) -> tuple[dict[str, Any], ...]:
     from .kubernetes.objects import cluster_objects, dask_cluster, names
     from .naming import RUNNER
     from .version import __version__
@@ -348,7 +350,7 @@ def _objects(name: str, namespace: str, certificates: Certificates, settings: Se
     return (made, *cluster_objects(name, namespace, workers, certificates))
 
 
-def _spec(settings: Settings) -> tuple[ClusterSpec, Credentials]:
+def _spec(settings: ClusterSettings) -> tuple[ClusterSpec, Credentials]:
     from pydantic import ValidationError
 
     from .kubernetes.objects import refuse_secrets
@@ -371,7 +373,7 @@ def _spec(settings: Settings) -> tuple[ClusterSpec, Credentials]:
     return cluster, credentials
 
 
-def _wait_or_delete(at: Cluster, seconds: float, say: Say, *, deletes: bool) -> None:
+def _wait_or_delete(at: ClusterHandle, seconds: float, say: Say, *, deletes: bool) -> None:
     from .kubernetes.readiness import wait_until_up
 
     try:

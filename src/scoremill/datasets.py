@@ -38,7 +38,7 @@ def load(
         Name of the dataset.
     input : str, path, iterable of these, mapping or scoremill.spec.Input
         URIs or patterns of the input objects, or `spec.input` of a job.
-    cluster : str or scoremill.clusters.Cluster
+    cluster : str or scoremill.clusters.ClusterHandle
         A cluster on Kubernetes or its name, or the address of a Dask scheduler.
     models : iterable of str or path
         Bundles whose columns are loaded.
@@ -85,7 +85,7 @@ def list(*, cluster: str | Named, **connection: Any) -> tuple[Dataset, ...]:  # 
 
     Parameters
     ----------
-    cluster : str or scoremill.clusters.Cluster
+    cluster : str or scoremill.clusters.ClusterHandle
         A cluster on Kubernetes or its name, or the address of a Dask scheduler.
     **connection
         As for `load`.
@@ -109,7 +109,7 @@ def find(name: str, *, cluster: str | Named, **connection: Any) -> Dataset:
     ----------
     name : str
         Name of the dataset.
-    cluster : str or scoremill.clusters.Cluster
+    cluster : str or scoremill.clusters.ClusterHandle
         A cluster on Kubernetes or its name, or the address of a Dask scheduler.
     **connection
         As for `load`.
@@ -135,7 +135,7 @@ def drop(name: str, *, cluster: str | Named, **connection: Any) -> None:
     ----------
     name : str
         Name of the dataset.
-    cluster : str or scoremill.clusters.Cluster
+    cluster : str or scoremill.clusters.ClusterHandle
         A cluster on Kubernetes or its name, or the address of a Dask scheduler.
     **connection
         As for `load`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scoremill.cli.views.progress import Progress
+from scoremill.cli.views.progress import ProgressView
 from scoremill.kubernetes.api import Unavailable, connect
 from scoremill.kubernetes.jobs import Ours, follow
 from tests.support.api import serving
@@ -33,4 +33,4 @@ def test_job_wait_fails_after_the_deadline_if_the_api_stays_away(tmp_path):
         api.away = range(2, 10**6)
         jobs = Ours(connect(str(api.kubeconfig(tmp_path))), "ScoringJob")
         with pytest.raises(Unavailable, match="is being upgraded"):
-            follow(jobs, "tips", Progress(quiet=True), 3.0)
+            follow(jobs, "tips", ProgressView(quiet=True), 3.0)

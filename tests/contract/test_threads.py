@@ -29,7 +29,7 @@ ONE = ({1}, 1, dict(ONE_THREAD))
 @pytest.fixture
 def caller(monkeypatch):
     """A process that computes on three threads and has not scored before."""
-    monkeypatch.setattr(limits, "_LIMIT", limits._Limit())
+    monkeypatch.setattr(limits, "_LIMIT", limits._ThreadLimit())
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("BLIS_NUM_THREADS", raising=False)
     before = pa.cpu_count()

@@ -15,11 +15,11 @@ from scoremill.naming import spec_hash
 from scoremill.spec import JobSpec
 from scoremill.spec.resources.status import JobStatus
 from scoremill_operator.reconcile.decide import decide
-from scoremill_operator.reconcile.observed import Create, Decision, Delete, Observed, Patch, Settings
+from scoremill_operator.reconcile.observed import Create, Decision, Delete, Observed, OperatorSettings, Patch
 from scoremill_operator.reconcile.policies.retry import backoff_seconds
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
-SETTINGS = Settings("runner:1", issue=lambda *_: objects.Certificates("ca", "certificate", "key"))
+SETTINGS = OperatorSettings("runner:1", issue=lambda *_: objects.Certificates("ca", "certificate", "key"))
 ANYTHING = replace(SETTINGS, templates="Any")
 
 
@@ -83,7 +83,7 @@ def planned(phase: str = "Starting", since: float = 60, asked: float = 30, **fie
     return started(phase, since, **{"progress": progress, **fields})
 
 
-def cluster(registered: int | None = 1, *, is_going: bool = False) -> diagnosis.Observed:
+def cluster(registered: int | None = 1, *, is_going: bool = False) -> diagnosis.ObservedCluster:
     metadata = {"name": CHILD, "uid": "uid-of-cluster"} | ({"deletionTimestamp": ago(1)} if is_going else {})
     workers = {"spec": {"containers": [{"name": "worker", "image": "runner:1"}]}}
     made = {
@@ -93,7 +93,7 @@ def cluster(registered: int | None = 1, *, is_going: bool = False) -> diagnosis.
         "spec": {"worker": workers},
     }
     deployments = (Resource("Deployment", "a"), Resource("Deployment", "b"))
-    return diagnosis.Observed(Resource.of(made), 60, 1, registered, deployments=deployments)
+    return diagnosis.ObservedCluster(Resource.of(made), 60, 1, registered, deployments=deployments)
 
 
 def pod(state: str = "running", phase: str = "Running", **more: Any) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def with_pod(driver: diagnosis.Driver, **changes: Any) -> diagnosis.Driver:
 
 
 def look(
-    job: dict[str, Any], *drivers: diagnosis.Driver, at: diagnosis.Observed | None = None, **more: Any
+    job: dict[str, Any], *drivers: diagnosis.Driver, at: diagnosis.ObservedCluster | None = None, **more: Any
 ) -> Decision:
     return decide(observed(job, NOW, SETTINGS, drivers, at, **more))
 

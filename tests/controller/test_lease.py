@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scoremill.kubernetes.api import Kube, connect
-from scoremill_operator.run.lease import Lease, Timing
+from scoremill_operator.run.lease import LeaderLease, Timing
 from tests.support.kubernetes_api import KubernetesApi
 from tests.support.tunnel import tunnel
 
@@ -22,8 +22,8 @@ def kube(kubernetes_api: KubernetesApi) -> Kube:
     return kubernetes_api.kube
 
 
-def lease_of(kube: Kube, identity: str, timing: Timing = FAST) -> Lease:
-    return Lease(kube, "op", identity, timing)
+def lease_of(kube: Kube, identity: str, timing: Timing = FAST) -> LeaderLease:
+    return LeaderLease(kube, "op", identity, timing)
 
 
 def spec(kube: Kube) -> Any:
@@ -50,9 +50,9 @@ def never() -> None:
 
 def test_one_of_many_concurrent_requests_gets_the_lease(kube: Kube) -> None:
     leases = [lease_of(kube, str(number)) for number in range(4)]
-    held: list[Lease] = []
+    held: list[LeaderLease] = []
 
-    def ask(lease: Lease) -> None:
+    def ask(lease: LeaderLease) -> None:
         if lease.acquire():
             held.append(lease)
             lease.keep(never)

@@ -20,13 +20,13 @@ from scoremill.kubernetes.objects import Certificates
 from scoremill_operator.reconcile.apply import apply
 from scoremill_operator.reconcile.decide import decide
 from scoremill_operator.reconcile.observe import observe
-from scoremill_operator.reconcile.observed import Key, Settings
+from scoremill_operator.reconcile.observed import Key, OperatorSettings
 from scoremill_operator.reconcile.reconciler import Reconciler
 from tests.controller.api_server import NAMESPACE, CrashError, Server, is_driver
 
 JOB = "tips-2009"
 KEY = Key("ScoringJob", NAMESPACE, JOB)
-SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
+SETTINGS = OperatorSettings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
 BACKOFF_LIMIT = 2
 RESYNC = dt.timedelta(seconds=60)
 TROUBLES = ["", "", "", "409", "429", "500", "404", "timeout", "timeout after", "crash", "crash after"]

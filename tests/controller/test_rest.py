@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from scoremill.kubernetes.objects import Certificates, Resource, child_of, names
-from scoremill_operator.reconcile.observed import Key, Settings
+from scoremill_operator.reconcile.observed import Key, OperatorSettings
 from scoremill_operator.reconcile.reconciler import Reconciler
 from tests.controller.api_server import NAMESPACE, START, Server
 
 KEY = Key("ScoringJob", NAMESPACE, "tips")
 RESYNC = dt.timedelta(seconds=60)
-SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
+SETTINGS = OperatorSettings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
 ENDED = "2026-11-21T02:00:00Z"
 """An hour before START."""
 

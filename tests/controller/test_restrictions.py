@@ -9,7 +9,7 @@ import pytest
 
 from scoremill_operator.__main__ import options
 from scoremill_operator.reconcile.decide import decide
-from scoremill_operator.reconcile.observed import Delete, Settings
+from scoremill_operator.reconcile.observed import Delete, OperatorSettings
 from tests.controller.parsed import decide_schedule
 from tests.controller.test_decide import (
     ANYTHING,
@@ -29,7 +29,7 @@ ALLOWED = {"spec": {"worker": {"spec": {"nodeSelector": {"pool": "spot"}}}}}
 HOST = {"spec": {"worker": {"spec": {"hostNetwork": True}}}}
 
 
-def reader(settings: Settings) -> Settings:
+def reader(settings: OperatorSettings) -> OperatorSettings:
     return replace(settings, accounts=frozenset({"ml/reader"}))
 
 
@@ -79,7 +79,9 @@ def test_the_operators_own_template_is_not_restricted() -> None:
         (ANYTHING, "ml", True),
     ],
 )
-def test_jobs_run_as_an_account_only_if_it_is_listed(settings: Settings, namespace: str, is_accepted: bool) -> None:
+def test_jobs_run_as_an_account_only_if_it_is_listed(
+    settings: OperatorSettings, namespace: str, is_accepted: bool
+) -> None:
     job = resource(cluster={"serviceAccount": "reader"})
     job["metadata"]["namespace"] = namespace
     decision = decide(observed(job, NOW, settings))
@@ -106,14 +108,14 @@ def test_a_schedule_of_such_jobs_is_refused_once_and_creates_none(cluster: dict[
 
 
 def test_templates_are_restricted_by_default() -> None:
-    assert Settings("runner:1").templates == "Restricted"
+    assert OperatorSettings("runner:1").templates == "Restricted"
     assert options(["--all-namespaces"]).templates == "Restricted"
     assert options(["--all-namespaces", "--templates=Any"]).templates == "Any"
 
 
 @pytest.mark.parametrize("mount", [{"mountPath": "/data"}, {"mountPath": "/data", "name": ["x"]}])
 @pytest.mark.parametrize("settings", [SETTINGS, ANYTHING], ids=["Restricted", "Any"])
-def test_a_mount_without_a_name_is_an_invalid_spec(settings: Settings, mount: dict[str, Any]) -> None:
+def test_a_mount_without_a_name_is_an_invalid_spec(settings: OperatorSettings, mount: dict[str, Any]) -> None:
     worker = {"spec": {"containers": [{"name": "worker", "volumeMounts": [mount]}]}}
     job = resource(cluster={"template": {"spec": {"worker": worker}}})
     assert "Invalid" in true(decide(observed(job, NOW, settings)))

@@ -13,7 +13,7 @@ from scoremill.kubernetes.objects.driver import driver_access
 from scoremill.kubernetes.objects.scheduled import scheduled_job
 from scoremill.spec import JobSpec
 from scoremill_operator import rules
-from scoremill_operator.reconcile.observed import Key, Settings
+from scoremill_operator.reconcile.observed import Key, OperatorSettings
 from scoremill_operator.reconcile.reconciler import Reconciler
 from scoremill_operator.run import handlers
 from tests.controller.surroundings import Surroundings
@@ -28,7 +28,7 @@ SPEC: dict[str, Any] = {
     "cluster": {"workers": 1, "maxWorkers": 2},
     "cleanup": {"onFailure": "Delete", "ttlSecondsAfterFinished": 0},
 }
-SETTINGS = Settings(image="runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
+SETTINGS = OperatorSettings(image="runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
 
 
 JOB = {"apiVersion": "scoremill.dev/v1alpha1", "kind": "ScoringJob", "metadata": {"name": "tips"}, "spec": SPEC}

@@ -12,11 +12,11 @@ from scoremill.errors import ClusterError, UsageError
 from scoremill.kubernetes.jobs import Ours
 from scoremill.kubernetes.objects import Certificates
 from scoremill.kubernetes.schedules import run_now
-from scoremill_operator.reconcile.observed import Key, Settings
+from scoremill_operator.reconcile.observed import Key, OperatorSettings
 from scoremill_operator.reconcile.reconciler import Reconciler
 from tests.controller.api_server import NAMESPACE, Server
 
-SETTINGS = Settings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
+SETTINGS = OperatorSettings("runner:1", issue=lambda *_: Certificates("ca", "certificate", "key"))
 TEMPLATE = {
     "model": {"uri": "s3://models/tips"},
     "input": {"uris": ["s3://in/*.csv"], "since": "LastSuccess"},

@@ -14,7 +14,7 @@ from ..log import logger
 from .observed import Action, Create, Decision, Delete, Event, Object, Patch
 
 
-class RefusedError(ScoremillError):
+class CreateRefusedError(ScoremillError):
     """The API server refused to create an object."""
 
 
@@ -56,7 +56,7 @@ def _create(kube: Kube, manifest: Object) -> None:
         kube.create(manifest)
     except (UsageError, NotPermitted, NoPlace) as error:
         made = Resource.of(manifest)
-        raise RefusedError(f"{made.kind} {made.name}: {error.message}", error.hint, error.code) from error
+        raise CreateRefusedError(f"{made.kind} {made.name}: {error.message}", error.hint, error.code) from error
 
 
 def _create_event(kube: Kube, about: Resource, event: Event, now: dt.datetime) -> None:

@@ -12,7 +12,7 @@ from scoremill.kubernetes.objects import Resource
 from scoremill.spec import JobSpec
 from scoremill.spec.resources.status import JobStatus
 
-from .observed import Object, Observed, Settings
+from .observed import Object, Observed, OperatorSettings
 
 NOTHING = JobSpec.model_validate({"model": {"uri": "-"}, "input": {"uris": ["-"]}, "output": {"uri": "-"}})
 """In place of a spec that cannot be read."""
@@ -41,11 +41,11 @@ def desired_of(observed: Observed, status: JobStatus, spec: JobSpec) -> tuple[Jo
 
 def check_template(template: Mapping[str, Any]) -> None:
     """Raise UsageError if no DaskCluster can be rendered with the site's `template`."""
-    _rendered(_ANY_JOB, NOTHING, Settings("image", template=template), "image", 1, None)
+    _rendered(_ANY_JOB, NOTHING, OperatorSettings("image", template=template), "image", 1, None)
 
 
 def _rendered(
-    job: Resource, spec: JobSpec, settings: Settings, image: str, attempt: int, seconds: int | None
+    job: Resource, spec: JobSpec, settings: OperatorSettings, image: str, attempt: int, seconds: int | None
 ) -> tuple[JobSpec, Desired]:
     try:
         spec = objects.with_site(spec, settings.template)

@@ -11,7 +11,7 @@ from typing import Any
 from scoremill.kubernetes import diagnosis, objects
 from scoremill.kubernetes.objects import Resource
 from scoremill.spec import JobSpec
-from scoremill.spec.resources.status import ConditionType, Failure, JobStatus, Phase, Progress
+from scoremill.spec.resources.status import ConditionType, Failure, JobProgress, JobStatus, Phase
 
 from .desired import NOTHING_DESIRED, Desired
 from .job_reasons import Explanation
@@ -60,7 +60,7 @@ class JobState:
         return tuple(driver for driver in self.observed.drivers if driver.is_alive)
 
     @property
-    def progress(self) -> Progress | None:
+    def progress(self) -> JobProgress | None:
         """Progress that the driver of the current attempt reported; None if it reported nothing yet."""
         progress = self.status.progress
         return progress if progress is not None and progress.attempt == self.attempt else None

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from scoremill.kubernetes.api import Kube
-from scoremill.kubernetes.diagnosis import Observed as ObservedCluster
-from scoremill.kubernetes.diagnosis import drivers_of
+from scoremill.kubernetes.diagnosis import ObservedCluster, drivers_of
 from scoremill.kubernetes.evidence import explained, warnings_of
 from scoremill.kubernetes.objects import Resource, age, child_of, names
 from scoremill.kubernetes.objects.scheduled import owned
 
-from .observed import Observed, Settings
+from .observed import Observed, OperatorSettings
 from .settled import has_ended, is_finished
 
 _EXPLAIN_AFTER_SECONDS = 10.0
@@ -30,7 +29,7 @@ _LEFT = (
 def observe(
     kube: Kube,
     name: str,
-    settings: Settings,
+    settings: OperatorSettings,
     now: dt.datetime,
     *,
     refused: str | None = None,

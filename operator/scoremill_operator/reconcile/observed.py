@@ -22,7 +22,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Settings:
+class OperatorSettings:
     """What the administrator of the operator has configured."""
 
     image: str
@@ -51,10 +51,10 @@ class Observed:
     """The ScoringJob, with its status."""
     now: dt.datetime
     """The time of the observation (UTC)."""
-    settings: Settings
+    settings: OperatorSettings
     drivers: tuple[diagnosis.Driver, ...] = ()
     """`diagnosis.drivers_of` all batch Jobs and pods with label `scoremill.dev/job=<child name>`, finished ones too."""
-    cluster: diagnosis.Observed | None = None
+    cluster: diagnosis.ObservedCluster | None = None
     """The DaskCluster with the child name; `registered` is the number of its ready worker pods, None while its
     scheduler's pod is not ready. Its `pods` are those with label `dask.org/cluster-name`."""
     autoscaler: Resource | None = None

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from scoremill.kubernetes.objects import Resource
 
 from ..metrics import Jobs
-from .apply import RefusedError, apply
+from .apply import CreateRefusedError, apply
 from .decide import decide
 from .observe import left_over, observe, observe_schedule
-from .observed import Decision, Key, Observed, Settings
+from .observed import Decision, Key, Observed, OperatorSettings
 from .schedule import decide_schedule
 from .settled import fingerprint, is_settled
 
@@ -33,7 +33,7 @@ def utc_now() -> dt.datetime:
 class Reconciler:
     """Called by the queue; keeps nothing that a restart would miss."""
 
-    def __init__(self, kube: Kube, settings: Settings, clock: Callable[[], dt.datetime] = utc_now) -> None:
+    def __init__(self, kube: Kube, settings: OperatorSettings, clock: Callable[[], dt.datetime] = utc_now) -> None:
         self._kube, self._settings, self._clock = kube, settings, clock
         self._jobs = Jobs()
         self._since: dt.datetime | None = None
@@ -93,7 +93,7 @@ class Reconciler:
         """
         try:
             stored = apply(kube, observed, decision, now)
-        except RefusedError as error:
+        except CreateRefusedError as error:
             self._refused[key] = error.message
             raise
         if stored is not None:

@@ -15,7 +15,7 @@ from scoremill.spec.resources.schedule import ScheduleSpec, ScheduleStatus
 from scoremill.spec.resources.status import Condition
 
 from .clock import MOST, Clock
-from .observed import Action, Create, Decision, Delete, Event, Settings
+from .observed import Action, Create, Decision, Delete, Event, OperatorSettings
 from .policies.restrictions import check_permitted
 from .schedule_reasons import (
     IDLE,
@@ -30,7 +30,7 @@ from .schedule_reasons import (
 from .schedule_run import Run, beyond_history
 from .schedule_status import events_of_runs, with_runs, written
 
-RESTRICTED = Settings(image="")
+RESTRICTED = OperatorSettings(image="")
 """What jobs can request if nothing is configured."""
 SOON = 5.0
 """Seconds until the next reconcile while waiting for something that should have caused an event."""
@@ -52,7 +52,7 @@ def decide_schedule(
     now: datetime,
     refused: str | None = None,
     outlived: Collection[str] = (),
-    settings: Settings = RESTRICTED,
+    settings: OperatorSettings = RESTRICTED,
 ) -> Decision:
     """Return what to do about `schedule`, of which there are `jobs` (those with its label).
 
@@ -93,7 +93,7 @@ def _with_outputs(schedule: Resource, status: ScheduleStatus, step: Step, now: d
     return status
 
 
-def _understood(schedule: Resource, settings: Settings) -> tuple[ScheduleSpec, Clock]:
+def _understood(schedule: Resource, settings: OperatorSettings) -> tuple[ScheduleSpec, Clock]:
     try:
         spec = ScheduleSpec.model_validate(schedule.spec)
     except ValidationError as error:

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from scoremill import naming
 from scoremill.spec.resources.status import (
     ENDS,
-    ClusterStatus,
     Condition,
     ConditionType,
+    JobClusterStatus,
     JobStatus,
     Reason,
     WorkerCounts,
@@ -77,16 +77,16 @@ def _condition(
     )
 
 
-def _cluster(state: JobState, transition: Transition) -> ClusterStatus | None:
+def _cluster(state: JobState, transition: Transition) -> JobClusterStatus | None:
     """The cluster while there is one, or one is awaited; of an end only its name."""
     seen = state.observed.cluster
     if transition.phase in ENDS:
         name = state.status.cluster.name if state.status.cluster else None
-        return ClusterStatus(name=name) if name else None
+        return JobClusterStatus(name=name) if name else None
     if seen is None and transition.phase not in _WAITING:
         return None
     cause = state.waits_for if transition.phase in _WAITING else None
-    return ClusterStatus(
+    return JobClusterStatus(
         name=state.child if seen or transition.phase != "Planning" else None,
         workers=WorkerCounts(wanted=seen.workers, ready=seen.registered or 0) if seen else None,
         waiting=f"{cause.reason}: {cause.evidence}"[:MOST_MESSAGE] if cause else None,

@@ -27,7 +27,7 @@ class Timing:
     retry: float = 2.0
 
 
-class Lease:
+class LeaderLease:
     """A Lease, identified by its name; `identity` is the holder identity of this process.
 
     Expiry is measured by this process's own clock: the Lease has not changed for its duration.

@@ -13,7 +13,7 @@ from typing import Any, cast
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import metrics
-from .lease import Lease
+from .lease import LeaderLease
 from .queue import Queue, Resync
 from .watch import Watch
 
@@ -25,7 +25,7 @@ _QUEUE_SECONDS = 900.0
 class Health:
     """Checks whether this process does its work, which is to request the Lease until it holds it."""
 
-    lease: Lease
+    lease: LeaderLease
     queue: Queue
     resync: Resync
     watches: Sequence[Watch]

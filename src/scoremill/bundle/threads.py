@@ -31,7 +31,7 @@ def keep_memory() -> None:
     mallopt(_TRIM, 64 * 2**20)
 
 
-class _Limit:
+class _ThreadLimit:
     """One thread for as long as anybody holds it; what the process had before comes back afterwards."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class _Limit:
         pa.set_cpu_count(1)
 
 
-_LIMIT = _Limit()
+_LIMIT = _ThreadLimit()
 
 
 def limit_threads() -> bool:

@@ -17,7 +17,7 @@ from .flags.sections import Sectioned
 from .views.display import echo, say
 from .views.document import print_document
 from .views.logs import verbose_option
-from .views.progress import Progress
+from .views.progress import ProgressView
 
 if TYPE_CHECKING:
     from scoremill.execute.datasets.dataset import Dataset
@@ -73,7 +73,7 @@ def load_command(
     spec = job_from(None, {**flags, "model": "unread", "input": uris, "keep": columns}, writes=False).spec
     read: Any = {"models": models, "columns": spec.output.keep, "storage": spec.storage}
     check_address(cluster)
-    with Progress(quiet=quiet) as progress:
+    with ProgressView(quiet=quiet) as progress:
         dataset = datasets.load(name, spec.input, **read, watchers=[progress], **_where(cluster, flags))
     if as_json:
         print_document(**_fields(dataset), workers=dataset.by_worker)

@@ -21,7 +21,7 @@ from scoremill.runtime.termination import TerminationMessage
 from .app import run
 from .flags.clusters import place_options, places_of
 from .views.display import say
-from .views.progress import Progress
+from .views.progress import ProgressView
 
 END_SECONDS = 25.0
 """From SIGTERM to the end of the process, whatever still hangs."""
@@ -55,7 +55,7 @@ def driver_command(
     """Run one attempt of a ScoringJob."""
     asked = Attempt(name, attempt, spec, cluster, tls, places_of(flags))
     last = TerminationMessage(termination_log)
-    with DriverLog(last.report_logs, say) as log, Progress() as progress:
+    with DriverLog(last.report_logs, say) as log, ProgressView() as progress:
         signal.signal(signal.SIGTERM, partial(_interrupt, log))
         code = run(lambda: run_attempt(asked, log, last, progress, say))
         # All is said by now; what is still written is not worth another end.

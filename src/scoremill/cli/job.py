@@ -20,7 +20,7 @@ from .flags.table import KUBERNETES
 from .views.display import echo, print_objects, say, table
 from .views.document import print_document
 from .views.job import TITLES, document, lines, row, summary
-from .views.progress import Progress
+from .views.progress import ProgressView
 
 if TYPE_CHECKING:
     from scoremill.spec import Workers
@@ -128,7 +128,7 @@ def wait_command(name: str, **flags: Any) -> None:
 
 def _wait(handle: jobs.JobHandle, flags: dict[str, Any]) -> None:
     try:
-        with Progress(quiet=flags["quiet"]) as progress:
+        with ProgressView(quiet=flags["quiet"]) as progress:
             handle.wait(flags["timeout"], [progress])
     except KeyboardInterrupt:
         say(f"job {handle.name} continues: scoremill job wait {handle.name}{same_place(flags)}")

@@ -15,7 +15,7 @@ from .flags.sections import Sectioned
 from .views.display import echo
 from .views.document import print_document
 from .views.logs import verbose_option
-from .views.progress import Progress
+from .views.progress import ProgressView
 
 if TYPE_CHECKING:
     from scoremill.outputs.clean import LeftOver
@@ -52,7 +52,7 @@ def retry_command(output: str, files: bool, to: str | None, cluster: str, as_jso
 
     check_address(cluster)
     model, storage = part_from(flags, _MODEL)[0].get("spec", {}).get("model", {}), storage_from(flags)
-    with Progress() as progress:
+    with ProgressView() as progress:
         manifest = retry_rejected(
             output,
             model=model,

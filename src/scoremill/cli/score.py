@@ -16,7 +16,7 @@ from .flags.sections import Sectioned
 from .views.display import echo, say
 from .views.document import print_document
 from .views.logs import verbose_option
-from .views.progress import Progress
+from .views.progress import ProgressView
 
 if TYPE_CHECKING:
     from scoremill.execute.datasets.dataset import Dataset
@@ -80,7 +80,7 @@ def score_command(
             echo(f"note: spec.{name} is for ScoringJobs on Kubernetes and means nothing here", err=True)
     from scoremill.execute import score
 
-    with Progress(quiet=quiet) as progress:
+    with ProgressView(quiet=quiet) as progress:
         manifest = score(parsed, cluster=cluster, dataset=held, watchers=[progress], wait=wait, **places_of(flags))
     _tell(manifest, as_json)
 

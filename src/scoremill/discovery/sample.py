@@ -36,7 +36,7 @@ _LONGEST_HEADER = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class FirstBytes:
     """The first bytes of a CSV, decompressed."""
 
     data: bytes
@@ -56,7 +56,7 @@ class Sample:
     problems: tuple[Problem, ...] = field(default=())
     changes: dict[str, str] = field(default_factory=dict)
     """New names of its columns, by the names that they have in the object."""
-    beginning: Beginning | None = None
+    beginning: FirstBytes | None = None
     """The first bytes of a CSV."""
     accepted: int = 0
     """Sampled rows of a CSV that would be scored."""
@@ -83,7 +83,7 @@ def take_sample(source: Source, storage: Storage, csv: Csv, hive: bool, wanted: 
     return check_beginning(source, beginning, csv, hive, wanted)
 
 
-def check_beginning(source: Source, beginning: Beginning, csv: Csv, hive: bool, wanted: Wanted) -> Sample:
+def check_beginning(source: Source, beginning: FirstBytes, csv: Csv, hive: bool, wanted: Wanted) -> Sample:
     """Return the sample of a CSV that begins so, read in the dialect `csv`."""
     try:
         return _check(source, beginning, csv, hive, wanted)
@@ -97,7 +97,7 @@ def _unreadable(source: Source, error: InputError | RefusedError) -> Sample:
     return Sample(source, (), problems=(problem,), is_unreadable=True)
 
 
-def _check(source: Source, beginning: Beginning, csv: Csv, hive: bool, wanted: Wanted) -> Sample:
+def _check(source: Source, beginning: FirstBytes, csv: Csv, hive: bool, wanted: Wanted) -> Sample:
     path = tuple(source.hive()) if hive else ()
     data, is_all = beginning.data, beginning.is_all
     header = read_header(BytesSource(data, "the file"), csv)
@@ -180,7 +180,7 @@ def _without_last(rows: Rows) -> Rows:
     return shorter
 
 
-def _beginning(source: Source, storage: Storage) -> tuple[Source, Beginning]:
+def _beginning(source: Source, storage: Storage) -> tuple[Source, FirstBytes]:
     """The source with how it is compressed, and its first bytes, decompressed.
 
     More bytes are read if the first row is long.
@@ -195,5 +195,5 @@ def _beginning(source: Source, storage: Storage) -> tuple[Source, Beginning]:
                 decoded = DecodedSource(file, source.uri)
                 data, source = decoded.read(0, size), replace(source, compression=decoded.compression)
         if len(data) < size or data.rfind(b"\n", 0, len(data) // 2) >= 0 or size >= _LONGEST_HEADER:
-            return source, Beginning(data, len(data) < size)
+            return source, FirstBytes(data, len(data) < size)
         size *= 8

@@ -64,7 +64,7 @@ def score(
     ----------
     job : ScoringJob or path
         From `scoremill.job`, or a job file.
-    cluster : str or scoremill.clusters.Cluster
+    cluster : str or scoremill.clusters.ClusterHandle
         `local` (processes of this machine), `in-process`, the address of a Dask scheduler such as `tls://host:8786`, or
         a cluster on Kubernetes or its name.
     dataset : scoremill.datasets.Dataset, optional

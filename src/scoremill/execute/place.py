@@ -16,7 +16,7 @@ from scoremill.spec.mention import mention_argument
 
 
 @dataclass(frozen=True)
-class Connection:
+class SchedulerConnection:
     """Address and certificates for a Dask client."""
 
     address: str
@@ -25,7 +25,7 @@ class Connection:
 
 
 @contextmanager
-def connected(at: Named) -> Iterator[Connection]:
+def connected(at: Named) -> Iterator[SchedulerConnection]:
     """Connect to the scheduler of a cluster through a forwarded port while the context is open."""
     from scoremill.engines.dask.security import security_from
 
@@ -46,7 +46,7 @@ def connected(at: Named) -> Iterator[Connection]:
                 code="ClusterNotReady",
             )
         security = security_from(certificates.ca, certificates.certificate, certificates.key)
-        yield Connection(f"tls://127.0.0.1:{forward.port}", security, workers)
+        yield SchedulerConnection(f"tls://127.0.0.1:{forward.port}", security, workers)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def engine_at(where: str | Named, job: ScoringJob, places: dict[str, str | None]
         yield _there(job, found)
 
 
-def _there(job: ScoringJob, found: Connection) -> EnginePlace:
+def _there(job: ScoringJob, found: SchedulerConnection) -> EnginePlace:
     spec = job.spec.model_copy(update={"cluster": job.spec.cluster.within(found.workers)})
     return EnginePlace(job.model_copy(update={"spec": spec}), found.address, found.security)
 

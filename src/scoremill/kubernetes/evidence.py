@@ -11,7 +11,7 @@ from typing import Any
 from scoremill.errors import ClusterError
 
 from .api import Kube, NotPermitted
-from .diagnosis import Observed, diagnose
+from .diagnosis import ObservedCluster, diagnose
 from .objects import Resource, names
 
 Object = Mapping[str, Any]
@@ -32,7 +32,7 @@ def warnings_of(kube: Kube, kind: str, name: str) -> list[Object]:
     return _permitted_events(kube, f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}")
 
 
-def explained(kube: Kube, seen: Observed, events: str = "") -> Observed:
+def explained(kube: Kube, seen: ObservedCluster, events: str = "") -> ObservedCluster:
     """Return `seen` with the selected events, and with the nodes or logs that explain its cause."""
     seen = replace(seen, events=tuple(_events(kube, seen.cluster, events)) if seen.cluster else ())
     cause = diagnose(seen)

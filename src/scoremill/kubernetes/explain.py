@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .api import Kube, NotPermitted
 from .clusters import Named
-from .diagnosis import Cause, Observed, drivers_of, why
+from .diagnosis import Cause, ObservedCluster, drivers_of, why
 from .evidence import each_permitted, warnings_of
 from .job import Job
 from .objects import child_of, names
@@ -25,7 +25,7 @@ def cause_of(kube: Kube, job: Job) -> Cause | None:
     return cause and replace(cause, hint=cause.hint and cause.hint.replace("NAME", job.name))
 
 
-def _cluster(at: Named) -> Observed | None:
+def _cluster(at: Named) -> ObservedCluster | None:
     try:
         if at.kube.get("DaskCluster", at.name) is None:
             return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from scoremill import events
 from scoremill.events import Event
-from scoremill.spec.resources.status import PartitionCounts, Progress, RowProgress
+from scoremill.spec.resources.status import JobProgress, PartitionCounts, RowProgress
 
 from .job import Job, waiting
 
@@ -17,7 +17,7 @@ class Follower:
     def __init__(self) -> None:
         self._reported = ""
         self._attempt: int | None = None
-        self._progress: Progress | None = None
+        self._progress: JobProgress | None = None
         self._notes: tuple[str, ...] = ()
 
     def news(self, job: Job) -> Iterator[Event]:
@@ -30,7 +30,7 @@ class Follower:
         if progress is not None:
             yield from self._figures(progress)
 
-    def _figures(self, progress: Progress) -> Iterator[Event]:
+    def _figures(self, progress: JobProgress) -> Iterator[Event]:
         for note in progress.notes:
             if note not in self._notes:
                 yield events.Note(note)

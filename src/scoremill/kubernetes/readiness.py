@@ -14,7 +14,7 @@ from scoremill.errors import ClusterError
 from scoremill.units import format_seconds
 
 from .clusters import Named
-from .diagnosis import Cause, Observed, diagnose
+from .diagnosis import Cause, ObservedCluster, diagnose
 from .evidence import explained
 from .objects import Resource, age, names
 from .port_forward import Forward
@@ -34,11 +34,11 @@ OURS = (
 _POLL = 1.0
 
 
-def observe(at: Named, http: Forward) -> Observed:
+def observe(at: Named, http: Forward) -> ObservedCluster:
     """Return the observed state of the cluster."""
     cluster = at.exists()
     deployments, pods = (tuple(at.kube.each(kind, names.selector(at.name))) for kind in ("Deployment", "Pod"))
-    seen = Observed(
+    seen = ObservedCluster(
         cluster=cluster,
         age=age(cluster, dt.datetime.now(dt.UTC)),
         workers=at.wanted(),
@@ -74,7 +74,7 @@ def _registered(forward: Forward) -> int | None:
     return None if answer is None else int(answer["num_workers"])
 
 
-def wait_until_up(at: Named, seconds: float, say: Callable[[str], None]) -> Observed:
+def wait_until_up(at: Named, seconds: float, say: Callable[[str], None]) -> ObservedCluster:
     """Return the cluster once it is up, reporting what it waits for; raise ClusterError with the cause at the deadline."""
     deadline, reported = time.monotonic() + seconds, set[str]()
     with at.forward(names.HTTP_PORT) as http:

@@ -46,7 +46,7 @@ def retry_rejected(
         Whether to score input objects that were rejected as a whole, after a repair, instead of rejected rows.
     to : str or path, optional
         Where to write; by default, `OUTPUT/_retries/N`.
-    cluster : str or scoremill.clusters.Cluster
+    cluster : str or scoremill.clusters.ClusterHandle
         Where to run, as for `scoremill.score`.
     storage : Storage, optional
         How the store of the output is reached.

@@ -21,7 +21,7 @@ from scoremill.discovery.sample import Sample, take_sample
 from scoremill.discovery.source import Source
 from scoremill.errors import UsageError
 from scoremill.naming import LEDGER
-from scoremill.spec import Column, Condition, Csv, JobSpec, KeptColumn
+from scoremill.spec import Column, Csv, JobSpec, KeptColumn, RowCondition
 from scoremill.spec.mention import mention
 from scoremill.tabular.convert import arrow_dtypes, infer_dtypes
 from scoremill.tabular.rename import Renaming
@@ -74,7 +74,7 @@ def build_plan(
     _refuse_own_output(survey.sources, job.output.uri)
     keep = _keep(job, survey, results)
     problems += tuple(problems_of_format(job, keep))
-    where = _typed(Condition(job.input.where).columns, job, needs, survey) if job.input.where else ()
+    where = _typed(RowCondition(job.input.where).columns, job, needs, survey) if job.input.where else ()
     settings = Settings.of(job, needs, keep, where)
     groups = group_sources(list(survey.sources), settings.partition_bytes)
     return Plan(
@@ -99,7 +99,7 @@ def take_survey(
     samples = _samples(listing.sources, job, _wanted(job, needs))
     sizes = [sample.row_bytes for sample in samples if sample.row_bytes]
     headers = {sample.source.uri: sample.names for sample in samples if sample.names is not None}
-    compared = [*(Condition(job.input.where).columns if job.input.where else ()), *typed]
+    compared = [*(RowCondition(job.input.where).columns if job.input.where else ()), *typed]
     types = _found_types(samples, list(dict.fromkeys(compared)), job.input.csv)
     kept = [name for name in kept_names(job, headers) if name not in job.input.csv.dtypes]
     kinds, conflicts = kinds_of(samples, [*kept, *typed])
@@ -132,7 +132,7 @@ def _refuse_own_output(sources: tuple[Source, ...], output: str) -> None:
 
 def _wanted(job: JobSpec, needs: Needs) -> Wanted:
     allowed = 1.0 if job.errors.max_fraction is None else job.errors.max_fraction
-    where = Condition(job.input.where).columns if job.input.where else ()
+    where = RowCondition(job.input.where).columns if job.input.where else ()
     renaming = Renaming(tuple(job.input.rename.items()), job.input.match_columns == "Relaxed")
     return Wanted(needs.columns, Asked(job.output.keep, where, renaming), allowed)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from scoremill import events
 from scoremill.events import Event, Started
-from scoremill.spec.resources.status import PartitionCounts, Progress, RowProgress, Stage
+from scoremill.spec.resources.status import JobProgress, PartitionCounts, RowProgress, Stage
 
 NOTES, NOTE_LENGTH = 20, 1024
 """How many of the latest notes a status holds, and the maximum number of characters of each."""
@@ -50,9 +50,9 @@ class Figures:
             case events.Note(text=text):
                 self._notes.append(text[:NOTE_LENGTH])
 
-    def progress(self) -> Progress:
+    def progress(self) -> JobProgress:
         """Return the current figures; speed and remaining time ignore what earlier attempts completed."""
-        known = Progress(
+        known = JobProgress(
             attempt=self._attempt,
             stage=self._stage,
             notes=tuple(self._notes),

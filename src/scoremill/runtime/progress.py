@@ -11,7 +11,7 @@ from typing import Self
 from scoremill.events import Event
 from scoremill.kubernetes.api import Kube
 from scoremill.kubernetes.objects import Resource
-from scoremill.spec.resources.status import Progress, Stage
+from scoremill.spec.resources.status import JobProgress, Stage
 
 from .figures import Figures
 
@@ -32,7 +32,7 @@ class ProgressWriter:
         self._name, self._uid = job.name, job.uid
         self._figures, self._lock = Figures(attempt), threading.Lock()
         self._wake, self._has_ended = threading.Event(), False
-        self._written: Progress | None = None
+        self._written: JobProgress | None = None
         self._at = time.monotonic()
         self._has_failed = False
         self._thread = threading.Thread(target=self._keep_writing, name="scoremill-progress", daemon=True)
@@ -87,5 +87,5 @@ class ProgressWriter:
             self._say(f"note: could not update status.progress: {error}")
 
 
-def _facts(progress: Progress) -> Progress:
+def _facts(progress: JobProgress) -> JobProgress:
     return progress.model_copy(update=dict.fromkeys(_OF_TIME))

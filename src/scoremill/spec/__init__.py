@@ -11,7 +11,7 @@ from .load import load_job, merge, parse_job, read_yaml
 from .model import Method, Model
 from .output import CsvFormulas, Errors, Format, Output
 from .storage import Storage
-from .where import Condition
+from .where import RowCondition
 
 __all__ = [
     "API_VERSION",
@@ -20,7 +20,6 @@ __all__ = [
     "NULL_VALUES",
     "Cluster",
     "Column",
-    "Condition",
     "Credentials",
     "Csv",
     "CsvFormulas",
@@ -38,6 +37,7 @@ __all__ = [
     "Model",
     "Output",
     "Retry",
+    "RowCondition",
     "ScoringJob",
     "SecretRef",
     "Storage",

@@ -13,7 +13,7 @@ from scoremill.units import MIB, quoted
 from .base import Size, Spec
 from .dates import split_formats
 from .storage import Storage
-from .where import Condition
+from .where import RowCondition
 
 _OF_EXCEL = ("#N/A", "#N/A N/A", "#NA")
 _OF_C = ("-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN")
@@ -206,7 +206,7 @@ class Input(Spec):
     @field_validator("where")
     @classmethod
     def _is_a_condition(cls, where: str | None) -> str | None:
-        if where is not None and not Condition(where).columns:
+        if where is not None and not RowCondition(where).columns:
             raise ValueError("a condition names at least one column")
         return where
 

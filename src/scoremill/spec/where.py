@@ -36,7 +36,7 @@ def _too_deep() -> ValueError:
     )
 
 
-class Condition:
+class RowCondition:
     """A parsed condition: its syntax tree, and the columns that it names."""
 
     def __init__(self, text: str) -> None:

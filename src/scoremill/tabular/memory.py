@@ -39,7 +39,7 @@ def _of_groups() -> Iterator[int]:
             yield int(text)
 
 
-class _Limit:
+class _MemoryLimit:
     """The limit of this process's memory; reads at the same time share the one that the first of them has set."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ def _data_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[5]) * _PAGE
 
 
-_LIMIT = _Limit()
+_LIMIT = _MemoryLimit()
 
 
 def limit_memory(limit: int | None) -> None:

@@ -13,7 +13,7 @@ Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 """One int64 for each row: row numbers, byte offsets or positions."""
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """The bytes of one input object, decompressed."""
 
     @property

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scoremill.errors import UsageError
-from scoremill.spec import Column, Condition, Csv
+from scoremill.spec import Column, Csv, RowCondition
 from scoremill.spec.mention import mention
 from scoremill.units import quoted
 
@@ -36,11 +36,11 @@ _FEW = 16
 """Where less than one row in so many is chosen, the others' text is let go."""
 
 
-class Where:
+class RowFilter:
     """Keeps the rows for which a condition holds; null is not true, as in SQL."""
 
     def __init__(self, text: str, columns: Sequence[Column], dialect: Csv) -> None:
-        self._condition = Condition(text)
+        self._condition = RowCondition(text)
         self._columns, self._dialect = columns, dialect
         self._text = text
 

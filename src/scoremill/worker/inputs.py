@@ -18,8 +18,8 @@ from scoremill.tabular.decode import DecodedSource
 from scoremill.tabular.kinds import CompressedError
 from scoremill.tabular.parquet_reader import column_names, footer, read_row_group
 from scoremill.tabular.rename import renamed
+from scoremill.tabular.rows import ByteSource as Bytes
 from scoremill.tabular.rows import Rows, verbatim_name
-from scoremill.tabular.rows import Source as Bytes
 
 from .opened import OpenPartition, OpenPiece
 from .reading import Reading

@@ -9,7 +9,7 @@ from scoremill.discovery import Source
 from scoremill.errors import InputError
 from scoremill.planning import Settings
 from scoremill.spec import Storage
-from scoremill.tabular.where import Where
+from scoremill.tabular.where import RowFilter
 from scoremill.units import quoted
 
 
@@ -33,10 +33,10 @@ class Reading:
         return list(dict.fromkeys((*self.used, *self.carried)))
 
     @property
-    def where(self) -> Where | None:
+    def where(self) -> RowFilter | None:
         """The condition of the job, if it has one."""
         settings = self.settings
-        return Where(settings.where, settings.where_columns, settings.csv) if settings.where else None
+        return RowFilter(settings.where, settings.where_columns, settings.csv) if settings.where else None
 
     def path_columns(self, source: Source) -> dict[str, str | None]:
         """Return the values of the columns in the path of `source`, by their names there."""

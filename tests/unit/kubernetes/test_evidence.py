@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scoremill.kubernetes.api import connect
-from scoremill.kubernetes.diagnosis import Observed, diagnose
+from scoremill.kubernetes.diagnosis import ObservedCluster, diagnose
 from scoremill.kubernetes.evidence import explained
 from scoremill.kubernetes.objects import Resource
 from tests.support.http_api import Api, JsonHandler, running
@@ -47,7 +47,9 @@ def worker(name: str) -> Resource:
 def test_one_pod_of_many_that_crash_is_asked_and_need_not_answer(status: int, tmp_path: Path) -> None:
     made = Resource("DaskCluster", "tips", created=CREATED)
     deployments = (Resource("Deployment", "a"), Resource("Deployment", "b"))
-    seen = Observed(made, 60, 500, None, deployments=deployments, pods=tuple(worker(f"w-{n}") for n in range(500)))
+    seen = ObservedCluster(
+        made, 60, 500, None, deployments=deployments, pods=tuple(worker(f"w-{n}") for n in range(500))
+    )
     with running(Nodes(status)) as nodes:
         found = explained(connect(str(nodes.kubeconfig(tmp_path))), seen)
         assert {*nodes.asked} == {"w-0"} and len(nodes.asked) <= 2

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from scoremill.errors import UsageError
 from scoremill.spec import parse_job
-from scoremill.spec.resources.status import REASON_OF_CODE, Condition, JobStatus, Progress, Reason
+from scoremill.spec.resources.status import REASON_OF_CODE, Condition, JobProgress, JobStatus, Reason
 
 STORED = """\
 apiVersion: scoremill.dev/v1alpha1
@@ -81,7 +81,7 @@ def test_a_time_without_a_zone_is_no_moment():
     [({"total": 4096, "done": 812}, "812/4096"), ({"total": 7}, "0/7"), ({"done": 3}, None), (None, None)],
 )
 def test_progress_is_summarized(partitions, summary):
-    assert Progress(partitions=partitions).fields().get("summary") == summary
+    assert JobProgress(partitions=partitions).fields().get("summary") == summary
 
 
 def test_a_condition_holds_or_does_not():

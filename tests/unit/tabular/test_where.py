@@ -13,7 +13,7 @@ from scoremill.spec import Column, Csv
 from scoremill.tabular.csv import CsvReader, Header, Range
 from scoremill.tabular.parquet_reader import as_json, read_row_group
 from scoremill.tabular.rows import BytesSource, Rows
-from scoremill.tabular.where import Where
+from scoremill.tabular.where import RowFilter
 
 COLUMNS = (Column("a", "int64"),)
 
@@ -27,7 +27,7 @@ def csv_block(count: int) -> Rows:
 
 @pytest.mark.parametrize("bound", [7, 990], ids=["few", "many"])
 def test_rows_that_are_chosen_keep_their_places(bound):
-    chosen, left_out = Where(f"a < {bound}", COLUMNS, Csv()).choose(csv_block(1000), ["a"])
+    chosen, left_out = RowFilter(f"a < {bound}", COLUMNS, Csv()).choose(csv_block(1000), ["a"])
     everything = csv_block(1000)
     assert (len(chosen), left_out) == (bound, 1000 - bound)
     assert chosen.offsets().tolist() == everything.offsets().tolist()[:bound]
@@ -38,7 +38,7 @@ def test_rows_that_are_chosen_keep_their_places(bound):
 def test_few_rows_do_not_hold_the_block_that_they_came_from():
     block = csv_block(1000)
     text, table = weakref.ref(block.raw.__closure__[0].cell_contents), weakref.ref(block.table)
-    chosen, _ = Where("a == 3", COLUMNS, Csv()).choose(block, ["a"])
+    chosen, _ = RowFilter("a == 3", COLUMNS, Csv()).choose(block, ["a"])
     del block
     gc.collect()
     assert (text(), table()) == (None, None)
@@ -50,7 +50,7 @@ def test_few_rows_of_parquet_are_selected_by_its_columns(tmp_path):
     with (tmp_path / "a.parquet").open("rb") as file:
         (rows,) = read_row_group(file, "x.parquet", 0, ["a", "b"], 1000)
     rows.table = rows.table.append_column("year", pa.array(["2009"] * 1000))
-    chosen, _ = Where("a == 3", COLUMNS, Csv()).choose(rows, ["a", "b"])
+    chosen, _ = RowFilter("a == 3", COLUMNS, Csv()).choose(rows, ["a", "b"])
     assert (as_json(chosen.raw(0)), chosen.offsets().tolist()) == (b'{"a": 3, "b": "x"}', [-1])
 
 
@@ -58,6 +58,6 @@ def test_long_value_is_shortened_in_the_error():
     data = b"x" * 10_000 + b",1\n"
     header = Header(("a", "b"), 0)
     (block,) = CsvReader(BytesSource(data), Range(0, len(data)), header, Csv(), ["a"], block_bytes=len(data))
-    chosen, left_out = Where("a > 1", COLUMNS, Csv()).choose(block, ["a"])
+    chosen, left_out = RowFilter("a > 1", COLUMNS, Csv()).choose(block, ["a"])
     (reject,) = chosen.rejects
     assert (left_out, len(reject.reason) < 150, reject.column) == (0, True, "a")

@@ -9,13 +9,13 @@ from scoremill.kubernetes import objects
 from scoremill.spec.cluster import Cluster
 from scoremill.units import quoted
 
-from ..observed import Settings
+from ..observed import OperatorSettings
 
 _MOST_NAMED = 10
 _ANY = "ask the cluster's administrator to install the chart with operator.templates=Any"
 
 
-def check_permitted(cluster: Cluster, namespace: str, settings: Settings) -> None:
+def check_permitted(cluster: Cluster, namespace: str, settings: OperatorSettings) -> None:
     """UsageError if a job's `spec.cluster`, as the user gave it, asks for more than the operator's settings permit."""
     _check_reserved(cluster, namespace, settings)
     if settings.templates == "Restricted":
@@ -23,7 +23,7 @@ def check_permitted(cluster: Cluster, namespace: str, settings: Settings) -> Non
         _check_template(cluster)
 
 
-def _check_reserved(cluster: Cluster, namespace: str, settings: Settings) -> None:
+def _check_reserved(cluster: Cluster, namespace: str, settings: OperatorSettings) -> None:
     asked = [cluster.service_account, *_accounts(cluster.template)]
     if refused := [name for name in asked if f"{namespace}/{name}" in settings.reserved]:
         raise UsageError(
@@ -33,7 +33,7 @@ def _check_reserved(cluster: Cluster, namespace: str, settings: Settings) -> Non
         )
 
 
-def _check_account(cluster: Cluster, namespace: str, settings: Settings) -> None:
+def _check_account(cluster: Cluster, namespace: str, settings: OperatorSettings) -> None:
     name = cluster.service_account
     if name is not None and f"{namespace}/{name}" not in settings.accounts:
         raise UsageError(

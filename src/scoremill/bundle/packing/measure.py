@@ -24,7 +24,7 @@ from .dtypes import dtype_name
 from .fit import refuse_gaps, refuse_other_frame, refuse_other_kinds, refuse_unreadable
 from .learned import learned
 from .parity import gaps
-from .sample import FrameSample, Sample, synthetic_frames
+from .sample import FrameSample, PackingSample, synthetic_frames
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Measured:
 
 
 def measure(
-    estimator: Any, sample: Sample | pd.DataFrame | None, method: str | None, columns: Sequence[str] | None
+    estimator: Any, sample: PackingSample | pd.DataFrame | None, method: str | None, columns: Sequence[str] | None
 ) -> Measured:
     """What `estimator` reads and gives; tried on `sample`, or on made-up rows if there is none."""
     if isinstance(sample, pd.DataFrame):
@@ -62,11 +62,11 @@ def measure(
     )
 
 
-def _samples(feed: Feed, sample: Sample | None) -> Sequence[Sample]:
+def _samples(feed: Feed, sample: PackingSample | None) -> Sequence[PackingSample]:
     return [FrameSample(frame) for frame in synthetic_frames(feed.names)] if sample is None else [sample]
 
 
-def _measured(estimator: Any, feed: Feed, sample: Sample, own: str, offered: Sequence[str]) -> Measured:
+def _measured(estimator: Any, feed: Feed, sample: PackingSample, own: str, offered: Sequence[str]) -> Measured:
     """What the estimator gives for the sample directly, and for the same rows as input files bring them."""
     known = learned(estimator, feed.names)
     rows, columns = sample.read(feed.names, known)
@@ -165,7 +165,7 @@ def _handed(bundle: Bundle, rows: pd.DataFrame) -> Any:
     return rows if bundle.named else rows.to_numpy()
 
 
-def _failure_hint(sample: Sample, columns: Sequence[Column], *, named: bool) -> str:
+def _failure_hint(sample: PackingSample, columns: Sequence[Column], *, named: bool) -> str:
     hint = "Check that the model is fitted, and that the sample has rows such as it was fitted on."
     if not named:
         hint = f"{hint} It was trained without column names, so it gets an array; if it reads columns by name, train it with names that are text."

@@ -33,7 +33,7 @@ from ..schema import CODE, MANIFEST, TRAINED, Bundle, sealed, to_document
 from ..trust import check_types
 from .measure import measure
 from .prove import Claim, Proof, Proven, prove
-from .sample import FrameSample, Sample, other_columns, sample_of
+from .sample import FrameSample, PackingSample, other_columns, sample_of
 
 _DEFAULTS = Storage()
 _CSV = Csv()
@@ -112,7 +112,7 @@ def pack(
     return replace(bundle, warnings=notes)
 
 
-def _notes(bundle: Bundle, sample: Sample | None, csv: Csv) -> Iterator[str]:
+def _notes(bundle: Bundle, sample: PackingSample | None, csv: Csv) -> Iterator[str]:
     """What the packer should know about the bundle."""
     for gap in bundle.gaps:
         yield with_hint(gap.message, gap.hint(csv, [other.spelling for other in bundle.gaps if other.spelling]))
@@ -219,7 +219,7 @@ def stage(
     estimator: Any,
     folder: Path,
     *,
-    sample: Sample | pd.DataFrame | None = None,
+    sample: PackingSample | pd.DataFrame | None = None,
     method: str | None = None,
     code: Sequence[str | Path] = (),
     format: str = "joblib",

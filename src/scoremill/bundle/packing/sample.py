@@ -26,7 +26,7 @@ from .learned import Learned, sole_form, texts_of
 _SYNTHETIC_ROWS = 64
 
 
-class Sample(Protocol):
+class PackingSample(Protocol):
     """Rows such as a model was trained on."""
 
     @property
@@ -135,7 +135,7 @@ def synthetic_frames(names: Sequence[str]) -> Iterable[pd.DataFrame]:
     yield pd.DataFrame(random.integers(0, 4, size=shape).astype("float64"), columns=list(names))
 
 
-def other_columns(sample: Sample, names: Sequence[str]) -> tuple[Column, ...]:
+def other_columns(sample: PackingSample, names: Sequence[str]) -> tuple[Column, ...]:
     """The columns of `sample` other than `names`."""
     counts = Counter(sample.names)
     return sample.read([name for name in sample.names if name not in names and counts[name] == 1], {})[1]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from scoremill.kubernetes.api import Object
 from scoremill.kubernetes.job import Job, waiting
-from scoremill.spec.resources.status import JobStatus, Progress
+from scoremill.spec.resources.status import JobProgress, JobStatus
 from scoremill.units import format_seconds
 
 TITLES = ["NAME", "PHASE", "PROGRESS", "ROWS", "REJECTED", "WORKERS", "AGE"]
@@ -75,7 +75,7 @@ def lines(job: Job) -> Iterator[str]:
         yield f"note      {note}"
 
 
-def progress_text(progress: Progress) -> str:
+def progress_text(progress: JobProgress) -> str:
     """The figures in one line, as the progress bar has them."""
     rows = progress.rows
     return ", ".join(
@@ -113,11 +113,11 @@ def _workers(status: JobStatus) -> str:
     return f"{workers.ready or 0}/{workers.wanted}" if workers.wanted is not None else str(workers.ready or 0)
 
 
-def _summary(progress: Progress) -> str:
+def _summary(progress: JobProgress) -> str:
     return str(progress.fields().get("summary", ""))
 
 
-def _at_rest(progress: Progress) -> Progress:
+def _at_rest(progress: JobProgress) -> JobProgress:
     """The figures without those that only hold while a driver scores."""
     return progress.model_copy(update={"rows_per_second": None, "eta_seconds": None, "workers": None})
 

@@ -21,7 +21,7 @@ FIRST_SECONDS = 15.0
 """Time until the first of them."""
 
 
-class Progress:
+class ProgressView:
     """A watcher of a run; use it as a context."""
 
     def __init__(self, *, quiet: bool = False) -> None:

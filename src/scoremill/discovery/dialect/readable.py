@@ -12,7 +12,7 @@ from scoremill.units import quoted
 
 from ..asked import Wanted
 from ..problem import Problem
-from ..sample import Beginning, Sample, check_beginning
+from ..sample import FirstBytes, Sample, check_beginning
 from .fields import fields_between
 from .suggest import Trial, can_be_field, likely_dialect, usual_nulls
 
@@ -59,7 +59,7 @@ class _File:
         return self.sample.beginning is not None and (has_errors or self.sample.rejected > 0)
 
     @property
-    def beginning(self) -> Beginning:
+    def beginning(self) -> FirstBytes:
         assert self.sample.beginning is not None
         return self.sample.beginning
 

@@ -29,7 +29,7 @@ from .link import Link
 from .local_cluster import Pulse, local_cluster
 from .reports import error_of, receipt_of
 from .session import DONE, GREW, REPORTED, News, Session
-from .workers import Workers
+from .workers import ConnectedWorkers
 
 CONNECT_SECONDS = 15.0
 """Seconds to wait for a scheduler that the user names."""
@@ -69,7 +69,7 @@ class OnDask:
         """
         self._address, self._cluster, self._security = address, cluster, security
         self._patience = connect_seconds, float(deadlines.pre_running_seconds)
-        self._workers = Workers(
+        self._workers = ConnectedWorkers(
             patience=deadlines.pre_running_seconds, is_local=self.shares_files, allow_version_skew=allow_version_skew
         )
         self._pulse: Pulse | None = None

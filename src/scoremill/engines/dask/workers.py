@@ -18,7 +18,7 @@ _PATIENT_SECONDS = 5.0
 """Seconds without a worker before a message."""
 
 
-class Workers:
+class ConnectedWorkers:
     """The workers at the last listing, also while the scheduler is unreachable."""
 
     def __init__(self, *, patience: float, is_local: bool, allow_version_skew: bool) -> None:

@@ -13,7 +13,7 @@ from scoremill.errors import HINT, FitError, UsageError
 from scoremill.planning import Needs, Plan, Survey, build_plan
 from scoremill.spec import Column, Input, JobSpec, Model, Output, ScoringJob, Storage
 from scoremill.storage.uri import absolute
-from scoremill.tabular.where import Where
+from scoremill.tabular.where import RowFilter
 from scoremill.units import quoted
 from scoremill.worker.results import Shape, result_columns
 from scoremill.worker.work import ModelReference, Work
@@ -70,7 +70,7 @@ def prepare(job: ScoringJob, survey: Survey | None = None, *, bundle: Bundle | N
     names = [column.name for _, column in result_columns(shape, results)]
     plan = build_plan(spec, needs, names, survey, None if survey else earlier_of(spec))
     if plan.settings.where is not None and not plan.errors:
-        Where(plan.settings.where, plan.settings.where_columns, plan.settings.csv).check()
+        RowFilter(plan.settings.where, plan.settings.where_columns, plan.settings.csv).check()
     _refuse_folders(spec.output.partition_by, [*(column.name for column in plan.settings.keep), *names])
     return Prepared(spec, bundle, plan)
 

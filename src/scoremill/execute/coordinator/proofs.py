@@ -17,7 +17,7 @@ from scoremill.planning import Group, Partition, Piece, Plan, make_partition, pi
 
 
 @dataclass(slots=True)
-class Outcome:
+class ReceiptEffects:
     """The effects of a receipt."""
 
     accepted: list[Receipt] = field(default_factory=list)
@@ -58,9 +58,9 @@ class Proofs:
         self._firsts = [group.first for group in plan.groups]
         self._requested: set[tuple[int, str]] = set()
 
-    def take(self, receipt: Receipt) -> Outcome:
+    def take(self, receipt: Receipt) -> ReceiptEffects:
         """Return what `receipt` proves about its own partition and later ones."""
-        outcome = Outcome()
+        outcome = ReceiptEffects()
         state = self._states[bisect_right(self._firsts, receipt.number) - 1]
         index = receipt.number - state.group.first
         if receipt.rejected_files and (rest := self._without(state, receipt.rejected_files)).id == receipt.id:
@@ -103,7 +103,7 @@ class Proofs:
                     self._requested.add((partition.number, partition.id))
                     yield partition
 
-    def suspect(self, partition: Partition, outcome: Outcome) -> bool | None:
+    def suspect(self, partition: Partition, outcome: ReceiptEffects) -> bool | None:
         """Return whether `partition`, which failed, starts where a row starts; None if that is not known yet.
 
         If it does not, ignore its failure: the partition to score instead is added to `outcome`.
@@ -117,9 +117,9 @@ class Proofs:
             return False
         return True if index == state.proven or piece.source.format == "parquet" else None
 
-    def reject(self, partition: Partition, uri: str) -> Outcome:
+    def reject(self, partition: Partition, uri: str) -> ReceiptEffects:
         """Reject the input object `uri` of `partition`: nothing from it counts, and it is not read again."""
-        outcome = Outcome()
+        outcome = ReceiptEffects()
         state = self._states[bisect_right(self._firsts, partition.number) - 1]
         rejected = [piece.source.uri for piece in partition.pieces if piece.rejected or piece.source.uri == uri]
         outcome.withdrawn = [receipt for _, receipt in self._accepted(state)]
@@ -135,7 +135,7 @@ class Proofs:
         marked = (replace(piece, rejected=piece.source.uri in uris) for piece in pieces)
         return make_partition(self._plan.settings_hash, group.first, *marked)
 
-    def _replace_rest(self, state: _State, rest: Partition, outcome: Outcome) -> None:
+    def _replace_rest(self, state: _State, rest: Partition, outcome: ReceiptEffects) -> None:
         state.rest = rest
         # The id does not depend on which objects are rejected.
         self._requested.discard((rest.number, rest.id))
@@ -193,7 +193,7 @@ class Proofs:
         if state.rest is not None and state.rest_receipt is None:
             yield state.rest
 
-    def _compose(self, state: _State, outcome: Outcome) -> None:
+    def _compose(self, state: _State, outcome: ReceiptEffects) -> None:
         """Compute the states of later partitions, and request partitions that assumed the wrong one again."""
         while (index := len(state.inside) - 1) < state.group.count:
             inside = state.inside[index]
@@ -205,7 +205,7 @@ class Proofs:
             state.inside.append(inside ^ (receipt.quotes % 2 == 1))
             state.lines.append(state.lines[-1] + sum(receipt.lines))
 
-    def _accept(self, state: _State, outcome: Outcome) -> None:
+    def _accept(self, state: _State, outcome: ReceiptEffects) -> None:
         while state.proven < state.group.count and state.proven < len(state.inside):
             inside = state.inside[state.proven]
             receipt = state.receipts.get((state.proven, inside))
@@ -219,7 +219,7 @@ class Proofs:
             outcome.discarded += [disproven] if disproven else []
             state.proven += 1
 
-    def _read_rest(self, state: _State, receipt: Receipt, outcome: Outcome) -> None:
+    def _read_rest(self, state: _State, receipt: Receipt, outcome: ReceiptEffects) -> None:
         sources, index = state.group.sources, state.proven
         if len(sources) > 1:
             state.rest = self._reread(state.group.first, whole_pieces(state.group), receipt)
@@ -245,7 +245,7 @@ class Proofs:
         piece = Piece(source, start, source.size, inside, whole=True)
         return make_partition(self._plan.settings_hash, state.group.first + index, piece)
 
-    def _take_rest(self, state: _State, receipt: Receipt, outcome: Outcome) -> None:
+    def _take_rest(self, state: _State, receipt: Receipt, outcome: ReceiptEffects) -> None:
         if state.rest is not None and receipt.id == state.rest.id:
             if receipt.irregular:
                 outcome.discarded.append(receipt)
@@ -256,7 +256,7 @@ class Proofs:
         elif state.rest is not None and receipt.number >= state.rest.number:
             outcome.discarded.append(receipt)
 
-    def _request(self, partition: Partition, outcome: Outcome) -> None:
+    def _request(self, partition: Partition, outcome: ReceiptEffects) -> None:
         if (partition.number, partition.id) not in self._requested:
             self._requested.add((partition.number, partition.id))
             outcome.again.append(partition)

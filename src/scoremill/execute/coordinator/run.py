@@ -33,7 +33,7 @@ from .limits import as_task_error, check_deadlines, check_files
 from .origins import origins
 from .output_checks import output_problems
 from .prepare import Prepared, prepare, refuse_problems
-from .proofs import Outcome, Proofs
+from .proofs import Proofs, ReceiptEffects
 from .resume import named_by, settle
 from .ship import forget, ship
 
@@ -267,7 +267,7 @@ class _Run:
 
     def _settle_failures(self) -> None:
         """Raise the failures of partitions that provably start where a row starts; drop those that do not."""
-        outcome = Outcome()
+        outcome = ReceiptEffects()
         verdicts = [(task, error, self._proofs.suspect(task.partition, outcome)) for task, error in self._unsettled]
         self._unsettled = [(task, error) for task, error, is_proven in verdicts if is_proven is None]
         self._again.extend(self._task(partition) for partition in outcome.again)

@@ -29,7 +29,7 @@ _LEARNED = "scoremill"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learned:
+class FrameFacts:
     """Facts found while reading a partition, stored with its frame."""
 
     pieces: tuple[OpenPiece, ...]
@@ -59,13 +59,13 @@ def as_frame(opened: OpenPartition, blocks: Iterable[Rows], reading: Reading) ->
         tables.append(pa.schema([*kinds, (ROW, pa.int64()), (OFFSET, pa.int64())]).empty_table())
     frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(types_mapper=pd.ArrowDtype)
     was_chosen = reading.settings.where is not None
-    frame.attrs[_LEARNED] = Learned(tuple(opened.pieces), tuple(rejects), opened.left_out, was_chosen)
+    frame.attrs[_LEARNED] = FrameFacts(tuple(opened.pieces), tuple(rejects), opened.left_out, was_chosen)
     return frame
 
 
-def learned_of(frame: pd.DataFrame) -> Learned:
+def learned_of(frame: pd.DataFrame) -> FrameFacts:
     """Return the facts found while reading the rows of `frame`."""
-    learned: Learned = frame.attrs[_LEARNED]
+    learned: FrameFacts = frame.attrs[_LEARNED]
     return learned
 
 
@@ -108,7 +108,7 @@ class HeldPartition(OpenPartition):
         """Yield each piece with its rows, whose text is read again if it is needed."""
         frame, places = self._frame, _Places(self._reading, self.partition)
         table = pa.table({name: _arrow(frame, name) for name in self._reading.needed})
-        held = _Held(table, _arrow(frame, ROW).to_numpy(), _arrow(frame, OFFSET).to_numpy(), self._learned.rejects)
+        held = _HeldRows(table, _arrow(frame, ROW).to_numpy(), _arrow(frame, OFFSET).to_numpy(), self._learned.rejects)
         ends = [*(piece.first for piece in self.pieces[1:]), None]
         for piece, opened, end in zip(self.partition.pieces, self.pieces, ends, strict=True):
             yield piece, opened, held.between(opened.first, end, places)
@@ -136,7 +136,7 @@ def _interpreted(table: pa.Table, names: Sequence[str], reading: Reading) -> pa.
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _HeldRows:
     """The rows of a frame."""
 
     table: pa.Table

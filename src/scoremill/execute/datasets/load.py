@@ -42,7 +42,7 @@ SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _HeldPartition:
     """One partition in memory."""
 
     rows: int
@@ -185,11 +185,11 @@ class _Loading:
         self._plan, self._reading, self._meta, self._room = plan, reading, meta, room
         self._client, self._watchers, self._patience = client, watchers, patience
         self._proofs = Proofs(plan)
-        self._loaded: dict[tuple[int, str], tuple[Partition, _Held, Future[pd.DataFrame]]] = {}
+        self._loaded: dict[tuple[int, str], tuple[Partition, _HeldPartition, Future[pd.DataFrame]]] = {}
         self._rows = self._rejected = self._taken = self._done = 0
         self.refuted: dict[tuple[Piece, ...], Quotes] = {}
 
-    def to_the_end(self) -> tuple[dd.DataFrame, list[tuple[Partition, _Held]]]:
+    def to_the_end(self) -> tuple[dd.DataFrame, list[tuple[Partition, _HeldPartition]]]:
         """Return the frame of all partitions that start where a row starts, and their descriptions, in input order."""
         self._notify(Started(len(self._plan), 0, 0, self._plan.bytes, self._plan.estimated_rows))
         asked, rounds = list(self._proofs.pending()), 0
@@ -234,7 +234,7 @@ class _Loading:
                 code="NoProgress",
             ) from None
 
-    def _result(self, partition: Partition, about: Future[_Held]) -> _Held:
+    def _result(self, partition: Partition, about: Future[_HeldPartition]) -> _HeldPartition:
         try:
             return about.result(timeout=self._patience)
         except KilledWorker:
@@ -244,7 +244,7 @@ class _Loading:
                 "less (`columns=`, `spec.input.where`).",
             ) from None
 
-    def _take(self, partition: Partition, held: _Held, future: Future[pd.DataFrame]) -> list[Partition]:
+    def _take(self, partition: Partition, held: _HeldPartition, future: Future[pd.DataFrame]) -> list[Partition]:
         """Count a partition that is in memory; return those to read because it, or others, start inside quotes."""
         self._loaded[partition.number, partition.id] = partition, held, future
         self._count(partition, held, 1)
@@ -258,7 +258,7 @@ class _Loading:
         self._notify(Progress(len(self._loaded), self._rows, self._rejected, self._done, workers))
         return outcome.again
 
-    def _count(self, partition: Partition, held: _Held, sign: int) -> None:
+    def _count(self, partition: Partition, held: _HeldPartition, sign: int) -> None:
         self._rows += sign * (held.rows + held.rejected)
         self._rejected += sign * held.rejected
         self._taken += sign * held.bytes
@@ -273,7 +273,7 @@ def _notify(watchers: Iterable[Watcher], event: Event) -> None:
         watcher(event)
 
 
-def _about(frame: pd.DataFrame) -> _Held:
+def _about(frame: pd.DataFrame) -> _HeldPartition:
     """Describe a partition in memory; runs on the worker that holds it."""
     learned = learned_of(frame)
-    return _Held(len(frame), len(learned.rejects), size_of(frame), Quotes.of(learned.pieces))
+    return _HeldPartition(len(frame), len(learned.rejects), size_of(frame), Quotes.of(learned.pieces))

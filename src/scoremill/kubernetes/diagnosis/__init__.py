@@ -1,6 +1,6 @@
 """Find out why something waits or failed, from observed Kubernetes objects alone; pure."""
 
-from .cause import Cause, Observed, diagnose, diagnose_driver
+from .cause import Cause, ObservedCluster, diagnose, diagnose_driver
 from .memory import explained_by_kubelet, killed_worker
 from .outcome import Driver, Outcome, drivers_of, outcome_of
 from .why import waits_for, why
@@ -8,7 +8,7 @@ from .why import waits_for, why
 __all__ = [
     "Cause",
     "Driver",
-    "Observed",
+    "ObservedCluster",
     "Outcome",
     "diagnose",
     "diagnose_driver",

@@ -30,7 +30,7 @@ _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedCluster:
     """The observed state of one cluster; what the caller is not permitted to read is empty."""
 
     cluster: Resource | None
@@ -71,7 +71,7 @@ class Cause:
     """Name of the pod whose log has more details."""
 
 
-def diagnose(seen: Observed) -> Cause | None:
+def diagnose(seen: ObservedCluster) -> Cause | None:
     """Return the most probable cause why the cluster is not up; None if it is up.
 
     The scheduler comes before workers, and causes that waiting does not solve come before those that might pass.
@@ -87,7 +87,7 @@ def diagnose(seen: Observed) -> Cause | None:
 
 def diagnose_driver(pods: Iterable[Resource], events: Iterable[Fields] = ()) -> Cause | None:
     """Return what keeps a driver from starting; None if no cause is known."""
-    seen = Observed(None, 0, 0, pods=tuple(pods), events=tuple(events))
+    seen = ObservedCluster(None, 0, 0, pods=tuple(pods), events=tuple(events))
     causes = (check(seen) for check in (_broken_pods, _mounts, _unschedulable))
     return next((cause for cause in causes if cause), None)
 
@@ -98,7 +98,7 @@ def diagnose_refusal(events: Iterable[Fields]) -> Cause | None:
     return _refusal("the driver", refused[-1]) if refused else None
 
 
-def _operator_error(seen: Observed) -> Cause | None:
+def _operator_error(seen: ObservedCluster) -> Cause | None:
     """Return the error that keeps dask-kubernetes' operator from creating a Deployment, from its annotations."""
     if len(seen.deployments) > seen.workers:
         return None
@@ -114,7 +114,7 @@ def _operator_error(seen: Observed) -> Cause | None:
     return None
 
 
-def _operator(seen: Observed) -> Cause | None:
+def _operator(seen: ObservedCluster) -> Cause | None:
     if seen.cluster is not None and seen.cluster.phase == "Error":
         evidence = "dask-kubernetes' operator rejected the cluster's name"
         return Cause("InvalidCluster", evidence, "Choose another name.")
@@ -128,7 +128,7 @@ def _operator(seen: Observed) -> Cause | None:
     )
 
 
-def _refused_pods(seen: Observed) -> Cause | None:
+def _refused_pods(seen: ObservedCluster) -> Cause | None:
     """Return why the API server rejects the pods of a ReplicaSet."""
     return next((_refusal(part, message) for part, message in _refusals(seen)), None)
 
@@ -169,7 +169,7 @@ _REFUSALS = (
 _FORBIDDEN = re.compile(r'^.*?pods "[^"]*" is forbidden: (error looking up service account \S+: )?')
 
 
-def _refusals(seen: Observed) -> Iterator[tuple[str, str]]:
+def _refusals(seen: ObservedCluster) -> Iterator[tuple[str, str]]:
     """Yield the part whose pods are rejected, and the message."""
     for deployment in seen.deployments:
         if failure := deployment.true_condition("ReplicaFailure"):
@@ -180,7 +180,7 @@ def _refusals(seen: Observed) -> Iterator[tuple[str, str]]:
                 yield "a pod", event.get("message", "")
 
 
-def _broken_pods(seen: Observed) -> Cause | None:
+def _broken_pods(seen: ObservedCluster) -> Cause | None:
     """Return why a container does not start, or does not keep running."""
     for pod in _by_part(seen.pods):
         for container in pod.containers:
@@ -190,7 +190,7 @@ def _broken_pods(seen: Observed) -> Cause | None:
     return None
 
 
-def _waiting(pod: Resource, container: Fields, seen: Observed) -> Cause | None:
+def _waiting(pod: Resource, container: Fields, seen: ObservedCluster) -> Cause | None:
     waiting = container.get("state", {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}:
@@ -212,7 +212,7 @@ def _waiting(pod: Resource, container: Fields, seen: Observed) -> Cause | None:
     return None
 
 
-def _ended(pod: Resource, container: Fields, seen: Observed) -> Cause | None:
+def _ended(pod: Resource, container: Fields, seen: ObservedCluster) -> Cause | None:
     """Return why a container ended that has not become ready again."""
     if container.get("ready") and not container.get("state", {}).get("terminated"):
         return None
@@ -237,7 +237,7 @@ def _ended(pod: Resource, container: Fields, seen: Observed) -> Cause | None:
     )
 
 
-def _had_no_scheduler(pod: Resource, ended: Fields, seen: Observed) -> bool:
+def _had_no_scheduler(pod: Resource, ended: Fields, seen: ObservedCluster) -> bool:
     """Return whether a worker exited because the scheduler was not ready; Kubernetes restarts it."""
     if pod.component != "worker":
         return False
@@ -253,7 +253,7 @@ def _ready_since(pod: Resource) -> str:
     return str((pod.true_condition("Ready") or {}).get("lastTransitionTime", ""))
 
 
-def _mounts(seen: Observed) -> Cause | None:
+def _mounts(seen: ObservedCluster) -> Cause | None:
     pending = {pod.name for pod in seen.pods if pod.phase == "Pending"}
     for event in reversed(seen.events):
         pod = event.get("involvedObject", {}).get("name")
@@ -266,7 +266,7 @@ def _mounts(seen: Observed) -> Cause | None:
     return None
 
 
-def _unschedulable(seen: Observed) -> Cause | None:
+def _unschedulable(seen: ObservedCluster) -> Cause | None:
     for pod in _by_part(seen.pods):
         for condition in pod.status.get("conditions", ()):
             if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
@@ -289,7 +289,7 @@ _ROOM = (
 """Hints for a pod of the cluster, and for the driver's."""
 
 
-def _progress(seen: Observed) -> Cause:
+def _progress(seen: ObservedCluster) -> Cause:
     """Return the current step of the start if nothing is wrong."""
     if not seen.deployments:
         return Cause("Accepting", "dask-kubernetes' operator has not created the scheduler yet")

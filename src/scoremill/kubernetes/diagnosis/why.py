@@ -10,7 +10,7 @@ from scoremill.spec.resources.status import Failure, JobStatus, format_time
 
 from ..objects import names
 from ..objects.resource import Resource, age
-from .cause import Cause, Observed, diagnose, diagnose_driver, diagnose_refusal
+from .cause import Cause, ObservedCluster, diagnose, diagnose_driver, diagnose_refusal
 from .memory import killed_worker
 from .outcome import Driver, outcome_of
 
@@ -42,7 +42,7 @@ _STALE_SECONDS = 120
 
 
 def why(
-    job: Resource, now: dt.datetime, cluster: Observed | None = None, drivers: Iterable[Driver] = ()
+    job: Resource, now: dt.datetime, cluster: ObservedCluster | None = None, drivers: Iterable[Driver] = ()
 ) -> Cause | None:
     """Return why `job` waits, is suspended or failed; None if it is complete or runs normally.
 
@@ -83,14 +83,16 @@ def why(
 
 
 def waits_for(
-    status: JobStatus, cluster: Observed | None, driver: Driver | None, refused: str | None = None
+    status: JobStatus, cluster: ObservedCluster | None, driver: Driver | None, refused: str | None = None
 ) -> Cause | None:
     """Return what the start of the driver, or of the cluster that it asks for, waits for; None if neither waits."""
     cause = _waits_for(status, cluster, driver, refused)
     return cause and _of_job(cause)
 
 
-def _waits_for(status: JobStatus, cluster: Observed | None, driver: Driver | None, refused: str | None) -> Cause | None:
+def _waits_for(
+    status: JobStatus, cluster: ObservedCluster | None, driver: Driver | None, refused: str | None
+) -> Cause | None:
     if driver is not None and (outcome_of(driver) or (driver.is_running and status.phase == "Running")):
         return None
     if refused:
@@ -102,7 +104,7 @@ def _waits_for(status: JobStatus, cluster: Observed | None, driver: Driver | Non
     return _cluster_wait(cluster) if status.needs_cluster else None
 
 
-def _driver_wait(driver: Driver, cluster: Observed | None) -> Cause:
+def _driver_wait(driver: Driver, cluster: ObservedCluster | None) -> Cause:
     if driver.is_ending:
         return Cause("DriverEnds", "the driver has ended, but Kubernetes has not updated its Job yet")
     if cause := diagnose_refusal(driver.events):
@@ -113,13 +115,13 @@ def _driver_wait(driver: Driver, cluster: Observed | None) -> Cause:
     return cause or Cause("DriverStarts", "the driver's pod is starting")
 
 
-def _cluster_wait(cluster: Observed | None) -> Cause | None:
+def _cluster_wait(cluster: ObservedCluster | None) -> Cause | None:
     if cluster is None:
         return Cause("ClusterAsked", "the operator is creating the DaskCluster")
     return _removal(cluster) or diagnose(cluster)
 
 
-def _removal(cluster: Observed | None) -> Cause | None:
+def _removal(cluster: ObservedCluster | None) -> Cause | None:
     if cluster is None or cluster.cluster is None or not cluster.cluster.is_deleting:
         return None
     return Cause("ClusterGoes", "the previous cluster is being deleted")
@@ -180,7 +182,7 @@ def _unnoticed(driver: Driver | None, now: dt.datetime) -> Cause | None:
     )
 
 
-def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> Cause | None:
+def _silence(status: JobStatus, now: dt.datetime, cluster: ObservedCluster | None) -> Cause | None:
     progress = status.progress
     broken = diagnose(cluster) if cluster and not (progress and progress.workers) else None
     if broken and broken.hint:
@@ -199,7 +201,7 @@ def _silence(status: JobStatus, now: dt.datetime, cluster: Observed | None) -> C
     return None
 
 
-def _killed(cluster: Observed | None) -> Cause | None:
+def _killed(cluster: ObservedCluster | None) -> Cause | None:
     """Return the cause if a worker was killed and restarted: its partition might kill the next one too."""
     evidence = killed_worker(cluster.pods) if cluster else None
     if evidence is None:

@@ -175,7 +175,7 @@ class RowProgress(Status):
     """Number of rows that could not be scored."""
 
 
-class Progress(Status):
+class JobProgress(Status):
     """Progress of the current attempt, written by the driver."""
 
     attempt: Count | None = None
@@ -215,7 +215,7 @@ class WorkerCounts(Status):
     """Number of ready workers."""
 
 
-class ClusterStatus(Status):
+class JobClusterStatus(Status):
     """State of the Dask cluster of the job."""
 
     name: Name | None = None
@@ -313,7 +313,7 @@ class JobStatus(Status):
     """Time at which scoring first started."""
     completion_time: Time | None = None
     """Time at which the job completed or failed."""
-    cluster: ClusterStatus | None = None
+    cluster: JobClusterStatus | None = None
     """State of the Dask cluster."""
     driver: DriverStatus | None = None
     """State of the driver."""
@@ -329,7 +329,7 @@ class JobStatus(Status):
     """Why the last failed attempt failed."""
     failed_objects: Annotated[tuple[FailedObject, ...], Field(max_length=20)] = ()
     """The first objects that could not be scored, up to 20."""
-    progress: Progress | None = None
+    progress: JobProgress | None = None
     """How far the driver is."""
 
     @property

@@ -7,7 +7,7 @@ import re
 from scoremill.errors import InputError
 from scoremill.units import MIB, format_bytes
 
-from ..rows import Source
+from ..rows import ByteSource
 from .grammar import Grammar
 
 _CHUNK = 1 << 16
@@ -18,7 +18,7 @@ _MOST = 8 * MIB
 class Beginning:
     """The bytes at the beginning of a file, of which more are read as long as they are needed."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self._source = source
         self.text = source.read(0, _CHUNK)
         self._is_all = len(self.text) < _CHUNK

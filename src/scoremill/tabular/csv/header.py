@@ -12,7 +12,7 @@ from scoremill.spec.mention import mention
 from scoremill.units import quoted
 
 from ..kinds import refuse_other_kinds
-from ..rows import Source
+from ..rows import ByteSource
 from ..text import is_utf8
 from .beginning import Beginning
 from .grammar import Grammar
@@ -34,7 +34,7 @@ class Header:
     """Byte behind the byte order mark."""
 
 
-def read_header(source: Source, dialect: Csv) -> Header | None:
+def read_header(source: ByteSource, dialect: Csv) -> Header | None:
     """Return the header of a CSV; None if it holds nothing but blank lines and comments.
 
     InputError if it names a column twice, is not text, or is not a CSV of this dialect at all.
@@ -52,7 +52,7 @@ def read_header(source: Source, dialect: Csv) -> Header | None:
     return Header(parse_names(source.name, match[1], grammar), match.end(), start)
 
 
-def first_record(source: Source, dialect: Csv) -> list[str]:
+def first_record(source: ByteSource, dialect: Csv) -> list[str]:
     """Return the fields of the first record, be it a header or not; empty if there is none."""
     grammar, beginning = Grammar(dialect), Beginning(source)
     start = _behind_mark(source, beginning.text, dialect)
@@ -61,7 +61,7 @@ def first_record(source: Source, dialect: Csv) -> list[str]:
     return [field.value.decode(dialect.encoding, errors="replace") for field in fields]
 
 
-def _refuse_separator_line(source: Source, text: bytes, dialect: Csv) -> None:
+def _refuse_separator_line(source: ByteSource, text: bytes, dialect: Csv) -> None:
     match = _SEPARATOR_LINE.match(text)
     if match and not dialect.skip_rows:
         dialect_named = {"skipRows": 1, "delimiter": match[1].decode("latin-1")}
@@ -72,7 +72,7 @@ def _refuse_separator_line(source: Source, text: bytes, dialect: Csv) -> None:
         )
 
 
-def _behind_mark(source: Source, text: bytes, dialect: Csv) -> int:
+def _behind_mark(source: ByteSource, text: bytes, dialect: Csv) -> int:
     if not text.startswith(codecs.BOM_UTF8):
         return 0
     if not is_utf8(dialect.encoding):

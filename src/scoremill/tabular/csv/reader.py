@@ -12,7 +12,7 @@ from scoremill.spec import Csv
 from scoremill.units import MIB, format_bytes, quoted
 
 from ..place import Place
-from ..rows import Positions, Rows, Source
+from ..rows import ByteSource, Positions, Rows
 from .block import Block, Layout
 from .grammar import Grammar
 from .header import Header
@@ -38,7 +38,7 @@ class CsvReader:
 
     def __init__(
         self,
-        source: Source,
+        source: ByteSource,
         range: Range,
         header: Header,
         dialect: Csv,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..rows import Source
+from ..rows import ByteSource
 
 
 class Window:
     """`text` is the file's bytes from `at` on; `is_final` where it reaches to the end of the file."""
 
-    def __init__(self, source: Source, at: int) -> None:
+    def __init__(self, source: ByteSource, at: int) -> None:
         self.text = b""
         self.at = at
         self.is_final = source.size is not None and at >= source.size

@@ -9,7 +9,7 @@ from scoremill.events import Progress, Started
 
 
 def test_a_resumed_run_says_how_much_is_done_and_when_nothing_is_left(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.Progress() as watch:
+    with progress.ProgressView() as watch:
         watch(Started(4, 3, 30, 100, 40))
         watch(Started(4, 4, 40, 100, 40))
     assert capsys.readouterr().err.splitlines() == [
@@ -23,7 +23,7 @@ def test_rates_and_the_time_left_count_from_the_first_partition(
 ) -> None:
     now = iter([0.0, 100.0, 200.0, 210.0, 280.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
-    with progress.Progress() as watch:
+    with progress.ProgressView() as watch:
         watch(Started(10, 0, 0, 100, 1000))
         watch(Progress(1, 100, 0, 1, 2))
         watch(Progress(2, 200, 0, 1, 2))

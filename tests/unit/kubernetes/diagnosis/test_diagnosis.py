@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 import yaml
 
-from scoremill.kubernetes.diagnosis import Cause, Observed, diagnose
+from scoremill.kubernetes.diagnosis import Cause, ObservedCluster, diagnose
 from scoremill.kubernetes.diagnosis.cause import diagnose_refusal
 from scoremill.kubernetes.objects import Resource
 
 WAITS = sorted((Path(__file__).parent / "waits").glob("*.yaml"))
 
 
-def observed(fields: dict[str, Any]) -> Observed:
+def observed(fields: dict[str, Any]) -> ObservedCluster:
     """Parse what a file holds."""
     one = {key: Resource.of(fields[key]) for key in ("cluster", "group") if fields.get(key)}
     kinds = (key for key in ("deployments", "pods", "nodes") if key in fields)
     many = {key: tuple(map(Resource.of, fields[key])) for key in kinds}
-    return Observed(**{**fields, "group": None, **one, **many})
+    return ObservedCluster(**{**fields, "group": None, **one, **many})
 
 
-def recorded(name: str) -> tuple[Observed, Cause | None]:
+def recorded(name: str) -> tuple[ObservedCluster, Cause | None]:
     content = yaml.safe_load((Path(__file__).parent / "waits" / f"{name}.yaml").read_text())
     return observed(content["seen"]), Cause(**content["cause"]) if content["cause"] else None
 
@@ -36,11 +36,11 @@ def test_cause_of_a_recorded_wait_is_found(name: str) -> None:
     assert diagnose(seen) == cause
 
 
-def up(**changes: Any) -> Observed:
+def up(**changes: Any) -> ObservedCluster:
     return replace(recorded("up")[0], **changes)
 
 
-def reason(seen: Observed) -> str:
+def reason(seen: ObservedCluster) -> str:
     cause = diagnose(seen)
     assert cause is not None
     return cause.reason
@@ -97,7 +97,7 @@ def test_what_a_pod_died_of_once_is_forgotten_when_it_is_ready_again() -> None:
     assert reason(seen) not in {"OOMKilled", "CrashLoop"}
 
 
-def worker_that_ended(seconds_after_ready: int, scheduler_is_ready: bool) -> Observed:
+def worker_that_ended(seconds_after_ready: int, scheduler_is_ready: bool) -> ObservedCluster:
     """The scheduler has been ready since 12:00:30, if it is; a worker has ended once, and waits to start again."""
     seen, _ = recorded("crash-loop")
     for pod in seen.pods:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scoremill.kubernetes.diagnosis import Cause, Driver, Observed, waits_for, why
+from scoremill.kubernetes.diagnosis import Cause, Driver, ObservedCluster, waits_for, why
 from scoremill.kubernetes.objects import Resource
 from scoremill.spec.resources.status import JobStatus
 
@@ -35,7 +35,7 @@ RUNNING = driver({"running": {}})
 ASKED = {"phase": "Running", "attempt": 1, "driver": {"job": "tips-1"}}
 
 
-def reason(job: Resource, *drivers: Driver, cluster: Observed | None = None) -> str | None:
+def reason(job: Resource, *drivers: Driver, cluster: ObservedCluster | None = None) -> str | None:
     cause = why(job, NOW, cluster, drivers)
     return cause.reason if cause else None
 
@@ -107,8 +107,8 @@ def test_a_start_waits_for_the_cluster() -> None:
     job = resource(**PLANNED)
     assert reason(job, RUNNING) == "ClusterAsked"
     cluster = Resource("DaskCluster", "tips")
-    assert reason(job, RUNNING, cluster=Observed(cluster, 60, 1)) == "OperatorNotRunning", "dask-kubernetes' own"
-    going = Observed(replace(cluster, is_deleting=True), 60, 1)
+    assert reason(job, RUNNING, cluster=ObservedCluster(cluster, 60, 1)) == "OperatorNotRunning", "dask-kubernetes' own"
+    going = ObservedCluster(replace(cluster, is_deleting=True), 60, 1)
     assert reason(job, RUNNING, cluster=going) == "ClusterGoes"
 
 
@@ -180,7 +180,7 @@ def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> No
     last = {"lastState": {"terminated": {"exitCode": 1}}}
     pod = Resource("Pod", "w", status={"phase": "Running", "containerStatuses": [container | last]})
     made, deployments = Resource("DaskCluster", "tips"), (Resource("Deployment", "a"), Resource("Deployment", "b"))
-    seen = Observed(made, 60, 1, 0, deployments=deployments, pods=(pod,), logs={"w": "no dask"})
+    seen = ObservedCluster(made, 60, 1, 0, deployments=deployments, pods=(pod,), logs={"w": "no dask"})
     for progress in (None, {"attempt": 1, "updateTime": ago(10), "workers": 0}):
         cause = why(resource(**ASKED, progress=progress), NOW, seen, [RUNNING])
         assert (
@@ -191,7 +191,7 @@ def test_a_running_driver_without_workers_waits_for_what_keeps_them_away() -> No
         )
     works = {"attempt": 1, "updateTime": ago(10), "workers": 4}
     assert reason(resource(**ASKED, progress=works), RUNNING, cluster=seen) is None, "others work"
-    starts = Observed(made, 60, 1, 0, deployments=deployments)
+    starts = ObservedCluster(made, 60, 1, 0, deployments=deployments)
     progress = {"attempt": 1, "updateTime": ago(10), "workers": 0}
     assert reason(resource(**ASKED, progress=progress), RUNNING, cluster=starts) == "NoWorkers"
 
@@ -230,7 +230,7 @@ def test_restarted_worker_that_was_killed_is_reported() -> None:
         spec={"containers": [{"name": "worker", "resources": {"limits": {"memory": "600Mi"}}}]},
     )
     job = resource(**ASKED, progress={"attempt": 1, "stage": "Scoring", "updateTime": ago(5), "workers": 1})
-    up = Observed(Resource("DaskCluster", "tips"), 60, 1, 1, pods=(pod,))
+    up = ObservedCluster(Resource("DaskCluster", "tips"), 60, 1, 1, pods=(pod,))
     cause = why(job, NOW, up, [RUNNING])
     assert cause and cause.reason == "OOMKilled" and "pod w, whose memory limit is 600 MiB" in cause.evidence
 
