@@ -13,7 +13,7 @@ from scoremill.spec import JobSpec, ScoringJob
 from scoremill.storage.filesystem import output_store
 
 from .prepare import absolute_spec
-from .resume import refuse_other_plan, refuse_foreign_objects
+from .resume import refuse_foreign_objects, refuse_other_plan
 
 
 def output_problems(
