@@ -115,7 +115,7 @@ class Ledger:
 
     # -- what is published -----------------------------------------------------------------------------------------
     def published(self) -> dict[str, ObjectInfo]:
-        """Objects below the output that readers or verify would count: parts, errors, foreign; no hidden ones."""
+        """Objects below the output that readers or verify would count: parts, errors and objects that do not belong to the output; no hidden ones."""
         return {
             info.name: info
             for info in self.store.list()
