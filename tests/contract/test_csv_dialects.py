@@ -22,7 +22,7 @@ GUIDE = (ROOT / "docs/how-to/csv-dialects.md").read_text()
 SOURCES = {
     section.splitlines()[0]: (
         re.findall(r"```csv\n(.*?)```", section, re.DOTALL)[0],
-        shlex.split(re.findall(r"^\$ scoremill score …(.*)$", section, re.MULTILINE)[0]),
+        shlex.split(re.findall(r"^\$ scoremill score …((?:.*\\\n)*.*)$", section, re.MULTILINE)[0].replace("\\\n", "")),
     )
     for section in GUIDE.split("\n## ")[1:]
 }

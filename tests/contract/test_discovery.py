@@ -129,7 +129,7 @@ def test_hint_names_an_output_to_score_if_only_outputs_are_found(store, store_ur
     put_output(store, "in/scores")
     with pytest.raises(InputError, match="nothing is found") as caught:
         find(f"{store_uri}/in/")
-    named = (caught.value.hint or "").rpartition("--input ")[2]
+    named = (caught.value.hint or "").rpartition('["')[2].removesuffix('"]`')
     assert len(find(named).objects) == 3
 
 

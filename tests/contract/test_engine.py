@@ -176,12 +176,12 @@ def test_new_files_are_added_without_touching_old_parts(bundle, files, tmp_path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": {"method": "predict"}}, "--method: predict_proba → predict"),
+        ({"model": {"method": "predict"}}, "`spec.model.method`: predict_proba → predict"),
         ({"model": {"batchRows": 1000}}, "`spec.model.batchRows`: 131072 → 1000"),
-        ({"output": {"keep": []}}, "--keep: id → none"),
-        ({"output": {"format": "csv"}}, "--format: parquet → csv"),
+        ({"output": {"keep": []}}, "`spec.output.keep`: id → none"),
+        ({"output": {"format": "csv"}}, "`spec.output.format`: parquet → csv"),
         ({"input": {"partitionBytes": "32KiB"}}, "`spec.input.partitionBytes`: 4096 → 32768"),
-        ({"input": {"csv": {"trueValues": ["T"]}}}, "input.csv.trueValues: True,TRUE,true → T"),
+        ({"input": {"csv": {"trueValues": ["T"]}}}, "`spec.input.csv.trueValues`: True,TRUE,true → T"),
     ],
 )
 def test_other_settings_are_refused_by_name_and_nothing_is_touched(bundle, files, tmp_path, change, message):

@@ -196,7 +196,7 @@ def test_s3_failure_has_its_own_error(s3: s3_support.Bucket, through: Through, k
         (
             Answer(503, "SlowDown", "Please reduce your request rate."),
             r"the store throttled requests for .*/a after 5 attempts in \d s: SlowDown: Please reduce",
-            "--workers",
+            "spec.cluster.workers",
         ),
         (
             Answer(500, "InternalError", "We encountered an internal error. Please try again."),
@@ -265,7 +265,7 @@ GOOGLE = {
     "rate": (
         GoogleAnswer(403, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations."),
         "throttled requests for .* after 5 attempts",
-        "--workers",
+        "spec.cluster.workers",
     ),
     "name": (
         GoogleAnswer(400, "invalid", "Invalid bucket name: 'B_'"),

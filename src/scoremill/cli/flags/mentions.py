@@ -66,8 +66,13 @@ class Mentions:
 
 
 def mentions_of(command: click.Command | None, context: click.Context) -> Mentions:
-    """Return what `command` takes, which runs in `context` or below it."""
-    return Mentions(command.params if command else (), context.meta.get(_JOB_FILE, False))
+    """Return what `command` takes, which runs in `context` or below it; its hints can be for the run that `plan` plans."""
+    parameters = list(command.params if command else ())
+    if command is not None and command.name == "plan":
+        from ..score import score_command
+
+        parameters += score_command.params
+    return Mentions(parameters, context.meta.get(_JOB_FILE, False))
 
 
 def has_job_file(context: click.Context) -> None:
