@@ -30,9 +30,7 @@ _MODEL = "spec.model."
     "--files", is_flag=True, help="Score repaired input objects that were rejected, instead of rejected rows."
 )
 @click.option("--to", metavar="URI", help="Path or URI to write to. Defaults to OUTPUT/_retries/N.")
-@click.option(
-    "--cluster", default="in-process", metavar="WHERE", show_default=True, help="Where to run, as for `score`."
-)
+@click.option("--cluster", default="auto", metavar="WHERE", show_default=True, help="Where to run, as for `score`.")
 @place_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @verbose_option

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 @job_options
 @click.option(
     "--cluster",
-    default="local",
+    default="auto",
     metavar="WHERE",
     show_default=True,
-    help="Where to run: local, in-process, name of a cluster on Kubernetes, or scheduler address.",
+    help="Where to run: auto, local, in-process, scheduler address, or cluster on Kubernetes.",
 )
 @click.option("--dataset", metavar="NAME", help="Score a dataset loaded into --cluster by `scoremill dataset load`.")
 @place_options

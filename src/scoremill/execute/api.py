@@ -46,7 +46,7 @@ def prepare_job(job: ScoringJob, *, writes: bool = True) -> Prepared:
 def score(
     job: ScoringJob | str | os.PathLike[str],
     *,
-    cluster: str | Named = "local",
+    cluster: str | Named = "auto",
     dataset: Dataset | None = None,
     namespace: str | None = None,
     context: str | None = None,
@@ -65,8 +65,8 @@ def score(
     job : ScoringJob or path
         From `scoremill.job`, or a job file.
     cluster : str or scoremill.clusters.ClusterHandle
-        `local` (processes of this machine), `in-process`, the address of a Dask scheduler such as `tls://host:8786`, or
-        a cluster on Kubernetes or its name.
+        `local` (processes of this machine), `in-process`, `auto` (`in-process` if the input is small, else `local`), the
+        address of a Dask scheduler such as `tls://host:8786`, or a cluster on Kubernetes or its name.
     dataset : scoremill.datasets.Dataset, optional
         Dataset in the memory of the cluster, from `scoremill.datasets.load`; it is scored instead of the input's objects.
     namespace, context, kubeconfig : str, optional
@@ -99,7 +99,7 @@ def score(
     with engine_at(cluster, job, places) as at:
         if dataset is not None:
             return _score_held(dataset, at, security, watchers, wait=wait)
-        engine = engine_for(at.job, at.address, security or at.security)
+        engine = engine_for(at.job, at.address, security or at.security, plan=prepared.plan if prepared else None)
         return execute(at.job, engine, watchers, wait=wait, prepared=prepared)
 
 
@@ -129,9 +129,23 @@ def _job(given: ScoringJob | str | os.PathLike[str]) -> ScoringJob:
 
 
 def engine_for(
-    job: ScoringJob, cluster: str, security: Security | None = None, *, connect_seconds: float | None = None
+    job: ScoringJob,
+    cluster: str,
+    security: Security | None = None,
+    *,
+    plan: Plan | None = None,
+    connect_seconds: float | None = None,
 ) -> Engine:
-    """Return the engine for `cluster`, not started yet; it waits `connect_seconds` for a scheduler."""
+    """Return the engine for `cluster`, not started yet; it waits `connect_seconds` for a scheduler.
+
+    The size of `plan` decides what `auto` is.
+    """
+    if cluster == "auto":
+        from scoremill.engines.auto import Auto, is_small
+
+        if plan is not None and is_small(job.spec, plan):
+            return Auto(lambda: engine_for(job, "local"))
+        cluster = "local"
     if cluster == "in-process":
         from scoremill.engines.protocol import InProcess
 

@@ -26,7 +26,7 @@ def retry_rejected(
     model: Location | Mapping[str, Any] | Model | None = None,
     files: bool = False,
     to: Location | None = None,
-    cluster: str | Named = "in-process",
+    cluster: str | Named = "auto",
     storage: Storage | None = None,
     watchers: Iterable[Watcher] = (),
     **where: Unpack[Where],

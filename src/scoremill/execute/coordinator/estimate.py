@@ -10,6 +10,7 @@ from itertools import islice
 import pyarrow as pa
 
 from scoremill.discovery import Problem
+from scoremill.engines.auto import is_small
 from scoremill.planning import Partition
 from scoremill.spec.cluster import LOCAL_MEMORY
 from scoremill.units import GIB, format_bytes
@@ -36,7 +37,7 @@ class Estimate:
     """Time and memory that a run will probably need."""
 
     seconds: float
-    """Duration of the whole run on a local cluster, including its start"""
+    """Duration of the whole run with `cluster="auto"`, including its start"""
     startup_seconds: float
     """Seconds before the first row is scored, included in `seconds`"""
     worker_bytes: int
@@ -54,7 +55,8 @@ def estimate(prepared: Prepared, elapsed: float) -> Estimate | None:
     imports = time.process_time()
     plan, spec = prepared.plan, prepared.job
     work = prepared.work(plan)
-    workers = spec.cluster.bounds.max if spec.cluster.bounds else os.cpu_count() or 1
+    is_alone = is_small(spec, plan)
+    workers = 1 if is_alone else spec.cluster.bounds.max if spec.cluster.bounds else os.cpu_count() or 1
     # Only the first call of a model pays for imports and tables.
     any(_measure(work, partition).rows for partition in plan.uncut())
     done = _Measured()
@@ -65,7 +67,9 @@ def estimate(prepared: Prepared, elapsed: float) -> Estimate | None:
     if not done.rows:
         return None
     row_bytes = max(plan.row_bytes, done.bytes / done.rows)
-    startup = elapsed + _CLUSTER_SECONDS + imports * max(1.0, workers / (os.cpu_count() or 1))
+    startup = elapsed + imports
+    if not is_alone:
+        startup = elapsed + _CLUSTER_SECONDS + imports * max(1.0, workers / (os.cpu_count() or 1))
     return Estimate(
         seconds=startup + done.seconds / done.rows * plan.estimated_rows / workers,
         startup_seconds=startup,

@@ -51,7 +51,7 @@ SCRATCH = "/scratch"
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
 """With the suffix `-scheduler` the name of a Service, which has at most 63 characters and starts with a letter."""
-RESERVED = frozenset({"local", "in-process"})
+RESERVED = frozenset({"auto", "local", "in-process"})
 """Values of `cluster` with another meaning."""
 
 
