@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +91,7 @@ def score(
         fit, RejectLimitError if too many rows are rejected, StorageError, ClusterError. Completed partitions are kept.
 
     """
+    began = time.monotonic()
     job = _job(job)
     prepared = None if dataset else prepare_job(job)
     from .coordinator.run import execute
@@ -100,7 +102,7 @@ def score(
         if dataset is not None:
             return _score_held(dataset, at, security, watchers, wait=wait)
         engine = engine_for(at.job, at.address, security or at.security, plan=prepared.plan if prepared else None)
-        return execute(at.job, engine, watchers, wait=wait, prepared=prepared)
+        return execute(at.job, engine, watchers, wait=wait, prepared=prepared, began=began)
 
 
 def _score_held(

@@ -3,7 +3,7 @@
 from scoremill.naming import MANIFEST
 
 from .journal import JOB, Ledger, is_part, require_output
-from .lease import Lease, refuse_held
+from .lease import Lease, accounts, refuse_held
 from .manifest import Entry, Manifest, Origin, Totals, read_manifest, write_manifest
 from .receipt import Part, Receipt
 from .verify import Verified, verify
@@ -20,6 +20,7 @@ __all__ = [
     "Receipt",
     "Totals",
     "Verified",
+    "accounts",
     "is_part",
     "read_manifest",
     "refuse_held",

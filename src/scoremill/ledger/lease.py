@@ -8,11 +8,12 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from scoremill.errors import LeaseError, ScoremillError
 from scoremill.naming import LEDGER
@@ -120,14 +121,17 @@ class Lease:
         self._beat()
         self.check()
 
-    def release(self) -> None:
-        """Stop the heartbeat and free the lease immediately, or after the missed beats if the store refuses."""
+    def release(self, account: Mapping[str, Any] | None = None) -> None:
+        """Stop the heartbeat and free the lease immediately, or after the missed beats if the store refuses.
+
+        `account` is what the ledger keeps of the run; see `accounts`.
+        """
         self._ended.set()
         self._thread.join(timeout=60)
         _HELD.discard(self._holder.id)
         if not self._lost:
             with suppress(ScoremillError):
-                self._store.write(f"{_FOLDER}/{self.number:06d}.done", b"")
+                self._store.write(f"{_FOLDER}/{self.number:06d}.done", json.dumps(account or {}).encode())
 
     def _keep_beating(self) -> None:
         while not self._ended.wait(self._beat_seconds):
@@ -145,6 +149,14 @@ class Lease:
         self._beaten = time.monotonic()
         if self._store.info(f"{_FOLDER}/{self.number + 1:06d}.json") is not None:
             self._lost = f"another driver took over {self._store.uri}"
+
+
+def accounts(store: Store) -> Iterator[dict[str, Any]]:
+    """Yield what each run left when it released its lease; a run that was killed left nothing."""
+    for info in store.list(_FOLDER):
+        if info.name.endswith(".done"):
+            # An older version wrote empty objects.
+            yield json.loads(store.read(info.name) or b"{}")
 
 
 def refuse_held(store: Store, beat_seconds: float = BEAT_SECONDS) -> None:

@@ -55,7 +55,7 @@ class Receipt:
     reasons: dict[str, int] = field(default_factory=dict)
     """Rejected rows by column and kind of reason."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Spent in `read`, `predict` and `write`."""
+    """Spent in `load` (the model), `read`, `predict` and `write`."""
     peak_memory: int = 0
     """Bytes; the worker process' peak resident set so far."""
     left_out: int = 0

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
-from scoremill.ledger import Ledger, Manifest, Receipt, read_manifest, require_output
+from scoremill.ledger import Ledger, Manifest, Receipt, accounts, read_manifest, require_output
 from scoremill.naming import LEDGER
 from scoremill.planning import read_groups
 from scoremill.storage.filesystem import Store
@@ -52,8 +53,12 @@ class Report:
     repeated: int
     """Number of times that a partition was started again or its result was discarded."""
     workers: int
+    run_seconds: dict[str, float] = field(default_factory=dict)
+    """Over all drivers that were not killed, by stage: `plan`, `lock`, `start`, `score`, `complete`."""
     busy_seconds: dict[str, float] = field(default_factory=dict)
-    """Over all workers, by stage."""
+    """Over all workers, by stage: `load`, `read`, `predict`, `write`."""
+    idle_seconds: float = 0.0
+    """Over all workers while partitions were scored, with what was scored again; 0 if a driver was killed."""
     rows_per_busy_second: float = 0.0
     peak_memory: int = 0
     """The highest peak resident set of a worker, in bytes."""
@@ -87,6 +92,8 @@ def build_report(store: Store) -> Report:
         busy.update(receipt.seconds)
         reasons.update(receipt.reasons)
         unseen.update(receipt.unseen)
+    runs = [run for run in accounts(store) if run]
+    drivers = sum(info.name.endswith(".json") for info in store.list(f"{LEDGER}/lease/"))
     groups = read_groups(ledger.plan_segments())
     rows = sum(receipt.rows for receipt in counted)
     return Report(
@@ -103,11 +110,13 @@ def build_report(store: Store) -> Report:
         completed=manifest.fields["completed"] if manifest else None,
         bundle=document["settings"]["bundle"],
         method=document["settings"]["method"],
-        drivers=sum(info.name.endswith(".json") for info in store.list(f"{LEDGER}/lease/")),
+        drivers=drivers,
         repeated=len(every) - len(counted) + sum(receipt.starts - 1 for receipt in every),
         workers=len({receipt.worker for receipt in counted}),
+        run_seconds=_run_seconds(runs),
         busy_seconds={stage: round(total, 3) for stage, total in busy.items()},
-        rows_per_busy_second=round(rows / sum(busy.values()), 1) if sum(busy.values()) else 0.0,
+        idle_seconds=_idle_seconds(runs, sum(busy.values())) if len(runs) == drivers else 0.0,
+        rows_per_busy_second=round(rows / scoring, 1) if (scoring := sum(busy.values()) - busy["load"]) else 0.0,
         peak_memory=max((receipt.peak_memory for receipt in counted), default=0),
         median_seconds=round(statistics.median(seconds.values()), 3) if seconds else 0.0,
         slowest=tuple(sorted(((n, round(s, 3)) for n, s in seconds.items()), key=lambda item: -item[1])[:5]),
@@ -117,6 +126,18 @@ def build_report(store: Store) -> Report:
         rejected_files=tuple(_rejected_files(store, manifest)) if manifest else (),
         warnings=tuple(warnings_of(manifest.totals)) if manifest else (),
     )
+
+
+def _run_seconds(runs: list[dict[str, Any]]) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for run in runs:
+        total.update(run["seconds"])
+    return {stage: round(seconds, 3) for stage, seconds in total.items()}
+
+
+def _idle_seconds(runs: list[dict[str, Any]], busy: float) -> float:
+    there = sum(run["workers"] * run["seconds"].get("score", 0.0) for run in runs)
+    return round(max(float(there) - busy, 0.0), 3)
 
 
 def _rejects(store: Store, manifest: Manifest) -> Iterator[RejectedRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from scoremill.units import counted, format_bytes, format_seconds
 
@@ -12,6 +12,10 @@ from .build import Report
 def as_text(report: Report) -> str:
     """The report as aligned lines."""
     return "\n".join(f"{name:<12}{value}" for name, value in _lines(report))
+
+
+def _stages(seconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{stage} {format_seconds(each)}" for stage, each in seconds.items())
 
 
 def _lines(report: Report) -> Iterator[tuple[str, str]]:
@@ -26,8 +30,13 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     yield "rows", f"{rows}; {format_bytes(report.bytes)}"
     workers, runs = counted(report.workers, "process", "processes"), counted(report.drivers, "run", "runs")
     yield "workers", f"{workers} in {runs}; peak memory {format_bytes(report.peak_memory)}"
-    stages = ", ".join(f"{stage} {format_seconds(seconds)}" for stage, seconds in report.busy_seconds.items())
-    yield "time", f"{stages}; {report.rows_per_busy_second:,.0f} rows/s per worker"
+    if report.run_seconds:
+        yield "time", f"{format_seconds(sum(report.run_seconds.values()))}: {_stages(report.run_seconds)}"
+    idle = {"idle": report.idle_seconds} if report.idle_seconds else {}
+    yield (
+        "of workers",
+        f"{_stages({**report.busy_seconds, **idle})}; {report.rows_per_busy_second:,.0f} rows/s per worker",
+    )
     slowest = ", ".join(f"{number} ({format_seconds(seconds)})" for number, seconds in report.slowest)
     yield "slowest", f"partitions {slowest}; median {format_seconds(report.median_seconds)}"
     for title, counts in (("rejected", report.reasons), ("unseen", report.unseen)):

@@ -24,8 +24,9 @@ def score_partition(task: Task) -> Receipt:
 
     Its only effects are those objects. They appear complete or not at all, under names that depend only on the partition.
     """
-    model = ready(task.work)
-    return score_opened(task, model, PartitionReader(task.work.reading(model.bundle.columns), task.partition))
+    model, loading = timed(ready, task.work)
+    opened = PartitionReader(task.work.reading(model.bundle.columns), task.partition)
+    return score_opened(task, model, opened, loading)
 
 
 def ready(work: Work) -> LoadedModel:
@@ -36,8 +37,8 @@ def ready(work: Work) -> LoadedModel:
     return work.model.load()
 
 
-def score_opened(task: Task, model: LoadedModel, opened: OpenPartition) -> Receipt:
-    """Score a partition that is open already."""
+def score_opened(task: Task, model: LoadedModel, opened: OpenPartition, loading: float = 0.0) -> Receipt:
+    """Score a partition that is open already; the model took `loading` seconds to load."""
     partition, counts = task.partition, Counts()
     scorer = Scorer(task.work, model, opened, model_works=task.model_works, first_line=task.first_line)
     begin = time.perf_counter()
@@ -49,7 +50,7 @@ def score_opened(task: Task, model: LoadedModel, opened: OpenPartition) -> Recei
         _, seconds = timed(outputs.publish, task.unreadable)
     writing += counts.writing + seconds
     reading = time.perf_counter() - begin - writing - counts.predicting
-    stages = {"read": reading, "predict": counts.predicting, "write": writing}
+    stages = {"load": loading, "read": reading, "predict": counts.predicting, "write": writing}
     return Receipt(
         number=partition.number,
         id=partition.id,

@@ -28,6 +28,7 @@ from scoremill.storage.filesystem import output_store
 from scoremill.worker.numbering import number_lines
 from scoremill.worker.work import Task, Work
 
+from .account import Account
 from .estimate import memory_problem
 from .limits import as_task_error, check_deadlines, check_files
 from .origins import origins
@@ -50,14 +51,17 @@ def execute(
     wait: bool | float = False,
     prepared: Prepared | None = None,
     uid: str | None = None,
+    began: float | None = None,
 ) -> Manifest:
     """Score the input of `job` that no earlier run of it has scored, and return the manifest of the complete output.
 
     `wait` is whether to wait while another driver holds the lease of the output, or for how many seconds. `prepared` is
     the prepared job, if it is known already. `uid` is that of the ScoringJob on Kubernetes if this is one of its
-    attempts: it continues an earlier attempt with any `output.mode`. Raises the errors of scoremill.errors; completed
+    attempts: it continues an earlier attempt with any `output.mode`. `began` is when the caller began to prepare, by
+    `time.monotonic`. Raises the errors of scoremill.errors; completed
     partitions are kept.
     """
+    account = Account("plan", began)
     prepared = prepared or prepare(job)
     refuse_problems(prepared.plan, output_problems(prepared.job, prepared.plan, uid, waits=bool(wait)))
     store = output_store(prepared.job)
@@ -71,13 +75,15 @@ def execute(
     if prepared.job.cluster.memory and (memory := memory_problem(prepared)):
         watch(Note(str(memory)))
     ledger = Ledger(store)
+    account.enter("lock")
     lease = Lease.acquire(store, wait=wait, waiting=lambda text: watch(Note(f"waiting: {text}")))
     try:
+        account.enter("plan")
         ledger.hold(lease)
         plan, resumed = settle(ledger, prepared, job, uid)
-        return _Run(prepared, plan, ledger, lease, watch, resumed).to_the_end(engine)
+        return _Run(prepared, plan, ledger, lease, watch, account, resumed).to_the_end(engine)
     finally:
-        lease.release()
+        lease.release(account.fields())
 
 
 class _Watch:
@@ -95,11 +101,18 @@ class _Run:
     """One execution: submitted and waiting tasks, and the receipts that count."""
 
     def __init__(
-        self, prepared: Prepared, plan: Plan, ledger: Ledger, lease: Lease, watch: _Watch, resumed: bool
+        self,
+        prepared: Prepared,
+        plan: Plan,
+        ledger: Ledger,
+        lease: Lease,
+        watch: _Watch,
+        account: Account,
+        resumed: bool,
     ) -> None:
         self._job, self._plan, self._ledger, self._lease, self._watch = prepared.job, plan, ledger, lease, watch
         self._work: Work = prepared.work(plan)
-        self._bundle = prepared.bundle
+        self._bundle, self._account = prepared.bundle, account
         self._resumed = resumed
         self._estimated_rows = prepared.plan.estimated_rows
         self._proofs = Proofs(plan)
@@ -140,6 +153,7 @@ class _Run:
         return manifest
 
     def _score(self, engine: Engine, pending: Iterator[Task]) -> None:
+        self._account.enter("start")
         try:
             with engine:
                 # The start of a cluster has a deadline of its own.
@@ -203,6 +217,8 @@ class _Run:
 
     def _handle(self, result: Result, engine: Engine) -> None:
         submitted = self._out.pop((result.task.partition.number, result.task.partition.id))
+        self._account.enter("score", sum(result.receipt.seconds.values()) if result.receipt else 0.0)
+        self._account.workers = max(self._account.workers, engine.workers)
         if result.receipt is None:
             self._take_failure(result, submitted)
             return
@@ -294,6 +310,7 @@ class _Run:
         check_deadlines(self._job.deadlines, now - self._progressed, now - self._started)
 
     def _complete(self) -> Manifest:
+        self._account.enter("complete")
         if not self._proofs.is_complete:
             raise ScoremillError("all tasks have finished, but parts of the input have no receipt", _REPORT)
         receipts = [receipt for _, receipt in self._proofs.accepted()]
