@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -21,6 +23,7 @@ from scoremill.tabular.rename import renamed
 from scoremill.tabular.rows import ByteSource as Bytes
 from scoremill.tabular.rows import Rows, verbatim_name
 
+from .ahead import Ahead, Fetched
 from .opened import OpenPartition, OpenPiece
 from .reading import Reading
 
@@ -53,24 +56,25 @@ class PartitionReader(OpenPartition):
 
     def __iter__(self) -> Iterator[Rows]:
         count, where = 0, self._reading.where
-        for piece in self.partition.pieces:
-            opened = OpenPiece(count)
-            self.pieces.append(opened)
-            for block in self._rows_of(piece, opened):
-                rows = _numbered_from(block, opened.first)
-                count += len(rows) + len(rows.rejects)
-                read = rows.table.column_names
-                rows = self._with_path_columns(rows, opened)
-                if where is not None:
-                    rows, left_out = where.choose(rows, read)
-                    self.left_out += left_out
-                yield rows
+        with Ahead(self.partition.pieces, self._reading.input_storage) as ahead:
+            for piece in self.partition.pieces:
+                opened = OpenPiece(count)
+                self.pieces.append(opened)
+                for block in self._rows_of(piece, opened, ahead):
+                    rows = _numbered_from(block, opened.first)
+                    count += len(rows) + len(rows.rejects)
+                    read = rows.table.column_names
+                    rows = self._with_path_columns(rows, opened)
+                    if where is not None:
+                        rows, left_out = where.choose(rows, read)
+                        self.left_out += left_out
+                    yield rows
 
-    def _rows_of(self, piece: Piece, opened: OpenPiece) -> Iterator[Rows]:
+    def _rows_of(self, piece: Piece, opened: OpenPiece, ahead: Ahead) -> Iterator[Rows]:
         source, storage = piece.source, self._reading.input_storage
         try:
             with damage_reported(source.uri):
-                yield from self._read(piece, opened)
+                yield from self._read(piece, opened, ahead.take(piece))
         except InputChanged:
             raise
         except InputError as error:
@@ -84,24 +88,24 @@ class PartitionReader(OpenPartition):
             # An open file can be overwritten; a store compares the version at each request.
             _refuse_changed(source, storage)
 
-    def _read(self, piece: Piece, opened: OpenPiece) -> Iterator[Rows]:
+    def _read(self, piece: Piece, opened: OpenPiece, fetched: Fetched | None) -> Iterator[Rows]:
         source, reading = piece.source, self._reading
         if source.size == 0 or piece.rejected:
             return
         if source.format == "parquet":
-            yield from self._parquet_rows(piece, opened)
+            yield from self._parquet_rows(piece, opened, fetched)
             return
         if not source.is_compressed:
+            data = fetched or ObjectBytes(source, reading.input_storage)
             try:
-                header = _header(reading, source)
+                header = _header(reading, source, data)
             except CompressedError:
                 if (piece.start, piece.end) != (0, source.size):
                     raise
             else:
-                yield from self._csv_rows(piece, opened, ObjectBytes(source, reading.input_storage), header)
+                yield from self._csv_rows(piece, opened, data, header)
                 return
-        file = Store(source.root, reading.input_storage).open(source.name, source.version)
-        with DecodedSource(file, source.uri) as decoded:
+        with DecodedSource(self._open(source, fetched), source.uri) as decoded:
             yield from self._csv_rows(piece, opened, decoded, read_header(decoded, reading.settings.csv))
 
     def _csv_rows(self, piece: Piece, opened: OpenPiece, data: Bytes, header: Header | None) -> Iterator[Rows]:
@@ -117,9 +121,14 @@ class PartitionReader(OpenPartition):
         opened.tally = reader.tally
         yield from reader
 
-    def _parquet_rows(self, piece: Piece, opened: OpenPiece) -> Iterator[Rows]:
+    def _open(self, source: Source, fetched: Fetched | None) -> BinaryIO:
+        if fetched is not None:
+            return io.BytesIO(fetched.content)
+        return Store(source.root, self._reading.input_storage).open(source.name, source.version)
+
+    def _parquet_rows(self, piece: Piece, opened: OpenPiece, fetched: Fetched | None) -> Iterator[Rows]:
         source, settings = piece.source, self._reading.settings
-        with Store(source.root, self._reading.input_storage).open(source.name, source.version) as file:
+        with self._open(source, fetched) as file:
             opened.origin = sum(footer(file)[0][: piece.start])
             names = column_names(file) if settings.renaming else ()
             in_file = {new: old for old, new in self._changes(source, names, opened).items()}
@@ -153,7 +162,7 @@ _headers: dict[tuple[str, str, str], Header | None] = {}
 _MOST_HEADERS = 1024
 
 
-def _header(reading: Reading, source: Source) -> Header | None:
+def _header(reading: Reading, source: Source, data: Bytes) -> Header | None:
     """Return the header of `source`; a process reads it once for all partitions of the file."""
     key = (reading.settings_hash, source.uri, source.version)
     # Another thread can clear it at any time.
@@ -161,7 +170,7 @@ def _header(reading: Reading, source: Source) -> Header | None:
     if header is None:
         if len(_headers) >= _MOST_HEADERS:
             _headers.clear()
-        header = _headers[key] = read_header(ObjectBytes(source, reading.input_storage), reading.settings.csv)
+        header = _headers[key] = read_header(data, reading.settings.csv)
     return header
 
 
