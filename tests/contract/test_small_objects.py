@@ -21,7 +21,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def write_all(uri: str) -> None:
-    """Write CSV, compressed CSV and Parquet objects in turn, an empty one, and one that is too large to be fetched ahead."""
+    """Write CSV and compressed CSV objects, an empty one, and one that is too large to be fetched ahead."""
     store = Store(uri)
     for number in range(OBJECTS):
         frame = trips(12_000 if number == 20 else 5 + number, seed=number)
