@@ -10,7 +10,7 @@ from scoremill import score
 from scoremill.events import Event, Note, Progress
 from scoremill.ledger import Ledger
 from scoremill.storage.filesystem import Store
-from tests.support.jobs import make_job, objects, run
+from tests.support.jobs import make_job, objects
 from tests.support.slow import SECONDS, slow_bundle, slow_rows
 
 CUT = {"partitionBytes": "1KiB"}
@@ -45,15 +45,6 @@ def test_slow_model_is_given_processes_for_what_is_left(
     processes = {receipt.worker for receipt in Ledger(Store(str(tmp_path / "slow"))).latest()}
     assert len(processes) > 1, processes
     assert [event.text for event in events if isinstance(event, Note)] == [
-        "the input is small: scoring it in this process",
         "scoring takes long: starting local processes for the rest",
     ]
     assert objects(str(tmp_path / "slow")) == objects(str(tmp_path / "fast"))
-
-
-def test_progress_says_that_a_small_input_is_scored_in_this_process(bundle: str, folder: Path, tmp_path: Path) -> None:
-    words = ("score", "--model", bundle, "--input", f"{folder}/*.csv", "--output", tmp_path / "out")
-    code, _, err = run(*words)
-    assert code == 0 and "the input is small: scoring it in this process" in err
-    code, _, err = run(*words, "--cluster", "local", "--mode", "Overwrite")
-    assert code == 0 and "in this process" not in err

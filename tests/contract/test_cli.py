@@ -417,7 +417,7 @@ def test_plan_prints_partitions_rows_seconds_and_memory(bundle, file):
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert {"model", "input", "partitions", "columns", "time", "memory"} <= lines.keys()
     assert "1 object," in lines["input"]
-    assert re.search(rf"about .* with \d+ local workers, of which .* start-up; measured on {ROWS} rows", lines["time"])
+    assert re.search(rf"about .* with \d+ process(es)?, of which .* start-up; measured on {ROWS} rows", lines["time"])
 
 
 def test_preview_with_an_output_says_that_nothing_is_written(bundle, file, tmp_path):

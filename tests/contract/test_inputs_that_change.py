@@ -309,7 +309,7 @@ def test_different_header_in_a_file_that_was_not_sampled_is_found_by_its_task(mo
     [
         (b"id,x,x,y\n1,2,3,4\n", 'names "x" twice', "Rename one of them"),
         (b"id,x\n1,2\n", '"y"', "Its columns: id, x"),
-        (b"id;x;y\n1;2;3\n", '"x", "y"', "--delimiter ';'"),
+        (b"id;x;y\n1;2;3\n", '"x", "y"', '`spec.input.csv: {"delimiter": ";"}`'),
         ("id,x,y\n1,2,3\n".encode("utf-16"), "UTF-16", "Convert it to UTF-8"),
         (b'id,x,"y\n' + b"1,2,3\n" * 1_500_000, "does not end within", "a quote that is never closed"),
         (b"id,x\x00,y\n1,2,3\n", '"x"', "Its columns"),

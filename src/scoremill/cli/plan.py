@@ -126,7 +126,7 @@ def _lines(prepared: Prepared, expected: Estimate | None) -> Iterator[str]:
         )
     if expected:
         yield (
-            f"time        about {_about(expected.seconds)} with {counted(expected.workers, 'local worker')}, of which "
+            f"time        about {_about(expected.seconds)} with {counted(expected.workers, 'process', 'processes')}, of which "
             f"{_about(expected.startup_seconds)} start-up; measured on {expected.sampled_rows:,} rows"
         )
         yield f"memory      about {format_bytes(expected.worker_bytes)} a worker"

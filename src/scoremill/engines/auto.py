@@ -40,7 +40,7 @@ class Auto:
         self._seconds = seconds
         self._engine: Engine = InProcess()
         self._waiting: list[Task] = []
-        self._notes = ["the input is small: scoring it in this process"]
+        self._notes: list[str] = []
 
     @property
     def window(self) -> int:
