@@ -24,7 +24,7 @@ CODE = "code"
 _NOT_SEALED = ("uri", "digest", "trained", "others", "gaps", "warnings")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bundle:
     """A model as it is shipped; nothing in it was unpickled to learn this."""
 
@@ -69,6 +69,9 @@ class Bundle:
     """Each transformer in the model, and why it cannot run once for each distinct row of a batch; empty if it can."""
     warnings: tuple[str, ...] = ()
     """What differs here from where the model was packed, and can matter."""
+
+    def __repr__(self) -> str:
+        return f"Bundle({self.uri!r}, {self.model_class}.{self.method}, {self.digest})"
 
     @property
     def by_value(self) -> tuple[str, ...]:

@@ -47,6 +47,10 @@ def test_the_digest_does_not_know_where_when_or_by_whom():
     assert digest_of(moved) == BUNDLE.digest
 
 
+def test_the_repr_of_a_bundle_is_one_short_line():
+    assert repr(BUNDLE) == f"Bundle('s3://models/tip', sklearn.dummy.DummyClassifier.predict, {BUNDLE.digest})"
+
+
 @pytest.mark.parametrize(
     "change",
     [
