@@ -9,6 +9,7 @@ from typing import Any
 from scoremill import naming
 from scoremill.errors import FitError
 from scoremill.spec import Column, Gap
+from scoremill.spec.model import BATCH_ROWS
 from scoremill.storage.names import is_below_its_root
 from scoremill.units import quoted
 
@@ -21,7 +22,7 @@ TRAINED = "trained.json"
 CODE = "code"
 """Folder of the modules that the model needs."""
 
-_NOT_SEALED = ("uri", "digest", "trained", "others", "gaps", "warnings")
+_NOT_SEALED = ("uri", "digest", "trained", "others", "gaps", "batch_rows", "warnings")
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,6 +68,8 @@ class Bundle:
     """Values of the training data that one of the input formats alters; outside the digest."""
     steps: dict[str, str] = field(default_factory=dict)
     """Each transformer in the model, and why it cannot run once for each distinct row of a batch; empty if it can."""
+    batch_rows: int | None = None
+    """Number of rows in a call with which the model was fastest when it was packed; None if not measured. Outside the digest."""
     warnings: tuple[str, ...] = ()
     """What differs here from where the model was packed, and can matter."""
 
@@ -129,7 +132,8 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
             digest=document["digest"],
             others=_columns(trained.get("others", ())),
             gaps=tuple(Gap(**gap) for gap in trained.get("gaps", ())),
-            trained={key: value for key, value in trained.items() if key not in ("others", "gaps")},
+            batch_rows=_batch_rows(trained.get("batch_rows"), uri),
+            trained={key: value for key, value in trained.items() if key not in ("others", "gaps", "batch_rows")},
             **values,
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -137,6 +141,17 @@ def from_document(document: Mapping[str, Any], trained: Mapping[str, Any], uri: 
         raise FitError(
             f"{uri}/{MANIFEST} is not a bundle's: {reason}", "Pack the model again.", code="InvalidBundle"
         ) from None
+
+
+def _batch_rows(value: Any, uri: str) -> int | None:
+    """Return `value` if packing can have measured it: the digest does not cover it, and large batches take memory."""
+    if value is None or (type(value) is int and 0 < value <= BATCH_ROWS):
+        return value
+    raise FitError(
+        f"{uri}/{TRAINED}: batch_rows {quoted(value)} is not a number from 1 to {BATCH_ROWS}",
+        "Pack the model again.",
+        code="InvalidBundle",
+    )
 
 
 def _refuse_strange_names(uri: str, files: Mapping[str, Any], code: Iterable[str]) -> None:

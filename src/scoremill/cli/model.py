@@ -77,6 +77,9 @@ def model_group() -> None:
 )
 @click.option("--trained-on", metavar="DESCRIPTION", help="Description of the training data, stored in the bundle.")
 @click.option("--allow-batch-dependent", is_flag=True, help="Pack the model even if its results depend on the batch.")
+@click.option(
+    "--measure-batch", is_flag=True, help="Measure how many rows in one call are fastest, and use that by default."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle as JSON.")
 def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
     """Pack the fitted estimator in the file MODEL (.joblib, .pkl or .skops) as a bundle.
@@ -113,6 +116,7 @@ def pack_command(model: str, output: str, as_json: bool, **flags: Any) -> None:
             columns=names(flags["input_columns"]) or None,
             trained_on=flags["trained_on"],
             allow_batch_dependent=flags["allow_batch_dependent"],
+            measure_batch=flags["measure_batch"],
             command=shlex.join(["scoremill", *sys.argv[1:]]),
             storage=storage_from(flags),
             trusted_types=names(flags["trusted_type"]),
@@ -221,6 +225,7 @@ def show(bundle: Any, as_json: bool) -> None:
         "model": f"{bundle.model_class}, {format_bytes(sum(bundle.sizes.values()))}, {bundle.format}",
         "method": f"{bundle.method} (has {', '.join(bundle.results)})",
         "classes": ", ".join(map(str, bundle.classes)) if bundle.classes else None,
+        "batch rows": f"{bundle.batch_rows:,} (measured)" if bundle.batch_rows else None,
         "versions": ", ".join(f"{name} {version}" for name, version in bundle.versions.items()),
         "code": ", ".join(bundle.code) or None,
         "by value": ", ".join(bundle.by_value) or None,

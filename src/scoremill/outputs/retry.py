@@ -104,7 +104,9 @@ def _fields(
     """
     recorded = document["job"]["spec"]
     spec = {name: value for name, value in recorded.items() if name not in ("storage", "credentials", "cluster")}
-    spec["model"] = {name: recorded["model"][name] for name in ("method", "batchRows") if name in recorded["model"]}
+    spec["model"] = {"batchRows": document["settings"]["batch_rows"]}
+    if "method" in recorded["model"]:
+        spec["model"]["method"] = recorded["model"]["method"]
     spec["storage"] = output.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
     spec["output"] = {**recorded["output"], "storage": None}
     mine = merge({**document["job"], "spec": spec}, changes)

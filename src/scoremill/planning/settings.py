@@ -8,6 +8,7 @@ from typing import Any
 from scoremill import naming
 from scoremill.errors import UsageError
 from scoremill.spec import Column, Csv, CsvFormulas, Format, Gap, JobSpec, KeptColumn
+from scoremill.spec.model import BATCH_ROWS
 from scoremill.tabular.rename import Renaming
 
 PART_FORMAT = 2
@@ -22,6 +23,8 @@ class Needs:
     method: str
     columns: tuple[Column, ...]
     gaps: tuple[Gap, ...] = ()
+    batch_rows: int = BATCH_ROWS
+    """Rows in one call of the model if the job gives no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Settings:
         return cls(
             bundle=needs.digest,
             method=needs.method,
-            batch_rows=job.model.batch_rows,
+            batch_rows=job.model.batch_rows or needs.batch_rows,
             partition_bytes=job.input.partition_bytes,
             csv=job.input.csv,
             hive=job.input.hive,

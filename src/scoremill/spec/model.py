@@ -13,7 +13,7 @@ Method = Literal["predict", "predict_proba", "predict_log_proba", "decision_func
 """The methods of scikit-learn's estimators that give one result for each row."""
 
 BATCH_ROWS = 131_072
-"""Rows in one call of the model: the fastest of those tried, and part of a partition's id."""
+"""Rows in one call of the model if neither job nor bundle gives a number: the fastest of those tried."""
 
 
 class Model(Spec):
@@ -25,8 +25,8 @@ class Model(Spec):
     """Required digest of the bundle. A remote pickle is loaded only if `digest` matches or the bundle is below a trusted prefix."""
     method: Method | None = None
     """Method of the model to call. Defaults to the method recorded in the bundle."""
-    batch_rows: Annotated[int, Field(ge=1, le=100_000_000)] = BATCH_ROWS
-    """Number of rows passed to the model in one call. Changing it can change the last bits of predictions."""
+    batch_rows: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    """Number of rows passed to the model in one call. Changing it can change the last bits of predictions. Defaults to the number measured by `scoremill model pack --measure-batch`, else to 131072. A run that resumes uses the number of the output."""
     trusted_prefixes: tuple[str, ...] = ()
     """URI prefixes below which bundles are loaded without a digest."""
     trusted_types: tuple[str, ...] = ()

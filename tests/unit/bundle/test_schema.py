@@ -47,6 +47,21 @@ def test_the_digest_does_not_know_where_when_or_by_whom():
     assert digest_of(moved) == BUNDLE.digest
 
 
+def test_the_digest_does_not_cover_the_measured_number_of_rows():
+    assert digest_of(replace(BUNDLE, batch_rows=8192)) == BUNDLE.digest
+
+
+def test_the_measured_number_of_rows_is_read_from_what_the_digest_does_not_cover():
+    assert from_document(to_document(BUNDLE), {"batch_rows": 8192}, "b").batch_rows == 8192
+    assert from_document({**to_document(BUNDLE), "batch_rows": 8192}, {}, "b").batch_rows is None
+
+
+@pytest.mark.parametrize("rows", [0, -1, 131_073, 1.5, True, "8192", [8192]])
+def test_a_number_of_rows_that_packing_does_not_measure_is_refused(rows):
+    with pytest.raises(FitError, match="not a number from 1 to 131072"):
+        from_document(to_document(BUNDLE), {"batch_rows": rows}, "b")
+
+
 def test_the_repr_of_a_bundle_is_one_short_line():
     assert repr(BUNDLE) == f"Bundle('s3://models/tip', sklearn.dummy.DummyClassifier.predict, {BUNDLE.digest})"
 

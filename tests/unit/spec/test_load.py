@@ -42,7 +42,7 @@ def test_yaml_json_and_fields_give_the_same_job(write):
 
 def test_defaults_are_those_that_the_docs_promise(write):
     spec = load_job(write(JOB)).spec
-    assert (spec.output.mode, spec.output.format, spec.model.batch_rows) == ("Resume", "parquet", 131_072)
+    assert (spec.output.mode, spec.output.format, spec.model.batch_rows) == ("Resume", "parquet", None)
     assert (spec.errors.on_row_error, spec.errors.max_fraction) == ("Reject", 0.01)
 
 

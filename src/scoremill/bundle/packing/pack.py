@@ -19,6 +19,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from scoremill.errors import HINT, ModelError, ScoremillError, SkewError, UsageError, with_hint
 from scoremill.spec import Csv, Missing, Storage
+from scoremill.spec.model import BATCH_ROWS
 from scoremill.storage.filesystem import Store
 from scoremill.storage.hashing import sha256
 from scoremill.storage.listing.nearby import did_you_mean
@@ -65,6 +66,7 @@ def pack(
     command: str | None = None,
     storage: Storage = _DEFAULTS,
     trusted_types: Sequence[str] = (),
+    measure_batch: bool = False,
 ) -> Bundle:
     """The bundle written to `output`: proven, digest and all; the same digest for the same model, packed again.
 
@@ -72,7 +74,8 @@ def pack(
     was trained on: a data frame or an array, used as it is, or the path of a CSV or Parquet file. `csv` is how a CSV
     sample is read, and how CSV input will be; `missing` the form (NaN, None, NA) that missing values of a column have
     in training; `code` modules and packages that the model needs; `trusted_types` what a skops file can contain beyond
-    the types that skops trusts itself.
+    the types that skops trusts itself. With `measure_batch`, the bundle records the number of rows in a call with which
+    the model was fastest here; jobs that give no `batchRows` use it.
 
     Raises TrustError for other types, FitError for columns that the sample lacks or that no input file gives to the model as in training,
     UsageError for modules that only this process has, ModelError for a model that fails, or gives other results once
@@ -100,13 +103,15 @@ def pack(
             trusted_types=trusted_types,
         )
         check_types("the model", staged.bundle.types, trusted_types)
-        (found,) = prove([staged.claim])
+        (found,) = prove([replace(staged.claim, measure_batch=measure_batch)])
         if isinstance(found, Exception):
             raise found
         bundle = judged(staged.bundle, found, allow_batch_dependent=allow_batch_dependent)
         bundle = sealed(replace(bundle, uri=located(str(output)), trained=trained))
         _publish(bundle, Path(place), Store(bundle.uri, storage))
     notes = tuple(_notes(bundle, rows, csv))
+    if measure_batch and bundle.batch_rows is None:
+        notes += (_not_measured(bundle),)
     for note in notes:
         warnings.warn(note, PackWarning, stacklevel=2)
     return replace(bundle, warnings=notes)
@@ -128,6 +133,14 @@ def _notes(bundle: Bundle, sample: PackingSample | None, csv: Csv) -> Iterator[s
 
 _MANY = 12
 """Columns named in a note."""
+
+
+def _not_measured(bundle: Bundle) -> str:
+    reason = "its results depend on it" if bundle.batch_dependent else "the model is too slow or its rows are too large"
+    return (
+        f"the number of rows in a call of the model was not measured, because {reason}\n"
+        f"{HINT}Jobs use {BATCH_ROWS:,} rows; give another number in `spec.model.batchRows`."
+    )
 
 
 class PackWarning(UserWarning):
@@ -263,7 +276,9 @@ def judged(bundle: Bundle, found: Proven, *, allow_batch_dependent: bool = False
         elif method == bundle.method:
             raise problem
     is_dependent = found.methods[bundle.method].apart > TOLERANCE
-    return sealed(replace(bundle, results=results, batch_dependent=is_dependent, steps=found.steps))
+    return sealed(
+        replace(bundle, results=results, batch_dependent=is_dependent, steps=found.steps, batch_rows=found.batch_rows)
+    )
 
 
 def _problem(bundle: Bundle, method: str, proof: Proof, *, allow_batch_dependent: bool) -> ModelError | None:
@@ -318,7 +333,12 @@ def _publish(bundle: Bundle, folder: Path, store: Store) -> None:
 
 
 def _write(folder: Path, bundle: Bundle) -> None:
-    further = {"others": [asdict(column) for column in bundle.others], "gaps": [asdict(gap) for gap in bundle.gaps]}
+    further: dict[str, Any] = {
+        "others": [asdict(column) for column in bundle.others],
+        "gaps": [asdict(gap) for gap in bundle.gaps],
+    }
+    if bundle.batch_rows is not None:
+        further["batch_rows"] = bundle.batch_rows
     documents = {MANIFEST: to_document(bundle), TRAINED: {**bundle.trained, **further}}
     for name, document in documents.items():
         (folder / name).write_text(json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -23,9 +23,10 @@ from scoremill.spec import Storage
 
 from ..load import explained, load_estimator
 from ..read import inspect
-from ..results import Results, call, difference
+from ..results import TOLERANCE, Results, call, difference
 from ..steps import examined
 from ..threads import ONE_THREAD, limit_threads
+from .batch_rows import measured_batch_rows
 
 Score = Callable[[pd.DataFrame], Results]
 
@@ -38,6 +39,8 @@ class Claim:
     frame: pd.DataFrame
     expected: dict[str, Results]
     trusted_types: tuple[str, ...] = ()
+    measure_batch: bool = False
+    """True if the number of rows in one call must be measured, too."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Proven:
     methods: dict[str, Proof]
     steps: dict[str, str]
     """Each transformer, and why it cannot run on distinct rows; empty if it can."""
+    batch_rows: int | None = None
+    """Measured number of rows in one call."""
 
 
 def prove(claims: Sequence[Claim]) -> list[Proven | ScoremillError]:
@@ -109,7 +114,8 @@ def _read(found: dict[str, Any]) -> Proven | ScoremillError:
     if "error" in found:
         kind = UsageError if found["usage"] else ModelError
         return kind(found["error"], found["hint"], found["code"])
-    return Proven({method: Proof(**values) for method, values in found["methods"].items()}, found["steps"])
+    methods = {method: Proof(**values) for method, values in found["methods"].items()}
+    return Proven(methods, found["steps"], found["batch_rows"])
 
 
 def _examined(claim: Claim) -> dict[str, Any]:
@@ -120,7 +126,10 @@ def _examined(claim: Claim) -> dict[str, Any]:
             method: _proven(partial(call, estimator, bundle, method), claim.frame, expected)
             for method, expected in claim.expected.items()
         }
-        return {"methods": methods, "steps": examined(estimator, bundle, claim.frame)}
+        bundle = replace(bundle, steps=examined(estimator, bundle, claim.frame))
+        is_measured = claim.measure_batch and methods[bundle.method]["apart"] <= TOLERANCE
+        batch_rows = measured_batch_rows(estimator, bundle, claim.frame) if is_measured else None
+        return {"methods": methods, "steps": bundle.steps, "batch_rows": batch_rows}
     except Exception as error:
         reason = error if isinstance(error, ScoremillError) else explained(error, claim.folder, "used")
         said = reason.message.replace(claim.folder, "the model, in a clean process,")

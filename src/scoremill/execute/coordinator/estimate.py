@@ -93,12 +93,12 @@ def memory_problem(prepared: Prepared, row_bytes: float | None = None) -> Proble
         "`spec.cluster.memory`",
         f"a worker will probably need {format_bytes(needed)}, but has {format_bytes(given or LOCAL_MEMORY)}",
         f"Give `spec.cluster.memory: {-(-needed * 5 // 4 // GIB)}GiB`, or lower `spec.model.batchRows` "
-        f"(now {prepared.job.model.batch_rows:,}).",
+        f"(now {prepared.plan.settings.batch_rows:,}).",
     )
 
 
 def _worker_bytes(prepared: Prepared, row_bytes: float) -> int:
-    rows = min(prepared.job.model.batch_rows, prepared.plan.estimated_rows)
+    rows = min(prepared.plan.settings.batch_rows, prepared.plan.estimated_rows)
     return int(_BASE + sum(prepared.bundle.sizes.values()) + _COPIES * row_bytes * rows)
 
 

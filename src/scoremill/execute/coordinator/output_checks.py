@@ -35,7 +35,7 @@ def output_problems(
         return
     checks: list[Callable[[], None]] = [lambda: refuse_foreign_objects(ledger, mode, uid)]
     if plan is not None:
-        checks.append(lambda: refuse_other_plan(ledger, plan, mode, uid))
+        checks.append(lambda: refuse_other_plan(ledger, plan, spec, uid))
     yield from filter(None, (_found(uri, check) for check in checks))
 
 

@@ -12,6 +12,7 @@ from scoremill.discovery import Problem
 from scoremill.errors import HINT, FitError, UsageError
 from scoremill.planning import Needs, Plan, Survey, build_plan
 from scoremill.spec import Column, Input, JobSpec, Model, Output, ScoringJob, Storage
+from scoremill.spec.model import BATCH_ROWS
 from scoremill.storage.uri import absolute
 from scoremill.tabular.where import RowFilter
 from scoremill.units import quoted
@@ -65,7 +66,7 @@ def prepare(job: ScoringJob, survey: Survey | None = None, *, bundle: Bundle | N
     bundle = bundle or open_bundle(spec.model, spec.model_storage)
     method = spec.model.method or bundle.method
     results = _results(bundle, method, spec)
-    needs = Needs(bundle.digest, method, bundle.columns, bundle.gaps)
+    needs = Needs(bundle.digest, method, bundle.columns, bundle.gaps, bundle.batch_rows or BATCH_ROWS)
     shape = Shape(tuple(spec.output.columns.items()), spec.output.threshold, spec.output.dtype)
     names = [column.name for _, column in result_columns(shape, results)]
     plan = build_plan(spec, needs, names, survey, None if survey else earlier_of(spec))

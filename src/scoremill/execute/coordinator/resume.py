@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from scoremill.errors import UsageError
 from scoremill.ledger import Ledger, is_part
 from scoremill.naming import partition_of
 from scoremill.planning import Plan, Settings, read_groups, write_groups
-from scoremill.spec import ScoringJob
+from scoremill.spec import JobSpec, ScoringJob
 
 from .prepare import Prepared
 from .proofs import Proofs
@@ -23,7 +24,7 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
         # Another run might have started it while this one waited for the lease.
         _refuse_existing(recorded, ledger, job.spec.output.mode, uid)
         earlier = _earlier_plan(recorded, ledger, job.spec.output.mode)
-        plan = earlier and _continued(recorded, earlier, prepared.plan, job.spec.output.mode, uid)
+        plan = earlier and _continued(recorded, earlier, prepared.plan, job.spec, uid)
         if plan and earlier:
             _remember(ledger, plan)
             added = plan.groups[len(earlier.groups) :]
@@ -39,13 +40,13 @@ def settle(ledger: Ledger, prepared: Prepared, job: ScoringJob, uid: str | None 
     return prepared.plan, False
 
 
-def refuse_other_plan(ledger: Ledger, plan: Plan, mode: str, uid: str | None) -> None:
+def refuse_other_plan(ledger: Ledger, plan: Plan, job: JobSpec, uid: str | None) -> None:
     """Raise UsageError if `plan` can neither continue nor replace the plan in the output."""
-    recorded = ledger.job()
+    recorded, mode = ledger.job(), job.output.mode
     if recorded is not None and "compactedFrom" not in recorded and mode != "ErrorIfExists":
         earlier = _earlier_plan(recorded, ledger, mode)
         if earlier:
-            _continued(recorded, earlier, plan, mode, uid)
+            _continued(recorded, earlier, plan, job, uid)
 
 
 def _remember(ledger: Ledger, plan: Plan) -> None:
@@ -53,14 +54,17 @@ def _remember(ledger: Ledger, plan: Plan) -> None:
         ledger.remember(plan.earlier.to_bytes())
 
 
-def _continued(recorded: dict[str, Any], earlier: Plan, plan: Plan, mode: str, uid: str | None) -> Plan | None:
-    """Return `plan` as the continuation of `earlier`; None if `mode` requires starting over.
+def _continued(recorded: dict[str, Any], earlier: Plan, plan: Plan, job: JobSpec, uid: str | None) -> Plan | None:
+    """Return `plan` as the continuation of `earlier`; None if the output's mode requires starting over.
 
     With `Overwrite`, attempts of one job overwrite the output of other jobs, but continue each other's if possible.
     """
-    overwrites = mode == "Overwrite"
+    overwrites = job.output.mode == "Overwrite"
     if overwrites and not _is_own(recorded, uid):
         return None
+    if job.model.batch_rows is None:
+        # Packed again elsewhere, the same bundle can have another measured number.
+        plan = replace(plan, settings=replace(plan.settings, batch_rows=earlier.settings.batch_rows))
     try:
         return plan.following(earlier)
     except UsageError:
