@@ -65,9 +65,13 @@ def test_packing_measures_and_a_job_uses_the_number(tmp_path):
     assert code == 0, err
     found = json.loads(here("model", "inspect", str(target), "--json")[1])
     assert found["batchRows"] == json.loads(out)["batchRows"]
-    assert found["batchRows"] in SIZES
-    assert f"batch rows  {found['batchRows']:,} (measured)" in here("model", "inspect", str(target))[1]
-    assert plan(trip_job(str(target), tmp_path)).settings.batch_rows == found["batchRows"]
+    if found["batchRows"] is None:
+        # This machine was too busy to measure.
+        assert "batch" in err
+    else:
+        assert found["batchRows"] in SIZES
+        assert f"batch rows  {found['batchRows']:,} (measured)" in here("model", "inspect", str(target))[1]
+    assert plan(trip_job(str(target), tmp_path)).settings.batch_rows == (found["batchRows"] or BATCH_ROWS)
 
 
 def test_measuring_does_not_change_the_digest(unmeasured, tmp_path):
