@@ -101,12 +101,14 @@ def _tell(manifest: Manifest, as_json: bool) -> None:
         echo(f"warning: {warning}", err=True)
     if as_json:
         run = {"bundle": fields["bundle"], "method": fields["method"]}
-        print_document(output=manifest.store.uri, totals=totals, **run, warnings=warnings)
+        print_document(output=manifest.store.uri, totals=totals, **run, warnings=warnings, parity=fields.get("parity"))
         return
     echo(
         f"{totals.scored:,} rows scored, {totals.rejected:,} rejected, {counted(totals.partitions, 'partition')}, "
         f"{format_bytes(totals.bytes)} in {manifest.store.uri}"
     )
+    if compared := fields.get("parity", {}).get("rows"):
+        echo(f"{compared:,} rows scored by the original model as well, with equal results")
     if totals.rejected:
         echo(f"rejected rows: {manifest.store.uri}/_errors/")
     if totals.rejected_files:

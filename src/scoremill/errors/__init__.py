@@ -9,6 +9,7 @@
     │   │   └── InputChanged  3  an input object changed after the run was planned
     │   ├── SkewError         3  installed versions differ from those the model was trained with
     │   └── ModelError        3  the model fails on rows that it should be able to score
+    │       └── ParityError   3  the accelerated model gives other results than the original one
     ├── RejectLimitError      4  more rows were rejected than the job allows
     ├── StorageError          5  a store rejected a request or could not be reached
     │   └── RefusedError      5  a store rejects requests for one object and will reject them again
@@ -120,6 +121,12 @@ class ModelError(FitError):
     """The model fails on rows that it should be able to score."""
 
     code = "ModelFailed"
+
+
+class ParityError(ModelError):
+    """The accelerated model gives other results than the original one."""
+
+    code = "ParityFailed"
 
 
 class RejectLimitError(ScoremillError):

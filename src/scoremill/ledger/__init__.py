@@ -4,7 +4,7 @@ from scoremill.naming import MANIFEST
 
 from .journal import JOB, Ledger, is_part, require_output
 from .lease import Lease, accounts, refuse_held
-from .manifest import Entry, Manifest, Origin, Totals, read_manifest, write_manifest
+from .manifest import Entry, Manifest, Origin, Totals, parity_of, read_manifest, write_manifest
 from .receipt import Part, Receipt
 from .verify import Verified, verify
 
@@ -22,6 +22,7 @@ __all__ = [
     "Verified",
     "accounts",
     "is_part",
+    "parity_of",
     "read_manifest",
     "refuse_held",
     "require_output",

@@ -60,6 +60,8 @@ class Receipt:
     """Bytes; the worker process' peak resident set so far."""
     left_out: int = 0
     """Rows that the job's condition did not choose; they are not among `rows`."""
+    compared: int = 0
+    """Scored rows for which the original model gave the same results as the accelerated one."""
     first_line: int = 0
     """The line of the file, from 1, at which the partition begins; 0 if that was not known, or does not count."""
     starts: int = 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from scoremill.ledger import Ledger, Manifest, Receipt, accounts, read_manifest, require_output
+from scoremill.ledger import Ledger, Manifest, Receipt, accounts, parity_of, read_manifest, require_output
 from scoremill.naming import LEDGER
 from scoremill.planning import read_groups
 from scoremill.storage.filesystem import Store
@@ -73,6 +73,8 @@ class Report:
     """The first rejected rows, once the run is complete."""
     rejected_files: tuple[RejectedFile, ...] = ()
     """Input objects that could not be read, once the run is complete."""
+    parity: dict[str, int] = field(default_factory=dict)
+    """Number of `rows` that the original model scored as well, and number of those that are `different`."""
     warnings: tuple[str, ...] = ()
     """What to hear of a complete run, such as that no row was scored."""
 
@@ -124,6 +126,7 @@ def build_report(store: Store) -> Report:
         unseen=dict(unseen.most_common()),
         rejects=tuple(islice(_rejects(store, manifest), EXAMPLES)) if manifest else (),
         rejected_files=tuple(_rejected_files(store, manifest)) if manifest else (),
+        parity=parity_of(counted),
         warnings=tuple(warnings_of(manifest.totals)) if manifest else (),
     )
 

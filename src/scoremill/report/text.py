@@ -39,6 +39,8 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     )
     slowest = ", ".join(f"{number} ({format_seconds(seconds)})" for number, seconds in report.slowest)
     yield "slowest", f"partitions {slowest}; median {format_seconds(report.median_seconds)}"
+    if report.parity["rows"]:
+        yield "parity", f"{report.parity['rows']:,} rows scored by the original model as well, with equal results"
     for title, counts in (("rejected", report.reasons), ("unseen", report.unseen)):
         for at, (name, rejected) in enumerate(counts.items()):
             yield "" if at else title, f"{rejected:,} in {name}"

@@ -35,5 +35,7 @@ class Model(Spec):
     """Score with a minor version of scikit-learn other than the one used in training."""
     accelerate: Literal["Auto", "Off"] = "Auto"
     """`Auto` runs the steps of the model that packing has proven once for each distinct row of a batch. Results are equal in every bit."""
+    parity_rows: Annotated[int, Field(ge=0)] = 0
+    """Minimum number of rows to score with the original model as well, in whole batches chosen at random. The run fails if a result differs."""
     storage: Storage | None = None
     """Settings of the store that holds the bundle. Defaults to the job's `storage`."""

@@ -14,12 +14,14 @@ import pyarrow as pa
 
 from scoremill.bundle import LoadedModel, call
 from scoremill.errors import InputError, ObjectError, RejectLimitError
+from scoremill.planning import NOTHING, Sample
 from scoremill.tabular.convert import carry, to_frame
 from scoremill.tabular.place import RejectedRow
 from scoremill.tabular.rows import Reject, Rows
 
 from .batches import rebatch
 from .opened import OpenPartition
+from .parity import refuse_difference
 from .predict import Results, kind_of, predict_rows, reason_of
 from .results import ResultColumns
 from .work import Work, typed_columns
@@ -47,6 +49,7 @@ class Counts:
     reasons: Counter[str] = field(default_factory=Counter)
     predicting: float = 0.0
     writing: float = 0.0
+    compared: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -56,6 +59,7 @@ class Counts:
             self.reasons + other.reasons,
             self.predicting + other.predicting,
             self.writing + other.writing,
+            self.compared + other.compared,
         )
 
 
@@ -87,10 +91,12 @@ class Scorer:
         *,
         model_works: bool = False,
         first_line: int = 0,
+        parity: Sample = NOTHING,
     ) -> None:
-        """Take `model_works` and `first_line` from the Task."""
+        """Take `model_works`, `first_line` and `parity` from the Task."""
         self._work, self._model, self._opened = work, model, opened
         self._model_works, self._first_line = model_works, first_line
+        self._parity = parity
         self._called = work.settings.method if work.settings.threshold is None else "predict_proba"
         self._columns = ResultColumns(work.settings, model.bundle)
         self._typed = typed_columns(work.settings)
@@ -102,10 +108,12 @@ class Scorer:
 
     def batches(self, rows: Iterable[Rows] | None = None) -> Iterator[Scored]:
         """Yield the scored batches of the partition, or of `rows` if given, one at a time."""
-        done = Counts()
+        done, number = Counts(), 0
         for batch in rebatch(iter(self._opened if rows is None else rows), self._work.settings.batch_rows):
-            scored = self._score(batch, done)
+            scored = self._score(batch, done, number)
             done += scored.counts
+            # Batches that have only rejects depend on how much a store delivers at a time.
+            number += len(batch) > 0
             yield scored
 
     def readable(self, rows: Iterable[Rows] | None = None) -> Iterator[Scored]:
@@ -116,14 +124,14 @@ class Scorer:
             if not self._work.rejects_objects:
                 raise
 
-    def _score(self, rows: Rows, done: Counts) -> Scored:
+    def _score(self, rows: Rows, done: Counts, number: int) -> Scored:
         work, rejects = self._work, rows.rejects
         converted = to_frame(rows, self._model.bundle.columns, work.settings.csv, self._typed)
         if converted.rejects:
             rows, rejects = rows.take(converted.positions), rejects + converted.rejects
         rejected = done.rejected + len(rejects)
         (values, rows, failed), predicting = timed(
-            self._predict, converted.frame, rows, rejected, has_scored=done.scored > 0
+            self._predict, converted.frame, rows, rejected, number, has_scored=done.scored > 0
         )
         rejects = rejects + failed
         reasons = Counter(reject.column or "row" for reject in rejects)
@@ -133,13 +141,14 @@ class Scorer:
         if rejects and work.fail_on_row_error:
             self._refuse(rejects[0])
         table, writing = timed(self._table, rows, values)
-        counts = Counts(len(rows), len(rejects), converted.unseen, reasons, predicting, writing)
+        compared = len(rows) if number in self._parity else 0
+        counts = Counts(len(rows), len(rejects), converted.unseen, reasons, predicting, writing, compared)
         return Scored(table, rejects, counts)
 
     def _predict(
-        self, frame: pd.DataFrame, rows: Rows, rejected: int, *, has_scored: bool
+        self, frame: pd.DataFrame, rows: Rows, rejected: int, number: int, *, has_scored: bool
     ) -> tuple[Results | None, Rows, list[Reject]]:
-        """Return the results, their rows, and the rejects; `rejected` rows were rejected before."""
+        """Return the results of batch `number`, their rows, and the rejects; `rejected` rows were rejected before."""
         if not len(frame):
             return None, rows, []
         limit = self._work.max_rejects
@@ -151,10 +160,18 @@ class Scorer:
             describe=reason_of if self._work.settings.raw == "Keep" else kind_of,
         )
         if not failed:
+            self._compare(frame, values, number)
             return values, rows, []
         bad = [rows.reject(one.position, None, one.reason) for one in failed]
         good = np.setdiff1d(np.arange(len(rows)), [one.position for one in failed])
+        self._compare(frame.iloc[good].reset_index(drop=True), values, number)
         return values, rows.take(good), bad
+
+    def _compare(self, frame: pd.DataFrame, values: Results | None, number: int) -> None:
+        """Raise ParityError if the original model gives other results for a batch of the sample."""
+        if values is not None and number in self._parity:
+            where = f"batch {number} of {self._opened.partition}"
+            refuse_difference(self._work.model.original(), self._called, frame, values, where)
 
     def _refuse(self, reject: Reject) -> None:
         raise RejectLimitError(

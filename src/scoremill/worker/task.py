@@ -40,7 +40,9 @@ def ready(work: Work) -> LoadedModel:
 def score_opened(task: Task, model: LoadedModel, opened: OpenPartition, loading: float = 0.0) -> Receipt:
     """Score a partition that is open already; the model took `loading` seconds to load."""
     partition, counts = task.partition, Counts()
-    scorer = Scorer(task.work, model, opened, model_works=task.model_works, first_line=task.first_line)
+    scorer = Scorer(
+        task.work, model, opened, model_works=task.model_works, first_line=task.first_line, parity=task.parity
+    )
     begin = time.perf_counter()
     outputs, writing = timed(PartFiles, task, scorer.schema)
     with outputs:
@@ -68,6 +70,7 @@ def score_opened(task: Task, model: LoadedModel, opened: OpenPartition, loading:
         reasons=dict(counts.reasons),
         seconds={stage: round(seconds, 6) for stage, seconds in stages.items()},
         left_out=opened.left_out,
+        compared=counts.compared,
         first_line=task.first_line,
         starts=task.attempt + 1,
         peak_memory=peak_memory(),

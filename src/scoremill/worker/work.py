@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scoremill.bundle.load import LoadedModel, load_model
-from scoremill.planning import Partition, Settings
+from scoremill.planning import NOTHING, Partition, Sample, Settings
 from scoremill.spec import Column, Storage
 
 from .reading import Reading
@@ -44,6 +44,10 @@ class ModelReference:
             trusted_types=self.trusted_types,
             accelerate=self.accelerate,
         )
+
+    def original(self) -> LoadedModel:
+        """Return the bundle and its estimator as it was fitted."""
+        return replace(self, accelerate=False).load()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +97,5 @@ class Task:
     """URIs of the rejected objects, and the reasons."""
     first_line: int = 0
     """Line of the file, from 1, at which the partition starts; 0 if that is not known yet."""
+    parity: Sample = NOTHING
+    """Batches that the original model scores as well."""

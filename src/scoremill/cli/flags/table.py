@@ -24,6 +24,19 @@ FLAGS = (
         ),
     ),
     Flag(
+        "--accelerate",
+        "spec.model.accelerate",
+        "Run proven steps of the model once for each distinct row, or the original.  [default: Auto]",
+        settings=choice("Auto", "Off"),
+    ),
+    Flag(
+        "--parity",
+        "spec.model.parityRows",
+        "Minimum number of rows to score with the original model as well; fail if results differ.",
+        settings={"type": int},
+        metavar="N",
+    ),
+    Flag(
         "--input",
         "spec.input.uris",
         "Path, URI, or glob of CSV or Parquet files. Can be given several times.",

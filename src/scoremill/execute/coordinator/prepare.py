@@ -32,6 +32,12 @@ class Prepared:
     bundle: Bundle
     plan: Plan
 
+    @property
+    def parity_rows(self) -> int:
+        """Number of rows to score with the original model as well; 0 if no step of the model is accelerated."""
+        model = self.job.model
+        return 0 if model.accelerate == "Off" or all(self.bundle.steps.values()) else model.parity_rows
+
     def work(self, plan: Plan) -> Work:
         """Return the settings for the tasks of `plan`, which is this plan or its continuation."""
         spec = self.job

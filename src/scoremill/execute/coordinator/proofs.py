@@ -176,6 +176,15 @@ class Proofs:
         """Return the receipts that count with their groups, in the order of the input."""
         return (counted for state in self._states for counted in self._accepted(state))
 
+    def completed(self) -> Iterator[tuple[Partition, Receipt]]:
+        """Return the receipts that count with their partitions."""
+        for state in self._states:
+            for index in range(state.proven):
+                inside = state.inside[index]
+                yield self._plan.partition(state.group, index, inside), state.receipts[index, inside]
+            if state.rest is not None and state.rest_receipt is not None:
+                yield state.rest, state.rest_receipt
+
     def _accepted(self, state: _State) -> Iterator[tuple[Group, Receipt]]:
         for index in range(state.proven):
             yield state.group, state.receipts[index, state.inside[index]]

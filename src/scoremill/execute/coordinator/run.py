@@ -15,14 +15,15 @@ from scoremill.errors import (
     InputError,
     ModelError,
     ObjectError,
+    ParityError,
     RejectLimitError,
     ScoremillError,
     StorageError,
     UsageError,
 )
 from scoremill.events import Ended, Event, Note, Progress, Retrying, Started, Watcher
-from scoremill.ledger import Lease, Ledger, Manifest, Receipt, Totals, read_manifest, write_manifest
-from scoremill.planning import Partition, Plan
+from scoremill.ledger import Lease, Ledger, Manifest, Receipt, Totals, parity_of, read_manifest, write_manifest
+from scoremill.planning import EVERYTHING, NOTHING, Partition, Plan, choose_batches
 from scoremill.spec import ScoringJob
 from scoremill.storage.filesystem import output_store
 from scoremill.worker.numbering import number_lines
@@ -33,6 +34,7 @@ from .estimate import memory_problem
 from .limits import as_task_error, check_deadlines, check_files
 from .origins import origins
 from .output_checks import output_problems
+from .parity import to_compare
 from .prepare import Prepared, prepare, refuse_problems
 from .proofs import Proofs, ReceiptEffects
 from .resume import named_by, settle
@@ -70,6 +72,8 @@ def execute(
         watch(Note(f"{store.uri} has no conditional create: two runs could write to it at the same time"))
     for warning in prepared.bundle.warnings:
         watch(Note(warning))
+    if prepared.parity_rows < prepared.job.model.parity_rows:
+        watch(Note("`spec.model.parityRows` has no effect: no step of the model is accelerated"))
     for text in prepared.plan.excluded.described():
         watch(Note(f"excluded: {text}"))
     if prepared.job.cluster.memory and (memory := memory_problem(prepared)):
@@ -116,6 +120,9 @@ class _Run:
         self._resumed = resumed
         self._estimated_rows = prepared.plan.estimated_rows
         self._proofs = Proofs(plan)
+        self._compares_more = False
+        self._parity_rows = prepared.parity_rows
+        self._parity = choose_batches(plan, self._parity_rows)
         self._again: deque[Task] = deque()
         self._out: dict[tuple[int, str], float] = {}
         self._unsettled: list[tuple[Task, ScoremillError]] = []
@@ -142,10 +149,11 @@ class _Run:
         self._ledger.reopen()
         for name in self._ledger.store.sweep():
             self._watch(Note(f"removed an unfinished upload: {name}"))
-        if first is not None:
+        if first is not None or to_compare(self._proofs, self._plan, self._parity_rows):
             if not engine.shares_files:
                 self._work = ship(self._work, self._bundle, self._ledger.store)
-            self._again.append(replace(first, work=self._work))
+            if first is not None:
+                self._again.append(replace(first, work=self._work))
             self._score(engine, pending)
         manifest = self._complete()
         forget(self._ledger.store)
@@ -158,7 +166,7 @@ class _Run:
             with engine:
                 # The start of a cluster has a deadline of its own.
                 self._progressed = time.monotonic()
-                while self._submit(engine, pending):
+                while self._submit(engine, pending) or self._compare_more():
                     result = engine.take(1.0) if self._out else None
                     for note in engine.notes():
                         self._watch(Note(note))
@@ -198,9 +206,20 @@ class _Run:
             self._work,
             partition,
             might_exist=self._resumed or bool(rejected),
+            parity=self._parity.get(partition.number, NOTHING),
             first_line=self._proofs.first_line(partition.number),
             unreadable=tuple((uri, self._unreadable.get(uri, _EARLIER)) for uri in rejected),
         )
+
+    def _compare_more(self) -> bool:
+        """Submit completed partitions again if too few rows were compared, once; return whether there are any."""
+        if not self._compares_more:
+            self._compares_more = True
+            self._again.extend(
+                replace(self._task(partition), parity=EVERYTHING, might_exist=True, model_works=True)
+                for partition in to_compare(self._proofs, self._plan, self._parity_rows)
+            )
+        return bool(self._again)
 
     def _submit(self, engine: Engine, pending: Iterator[Task]) -> bool:
         """Fill the window, and return whether any task is submitted or waits."""
@@ -226,6 +245,9 @@ class _Run:
             self._failures = 0
         self._progressed = time.monotonic()
         self._ledger.append(result.receipt)
+        if self._compares_more:
+            self._proofs.replace(result.receipt)
+            return
         outcome = self._proofs.take(result.receipt)
         self._again.extend(self._task(partition) for partition in outcome.again)
         self._ledger.discard(outcome.discarded)
@@ -264,7 +286,9 @@ class _Run:
             raise ScoremillError("a task ended with neither receipt nor error")
         if isinstance(error, StorageError | OSError) and task.attempt < self._job.retry.partition_retries:
             self._retry(task, error, submitted)
-        elif isinstance(error, InputError | ModelError | RejectLimitError) and not isinstance(error, InputChanged):
+        elif isinstance(error, InputError | ModelError | RejectLimitError) and not (
+            isinstance(error, InputChanged) or self._compares_more
+        ):
             self._unsettled.append((task, error))
             self._settle_failures()
         else:
@@ -291,7 +315,9 @@ class _Run:
             if isinstance(error, ObjectError) and self._job.errors.on_file_error == "Reject":
                 self._reject(task, error)
                 continue
-            if not isinstance(error, ModelError) or task.model_works or not self._done.scored:
+            if isinstance(error, ParityError) or not isinstance(error, ModelError):
+                raise error
+            if task.model_works or not self._done.scored:
                 raise error
             # The model has scored other partitions, so all rows of this one are at fault.
             self._again.append(replace(task, attempt=task.attempt + 1, model_works=True))
@@ -321,6 +347,7 @@ class _Run:
             "method": self._plan.settings.method,
             "bundle": self._bundle.digest,
             "settings": self._plan.settings.as_json(),
+            "parity": parity_of(receipts),
         }
         self._lease.confirm()
         return write_manifest(
