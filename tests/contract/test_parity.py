@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 from pathlib import Path
@@ -229,3 +230,19 @@ def test_a_model_without_accelerated_steps_is_scored_with_a_note(tmp_path):
     assert code == 0, err
     assert "--parity has no effect: no step of the model is accelerated" in err
     assert parity(tmp_path / "out") == {"rows": 0, "different": 0}
+
+
+def test_partitions_with_rejected_rows_and_stray_quotes_are_scored_again_for_the_same_bytes(bundle, tmp_path):
+    frame = rows().astype({"fare": "str"})
+    frame.loc[::400, "fare"] = "x"
+    frame.loc[12_000, "vendor"] = 'CM"T'
+    text = frame.to_csv(index=False, quoting=csv.QUOTE_NONE)
+    (tmp_path / "in.csv").write_text(text)
+    with pytest.raises(KeyboardInterrupt):
+        execute(job(bundle, tmp_path, 0), Interrupted())
+    manifest = execute(job(bundle, tmp_path, ROWS), InProcess())
+    assert manifest.totals.rejected == ROWS // 400
+    assert manifest.totals.scored == parity(tmp_path / "out")["rows"] == ROWS - ROWS // 400
+    assert here("verify", str(tmp_path / "out"))[0] == 0
+    assert here(*words(bundle, tmp_path, frame, "without"))[0] == 0
+    assert objects(str(tmp_path / "without")) == objects(str(tmp_path / "out"))
