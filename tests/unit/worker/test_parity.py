@@ -35,9 +35,7 @@ def test_equal_results_pass(model):
 
 def test_a_negative_zero_is_a_difference(model):
     zeros = DummyRegressor(strategy="constant", constant=0.0).fit(FRAME, FRAME["x"])
-    with pytest.raises(
-        ParityError, match="^batch 0 of partition 0: the accelerated model gives other results than .* prediction"
-    ):
+    with pytest.raises(ParityError, match="batch 0 of partition 0: the accelerated model gives other results"):
         compare(replace(model, estimator=zeros), {"prediction": -np.zeros(3)})
 
 
@@ -50,6 +48,6 @@ def test_another_type_is_a_difference(model):
 def test_an_exception_of_the_original_model_is_a_difference(model):
     assert isinstance(model.estimator, LinearRegression)
     with pytest.raises(
-        ParityError, match="the original model raises on rows that the accelerated model scores: ValueError"
+        ParityError, match="the original model raises ValueError on rows that the accelerated model scores"
     ):
         compare(model, {"prediction": np.zeros(1)}, pd.DataFrame({"x": [np.inf]}))
