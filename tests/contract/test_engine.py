@@ -111,7 +111,7 @@ def wait_for(condition, seconds: float = 120) -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after", [1, 20])
+@pytest.mark.parametrize("after", [1, 10])
 def test_killed_driver_is_resumed_without_touching_completed_partitions(
     bundle, files, expected, tmp_path, ending, after
 ):

@@ -88,7 +88,7 @@ def test_memory_limit_is_enough_or_the_error_names_one_that_is(bundle, folder, t
                 break
             process = command(*words(bundle, folder, tmp_path / "out", enough))
             _, err = process.communicate(timeout=400)
-            enough = (re.findall(r"such as (\w+)", err) or [enough])[0]
+            enough = (re.findall(r"such as --memory (\w+)", err) or [enough])[0]
         assert process.returncode == 0, err
     assert objects(str(tmp_path / "out")) == objects(str(folder / "expected"))
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import click
@@ -19,6 +17,7 @@ from scoremill.naming import nearest
 from scoremill.units import quoted
 from scoremill.version import __version__
 
+from . import interrupts
 from .views.display import echo
 from .views.document import is_printed
 from .views.failure import as_shown, from_click, print_error, print_error_document
@@ -135,7 +134,7 @@ def main() -> None:
     if "_SCOREMILL_COMPLETE" in os.environ:
         # A shell asks for completions; click answers and exits.
         app.main(prog_name="scoremill")
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts.install()
     code = run(lambda: app.main(standalone_mode=False))
     sys.stdout.flush()
     sys.exit(code)
@@ -172,7 +171,3 @@ def run(command: Callable[[], Any]) -> int:
 def _say(text: str, code: int) -> int:
     echo(text, err=True)
     return code
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

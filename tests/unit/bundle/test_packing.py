@@ -138,8 +138,11 @@ def test_an_altered_description_is_refused(copied):
 
 
 def test_a_folder_without_a_bundle_says_how_to_make_one(tmp_path):
+    # No other folder has a similar name, which the hint would suggest.
+    folder = tmp_path / "folder"
+    folder.mkdir()
     with pytest.raises(UsageError, match=r"no bundle\.json") as caught:
-        inspect(str(tmp_path), HERE)
+        inspect(str(folder), HERE)
     assert "scoremill model pack" in str(caught.value)
 
 

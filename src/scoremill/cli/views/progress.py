@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from scoremill.units import format_seconds, printable
 
+from .. import interrupts
 from .display import echo, in_flags
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class ProgressView:
     def __call__(self, event: Event) -> None:
         from scoremill import events
 
+        interrupts.check()
         match event:
             case events.Started():
                 self._start(event)
