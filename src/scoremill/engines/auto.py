@@ -13,7 +13,7 @@ from scoremill.spec import Deadlines, JobSpec
 from scoremill.spec.cluster import Cluster
 from scoremill.worker.work import Task
 
-from .protocol import Engine, InProcess, Result
+from .protocol import Delegating, Engine, InProcess, Result
 
 SMALL_ROWS = 100_000
 """A common model scores that many rows in less time than local processes take to start."""
@@ -27,7 +27,7 @@ def is_small(spec: JobSpec, plan: Plan) -> bool:
     return plan.estimated_rows <= SMALL_ROWS and not needs_worker
 
 
-class Auto:
+class Auto(Delegating):
     """Run tasks in this process for `seconds`, and then those that are left on the engine that `start` returns.
 
     So a small input costs no start, and a slow model still gets several processes.
@@ -39,37 +39,30 @@ class Auto:
         self._start: Callable[[], Engine] | None = start
         self._seconds = seconds
         self._engine: Engine = InProcess()
-        self._waiting: list[Task] = []
+        self._last: Task | None = None
         self._notes: list[str] = []
-
-    @property
-    def window(self) -> int:
-        return self._engine.window
-
-    @property
-    def workers(self) -> int:
-        return self._engine.workers
 
     def notes(self) -> list[str]:
         notes, self._notes = self._notes, []
-        return notes + self._engine.notes()
+        return notes + super().notes()
 
     def submit(self, task: Task) -> None:
-        self._waiting = [task]
-        self._engine.submit(task)
+        self._last = task
+        super().submit(task)
 
     def take(self, timeout: float) -> Result | None:
         if self._start is not None and time.monotonic() - self._began > self._seconds:
             self._switch(self._start())
-        return self._engine.take(timeout)
+        return super().take(timeout)
 
     def _switch(self, engine: Engine) -> None:
         self._start = None
         self._notes.append("scoring takes long: starting local processes for the rest")
         self._stack.close()
         self._engine = self._stack.enter_context(engine)
-        for task in self._waiting:
-            self._engine.submit(task)
+        if self._last is not None:
+            # It was not taken yet: in this process, one task is submitted at a time.
+            self._engine.submit(self._last)
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()

@@ -54,6 +54,29 @@ class Engine(Protocol):
     ) -> None: ...
 
 
+class Delegating:
+    """The part of an engine that another one, `_engine`, does for it."""
+
+    _engine: Engine
+
+    @property
+    def window(self) -> int:
+        return self._engine.window
+
+    @property
+    def workers(self) -> int:
+        return self._engine.workers
+
+    def notes(self) -> list[str]:
+        return self._engine.notes()
+
+    def submit(self, task: Task) -> None:
+        self._engine.submit(task)
+
+    def take(self, timeout: float) -> Result | None:
+        return self._engine.take(timeout)
+
+
 class InProcess:
     """Run each task when its result is taken, in the calling thread; inside the context, libraries use one thread."""
 

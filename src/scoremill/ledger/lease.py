@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -151,12 +151,12 @@ class Lease:
             self._lost = f"another driver took over {self._store.uri}"
 
 
-def accounts(store: Store) -> Iterator[dict[str, Any]]:
-    """Yield what each run left when it released its lease; a run that was killed left nothing."""
-    for info in store.list(_FOLDER):
-        if info.name.endswith(".done"):
-            # An older version wrote empty objects.
-            yield json.loads(store.read(info.name) or b"{}")
+def accounts(store: Store) -> list[dict[str, Any]]:
+    """Return what each run left when it released its lease; empty for one that was killed."""
+    names = {info.name for info in store.list(_FOLDER)}
+    done = (f"{name.removesuffix('.json')}.done" for name in sorted(names) if name.endswith(".json"))
+    # An older version wrote empty objects.
+    return [json.loads((name in names and store.read(name)) or b"{}") for name in done]
 
 
 def refuse_held(store: Store, beat_seconds: float = BEAT_SECONDS) -> None:

@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Any
 
 from scoremill.ledger import Ledger, Manifest, Receipt, accounts, parity_of, read_manifest, require_output
-from scoremill.naming import LEDGER
 from scoremill.planning import read_groups
 from scoremill.storage.filesystem import Store
 from scoremill.tabular.place import RejectedRow
@@ -94,8 +93,7 @@ def build_report(store: Store) -> Report:
         busy.update(receipt.seconds)
         reasons.update(receipt.reasons)
         unseen.update(receipt.unseen)
-    runs = [run for run in accounts(store) if run]
-    drivers = sum(info.name.endswith(".json") for info in store.list(f"{LEDGER}/lease/"))
+    runs = accounts(store)
     groups = read_groups(ledger.plan_segments())
     rows = sum(receipt.rows for receipt in counted)
     return Report(
@@ -112,12 +110,12 @@ def build_report(store: Store) -> Report:
         completed=manifest.fields["completed"] if manifest else None,
         bundle=document["settings"]["bundle"],
         method=document["settings"]["method"],
-        drivers=drivers,
+        drivers=len(runs),
         repeated=len(every) - len(counted) + sum(receipt.starts - 1 for receipt in every),
         workers=len({receipt.worker for receipt in counted}),
         run_seconds=_run_seconds(runs),
         busy_seconds={stage: round(total, 3) for stage, total in busy.items()},
-        idle_seconds=_idle_seconds(runs, sum(busy.values())) if len(runs) == drivers else 0.0,
+        idle_seconds=_idle_seconds(runs, sum(busy.values())) if all(runs) else 0.0,
         rows_per_busy_second=round(rows / scoring, 1) if (scoring := sum(busy.values()) - busy["load"]) else 0.0,
         peak_memory=max((receipt.peak_memory for receipt in counted), default=0),
         median_seconds=round(statistics.median(seconds.values()), 3) if seconds else 0.0,
@@ -134,7 +132,7 @@ def build_report(store: Store) -> Report:
 def _run_seconds(runs: list[dict[str, Any]]) -> dict[str, float]:
     total: Counter[str] = Counter()
     for run in runs:
-        total.update(run["seconds"])
+        total.update(run.get("seconds", {}))
     return {stage: round(seconds, 3) for stage, seconds in total.items()}
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from scoremill.engines.protocol import Engine, Result
+from scoremill.engines.protocol import Delegating, Engine
 from scoremill.errors import ClusterError
 from scoremill.kubernetes.api import Kube, Unavailable
 from scoremill.kubernetes.objects import Resource
 from scoremill.spec.resources.status import JobStatus, Stage
 from scoremill.units import format_seconds
-from scoremill.worker.work import Task
 
 POLL_SECONDS = 1.0
 CALL_SECONDS = 10.0
@@ -71,7 +70,7 @@ class JobCluster:
         return status.phase == "Running" and status.attempt == self._attempt
 
 
-class OnJobCluster:
+class OnJobCluster(Delegating):
     """An engine on a cluster that is requested only when there is something to score."""
 
     shares_files = False
@@ -92,20 +91,3 @@ class OnJobCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._engine.__exit__(kind, error, trace)
-
-    @property
-    def window(self) -> int:
-        return self._engine.window
-
-    @property
-    def workers(self) -> int:
-        return self._engine.workers
-
-    def notes(self) -> list[str]:
-        return self._engine.notes()
-
-    def submit(self, task: Task) -> None:
-        self._engine.submit(task)
-
-    def take(self, timeout: float) -> Result | None:
-        return self._engine.take(timeout)
